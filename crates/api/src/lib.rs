@@ -1,0 +1,22 @@
+//! The words of tokio-supervisor, shared by the machine, the library, the wire and the tools.
+//!
+//! This crate decides nothing and runs nothing. It says what a child is called ([`ChildId`],
+//! [`SupervisorPath`]), what can be asked of it ([`policy`]), which states it passes through
+//! ([`Lifecycle`]), how a run can end ([`Exit`]), what is told about it ([`Event`]) and what an
+//! operator can ask for ([`command`]). Every word is the same in code, on the wire, on the command
+//! line and on the dashboard.
+
+mod event;
+mod exit;
+mod id;
+mod life;
+
+pub mod command;
+pub mod manifest;
+pub mod policy;
+pub mod report;
+
+// pub use event::{Cause, ChildKey, Detail, Event, EventKind, EventSpec, Next, Row, Severity};
+pub use exit::{Exit, ExitClass};
+pub use id::{ChildId, IdError, SupervisorPath};
+pub use life::{Health, Lifecycle, Readiness, ShutdownState};
