@@ -19,7 +19,9 @@ pub enum IdError {
     #[error("the id '{0}…' has {1} characters; an id has at most 64")]
     TooLong(String, usize),
     /// A character that no id may have. Control and direction characters are shown escaped.
-    #[error("the id '{0}' has the character {1} at position {2}; an id is made of A-Z a-z 0-9 _ . - and starts with a letter, a digit or _")]
+    #[error(
+        "the id '{0}' has the character {1} at position {2}; an id is made of A-Z a-z 0-9 _ . - and starts with a letter, a digit or _"
+    )]
     BadCharacter(String, String, usize),
     /// A path that does not begin with `/`.
     #[error("the path '{0}' must begin with '/'")]
@@ -273,7 +275,9 @@ mod tests {
         for good in ["a", "_x", "A-b.c_9", "0", &"x".repeat(64)] {
             assert!(ChildId::new(good).is_ok(), "{good}");
         }
-        for bad in ["", ".", "..", "-a", ".a", "a b", "a/b", "é", "a\0", "\u{202e}a", "<img>", &"x".repeat(65)] {
+        for bad in
+            ["", ".", "..", "-a", ".a", "a b", "a/b", "é", "a\0", "\u{202e}a", "<img>", &"x".repeat(65)]
+        {
             assert!(ChildId::new(bad).is_err(), "{bad:?}");
         }
         assert!(ChildId::new("__proto__").is_ok(), "an id like any other: it is data");

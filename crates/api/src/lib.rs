@@ -6,6 +6,7 @@
 //! operator can ask for ([`command`]). Every word is the same in code, on the wire, on the command
 //! line and on the dashboard.
 
+mod error;
 mod event;
 mod exit;
 mod id;
@@ -16,7 +17,8 @@ pub mod manifest;
 pub mod policy;
 pub mod report;
 
-// pub use event::{Cause, ChildKey, Detail, Event, EventKind, EventSpec, Next, Row, Severity};
+pub use error::{Finding, SupervisorError};
+pub use event::{Cause, ChildKey, Detail, Event, EventKind, EventSpec, Next, Row, Severity, StampedEvent};
 pub use exit::{Exit, ExitClass};
 pub use id::{ChildId, IdError, SupervisorPath};
 pub use life::{Health, Lifecycle, Readiness, ShutdownState};

@@ -77,7 +77,16 @@ impl Lifecycle {
             Running => &[Stopping, Starting, Waiting, Backoff, Completed, Failed, Quarantined, Removed],
             Backoff => &[Starting, Waiting, Stopped, Paused, Quarantined, Failed, Removed],
             Stopping => &[
-                Stopped, Starting, Waiting, Backoff, Completed, Failed, Paused, Quarantined, Removed, Unresponsive,
+                Stopped,
+                Starting,
+                Waiting,
+                Backoff,
+                Completed,
+                Failed,
+                Paused,
+                Quarantined,
+                Removed,
+                Unresponsive,
             ],
             Unresponsive => {
                 &[Stopped, Starting, Waiting, Backoff, Completed, Failed, Paused, Quarantined, Removed]

@@ -180,7 +180,12 @@ impl Backoff {
 
     /// No delay, as in OTP (R33).
     pub const fn none() -> Self {
-        Self { initial: Duration::ZERO, max: Duration::ZERO, jitter_ratio: 0.0, reset_after: Duration::from_secs(60) }
+        Self {
+            initial: Duration::ZERO,
+            max: Duration::ZERO,
+            jitter_ratio: 0.0,
+            reset_after: Duration::from_secs(60),
+        }
     }
 }
 
