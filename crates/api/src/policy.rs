@@ -56,7 +56,8 @@ words! {
         Critical = "critical",
         /// The tree is degraded without it.
         Standard = "standard",
-        /// The tree can do without it; an exhausted budget parks it.
+        /// The tree can do without it; an exhausted budget parks it. Also read as `best_effort`.
+        #[serde(alias = "best_effort")]
         Optional = "optional",
     }
 }

@@ -1,0 +1,489 @@
+//! What one manifest contradicts in itself: keys of another kind, two probes, a text that is no
+//! address. Siblings are not looked at.
+
+use super::{ChildManifest, EnvironmentEntry, Kind, ReadinessManifest, ReadinessProbe, later_sentence};
+use crate::policy::{AutoShutdown, ReadinessMode, RestartType, Role};
+use crate::{Finding, SupervisorPath};
+
+impl ChildManifest {
+    /// Where the manifest contradicts itself, as findings about `path`. Its children are not looked
+    /// at: they are manifests of their own.
+    pub fn problems(&self, path: &SupervisorPath) -> Vec<Finding> {
+        let mut problems = Problems { path: path.to_string(), findings: Vec::new() };
+        problems.keys_of_other_kinds(self);
+        problems.command(self);
+        problems.role(self);
+        problems.readiness(self);
+        problems.backoff(self);
+        problems.environment(self);
+        if self.auto_shutdown == Some(AutoShutdown::AllDone) {
+            problems.add("auto_shutdown", "`all_done` is for a file's root; use another mode here");
+        }
+        problems.findings
+    }
+}
+
+/// Which kinds a key is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    Tasks,
+    Programs,
+    Supervisors,
+    TasksAndPrograms,
+}
+
+impl For {
+    const fn includes(self, kind: Kind) -> bool {
+        match kind {
+            Kind::AsyncWorker | Kind::BlockingWorker => matches!(self, Self::Tasks | Self::TasksAndPrograms),
+            Kind::Process => matches!(self, Self::Programs | Self::TasksAndPrograms),
+            Kind::Supervisor => matches!(self, Self::Supervisors),
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Tasks => "`async_worker` and `blocking_worker`",
+            Self::Programs => "`process`",
+            Self::Supervisors => "`supervisor`",
+            Self::TasksAndPrograms => "`process`, `async_worker` and `blocking_worker`",
+        }
+    }
+}
+
+struct Problems {
+    path: String,
+    findings: Vec<Finding>,
+}
+
+impl Problems {
+    fn add(&mut self, key: &'static str, message: impl Into<String>) {
+        let message = message.into();
+        self.findings.push(Finding { path: self.path.clone(), key, message, warning: false });
+    }
+
+    fn keys_of_other_kinds(&mut self, child: &ChildManifest) {
+        let keys = [
+            ("factory", child.factory.is_some(), For::Tasks),
+            ("command", child.command.is_some(), For::Programs),
+            ("working_dir", child.working_dir.is_some(), For::Programs),
+            ("stop_signal", child.stop_signal.is_some(), For::Programs),
+            ("success_exit_codes", child.success_exit_codes.is_some(), For::Programs),
+            ("stdin", child.stdin.is_some(), For::Programs),
+            ("resource_limits", child.resource_limits.is_some(), For::Programs),
+            ("health_check", child.health_check.is_some(), For::TasksAndPrograms),
+            ("readiness", child.readiness.is_some(), For::TasksAndPrograms),
+            ("environment", !child.environment.is_empty(), For::TasksAndPrograms),
+            ("secrets", !child.secrets.is_empty(), For::TasksAndPrograms),
+            ("profile", child.profile.is_some(), For::Supervisors),
+            ("strategy", child.strategy.is_some(), For::Supervisors),
+            ("order", child.order.is_some(), For::Supervisors),
+            ("stop", child.stop.is_some(), For::Supervisors),
+            ("on_start_failure", child.on_start_failure.is_some(), For::Supervisors),
+            ("auto_shutdown", child.auto_shutdown.is_some(), For::Supervisors),
+            ("dynamic", child.dynamic.is_some(), For::Supervisors),
+            ("defaults", child.defaults.is_some(), For::Supervisors),
+            ("children", child.children.is_some(), For::Supervisors),
+        ];
+        for (key, given, kinds) in keys {
+            if given && !kinds.includes(child.kind) {
+                let message =
+                    format!("`{key}` is for the kind {}; this child is a `{}`", kinds.words(), child.kind);
+                self.add(key, message);
+            }
+        }
+    }
+
+    fn command(&mut self, child: &ChildManifest) {
+        if child.kind != Kind::Process {
+            return;
+        }
+        let Some(command) = &child.command else {
+            return self.add("", "a `process` needs a `command`, for example `command: [sleep, 10]`");
+        };
+        match command.first() {
+            None => self.add("command", "`command` is empty; its first item is the program"),
+            Some(program) if program.is_empty() => self.add("command", "the program of `command` is empty"),
+            Some(_) => {}
+        }
+        if command.iter().any(|item| item.contains('\0')) {
+            self.add("command", "an item of `command` has a NUL character, which no program can be given");
+        }
+        let empty_or_nul = |text: &String| text.is_empty() || text.contains('\0');
+        if child.working_dir.as_ref().is_some_and(empty_or_nul) {
+            self.add("working_dir", "`working_dir` must be the path of a directory");
+        }
+        if child.success_exit_codes.as_ref().is_some_and(Vec::is_empty) {
+            self.add("success_exit_codes", "the list is empty, so no exit would be good; write `[0]`");
+        }
+        if child.health_check.is_some() {
+            self.add(
+                "health_check",
+                format!("{} (a `process` has `readiness`)", later_sentence("health_check")),
+            );
+        }
+    }
+
+    fn role(&mut self, child: &ChildManifest) {
+        let job = child.role == Some(Role::Job);
+        if child.role == Some(Role::Supervisor) && child.kind != Kind::Supervisor {
+            self.add(
+                "role",
+                format!("the role `supervisor` is for the kind `supervisor`, not `{}`", child.kind),
+            );
+        }
+        if child.retry.is_some() && !job {
+            self.add("retry", "`retry` is for the role `job`; other roles have `restart_policy`");
+        }
+        if job && child.restart_policy == Some(RestartType::Permanent) {
+            self.add(
+                "restart_policy",
+                "a job cannot be `permanent`: it would run for ever; use the role `service`",
+            );
+        }
+        if child.primary.is_some() && child.sidecar_config.is_some() {
+            self.add("sidecar_config", "`sidecar_config` and `primary` say the same thing; keep `primary`");
+        }
+        let primary_key = if child.primary.is_some() { "primary" } else { "sidecar_config" };
+        match (child.role == Some(Role::Sidecar), child.primary()) {
+            (true, None) => {
+                self.add("role", "a sidecar needs a `primary`: the sibling it lives and ends with");
+            }
+            (false, Some(_)) => {
+                self.add(
+                    primary_key,
+                    format!("`{primary_key}` is for the role `sidecar`; add `role: sidecar`"),
+                );
+            }
+            (true, Some(primary)) if *primary == child.name => {
+                self.add(primary_key, "a sidecar cannot be its own primary");
+            }
+            _ => {}
+        }
+    }
+
+    fn readiness(&mut self, child: &ChildManifest) {
+        match (&child.readiness, child.kind) {
+            (Some(ReadinessManifest::Mode(ReadinessMode::Explicit)), Kind::Process) => self.add(
+                "readiness",
+                "a `process` cannot report ready itself; use a probe, for example `readiness: {log_line: READY}`",
+            ),
+            (Some(ReadinessManifest::Probe(probe)), Kind::Process) => self.probe(probe),
+            (Some(ReadinessManifest::Probe(probe)), Kind::AsyncWorker | Kind::BlockingWorker) => {
+                for key in probe.given() {
+                    self.add("readiness", format!("`{key}` is for the kind `process`; a task calls `ctx.ready()` with `readiness: explicit`"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn probe(&mut self, probe: &ReadinessProbe) {
+        match probe.given()[..] {
+            [] => self.add(
+                "readiness",
+                "there is no probe; add one of `http`, `tcp`, `exec`, `log_line` and `delay_ms`",
+            ),
+            [_] => {}
+            ref several => {
+                self.add("readiness", format!("only one probe may be given; there are {}", quoted(several)))
+            }
+        }
+        if let Some(Err(message)) = probe.http.as_deref().map(http_target) {
+            self.add("readiness.http", message);
+        }
+        if let Some(Err(message)) = probe.tcp.as_deref().map(tcp_target) {
+            self.add("readiness.tcp", message);
+        }
+        if probe.exec.as_ref().is_some_and(|command| command.first().is_none_or(String::is_empty)) {
+            self.add("readiness.exec", "`exec` needs a program, for example `exec: [test, -f, ready]`");
+        }
+        if probe.log_line.as_deref() == Some("") {
+            self.add(
+                "readiness.log_line",
+                "`log_line` is empty, so any line would do; write a text to look for",
+            );
+        }
+    }
+
+    fn backoff(&mut self, child: &ChildManifest) {
+        let said = [
+            ("backoff", child.backoff),
+            ("defaults.backoff", child.defaults.as_ref().and_then(|d| d.backoff)),
+        ];
+        for (key, backoff) in said {
+            let Some(backoff) = backoff else { continue };
+            if let (Some(initial), Some(max)) = (backoff.initial_ms, backoff.max_ms)
+                && initial > max
+            {
+                self.add(
+                    key,
+                    "`initial_ms` is longer than `max_ms`; the first delay cannot be above the longest",
+                );
+            }
+        }
+    }
+
+    fn environment(&mut self, child: &ChildManifest) {
+        let below = child.defaults.as_ref().map_or(&[][..], |defaults| &defaults.environment);
+        self.variables("environment", &child.environment);
+        self.variables("defaults.environment", below);
+        let mut names: Vec<&str> = child.secrets.iter().map(|secret| secret.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            self.add("secrets", format!("the secret '{}' is there twice", pair[0]));
+        }
+        for secret in &child.secrets {
+            if !is_variable(&secret.key) {
+                self.add(
+                    "secrets",
+                    format!("the key '{}' cannot be the name of a variable", secret.key.escape_debug()),
+                );
+            }
+        }
+    }
+
+    fn variables(&mut self, key: &'static str, entries: &[EnvironmentEntry]) {
+        let mut names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            self.add(key, format!("the variable '{}' is there twice", pair[0].escape_debug()));
+        }
+        for entry in entries {
+            let name = entry.name.escape_debug();
+            if !is_variable(&entry.name) {
+                self.add(
+                    key,
+                    format!("'{name}' cannot be the name of a variable: it is empty or has `=` or NUL"),
+                );
+            }
+            match (&entry.value, &entry.secret_ref) {
+                (Some(value), None) if value.contains('\0') => {
+                    self.add(key, format!("the value of '{name}' has a NUL character"));
+                }
+                (Some(_), None) => {}
+                (None, Some(reference)) if secret_reference(reference).is_some() => {}
+                (None, Some(reference)) => {
+                    let reference = reference.escape_debug();
+                    self.add(
+                        key,
+                        format!("the `secret_ref` of '{name}' is '{reference}'; write it as `${{NAME}}`"),
+                    );
+                }
+                (Some(_), Some(_)) => {
+                    self.add(key, format!("'{name}' has both `value` and `secret_ref`; keep one"));
+                }
+                (None, None) => self.add(key, format!("'{name}' needs a `value` or a `secret_ref`")),
+            }
+        }
+    }
+}
+
+fn quoted(keys: &[&str]) -> String {
+    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0'])
+}
+
+/// The NAME in `${NAME}`, or `None` when the text is not of that form.
+pub fn secret_reference(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("${")?.strip_suffix('}')?;
+    let good =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    good.then_some(name)
+}
+
+/// Where an `http` probe asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpTarget {
+    /// `HOST:PORT`, to connect to.
+    pub authority: String,
+    /// The path and query, to ask for; at least `/`.
+    pub path: String,
+}
+
+/// Reads the address of an `http` probe. The error is a sentence.
+pub fn http_target(url: &str) -> Result<HttpTarget, String> {
+    let shown = url.escape_debug();
+    let example = "write it as `http://127.0.0.1:8080/health`";
+    let Some(rest) = url.strip_prefix("http://") else {
+        let https = url.starts_with("https://");
+        let why = if https { "is not plain http" } else { "does not begin with `http://`" };
+        return Err(format!("the address '{shown}' {why}; {example}"));
+    };
+    let (host, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
+    let with_port = if has_port(host) { host.to_owned() } else { format!("{host}:80") };
+    tcp_target(&with_port)
+        .map_err(|_| format!("the address '{shown}' has no good host and port; {example}"))?;
+    if path.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        return Err(format!("the path of '{shown}' has a character that must be written as %XX"));
+    }
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    Ok(HttpTarget { authority: with_port, path })
+}
+
+/// Whether a port follows the host; an address in brackets has colons of its own.
+fn has_port(host: &str) -> bool {
+    host.rsplit(']').next().is_some_and(|end| end.contains(':'))
+}
+
+/// Reads the address of a `tcp` probe, `HOST:PORT`. The error is a sentence.
+pub fn tcp_target(address: &str) -> Result<(&str, u16), String> {
+    let sentence =
+        || format!("the address '{}' is not HOST:PORT; write it as `127.0.0.1:5432`", address.escape_debug());
+    let (host, port) = address.rsplit_once(':').ok_or_else(sentence)?;
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host_is_good = match bare {
+        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+        }
+    };
+    let port_is_good = port.bytes().all(|byte| byte.is_ascii_digit());
+    match port.parse::<u16>() {
+        Ok(port) if port > 0 && host_is_good && port_is_good => Ok((bare.unwrap_or(host), port)),
+        _ => Err(sentence()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The findings of a child with these keys, as `key: message` lines.
+    fn problems(keys: &str) -> Vec<String> {
+        let child: ChildManifest = serde_json::from_str(&format!(r#"{{"name": "a", {keys}}}"#)).unwrap();
+        let found = child.problems(&SupervisorPath::parse("/a").unwrap());
+        assert!(found.iter().all(|finding| finding.path == "/a" && !finding.warning));
+        found.into_iter().map(|finding| format!("{}: {}", finding.key, finding.message)).collect()
+    }
+
+    #[track_caller]
+    fn refused(keys: &str, key: &str, words: &str) {
+        let found = problems(keys);
+        let hit = found.iter().any(|text| text.starts_with(&format!("{key}: ")) && text.contains(words));
+        assert!(hit, "{keys} → {found:?}");
+    }
+
+    const PROGRAM: &str = r#""kind": "process", "command": ["x"]"#;
+    const TASK: &str = r#""kind": "async_worker""#;
+
+    #[test]
+    fn a_key_of_another_kind_is_refused() {
+        for key in [r#""factory": "f""#, r#""strategy": "one_for_all""#, r#""children": []"#] {
+            let name = key.split('"').nth(1).unwrap();
+            refused(&format!("{PROGRAM}, {key}"), name, "this child is a `process`");
+        }
+        for key in [r#""command": ["x"]"#, r#""stdin": "empty""#, r#""resource_limits": {}"#] {
+            let name = key.split('"').nth(1).unwrap();
+            refused(&format!("{TASK}, {key}"), name, "this child is a `async_worker`");
+        }
+        refused(
+            r#""kind": "supervisor", "environment": [{"name": "A", "value": ""}]"#,
+            "environment",
+            "supervisor",
+        );
+        assert_eq!(problems(TASK), [""; 0]);
+        assert_eq!(problems(PROGRAM), [""; 0]);
+        assert_eq!(problems(r#""kind": "supervisor""#), [""; 0]);
+    }
+
+    #[test]
+    fn a_program_needs_a_command_that_can_be_run() {
+        refused(r#""kind": "process""#, "", "needs a `command`");
+        refused(r#""kind": "process", "command": []"#, "command", "is empty");
+        refused(r#""kind": "process", "command": [""]"#, "command", "is empty");
+        refused(r#""kind": "process", "command": ["a\u0000b"]"#, "command", "NUL");
+        refused(
+            &format!(r#"{PROGRAM}, "health_check": {{"check_interval_secs": 1}}"#),
+            "health_check",
+            "not supported by this version",
+        );
+    }
+
+    #[test]
+    fn d15_a_role_and_its_keys_go_together() {
+        refused(&format!(r#"{TASK}, "role": "job", "restart_policy": "permanent""#), "restart_policy", "job");
+        refused(&format!(r#"{TASK}, "retry": true"#), "retry", "`job`");
+        refused(&format!(r#"{TASK}, "role": "sidecar""#), "role", "`primary`");
+        refused(&format!(r#"{TASK}, "role": "sidecar", "primary": "a""#), "primary", "its own primary");
+        refused(&format!(r#"{TASK}, "primary": "b""#), "primary", "role: sidecar");
+        refused(&format!(r#"{TASK}, "role": "supervisor""#), "role", "kind `supervisor`");
+        let both = r#""role": "sidecar", "primary": "b", "sidecar_config": {"primary_child_id": "b"}"#;
+        refused(&format!("{TASK}, {both}"), "sidecar_config", "keep `primary`");
+        let long = r#""role": "sidecar", "sidecar_config": {"primary_child_id": "b"}"#;
+        assert_eq!(problems(&format!("{TASK}, {long}")), [""; 0]);
+    }
+
+    #[test]
+    fn exactly_one_probe_that_can_be_tried() {
+        let readiness = |probe: &str| format!(r#"{PROGRAM}, "readiness": {probe}"#);
+        refused(&readiness("{}"), "readiness", "there is no probe");
+        refused(&readiness(r#"{"log_line": "x", "delay_ms": 1}"#), "readiness", "`log_line`, `delay_ms`");
+        refused(&readiness(r#"{"http": "https://x/"}"#), "readiness.http", "not plain http");
+        refused(&readiness(r#"{"tcp": "localhost"}"#), "readiness.tcp", "HOST:PORT");
+        refused(&readiness(r#"{"exec": []}"#), "readiness.exec", "needs a program");
+        refused(&readiness(r#"{"log_line": ""}"#), "readiness.log_line", "is empty");
+        refused(&readiness(r#""explicit""#), "readiness", "cannot report ready itself");
+        refused(&format!(r#"{TASK}, "readiness": {{"tcp": "a:1"}}"#), "readiness", "ctx.ready()");
+        for good in
+            [r#"{"tcp": "[::1]:80"}"#, r#"{"delay_ms": 0}"#, r#""immediate""#, r#"{"exec": ["true"]}"#]
+        {
+            assert_eq!(problems(&readiness(good)), [""; 0], "{good}");
+        }
+    }
+
+    #[test]
+    fn variables_have_a_name_once_and_one_source() {
+        let with = |entries: &str| format!(r#"{PROGRAM}, "environment": [{entries}]"#);
+        refused(&with(r#"{"name": "", "value": "x"}"#), "environment", "cannot be the name");
+        refused(&with(r#"{"name": "A=B", "value": "x"}"#), "environment", "cannot be the name");
+        refused(&with(r#"{"name": "A"}"#), "environment", "needs a `value`");
+        refused(&with(r#"{"name": "A", "value": "x", "secret_ref": "${X}"}"#), "environment", "keep one");
+        refused(&with(r#"{"name": "A", "secret_ref": "$X"}"#), "environment", "${NAME}");
+        refused(&with(r#"{"name": "A", "value": "1"}, {"name": "A", "value": "2"}"#), "environment", "twice");
+        let secrets = r#""secrets": [{"name": "s", "key": "K"}, {"name": "s", "key": "L"}]"#;
+        refused(&format!("{PROGRAM}, {secrets}"), "secrets", "twice");
+        assert_eq!(problems(&with(r#"{"name": "A", "secret_ref": "${X}"}"#)), [""; 0]);
+    }
+
+    #[test]
+    fn the_first_delay_is_not_above_the_longest() {
+        let backoff = r#""backoff": {"initial_ms": 10, "max_ms": 9}"#;
+        refused(&format!("{TASK}, {backoff}"), "backoff", "longer than `max_ms`");
+        refused(&format!(r#""kind": "supervisor", "defaults": {{{backoff}}}"#), "defaults.backoff", "longer");
+    }
+
+    #[test]
+    fn addresses_are_read() {
+        let http = |url| http_target(url).map(|target| (target.authority, target.path));
+        assert_eq!(http("http://a:1/x?y=1"), Ok(("a:1".into(), "/x?y=1".into())));
+        assert_eq!(http("http://a"), Ok(("a:80".into(), "/".into())));
+        assert_eq!(http("http://[::1]"), Ok(("[::1]:80".into(), "/".into())));
+        assert_eq!(http("http://a:1?q"), Ok(("a:1".into(), "/?q".into())));
+        for bad in [
+            "",
+            "a:1",
+            "http://",
+            "http://:1/",
+            "http://a:0/",
+            "http://a:x/",
+            "http://a/\r\nX: y",
+            "http://u@a/",
+        ] {
+            assert!(http_target(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(tcp_target("[::1]:5"), Ok(("::1", 5)));
+        for bad in ["", ":1", "a:", "a:+1", "a:65536", "::1:5", "[x]:5", "a b:5"] {
+            assert!(tcp_target(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn d19_all_done_is_for_the_root() {
+        refused(r#""kind": "supervisor", "auto_shutdown": "all_done""#, "auto_shutdown", "root");
+    }
+}

@@ -1,0 +1,88 @@
+//! What only a program of the operating system needs, and what any child can be given.
+
+use std::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use crate::life::words;
+
+words! {
+    /// The signal that asks a program to stop. The short form (`TERM`) is read too.
+    StopSignal {
+        /// Terminate: the usual request.
+        #[serde(alias = "TERM")]
+        Term = "SIGTERM",
+        /// Interrupt, as Ctrl-C sends it.
+        #[serde(alias = "INT")]
+        Int = "SIGINT",
+        /// Quit, often with a core file.
+        #[serde(alias = "QUIT")]
+        Quit = "SIGQUIT",
+        /// Hang up.
+        #[serde(alias = "HUP")]
+        Hup = "SIGHUP",
+        /// What the program makes of it.
+        #[serde(alias = "USR1")]
+        Usr1 = "SIGUSR1",
+        /// What the program makes of it.
+        #[serde(alias = "USR2")]
+        Usr2 = "SIGUSR2",
+        /// What some servers take for a graceful stop.
+        #[serde(alias = "WINCH")]
+        Winch = "SIGWINCH",
+        /// Kill: the program cannot clean up.
+        #[serde(alias = "KILL")]
+        Kill = "SIGKILL",
+    }
+}
+
+words! {
+    /// The standard input of a program.
+    Stdin {
+        /// Ends at once, as `/dev/null` does.
+        Empty = "empty",
+        /// The supervisor's own.
+        Inherit = "inherit",
+    }
+}
+
+/// Limits that the kernel enforces on a program.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ResourceLimits {
+    /// The most files and sockets it may have open at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_file_descriptors: Option<NonZeroU32>,
+}
+
+/// One variable: a name with a value, or with a reference to a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EnvironmentEntry {
+    /// The variable.
+    pub name: String,
+    /// Its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// A secret instead of a value, as `${NAME}`: the entry NAME of this child's `secrets`, or, if
+    /// there is none, the variable NAME of the supervisor's own environment. Absent, the child does
+    /// not start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<String>,
+}
+
+/// One secret: the name the child reads it by, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SecretEntry {
+    /// The name the child reads it by.
+    pub name: String,
+    /// The variable of the supervisor's own environment that holds it.
+    pub key: String,
+    /// Whether the child may not start without it. Default: `true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub required: Option<bool>,
+}

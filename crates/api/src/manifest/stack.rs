@@ -1,0 +1,97 @@
+//! The stack file.
+
+use serde::{Deserialize, Serialize};
+
+use super::units::{Infinity, Millis};
+use super::{BudgetManifest, ChildManifest, DefaultsManifest, DynamicManifest};
+use crate::ChildId;
+use crate::policy::{AutoShutdown, OnStartFailure, Profile, StartOrder, StopOrder, Strategy};
+
+/// The version of the stack file that this version reads.
+pub const STACK_VERSION: u32 = 1;
+
+/// A stack: a tree of programs and tasks, as a file describes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StackManifest {
+    /// The version of this file's format: 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1)))]
+    pub version: u32,
+    /// The name of the stack.
+    pub name: ChildId,
+    /// How the root supervisor looks after its children.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervisor: Option<SupervisorManifest>,
+    /// The children of the root supervisor, in order.
+    pub children: Vec<ChildManifest>,
+}
+
+/// How a supervisor looks after its children.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SupervisorManifest {
+    /// The set of defaults the tree starts from. Default: `default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// Who is restarted when a child has to be. Default: `one_for_one`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// How many restarts of its children are allowed in how long a time. Default: 5 in 60 seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetManifest>,
+    /// In which order children start. Default in a file: `dependencies`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<StartOrder>,
+    /// How children are stopped. Default: `sequential`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopOrder>,
+    /// What a failed first start leads to. Default in a file: `retry`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_start_failure: Option<OnStartFailure>,
+    /// When the stack ends by itself. Default: `all_done`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_shutdown: Option<AutoShutdown>,
+    /// Children are added while it runs, and stopped all at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynamic: Option<DynamicManifest>,
+    /// How the whole stack is stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shutdown: Option<RootShutdownManifest>,
+    /// What the children, and theirs, take when they do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<DefaultsManifest>,
+}
+
+/// How the whole stack is stopped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RootShutdownManifest {
+    /// How long the whole stop may take, in milliseconds, or `infinity`. Then every grace that is
+    /// left becomes 0, as at a second signal. Default: `infinity`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graceful_timeout_ms: Option<StopWithin>,
+}
+
+/// How long the whole stop may take: milliseconds or `infinity`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a whole number of milliseconds, or `infinity`")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum StopWithin {
+    /// A time.
+    Millis(Millis),
+    /// `infinity`: as long as the children's graces add up to.
+    Word(Infinity),
+}
+
+impl StopWithin {
+    /// The time, or `None` for `infinity`.
+    pub const fn duration(self) -> Option<std::time::Duration> {
+        match self {
+            Self::Millis(millis) => Some(millis.duration()),
+            Self::Word(_) => None,
+        }
+    }
+}
