@@ -1,2 +1,154 @@
-//! Placeholder.
-fn main() {}
+//! Developer verbs: `cargo xtask VERB`.
+//!
+//! One verb per thing a developer does, and continuous integration calls the same verbs. A verb is a function from
+//! its arguments to "done" or a sentence that says what is wrong and what to do; the table below is the whole
+//! command line.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this program talks to a developer at a terminal"
+)]
+
+mod arrows;
+mod ci;
+mod deny;
+mod examples;
+mod generated;
+mod lint;
+mod manifests;
+mod metadata;
+mod msrv;
+mod rules;
+mod scan;
+mod shell;
+mod source;
+mod summary;
+mod test;
+mod tools;
+mod unsafety;
+
+use std::process::ExitCode;
+
+/// What a verb returns: nothing, or what is wrong and what to do about it.
+pub(crate) type Outcome = Result<(), String>;
+
+/// One line of the command line.
+struct Verb {
+    name: &'static str,
+    arguments: &'static str,
+    teaches: &'static str,
+    run: fn(&[String]) -> Outcome,
+}
+
+const VERBS: &[Verb] = &[
+    Verb { name: "check", arguments: "", teaches: "the quick loop: formatting and clippy", run: lint::check },
+    Verb {
+        name: "test",
+        arguments: "[--release] [-p PKG]… [FILTER] [-- …]",
+        teaches: "every test; installs what it may, names what it must skip",
+        run: test::test,
+    },
+    Verb {
+        name: "lint",
+        arguments: "",
+        teaches: "formatting, clippy, docs, dependency rules, licences, MSRV, unsafe",
+        run: lint::lint,
+    },
+    Verb {
+        name: "gen",
+        arguments: "[--check]",
+        teaches: "write the generated files again, or check that they are fresh",
+        run: generated::generate,
+    },
+    Verb {
+        name: "rules",
+        arguments: "[--check]",
+        teaches: "each rule of supervision with its tests; fails on a rule without one",
+        run: rules::rules,
+    },
+    Verb {
+        name: "examples",
+        arguments: "",
+        teaches: "run every Rust example, check every example file",
+        run: examples::examples,
+    },
+    Verb {
+        name: "ci",
+        arguments: "",
+        teaches: "everything above in order, with the time each part took",
+        run: ci::ci,
+    },
+    Verb { name: "help", arguments: "", teaches: "this text", run: help },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Outcome {
+    let Some((name, rest)) = arguments.split_first() else { return help(&[]) };
+    let name = if matches!(name.as_str(), "-h" | "--help") { "help" } else { name };
+    let verb = VERBS.iter().find(|verb| verb.name == name).ok_or_else(|| {
+        let known: Vec<_> = VERBS.iter().map(|verb| verb.name).collect();
+        format!("there is no verb `{name}`; the verbs are: {}", known.join(", "))
+    })?;
+    if verb.arguments.is_empty() && !rest.is_empty() {
+        return Err(format!("`cargo xtask {name}` takes no arguments, but was given `{}`", rest.join(" ")));
+    }
+    (verb.run)(rest)
+}
+
+fn help(_: &[String]) -> Outcome {
+    println!("cargo xtask VERB\n");
+    for verb in VERBS {
+        println!("  {:<9} {}", verb.name, verb.teaches);
+        if !verb.arguments.is_empty() {
+            println!("  {:<9} arguments: {}", "", verb.arguments);
+        }
+    }
+    println!("\nBefore you push: `cargo xtask ci` (or `.ci/run`, where a skipped test is a failure).");
+    Ok(())
+}
+
+/// Reads the arguments of a verb whose only flag is `--check`.
+pub(crate) fn check_flag(verb: &str, arguments: &[String]) -> Result<bool, String> {
+    match arguments {
+        [] => Ok(false),
+        [flag] if flag == "--check" => Ok(true),
+        other => Err(format!(
+            "`cargo xtask {verb}` takes `--check` or nothing, but was given `{}`",
+            other.join(" ")
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_verb_is_refused_with_the_list_of_verbs() {
+        let problem = dispatch(&["tset".into()]).unwrap_err();
+        assert!(problem.contains("no verb `tset`") && problem.contains("test, lint"), "{problem}");
+    }
+
+    #[test]
+    fn a_verb_without_arguments_refuses_some() {
+        let problem = dispatch(&["ci".into(), "--fast".into()]).unwrap_err();
+        assert!(problem.contains("takes no arguments") && problem.contains("--fast"), "{problem}");
+    }
+
+    #[test]
+    fn the_check_flag_is_read_and_anything_else_is_refused() {
+        assert_eq!(check_flag("gen", &[]), Ok(false));
+        assert_eq!(check_flag("gen", &["--check".into()]), Ok(true));
+        assert!(check_flag("gen", &["--chekc".into()]).unwrap_err().contains("--chekc"));
+    }
+}
