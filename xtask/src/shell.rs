@@ -58,9 +58,12 @@ pub(crate) fn output(mut command: Command) -> Result<String, String> {
 ///
 /// Off a terminal the command gets a process group of its own, so that the whole group can be killed. At a terminal
 /// it stays in ours, so that Ctrl-C reaches it; there only the command itself is killed.
-pub(crate) fn run_within(mut command: Command, limit: Duration) -> Outcome {
+pub(crate) fn run_within(command: Command, limit: Duration) -> Outcome {
     println!("$ {}", spoken(&command));
-    let own_group = !io::stdin().is_terminal();
+    end_within(command, limit, !io::stdin().is_terminal())
+}
+
+fn end_within(mut command: Command, limit: Duration, own_group: bool) -> Outcome {
     if own_group {
         command.process_group(0);
     }
@@ -160,5 +163,17 @@ mod tests {
             run_within(sh("exit 1"), Duration::from_secs(60)),
             Err("`sh -c exit 1` ended with exit code 1".into())
         );
+    }
+
+    #[test]
+    fn what_a_killed_command_had_started_dies_with_it() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut command = sh("sleep 60 & wait");
+        command.stdout(writer);
+        let watch = Stopwatch::start();
+        assert!(end_within(command, Duration::from_millis(50), true).is_err());
+        // The end of the pipe comes when the last process that holds it is gone.
+        assert_eq!(io::copy(&mut reader, &mut io::sink()).unwrap(), 0);
+        assert!(watch.elapsed() < Duration::from_secs(50));
     }
 }
