@@ -36,7 +36,7 @@ pub use check::{HttpTarget, http_target, secret_reference, tcp_target};
 pub use defaults::DefaultsManifest;
 pub use later::{KEY_ALIASES, LATER, LaterKey, WORD_ALIASES, later_sentence};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
-pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, Stdin, StopSignal};
+pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, StopSignal};
 pub use stack::{RootShutdownManifest, STACK_VERSION, StackManifest, StopWithin, SupervisorManifest};
 pub use units::{Infinity, Millis, RangeError, Ratio, Seconds};
 
@@ -82,9 +82,6 @@ pub struct ChildManifest {
     /// For programs: the exit codes that count as a good end. Default: `[0]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub success_exit_codes: Option<Vec<u8>>,
-    /// For programs: what its standard input is. Default: `empty`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stdin: Option<Stdin>,
     /// For programs: limits that the kernel enforces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_limits: Option<ResourceLimits>,
@@ -191,7 +188,6 @@ impl ChildManifest {
             working_dir: None,
             stop_signal: None,
             success_exit_codes: None,
-            stdin: None,
             resource_limits: None,
             role: None,
             retry: None,
@@ -358,7 +354,7 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_later_keys_are_refused_by_name() {
-        for key in ["bogus", "user", "group"] {
+        for key in ["bogus", "user", "group", "stdin"] {
             let text = format!(r#"{{"name": "a", "kind": "process", "{key}": 1}}"#);
             let error = serde_json::from_str::<ChildManifest>(&text).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");

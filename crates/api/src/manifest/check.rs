@@ -1,8 +1,8 @@
 //! What one manifest contradicts in itself: keys of another kind, two probes, a text that is no
 //! address. Siblings are not looked at.
 
-use super::{ChildManifest, EnvironmentEntry, Kind, ReadinessManifest, ReadinessProbe, later_sentence};
-use crate::policy::{AutoShutdown, ReadinessMode, RestartType, Role};
+use super::{ChildManifest, EnvironmentEntry, Kind, ReadinessManifest};
+use crate::policy::ReadinessMode;
 use crate::{Finding, SupervisorPath};
 
 impl ChildManifest {
@@ -12,13 +12,10 @@ impl ChildManifest {
         let mut problems = Problems { path: path.to_string(), findings: Vec::new() };
         problems.keys_of_other_kinds(self);
         problems.command(self);
-        problems.role(self);
+        problems.spellings(self);
         problems.readiness(self);
-        problems.backoff(self);
+        problems.health_check(self);
         problems.environment(self);
-        if self.auto_shutdown == Some(AutoShutdown::AllDone) {
-            problems.add("auto_shutdown", "`all_done` is for a file's root; use another mode here");
-        }
         problems.findings
     }
 }
@@ -69,7 +66,6 @@ impl Problems {
             ("working_dir", child.working_dir.is_some(), For::Programs),
             ("stop_signal", child.stop_signal.is_some(), For::Programs),
             ("success_exit_codes", child.success_exit_codes.is_some(), For::Programs),
-            ("stdin", child.stdin.is_some(), For::Programs),
             ("resource_limits", child.resource_limits.is_some(), For::Programs),
             ("health_check", child.health_check.is_some(), For::TasksAndPrograms),
             ("readiness", child.readiness.is_some(), For::TasksAndPrograms),
@@ -116,49 +112,11 @@ impl Problems {
         if child.success_exit_codes.as_ref().is_some_and(Vec::is_empty) {
             self.add("success_exit_codes", "the list is empty, so no exit would be good; write `[0]`");
         }
-        if child.health_check.is_some() {
-            self.add(
-                "health_check",
-                format!("{} (a `process` has `readiness`)", later_sentence("health_check")),
-            );
-        }
     }
 
-    fn role(&mut self, child: &ChildManifest) {
-        let job = child.role == Some(Role::Job);
-        if child.role == Some(Role::Supervisor) && child.kind != Kind::Supervisor {
-            self.add(
-                "role",
-                format!("the role `supervisor` is for the kind `supervisor`, not `{}`", child.kind),
-            );
-        }
-        if child.retry.is_some() && !job {
-            self.add("retry", "`retry` is for the role `job`; other roles have `restart_policy`");
-        }
-        if job && child.restart_policy == Some(RestartType::Permanent) {
-            self.add(
-                "restart_policy",
-                "a job cannot be `permanent`: it would run for ever; use the role `service`",
-            );
-        }
+    fn spellings(&mut self, child: &ChildManifest) {
         if child.primary.is_some() && child.sidecar_config.is_some() {
             self.add("sidecar_config", "`sidecar_config` and `primary` say the same thing; keep `primary`");
-        }
-        let primary_key = if child.primary.is_some() { "primary" } else { "sidecar_config" };
-        match (child.role == Some(Role::Sidecar), child.primary()) {
-            (true, None) => {
-                self.add("role", "a sidecar needs a `primary`: the sibling it lives and ends with");
-            }
-            (false, Some(_)) => {
-                self.add(
-                    primary_key,
-                    format!("`{primary_key}` is for the role `sidecar`; add `role: sidecar`"),
-                );
-            }
-            (true, Some(primary)) if *primary == child.name => {
-                self.add(primary_key, "a sidecar cannot be its own primary");
-            }
-            _ => {}
         }
     }
 
@@ -168,59 +126,63 @@ impl Problems {
                 "readiness",
                 "a `process` cannot report ready itself; use a probe, for example `readiness: {log_line: READY}`",
             ),
-            (Some(ReadinessManifest::Probe(probe)), Kind::Process) => self.probe(probe),
-            (Some(ReadinessManifest::Probe(probe)), Kind::AsyncWorker | Kind::BlockingWorker) => {
-                for key in probe.given() {
-                    self.add("readiness", format!("`{key}` is for the kind `process`; a task calls `ctx.ready()` with `readiness: explicit`"));
+            (Some(ReadinessManifest::Probe(probe)), Kind::Process) => {
+                match probe.given()[..] {
+                    [] => self.add(
+                        "readiness",
+                        "there is no probe; add one of `http`, `tcp`, `exec`, `log_line` and `delay_ms`",
+                    ),
+                    [_] => {}
+                    ref several => self.two_probes("readiness", several),
+                }
+                self.address("readiness.http", probe.http.as_deref().map(http_target));
+                self.address("readiness.tcp", probe.tcp.as_deref().map(tcp_target));
+                self.probe_command("readiness.exec", probe.exec.as_deref());
+                if probe.log_line.as_deref() == Some("") {
+                    self.add("readiness.log_line", "the text is empty, so any line would do; write what to look for");
                 }
             }
+            (Some(ReadinessManifest::Probe(_)), Kind::AsyncWorker | Kind::BlockingWorker) => self.add(
+                "readiness",
+                "probes are for the kind `process`; a task has `readiness: explicit` and calls `ctx.ready()`",
+            ),
             _ => {}
         }
     }
 
-    fn probe(&mut self, probe: &ReadinessProbe) {
-        match probe.given()[..] {
-            [] => self.add(
-                "readiness",
-                "there is no probe; add one of `http`, `tcp`, `exec`, `log_line` and `delay_ms`",
-            ),
-            [_] => {}
-            ref several => {
-                self.add("readiness", format!("only one probe may be given; there are {}", quoted(several)))
+    fn health_check(&mut self, child: &ChildManifest) {
+        let Some(check) = &child.health_check else { return };
+        match (child.kind, &check.given()[..]) {
+            (Kind::Process, []) => {
+                self.add("health_check", "there is no probe; add one of `http`, `tcp` and `exec`");
             }
+            (Kind::Process, [_, _, ..]) => self.two_probes("health_check", &check.given()),
+            (Kind::AsyncWorker | Kind::BlockingWorker, [_, ..]) => self.add(
+                "health_check",
+                "probes are for the kind `process`; a task keeps the promise with `ctx.heartbeat()`",
+            ),
+            _ => {}
         }
-        if let Some(Err(message)) = probe.http.as_deref().map(http_target) {
-            self.add("readiness.http", message);
-        }
-        if let Some(Err(message)) = probe.tcp.as_deref().map(tcp_target) {
-            self.add("readiness.tcp", message);
-        }
-        if probe.exec.as_ref().is_some_and(|command| command.first().is_none_or(String::is_empty)) {
-            self.add("readiness.exec", "`exec` needs a program, for example `exec: [test, -f, ready]`");
-        }
-        if probe.log_line.as_deref() == Some("") {
-            self.add(
-                "readiness.log_line",
-                "`log_line` is empty, so any line would do; write a text to look for",
-            );
+        if child.kind == Kind::Process {
+            self.address("health_check.http", check.http.as_deref().map(http_target));
+            self.address("health_check.tcp", check.tcp.as_deref().map(tcp_target));
+            self.probe_command("health_check.exec", check.exec.as_deref());
         }
     }
 
-    fn backoff(&mut self, child: &ChildManifest) {
-        let said = [
-            ("backoff", child.backoff),
-            ("defaults.backoff", child.defaults.as_ref().and_then(|d| d.backoff)),
-        ];
-        for (key, backoff) in said {
-            let Some(backoff) = backoff else { continue };
-            if let (Some(initial), Some(max)) = (backoff.initial_ms, backoff.max_ms)
-                && initial > max
-            {
-                self.add(
-                    key,
-                    "`initial_ms` is longer than `max_ms`; the first delay cannot be above the longest",
-                );
-            }
+    fn two_probes(&mut self, key: &'static str, given: &[&str]) {
+        self.add(key, format!("only one probe may be given; there are {}", quoted(given)));
+    }
+
+    fn address<T>(&mut self, key: &'static str, read: Option<Result<T, String>>) {
+        if let Some(Err(message)) = read {
+            self.add(key, message);
+        }
+    }
+
+    fn probe_command(&mut self, key: &'static str, command: Option<&[String]>) {
+        if command.is_some_and(|command| command.first().is_none_or(String::is_empty)) {
+            self.add(key, "it needs a program, for example `exec: [test, -f, ready]`");
         }
     }
 
@@ -377,7 +339,7 @@ mod tests {
             let name = key.split('"').nth(1).unwrap();
             refused(&format!("{PROGRAM}, {key}"), name, "this child is a `process`");
         }
-        for key in [r#""command": ["x"]"#, r#""stdin": "empty""#, r#""resource_limits": {}"#] {
+        for key in [r#""command": ["x"]"#, r#""stop_signal": "INT""#, r#""resource_limits": {}"#] {
             let name = key.split('"').nth(1).unwrap();
             refused(&format!("{TASK}, {key}"), name, "this child is a `async_worker`");
         }
@@ -397,25 +359,26 @@ mod tests {
         refused(r#""kind": "process", "command": []"#, "command", "is empty");
         refused(r#""kind": "process", "command": [""]"#, "command", "is empty");
         refused(r#""kind": "process", "command": ["a\u0000b"]"#, "command", "NUL");
-        refused(
-            &format!(r#"{PROGRAM}, "health_check": {{"check_interval_secs": 1}}"#),
-            "health_check",
-            "not supported by this version",
-        );
     }
 
     #[test]
-    fn d15_a_role_and_its_keys_go_together() {
-        refused(&format!(r#"{TASK}, "role": "job", "restart_policy": "permanent""#), "restart_policy", "job");
-        refused(&format!(r#"{TASK}, "retry": true"#), "retry", "`job`");
-        refused(&format!(r#"{TASK}, "role": "sidecar""#), "role", "`primary`");
-        refused(&format!(r#"{TASK}, "role": "sidecar", "primary": "a""#), "primary", "its own primary");
-        refused(&format!(r#"{TASK}, "primary": "b""#), "primary", "role: sidecar");
-        refused(&format!(r#"{TASK}, "role": "supervisor""#), "role", "kind `supervisor`");
+    fn a_primary_is_said_once() {
         let both = r#""role": "sidecar", "primary": "b", "sidecar_config": {"primary_child_id": "b"}"#;
         refused(&format!("{TASK}, {both}"), "sidecar_config", "keep `primary`");
         let long = r#""role": "sidecar", "sidecar_config": {"primary_child_id": "b"}"#;
         assert_eq!(problems(&format!("{TASK}, {long}")), [""; 0]);
+    }
+
+    #[test]
+    fn d13_a_program_is_probed_and_a_task_beats() {
+        let program = |check: &str| format!(r#"{PROGRAM}, "health_check": {check}"#);
+        refused(&program("{}"), "health_check", "there is no probe");
+        refused(&program(r#"{"tcp": "a:1", "exec": ["x"]}"#), "health_check", "`tcp`, `exec`");
+        refused(&program(r#"{"http": "ftp://a"}"#), "health_check.http", "http://");
+        refused(&program(r#"{"exec": [""]}"#), "health_check.exec", "needs a program");
+        refused(&format!(r#"{TASK}, "health_check": {{"tcp": "a:1"}}"#), "health_check", "ctx.heartbeat()");
+        assert_eq!(problems(&program(r#"{"tcp": "a:1", "max_retries": 1}"#)), [""; 0]);
+        assert_eq!(problems(&format!(r#"{TASK}, "health_check": {{}}"#)), [""; 0]);
     }
 
     #[test]
@@ -451,13 +414,6 @@ mod tests {
     }
 
     #[test]
-    fn the_first_delay_is_not_above_the_longest() {
-        let backoff = r#""backoff": {"initial_ms": 10, "max_ms": 9}"#;
-        refused(&format!("{TASK}, {backoff}"), "backoff", "longer than `max_ms`");
-        refused(&format!(r#""kind": "supervisor", "defaults": {{{backoff}}}"#), "defaults.backoff", "longer");
-    }
-
-    #[test]
     fn addresses_are_read() {
         let http = |url| http_target(url).map(|target| (target.authority, target.path));
         assert_eq!(http("http://a:1/x?y=1"), Ok(("a:1".into(), "/x?y=1".into())));
@@ -480,10 +436,5 @@ mod tests {
         for bad in ["", ":1", "a:", "a:+1", "a:65536", "::1:5", "[x]:5", "a b:5"] {
             assert!(tcp_target(bad).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn d19_all_done_is_for_the_root() {
-        refused(r#""kind": "supervisor", "auto_shutdown": "all_done""#, "auto_shutdown", "root");
     }
 }

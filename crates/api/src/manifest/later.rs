@@ -18,19 +18,17 @@ const fn later(owner: &'static str, key: &'static str) -> LaterKey {
 pub const LATER: &[LaterKey] = &[
     later("ChildManifest", "user"),
     later("ChildManifest", "group"),
+    later("ChildManifest", "stdin"),
     later("ResourceLimits", "max_memory_mb"),
     later("ResourceLimits", "max_cpu_percent"),
     later("CommandPermissions", "allowed_signals"),
-    later("HealthCheckManifest", "http"),
-    later("HealthCheckManifest", "tcp"),
-    later("HealthCheckManifest", "exec"),
     later("ReadinessProbe", "notify"),
     later("StackManifest", "control"),
     later("StackManifest", "health"),
 ];
 
-/// What is said of a key in [`LATER`], or of a key that has no effect on some kind yet. `path` is
-/// the key as the user reads it, such as `resource_limits.max_memory_mb`.
+/// What is said of a key in [`LATER`]. `path` is the key as the user reads it, such as
+/// `resource_limits.max_memory_mb`.
 pub fn later_sentence(path: &str) -> String {
     format!("`{path}` is not supported by this version; remove it")
 }

@@ -8,27 +8,46 @@ use super::Retries;
 use super::units::{Infinity, Millis, Seconds};
 use crate::policy::{Heartbeat, ReadinessMode};
 
-/// A promise to report life (D13). A task keeps it with `ctx.heartbeat()`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A promise to report life (D13). A task keeps it with `ctx.heartbeat()`; for a program one of `http`,
+/// `tcp` and `exec` is tried, and each success is a sign of life.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HealthCheckManifest {
-    /// How often a sign of life is promised, in seconds.
-    pub check_interval_secs: Seconds,
-    /// How late it may be, in seconds. Default: 1.
+    /// How often a sign of life is promised, or looked for, in seconds. Default: 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_interval_secs: Option<Seconds>,
+    /// How late it may be, or how long one try may take, in seconds. Default: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_secs: Option<Seconds>,
     /// How many misses in a row make the child unhealthy. Default: 3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_retries: Option<Retries>,
+    /// For programs: a sign of life is an answer to a GET of this address with a status from 200 to
+    /// 399.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
+    /// For programs: a sign of life is that this address accepts a connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<String>,
+    /// For programs: a sign of life is that this program, with its arguments, ends with exit code 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exec: Option<Vec<String>>,
 }
 
-impl From<HealthCheckManifest> for Heartbeat {
-    fn from(said: HealthCheckManifest) -> Self {
-        Self {
-            interval: said.check_interval_secs.duration(),
-            timeout: said.timeout_secs.map_or(Duration::from_secs(1), Seconds::duration),
-            max_retries: said.max_retries.map_or(3, Retries::get),
+impl HealthCheckManifest {
+    /// The probes that are given, by key.
+    pub fn given(&self) -> Vec<&'static str> {
+        let all = [("http", self.http.is_some()), ("tcp", self.tcp.is_some()), ("exec", self.exec.is_some())];
+        all.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect()
+    }
+
+    /// The promise, with defaults for what is not said.
+    pub fn heartbeat(&self) -> Heartbeat {
+        Heartbeat {
+            interval: self.check_interval_secs.map_or(Duration::from_secs(5), Seconds::duration),
+            timeout: self.timeout_secs.map_or(Duration::from_secs(1), Seconds::duration),
+            max_retries: self.max_retries.map_or(3, Retries::get),
         }
     }
 }
@@ -50,7 +69,7 @@ pub enum ReadinessManifest {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReadinessProbe {
-    /// How often it is tried, in seconds. Default: 0.2.
+    /// How often it is tried, in seconds. Default: 0.25.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub check_interval_secs: Option<Seconds>,
     /// How long one try may take, in seconds. Default: 1.
@@ -76,7 +95,7 @@ pub struct ReadinessProbe {
 
 impl ReadinessProbe {
     /// How often a probe is tried when the manifest does not say.
-    pub const DEFAULT_INTERVAL: Duration = Duration::from_millis(200);
+    pub const DEFAULT_INTERVAL: Duration = Duration::from_millis(250);
     /// How long one try may take when the manifest does not say.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 

@@ -36,16 +36,6 @@ words! {
     }
 }
 
-words! {
-    /// The standard input of a program.
-    Stdin {
-        /// Ends at once, as `/dev/null` does.
-        Empty = "empty",
-        /// The supervisor's own.
-        Inherit = "inherit",
-    }
-}
-
 /// Limits that the kernel enforces on a program.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
