@@ -189,14 +189,14 @@ fn a_hundred_thousand_children_are_read() {
 }
 
 #[test]
-fn a_hundred_thousand_mistakes_are_counted_and_a_hundred_shown() {
+fn ten_thousand_mistakes_are_counted_and_a_hundred_shown() {
     let mut text = String::from("version: 1\nname: many\nchildren:\n");
-    for number in 0..100_000 {
+    for number in 0..10_000 {
         writeln!(text, "  - {{name: c{number}, kind: process, comand: [sleep, {number}]}}").unwrap();
     }
     let Err(StackError::Invalid(findings)) = Stack::parse("f.yaml", text) else { panic!("accepted") };
-    assert_eq!(findings.errors(), 100_000);
-    assert!(findings.to_string().ends_with("… and 99900 more\n"));
+    assert_eq!(findings.errors(), 10_000);
+    assert!(findings.to_string().ends_with("… and 9900 more\n"));
 }
 
 #[test]

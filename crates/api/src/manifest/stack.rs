@@ -27,6 +27,19 @@ pub struct StackManifest {
     pub children: Vec<ChildManifest>,
 }
 
+impl StackManifest {
+    /// How many children there are, at any depth.
+    pub fn count(&self) -> usize {
+        let mut due: Vec<&[ChildManifest]> = vec![&self.children];
+        let mut count = 0;
+        while let Some(children) = due.pop() {
+            count += children.len();
+            due.extend(children.iter().filter_map(|child| child.children.as_deref()));
+        }
+        count
+    }
+}
+
 /// How a supervisor looks after its children.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

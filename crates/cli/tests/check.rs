@@ -1,0 +1,104 @@
+//! `supervisor check` and `supervisor schema`, as they are seen from outside.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const GOOD: &str = "version: 1\nname: demo\nchildren:\n  - {name: web, kind: process, command: [sleep, 1]}\n";
+
+fn supervisor(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_supervisor")).args(args).output().unwrap()
+}
+
+fn check(path: &Path) -> (Option<i32>, String, String) {
+    let output = supervisor(&["check", path.to_str().unwrap()]);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_good_file_ends_with_0_and_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("good.yaml");
+    std::fs::write(&path, GOOD).unwrap();
+    let (code, out, err) = check(&path);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_eq!(out, format!("{}: good, 1 child\n", path.display()));
+}
+
+#[test]
+fn an_invalid_file_ends_with_78_and_every_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("bad.yaml");
+    std::fs::write(&path, GOOD.replace("kind: process", "kind: proces, rol: job")).unwrap();
+    let (code, out, err) = check(&path);
+    assert_eq!((code, out.as_str()), (Some(78), ""));
+    for words in
+        [":4:23: error: /web: `kind` must be", ":4:31: error: /web: unknown key `rol`", ": 2 errors\n"]
+    {
+        assert!(err.contains(words), "{err}");
+    }
+}
+
+#[test]
+fn what_is_no_readable_file_ends_with_66() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for (path, words) in [
+        (dir.path().to_owned(), "it is a directory, not a file"),
+        (fifo, "it is a named pipe, not a file"),
+        (dir.path().join("absent.yaml"), "No such file or directory"),
+    ] {
+        let (code, _, err) = check(&path);
+        assert_eq!(code, Some(66), "{err}");
+        assert!(err.contains(words) && err.contains(path.to_str().unwrap()), "{err}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2() {
+    for args in [&["check"][..], &["chek", "x"], &["check", "a", "b"], &["check", "--bogus", "a"], &[]] {
+        assert_eq!(supervisor(args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn the_schema_is_printed_as_it_is_committed() {
+    let output = supervisor(&["schema"]);
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stack/stack.schema.json");
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), std::fs::read_to_string(committed).unwrap());
+}
+
+#[test]
+fn the_help_has_examples_and_the_example_file_is_good() {
+    let help = String::from_utf8(supervisor(&["--help"]).stdout).unwrap();
+    let from = help.find("version: 1").unwrap();
+    let until = help.find("\nExamples:").unwrap();
+    // The help indents the file by two columns.
+    let file: String = help[from..until]
+        .lines()
+        .map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line)))
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("help.yaml");
+    std::fs::write(&path, file).unwrap();
+    let (code, _, err) = check(&path);
+    assert_eq!(code, Some(0), "{err}");
+    for command in ["check", "schema"] {
+        let help = String::from_utf8(supervisor(&[command, "--help"]).stdout).unwrap();
+        assert!(help.contains("Example"), "{help}");
+    }
+}
+
+#[test]
+fn every_example_file_is_good() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let (code, _, err) = check(&path);
+            assert_eq!(code, Some(0), "{err}");
+        }
+    }
+}
