@@ -14,7 +14,10 @@ struct Generated {
     by: &'static [&'static str],
 }
 
-const GENERATED: &[Generated] = &[];
+const GENERATED: &[Generated] = &[Generated {
+    file: "docs/stack.schema.json",
+    by: &["run", "--quiet", "--package", "supervisor-cli", "--", "schema"],
+}];
 
 /// The verb `gen`.
 pub(crate) fn generate(arguments: &[String]) -> Outcome {
