@@ -1,5 +1,7 @@
 //! `supervisor check` and `supervisor schema`, as they are seen from outside.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -94,11 +96,14 @@ fn the_help_has_examples_and_the_example_file_is_good() {
 #[test]
 fn every_example_file_is_good() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut seen = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
             let (code, _, err) = check(&path);
             assert_eq!(code, Some(0), "{err}");
+            seen.push(path.file_name().unwrap().to_owned());
         }
     }
+    assert!(seen.iter().any(|name| name == "quickstart.yaml"), "{seen:?}");
 }

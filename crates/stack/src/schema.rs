@@ -14,7 +14,7 @@ pub(crate) fn of_types() -> Value {
 }
 
 /// The JSON Schema of a stack file, for editors and other tools. It says what a file may hold, not
-/// everything that makes it valid: that siblings exist and agree is for [`crate::check`].
+/// everything that makes it valid: that siblings exist and agree is for [`Stack::read`](crate::Stack::read).
 pub fn schema() -> Value {
     let mut schema = of_types();
     schema["title"] = json!("Stack file");

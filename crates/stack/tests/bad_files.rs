@@ -3,6 +3,8 @@
 //! After a wanted change of a message: `UPDATE_EXPECTED=1 cargo test -p supervisor-stack --test bad_files`,
 //! then read the difference.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use supervisor_stack::Stack;

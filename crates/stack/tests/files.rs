@@ -1,5 +1,7 @@
 //! What a good file becomes, and bad input that is no text in a repository.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
