@@ -67,7 +67,7 @@ fn a_wrong_command_line_ends_with_2() {
 #[test]
 fn the_schema_is_printed_as_it_is_committed() {
     let output = supervisor(&["schema"]);
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stack/stack.schema.json");
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/stack.schema.json");
     assert!(output.status.success());
     assert_eq!(String::from_utf8(output.stdout).unwrap(), std::fs::read_to_string(committed).unwrap());
 }
