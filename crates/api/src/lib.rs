@@ -11,6 +11,7 @@ mod event;
 mod exit;
 mod id;
 mod life;
+mod nearest;
 
 pub mod command;
 pub mod manifest;
@@ -21,4 +22,5 @@ pub use error::{Finding, SupervisorError};
 pub use event::{Cause, ChildKey, Detail, Event, EventKind, EventSpec, Next, Row, Severity, StampedEvent};
 pub use exit::{Exit, ExitClass};
 pub use id::{ChildId, IdError, SupervisorPath};
+pub use nearest::nearest;
 pub use life::{Health, Lifecycle, Readiness, ShutdownState};

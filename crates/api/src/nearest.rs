@@ -1,0 +1,67 @@
+//! The names most like one that does not exist.
+
+/// Up to three of `candidates` that look like `asked`, the likest first.
+///
+/// A candidate looks alike when few edits lead from one to the other for their length, or when one begins
+/// with the other.
+pub fn nearest<'a>(asked: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let asked_lower: Vec<char> = asked.to_lowercase().chars().take(LONGEST).collect();
+    let mut found: Vec<(usize, &str)> = Vec::new();
+    for candidate in candidates {
+        let lower: Vec<char> = candidate.to_lowercase().chars().take(LONGEST).collect();
+        let allowed = (asked_lower.len().max(lower.len()) / 3).max(1);
+        let prefix = asked_lower.len() >= 3 && (lower.starts_with(&asked_lower) || asked_lower.starts_with(&lower[..]));
+        if lower.len().abs_diff(asked_lower.len()) > allowed && !prefix {
+            continue;
+        }
+        let distance = edits(&asked_lower, &lower);
+        if distance <= allowed || (prefix && !lower.is_empty()) {
+            found.push((distance, candidate));
+            found.sort();
+            found.truncate(3);
+        }
+    }
+    found.into_iter().map(|(_, name)| name.to_owned()).collect()
+}
+
+/// Longer names are compared by their beginning.
+const LONGEST: usize = 128;
+
+/// How many insertions, deletions, replacements and swaps of neighbours lead from `a` to `b`.
+fn edits(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let same = usize::from(a[i - 1] != b[j - 1]);
+            let mut best = (above[j] + 1).min(row[j - 1] + 1).min(above[j - 1] + same);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(before[j - 2] + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn typing_mistakes_are_found_and_strangers_are_not() {
+        let names = ["restart_policy", "backoff", "budget", "dependencies"];
+        assert_eq!(nearest("restart_polciy", names), ["restart_policy"]);
+        assert_eq!(nearest("Backof", names), ["backoff"]);
+        assert_eq!(nearest("dep", names), ["dependencies"]);
+        assert!(nearest("zzz", names).is_empty());
+    }
+
+    #[test]
+    fn at_most_three_the_likest_first() {
+        assert_eq!(nearest("worker1", ["worker12", "worker2", "worker1x", "worker3"]).len(), 3);
+        assert_eq!(nearest("api", ["apis", "api2", "app"])[0], "api2");
+    }
+}

@@ -1,0 +1,79 @@
+//! How many restarts have been charged, and whether one more is allowed (R40-R45, D2).
+
+use std::collections::VecDeque;
+
+use supervisor_api::policy::Budget;
+
+use crate::resolve::nanos;
+
+/// The instants of the charges that still count, oldest first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Charges(VecDeque<u64>);
+
+impl Charges {
+    /// Whether one more charge now stays within `budget`. A charge at c counts at t when t − window < c ≤ t.
+    pub(crate) fn allow(&mut self, budget: &Budget, now: u64) -> bool {
+        let Some(max) = budget.max_restarts else { return true };
+        self.forget_old(budget, now);
+        self.0.len() < max as usize
+    }
+
+    /// Counts a restart. An unlimited budget counts nothing, so it needs no memory.
+    pub(crate) fn charge(&mut self, budget: &Budget, now: u64) {
+        if budget.max_restarts.is_some() {
+            self.0.push_back(now);
+        }
+    }
+
+    /// How many charges count now.
+    pub(crate) fn used(&self) -> u32 {
+        self.0.len() as u32
+    }
+
+    /// Starts afresh (R48, D10).
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn forget_old(&mut self, budget: &Budget, now: u64) {
+        let window = nanos(budget.window);
+        if let Some(outside) = now.checked_sub(window) {
+            while self.0.front().is_some_and(|&at| at <= outside) {
+                self.0.pop_front();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn d2_a_charge_leaves_the_window_exactly_when_it_is_as_old_as_the_window() {
+        let budget = Budget::new(1, Duration::from_nanos(100));
+        let mut charges = Charges::default();
+        assert!(charges.allow(&budget, 1000));
+        charges.charge(&budget, 1000);
+        assert!(!charges.allow(&budget, 1000), "equal instants count");
+        assert!(!charges.allow(&budget, 1099));
+        assert!(charges.allow(&budget, 1100));
+    }
+
+    #[test]
+    fn r41_a_budget_of_zero_allows_nothing() {
+        assert!(!Charges::default().allow(&Budget::new(0, Duration::from_secs(1)), 5));
+    }
+
+    #[test]
+    fn d4_unlimited_never_runs_out_and_keeps_nothing() {
+        let mut charges = Charges::default();
+        for now in 0..1000 {
+            assert!(charges.allow(&Budget::unlimited(), now));
+            charges.charge(&Budget::unlimited(), now);
+        }
+        assert_eq!(charges.used(), 0);
+    }
+}

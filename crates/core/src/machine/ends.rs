@@ -1,0 +1,343 @@
+//! What the end of a run leads to: the table of `semantics.md` 1.2, and what was planned for a child that
+//! was asked to stop.
+
+use std::sync::Arc;
+
+use supervisor_api::policy::{OnStartFailure, RestartType};
+use supervisor_api::{Cause, EventKind, Exit, ExitClass, Next, SupervisorError};
+
+use super::Machine;
+use super::failure::Failure;
+use super::life::News;
+use super::node::{Ending, Flow, Life, NONE, Step, Then, Trial};
+use super::start::millis;
+
+impl Machine {
+    /// A run is gone.
+    pub(super) fn gone(&mut self, index: u32, exit: Exit) {
+        match self.node(index).life {
+            Life::Starting => {
+                if exit.is_clean() && self.node(index).policy.keeps_row {
+                    self.finish(index, EventKind::ChildCompleted, exit, Vec::new());
+                } else {
+                    self.start_failed(index, Failure::start(exit));
+                }
+            }
+            Life::Running => self.ended(index, exit),
+            Life::Stopping { then, step } => self.stopped(index, then, step, exit),
+            Life::Unresponsive { then } => self.gone_at_last(index, then, exit),
+            _ => self.stale_messages += 1,
+        }
+    }
+
+    /// A started child ended by itself.
+    fn ended(&mut self, index: u32, exit: Exit) {
+        if self.is_overtaken(index, &exit, false) {
+            return;
+        }
+        let class = exit.class();
+        self.decide(index, Failure::crash(exit), class);
+    }
+
+    /// The table: restart type × class of the exit.
+    fn decide(&mut self, index: u32, failure: Failure, class: ExitClass) {
+        let restarts = match self.node(index).policy.restart {
+            RestartType::Permanent => true,
+            RestartType::Transient => class == ExitClass::Abnormal,
+            RestartType::Temporary => false,
+        };
+        if restarts {
+            self.fail(index, failure);
+        } else {
+            let kind = if class == ExitClass::Clean && failure.exit.is_clean() {
+                EventKind::ChildCompleted
+            } else {
+                failure.kind()
+            };
+            self.finish(index, kind, failure.exit, failure.chain);
+        }
+    }
+
+    /// A child ended by itself and is not started again.
+    fn finish(&mut self, index: u32, kind: EventKind, exit: Exit, chain: Vec<Arc<str>>) {
+        let node = self.node(index);
+        let (sup, significant) = (node.parent, node.policy.significant);
+        let ran = millis(self.now - node.ran_since);
+        let clean = kind == EventKind::ChildCompleted;
+        let numbers: &[u32] = if clean { &[ran] } else { &[ran, 0, u32::MAX] };
+        let news = News::new(kind, Cause::Exit).numbers(numbers).exit(exit).chain(chain);
+        if self.leaves_no_trace(index) || self.is_dynamic(index) {
+            self.remove(index, news);
+        } else {
+            if clean {
+                self.node_mut(index).attempt = 0;
+            }
+            self.shift(index, if clean { Life::Completed } else { Life::Failed }, news);
+        }
+        if significant {
+            self.significant_ended(sup, index);
+        }
+    }
+
+    /// Whether the supervisor is already taking the child down: its end is reported, not charged (R28, R59).
+    fn is_overtaken(&mut self, index: u32, exit: &Exit, start: bool) -> bool {
+        let node = self.node(index);
+        let ran = millis(self.now - node.ran_since);
+        let clean = exit.is_clean() && !start;
+        let kind = if clean { EventKind::ChildCompleted } else { failure_kind(exit, start) };
+        let numbers: &[u32] = if clean { &[ran] } else { &[ran, 0, u32::MAX] };
+        let news = News::new(kind, Cause::Exit).numbers(numbers).exit(exit.clone());
+        if self.sup(node.parent).is_ending() {
+            self.shift(index, if clean { Life::Completed } else { Life::Failed }, news);
+            return true;
+        }
+        let Some(_) = self.group_takes(index) else { return false };
+        if self.leaves_no_trace(index) {
+            self.remove(index, news);
+        } else if node_is_done(self.node(index), clean, self.retries(index)) {
+            self.shift(index, if clean { Life::Completed } else { Life::Failed }, news);
+        } else {
+            let next = self.next_of(index, Then::Group);
+            self.shift(index, Life::Stopped, news.next(next));
+        }
+        true
+    }
+
+    /// A run ended before it was started.
+    pub(super) fn start_failed(&mut self, index: u32, failure: Failure) {
+        if self.is_overtaken(index, &failure.exit, true) {
+            return;
+        }
+        let node = self.node(index);
+        let sup = self.sup(node.parent);
+        let (path, ran) = (node.path.clone(), millis(self.now - node.ran_since));
+        let news = || {
+            News::new(EventKind::ChildStartFailed, Cause::Exit)
+                .numbers(&[ran, 0, u32::MAX])
+                .exit(failure.exit.clone())
+                .chain(failure.chain.clone())
+        };
+        let refusal = SupervisorError::StartFailed { path: path.clone(), exit: failure.exit.clone() };
+        match node.flags.trial {
+            Trial::Added => {
+                self.refuse_waits(index, &refusal);
+                self.remove(index, news());
+                return;
+            }
+            Trial::Again => {
+                self.node_mut(index).flags.trial = Trial::No;
+                self.refuse_waits(index, &refusal);
+                self.shift(index, Life::Failed, news());
+                return;
+            }
+            Trial::No => {}
+        }
+        let first = sup.initial && node.started_in != sup.incarnation && node.flags.declared;
+        if first && sup.context.policy.on_start_failure == OnStartFailure::Unwind {
+            let sup = node.parent;
+            self.shift(index, Life::Failed, news());
+            let ending = Ending::Unwind { child: index, path, exit: failure.exit.clone() };
+            let news = News::new(EventKind::SupervisorEnding, Cause::Unwind(index));
+            self.end_itself(sup, ending, news.text("its initial start failed"));
+            return;
+        }
+        if node.policy.restart == RestartType::Temporary {
+            self.finish(index, EventKind::ChildStartFailed, failure.exit, failure.chain);
+        } else {
+            self.fail(index, failure);
+        }
+    }
+
+    /// A child that was asked to stop is gone.
+    pub(super) fn stopped(&mut self, index: u32, then: Then, step: Step, exit: Exit) {
+        let took = self.now - self.node(index).since;
+        self.node_mut(index).took = took;
+        match then {
+            Then::Unhealthy => {
+                let why = self.take_complaint(index);
+                self.decide_or_rest(index, Failure::crash(Exit::Unhealthy { why }));
+            }
+            Then::TimedOut => {
+                let what = self.take_complaint(index);
+                self.start_failed(index, Failure::start(Exit::TimedOut { what }));
+            }
+            then => {
+                let brutal = matches!(step, Step::Killed { brutal: true })
+                    && matches!(exit, Exit::Aborted | Exit::Killed { by_us: true, .. });
+                self.carry_out(index, then, exit, brutal);
+            }
+        }
+    }
+
+    fn decide_or_rest(&mut self, index: u32, failure: Failure) {
+        if !self.is_overtaken(index, &failure.exit, false) {
+            self.decide(index, failure, ExitClass::Abnormal);
+        }
+    }
+
+    fn take_complaint(&mut self, index: u32) -> Arc<str> {
+        self.node_mut(index).complaint.take().unwrap_or_else(|| "no reason was noted".into())
+    }
+
+    /// An unresponsive run is gone: what the plan wanted is done, uncharged (D8).
+    fn gone_at_last(&mut self, index: u32, then: Then, exit: Exit) {
+        self.node_mut(index).took = self.now - self.node(index).since;
+        let temporary = self.node(index).policy.restart == RestartType::Temporary;
+        let failed = matches!(then, Then::Unhealthy | Then::TimedOut);
+        if failed && temporary {
+            self.finish(index, failure_kind(&exit, false), exit, Vec::new());
+        } else if failed {
+            self.node_mut(index).flags.again = true;
+            self.carry_out(index, Then::Start, exit, false);
+        } else {
+            self.carry_out(index, then, exit, false);
+        }
+        self.release_above(index);
+    }
+
+    /// A removed supervisor was kept only for somebody unresponsive below it.
+    fn release_above(&mut self, index: u32) {
+        let parent = self.node(index).parent;
+        if parent == NONE {
+            return;
+        }
+        let above = self.sup(parent).node;
+        if self.node(above).life == (Life::Unresponsive { then: Then::Remove })
+            && self.unresponsive_below(above).is_none()
+        {
+            let news = News::new(EventKind::ChildRuntimeStateRemoved, Cause::Operator);
+            self.remove(above, news);
+            self.release_above(above);
+        }
+    }
+
+    /// Does what was planned for a child that is gone now. `expected`: a brutal kill ends as it should.
+    fn carry_out(&mut self, index: u32, then: Then, exit: Exit, expected: bool) {
+        let took = millis(self.node(index).took);
+        let cause = self.cause_of(index, then);
+        let error = !exit.is_clean() && !expected;
+        if error {
+            // A shutdown error (R58), whatever comes next.
+            let news = News::new(EventKind::ChildStopError, cause).numbers(&[took]).exit(exit.clone());
+            self.tell(index, news);
+        }
+        let stopped = News::new(EventKind::ChildStopped, cause).numbers(&[took]).exit(exit);
+        match then {
+            Then::Start | Then::WaitDependency if self.sup(self.node(index).parent).is_up() => {
+                self.node_mut(index).flags.again |= then == Then::WaitDependency;
+                self.try_start(index, cause);
+                // What is not bound, or waits, has its word; nothing else may be left stopping.
+                debug_assert!(!matches!(
+                    self.node(index).life,
+                    Life::Stopping { .. } | Life::Unresponsive { .. }
+                ));
+            }
+            Then::Group if self.leaves_no_trace(index) => self.remove(index, stopped),
+            Then::Group if self.node(index).policy.keeps_row && !self.retries(index) => {
+                self.shift(index, Life::Failed, stopped);
+            }
+            Then::Rest if self.leaves_no_trace(index) || self.is_dynamic(index) => {
+                self.remove(index, stopped)
+            }
+            Then::Pause | Then::Quarantine | Then::Remove => self.settle_idle(index, then),
+            _ => {
+                let next = self.next_of(index, then);
+                self.shift(index, Life::Stopped, stopped.next(next));
+            }
+        }
+    }
+
+    /// Puts a child without a run where a command wants it.
+    pub(super) fn settle_idle(&mut self, index: u32, then: Then) {
+        let took = millis(self.node(index).took);
+        match then {
+            Then::Pause => {
+                let news =
+                    News::new(EventKind::Paused, Cause::Operator).numbers(&[took]).next(Next::Operator);
+                self.shift(index, Life::Paused, news);
+            }
+            Then::Quarantine => {
+                let news = News::new(EventKind::ChildQuarantined, Cause::Operator)
+                    .numbers(&[0, u32::MAX])
+                    .next(Next::Operator);
+                self.shift(index, Life::Quarantined, news);
+            }
+            Then::Remove => {
+                self.remove(index, News::new(EventKind::ChildRuntimeStateRemoved, Cause::Operator));
+            }
+            Then::Start => {
+                self.node_mut(index).flags.again = false;
+                self.try_start(index, Cause::Operator);
+            }
+            _ => self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, Cause::Operator)),
+        }
+    }
+
+    /// A nested supervisor has stopped all its children.
+    pub(super) fn supervisor_gone(&mut self, index: u32, ending: Ending) {
+        let Life::Stopping { then, step } = self.node(index).life else { return };
+        if then != Then::Itself {
+            self.stopped(index, then, step, Exit::Stopped);
+            return;
+        }
+        // A supervisor that never was ready failed to start, whatever ended it.
+        let started = self.node(index).readiness == supervisor_api::Readiness::Ready;
+        let failure = match ending {
+            Ending::GaveUp { chain, .. } => {
+                let exit = Exit::failed(chain.last().cloned().unwrap_or_else(|| "gave up".into()));
+                Failure { exit, chain, start: !started }
+            }
+            Ending::Unwind { path, exit, .. } => {
+                let why = format!("failed to start child {path}: {exit}");
+                let chain = vec![format!("{path}: {exit}").into()];
+                Failure { exit: Exit::failed(why), chain, start: true }
+            }
+            _ => Failure::crash(Exit::Stopped),
+        };
+        if failure.start {
+            self.start_failed(index, failure);
+        } else if !self.is_overtaken(index, &failure.exit, false) {
+            // Giving up is an end of the clean class (R46), though not a clean end (D9).
+            self.decide(index, failure, ExitClass::Clean);
+        }
+    }
+
+    /// Whether nothing of a child stays when it ended: temporary, and no job (R19, D18).
+    pub(super) fn leaves_no_trace(&self, index: u32) -> bool {
+        let policy = &self.node(index).policy;
+        policy.restart == RestartType::Temporary && !policy.keeps_row
+    }
+
+    /// Whether a job is tried again (D15).
+    pub(super) fn retries(&self, index: u32) -> bool {
+        self.node(index).policy.restart != RestartType::Temporary
+    }
+
+    pub(super) fn is_dynamic(&self, index: u32) -> bool {
+        self.sup(self.node(index).parent).context.policy.dynamic.is_some()
+    }
+
+    /// What happens next to a child that rests for a plan.
+    pub(super) fn next_of(&self, index: u32, then: Then) -> Next {
+        let sup = self.node(index).parent;
+        match (then, &self.sup(sup).flow) {
+            (Then::Group, Flow::Delay { due, .. }) => Next::WithGroup(*due),
+            (Then::Group, Flow::Down { .. } | Flow::Up { .. }) => Next::WithGroup(self.now),
+            _ => Next::Nothing,
+        }
+    }
+}
+
+/// Whether a job that ended while its group goes down has had its run (D18).
+fn node_is_done(node: &super::node::Node, clean: bool, retries: bool) -> bool {
+    node.policy.keeps_row && (clean || !retries)
+}
+
+/// The event for a bad end.
+pub(super) fn failure_kind(exit: &Exit, start: bool) -> EventKind {
+    match exit {
+        _ if start => EventKind::ChildStartFailed,
+        Exit::Panicked { .. } => EventKind::ChildPanicked,
+        _ => EventKind::ChildFailed,
+    }
+}

@@ -1,0 +1,405 @@
+//! The ordered work of a supervisor: starting its children up, stopping them down, restarting a group.
+
+use supervisor_api::policy::{StartOrder, StopOrder, Strategy};
+use supervisor_api::{Cause, EventKind};
+
+use super::life::News;
+use super::node::{Down, Ending, Flow, Life, NONE, Then};
+use super::timers::{Holder, NEVER};
+use super::{CUT, Machine};
+use crate::face::Effect;
+
+impl Machine {
+    /// Goes on with the ordered work of a supervisor as far as it gets.
+    pub(super) fn advance(&mut self, sup: u32) {
+        self.sup_mut(sup).queued = false;
+        if !self.sup(sup).is_ending() {
+            self.advance_line(sup);
+        }
+        let cut = self.out.len() + CUT;
+        loop {
+            if self.out.len() >= cut {
+                self.queue_flow(sup);
+                return;
+            }
+            let goes_on = match self.sup(sup).flow {
+                Flow::Idle | Flow::Steady => false,
+                Flow::Up { cursor, trigger } => self.step_up(sup, cursor, trigger),
+                Flow::Down { from, cursor, .. } => self.step_down(sup, from, cursor),
+                Flow::Delay { from, trigger, .. } => self.check_delay(sup, from, trigger),
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        self.end_initial_start(sup);
+    }
+
+    // Up.
+
+    /// Starts the child at the cursor, and says whether the next one may follow (R1, D19).
+    fn step_up(&mut self, sup: u32, cursor: u32, trigger: Option<u32>) -> bool {
+        if cursor == NONE {
+            self.sup_mut(sup).flow = Flow::Steady;
+            return false;
+        }
+        self.start_in_wave(cursor, trigger);
+        let node = self.node(cursor);
+        let in_turn = self.sup(sup).context.policy.order == StartOrder::Declared;
+        if in_turn && matches!(node.life, Life::Starting | Life::Backoff { .. } | Life::Stopping { .. }) {
+            return false;
+        }
+        let next = node.next;
+        if let Flow::Up { cursor, .. } = &mut self.sup_mut(sup).flow {
+            *cursor = next;
+        }
+        true
+    }
+
+    fn start_in_wave(&mut self, index: u32, trigger: Option<u32>) {
+        if !self.is_revivable(index) {
+            return;
+        }
+        let again = trigger.is_some() && self.node(index).generation > 0;
+        let cause = match trigger {
+            Some(trigger) => Cause::Group(trigger),
+            None => Cause::Start,
+        };
+        match self.node(index).life {
+            Life::Declared | Life::Stopped | Life::Completed | Life::Failed => {
+                self.node_mut(index).flags.again = again;
+                self.try_start(index, cause);
+            }
+            // Outside a group restart a failed child has a time of its own.
+            Life::Backoff { .. } if trigger.is_some() => self.try_start(index, cause),
+            Life::Waiting { .. } => self.try_start(index, cause),
+            Life::Unresponsive { then } if !then.is_commanded() => {
+                self.node_mut(index).flags.again = again;
+                self.redirect(index, Then::Start);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a wave of starts includes a child that does not run: every kept spec does (R29), but for
+    /// jobs that had their run (D18) and sidecars of a primary that rests (D15).
+    fn is_revivable(&self, index: u32) -> bool {
+        let node = self.node(index);
+        if let Some(primary) = node.primary()
+            && (self.node(primary).life.lifecycle().is_parked() || !self.is_revivable(primary))
+        {
+            return false;
+        }
+        if !node.policy.keeps_row || node.spawned_in != self.sup(node.parent).incarnation {
+            return true;
+        }
+        match node.life {
+            Life::Completed => false,
+            Life::Stopped | Life::Failed => self.retries(index),
+            _ => true,
+        }
+    }
+
+    /// Ends the initial start when nobody is left to wait for (D19).
+    fn end_initial_start(&mut self, sup: u32) {
+        let record = self.sup(sup);
+        if !record.initial || record.flow != Flow::Steady || record.unsettled > 0 || record.is_ending() {
+            return;
+        }
+        let node = record.node;
+        self.sup_mut(sup).initial = false;
+        if self.node(node).life == Life::Starting {
+            let again = self.node(node).flags.again;
+            self.started(node, again, Cause::Start);
+            if node == 0 {
+                self.out.push(Effect::Started);
+            }
+        }
+        if let Some(child) = self.sup_mut(sup).ended_early.take() {
+            self.end_by_significance(sup, child);
+        }
+    }
+
+    // Down.
+
+    /// Asks the child at the cursor to stop; one at a time unless the supervisor says otherwise.
+    fn step_down(&mut self, sup: u32, from: u32, cursor: u32) -> bool {
+        let pending = self.sup(sup).pending;
+        if pending > 0 && !self.stops_at_once(sup) {
+            return false;
+        }
+        if cursor == NONE || self.node(cursor).rank < from {
+            if pending == 0 {
+                self.is_down(sup);
+            }
+            return pending == 0;
+        }
+        let before = self.node(cursor).prev;
+        if let Flow::Down { cursor, .. } = &mut self.sup_mut(sup).flow {
+            *cursor = before;
+        }
+        self.sweep(cursor);
+        true
+    }
+
+    fn stops_at_once(&self, sup: u32) -> bool {
+        let policy = &self.sup(sup).context.policy;
+        policy.dynamic.is_some() || policy.stop == StopOrder::Concurrent
+    }
+
+    /// Takes one child down for the plan of its supervisor.
+    fn sweep(&mut self, index: u32) {
+        let sup = self.node(index).parent;
+        let then = match self.sup(sup).flow {
+            Flow::Down { why: Down::Group { .. }, .. } => Then::Group,
+            _ => Then::Teardown,
+        };
+        let cause = self.cause_of(index, then);
+        match self.node(index).life {
+            Life::Starting | Life::Running => {
+                if !self.is_needed(index) {
+                    self.mark_swept(index);
+                    self.ask_to_stop(index, then, cause);
+                }
+            }
+            Life::Stopping { then: old, .. } => {
+                self.mark_swept(index);
+                if !old.is_commanded() {
+                    self.redirect(index, then);
+                }
+            }
+            Life::Unresponsive { then: old } if !old.is_commanded() => self.redirect(index, then),
+            Life::Backoff { .. } if then == Then::Teardown => {
+                self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, cause));
+            }
+            Life::Waiting { .. } => {
+                let news = News::new(EventKind::ChildStopped, cause).next(self.next_of(index, then));
+                self.shift(index, Life::Stopped, news);
+            }
+            _ => {}
+        }
+    }
+
+    fn mark_swept(&mut self, index: u32) {
+        let sup = self.node(index).parent;
+        let flags = &mut self.node_mut(index).flags;
+        if !flags.swept {
+            flags.swept = true;
+            self.sup_mut(sup).pending += 1;
+        }
+    }
+
+    /// Under a concurrent stop nobody is asked while somebody who runs depends on it.
+    fn is_needed(&self, index: u32) -> bool {
+        let node = self.node(index);
+        self.stops_at_once(node.parent)
+            && node.dependants().iter().any(|&dependant| self.node(dependant).life.can_be_waited_for())
+    }
+
+    /// A child the plan waited for is gone, or given up on.
+    pub(super) fn unsweep(&mut self, index: u32) {
+        let sup = self.node(index).parent;
+        self.node_mut(index).flags.swept = false;
+        if let Flow::Down { from, cursor, .. } = self.sup(sup).flow
+            && self.stops_at_once(sup)
+        {
+            let reached = if cursor == NONE { 0 } else { self.node(cursor).rank + 1 };
+            for on in self.node(index).depends_on().to_vec() {
+                let rank = self.node(on).rank;
+                if rank >= from
+                    && rank >= reached
+                    && matches!(self.node(on).life, Life::Starting | Life::Running)
+                {
+                    self.sweep(on);
+                }
+            }
+        }
+        self.sup_mut(sup).pending -= 1;
+        self.queue_flow(sup);
+    }
+
+    fn is_down(&mut self, sup: u32) {
+        match self.sup(sup).flow {
+            Flow::Down { from, why: Down::Group { trigger }, .. } => self.delay_group(sup, from, trigger),
+            _ => self.supervisor_is_down(sup),
+        }
+    }
+
+    // Groups.
+
+    /// A child of a supervisor with a group strategy failed: its group goes down, then up (R23, R24, D3).
+    pub(super) fn begin_group(&mut self, sup: u32, failed: u32) {
+        let record = self.sup(sup);
+        let mut from = match record.context.policy.strategy {
+            Strategy::OneForAll => 0,
+            _ => self.node(failed).rank,
+        };
+        let mut cursor = record.last;
+        match record.flow {
+            Flow::Down { from: old, cursor: at, .. } => (from, cursor) = (from.min(old), at),
+            Flow::Delay { from: old, .. } => from = from.min(old),
+            Flow::Up { cursor, .. } if cursor != NONE => from = from.min(self.node(cursor).rank),
+            _ => {}
+        }
+        self.sup_mut(sup).flow = Flow::Down { from, cursor, why: Down::Group { trigger: failed } };
+        self.queue_flow(sup);
+    }
+
+    /// Whether a plan has this child down already, or on its way down, to start it with its group.
+    pub(super) fn group_takes(&self, index: u32) -> Option<u32> {
+        let node = self.node(index);
+        match self.sup(node.parent).flow {
+            Flow::Down { from, why: Down::Group { trigger }, .. } | Flow::Delay { from, trigger, .. } => {
+                (node.rank >= from).then_some(trigger)
+            }
+            _ => None,
+        }
+    }
+
+    /// The group is down: it starts when the longest delay in it is over.
+    fn delay_group(&mut self, sup: u32, from: u32, trigger: u32) {
+        let due = self.longest_delay(sup, from).unwrap_or(0);
+        // A failed start is tried again in a turn of its own, behind what is already asked for (R32).
+        if due > self.now || self.sup(sup).retry {
+            let due = due.max(self.now);
+            self.sup_mut(sup).flow = Flow::Delay { from, trigger, due };
+            self.set_group_due(sup, due);
+        } else {
+            self.raise_group(sup, from, trigger);
+        }
+    }
+
+    /// When the last of the failed members may start; `None` when there is none left.
+    fn longest_delay(&self, sup: u32, from: u32) -> Option<u64> {
+        self.indices_from(sup, from)
+            .filter_map(|index| match self.node(index).life {
+                Life::Backoff { at_once: true, .. } => Some(0),
+                Life::Backoff { due, .. } => Some(due),
+                _ => None,
+            })
+            .max()
+    }
+
+    /// Looks at a waiting group again: a failed member may have been taken out of it, with its delay (D3).
+    fn check_delay(&mut self, sup: u32, from: u32, trigger: u32) -> bool {
+        match self.longest_delay(sup, from) {
+            None | Some(0) => {
+                self.raise_group(sup, from, trigger);
+                true
+            }
+            Some(longest) => {
+                let due = longest.max(self.now);
+                self.sup_mut(sup).flow = Flow::Delay { from, trigger, due };
+                self.set_group_due(sup, due);
+                false
+            }
+        }
+    }
+
+    fn raise_group(&mut self, sup: u32, from: u32, trigger: u32) {
+        self.sup_mut(sup).retry = false;
+        let cursor = self.indices_from(sup, from).next().unwrap_or(NONE);
+        self.sup_mut(sup).flow = Flow::Up { cursor, trigger: Some(trigger) };
+        self.queue_flow(sup);
+    }
+
+    /// An operator restarts a member of a group that waits: the group starts now (D3).
+    pub(super) fn hurry_group(&mut self, sup: u32) {
+        for index in self.indices(sup).collect::<Vec<_>>() {
+            if let Life::Backoff { at_once, .. } = &mut self.node_mut(index).life {
+                *at_once = true;
+            }
+        }
+        self.sup_mut(sup).retry = false;
+        self.queue_flow(sup);
+    }
+
+    fn set_group_due(&mut self, sup: u32, due: u64) {
+        let record = self.sup_mut(sup);
+        if due < record.armed {
+            record.armed = due;
+            self.timers.push(due, Holder::Group(sup));
+        }
+    }
+
+    pub(super) fn group_deadline(&mut self, sup: u32, at: u64) {
+        if self.sup(sup).armed != at {
+            return;
+        }
+        self.sup_mut(sup).armed = NEVER;
+        if let Flow::Delay { from, trigger, due } = self.sup(sup).flow {
+            if due <= self.now {
+                self.raise_group(sup, from, trigger);
+            } else {
+                self.set_group_due(sup, due);
+            }
+        }
+    }
+
+    /// The children of rank `from` and above, in order. Walks back from the last, so it costs the scope.
+    fn indices_from(&self, sup: u32, from: u32) -> impl Iterator<Item = u32> + '_ {
+        let mut at = self.sup(sup).last;
+        let mut first = NONE;
+        while at != NONE && self.node(at).rank >= from {
+            first = at;
+            at = self.node(at).prev;
+        }
+        std::iter::from_fn(move || {
+            let here = first;
+            if here == NONE {
+                return None;
+            }
+            first = self.node(here).next;
+            Some(here)
+        })
+    }
+
+    // Ending.
+
+    /// Begins to stop all children of a supervisor, for good.
+    pub(super) fn end_supervisor(&mut self, sup: u32, ending: Ending) {
+        let record = self.sup_mut(sup);
+        if record.is_ending() {
+            return;
+        }
+        record.ending = Some(ending);
+        record.line.clear();
+        record.in_line = NONE;
+        record.flow = Flow::Down { from: 0, cursor: record.last, why: Down::End };
+        self.queue_flow(sup);
+    }
+
+    /// Why the plan of its supervisor, or a command, stops or starts a child.
+    pub(super) fn cause_of(&self, index: u32, then: Then) -> Cause {
+        let node = self.node(index);
+        match then {
+            Then::Group => match self.sup(node.parent).flow {
+                Flow::Down { why: Down::Group { trigger }, .. } | Flow::Delay { trigger, .. } => {
+                    Cause::Group(trigger)
+                }
+                _ => Cause::Supervisor(self.sup(node.parent).node),
+            },
+            Then::Teardown => self.cause_of_ending(node.parent),
+            Then::WaitDependency => {
+                node.depends_on().first().map_or(Cause::Operator, |&on| Cause::Dependency(on))
+            }
+            Then::WithPrimary => node.primary().map_or(Cause::Operator, Cause::Primary),
+            Then::Unhealthy => Cause::Heartbeat,
+            Then::TimedOut => Cause::Deadline,
+            Then::Start | Then::Rest | Then::Pause | Then::Quarantine | Then::Remove | Then::Itself => {
+                Cause::Operator
+            }
+        }
+    }
+
+    fn cause_of_ending(&self, sup: u32) -> Cause {
+        let record = self.sup(sup);
+        match &record.ending {
+            Some(Ending::Shutdown(_) | Ending::AllDone) => Cause::Shutdown,
+            Some(Ending::GaveUp { .. }) => Cause::Escalation(record.node),
+            Some(Ending::Significant { child }) => Cause::Significant(*child),
+            Some(Ending::Unwind { child, .. }) => Cause::Unwind(*child),
+            Some(Ending::Asked) | None => Cause::Supervisor(record.node),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Heartbeats (D13), and what the states of all children add up to (D21).
+
+use std::sync::Arc;
+
+use supervisor_api::policy::{Criticality, Heartbeat, Role};
+use supervisor_api::report::TreeHealth;
+use supervisor_api::{Cause, EventKind, Health, Lifecycle, Next};
+
+use super::Machine;
+use super::life::News;
+use super::node::{Life, Node, Then};
+use crate::resolve::nanos;
+
+/// What the whole tree adds up to; the root itself is not counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    by_state: [u32; Lifecycle::ALL.len()],
+    critical_down: u32,
+    degraded: u32,
+    withheld: u32,
+}
+
+impl Tally {
+    /// How many children are in a state.
+    pub fn in_state(&self, state: Lifecycle) -> u32 {
+        self.by_state[state as usize]
+    }
+
+    /// How many children there are.
+    pub fn children(&self) -> u32 {
+        self.by_state.iter().sum()
+    }
+
+    /// How many children have a live run, supervisors included.
+    pub fn live(&self) -> u32 {
+        Lifecycle::ALL.iter().filter(|state| state.is_live()).map(|state| self.in_state(*state)).sum()
+    }
+
+    /// The health of the whole (D21).
+    pub fn tree_health(&self) -> TreeHealth {
+        match (self.critical_down, self.degraded) {
+            (0, 0) => TreeHealth::Healthy,
+            (0, _) => TreeHealth::Degraded,
+            _ => TreeHealth::Unhealthy,
+        }
+    }
+
+    /// Whether a critical child is stale, unhealthy or unresponsive, so that the service manager's ping is
+    /// withheld (D21).
+    pub fn withholds_ping(&self) -> bool {
+        self.withheld > 0
+    }
+
+    pub(super) fn count(&mut self, node: &Node, add: bool) {
+        let state = node.life.lifecycle();
+        let step = |count: &mut u32, yes: bool| {
+            if yes {
+                *count = if add { *count + 1 } else { *count - 1 };
+            }
+        };
+        step(&mut self.by_state[state as usize], true);
+        let unwell = matches!(node.health, Health::Stale | Health::Unhealthy);
+        let critical = node.policy.criticality == Criticality::Critical;
+        let counts = node.policy.criticality != Criticality::Optional && !is_well(node);
+        let shown = matches!(state, Lifecycle::Quarantined | Lifecycle::Unresponsive);
+        step(&mut self.critical_down, critical && counts);
+        step(&mut self.degraded, !critical && (counts || shown));
+        step(&mut self.withheld, critical && (unwell || state == Lifecycle::Unresponsive));
+    }
+}
+
+/// Whether nobody has to look at this child.
+fn is_well(node: &Node) -> bool {
+    match node.life {
+        Life::Running => !matches!(node.health, Health::Stale | Health::Unhealthy),
+        Life::Completed | Life::Removed => true,
+        // A sidecar rests while its primary does.
+        Life::Stopped => node.policy.role == Role::Sidecar,
+        _ => false,
+    }
+}
+
+impl Machine {
+    /// Begins to count the time of the first promised beat.
+    pub(super) fn await_beat(&mut self, index: u32) {
+        if let Some(heartbeat) = self.node(index).policy.heartbeat {
+            self.set_due(index, self.now.saturating_add(patience(&heartbeat)));
+        }
+    }
+
+    pub(super) fn beat(&mut self, index: u32) {
+        let node = self.node(index);
+        let (Life::Running, Some(heartbeat)) = (node.life, node.policy.heartbeat) else { return };
+        let was = node.health;
+        self.node_mut(index).misses = 0;
+        if was != Health::Healthy {
+            self.set_health(index, Health::Healthy);
+            self.tell(index, News::new(EventKind::ChildHealthy, Cause::Report));
+        }
+        self.set_due(index, self.now.saturating_add(patience(&heartbeat)));
+    }
+
+    /// A beat did not come in time, or a probe failed.
+    pub(super) fn missed(&mut self, index: u32, why: Option<Arc<str>>) {
+        let node = self.node_mut(index);
+        let (Life::Running, Some(heartbeat)) = (node.life, node.policy.heartbeat) else { return };
+        node.misses += 1;
+        let misses = node.misses;
+        let numbers = [misses, heartbeat.max_retries];
+        let why = why.unwrap_or_else(|| {
+            format!("no heartbeat for {:?}", heartbeat.interval + heartbeat.timeout).into()
+        });
+        if misses < heartbeat.max_retries {
+            self.set_health(index, Health::Stale);
+            let news =
+                News::new(EventKind::ChildHeartbeatMissed, Cause::Heartbeat).numbers(&numbers).text(why);
+            self.tell(index, news);
+            self.set_due(index, self.now.saturating_add(nanos(heartbeat.interval)));
+            return;
+        }
+        self.set_health(index, Health::Unhealthy);
+        let news = News::new(EventKind::ChildUnhealthy, Cause::Heartbeat).numbers(&numbers).text(why.clone());
+        self.tell(index, news.next(Next::Nothing));
+        self.node_mut(index).complaint = Some(why);
+        self.ask_to_stop(index, Then::Unhealthy, Cause::Heartbeat);
+    }
+
+    fn set_health(&mut self, index: u32, health: Health) {
+        self.account(index, false);
+        self.node_mut(index).health = health;
+        self.account(index, true);
+    }
+}
+
+/// How long after a beat the next one is missed.
+fn patience(heartbeat: &Heartbeat) -> u64 {
+    nanos(heartbeat.interval).saturating_add(nanos(heartbeat.timeout))
+}

@@ -1,0 +1,411 @@
+//! The machine: one for a whole tree.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `node` | what is remembered of a child and of a supervisor |
+//! | `tree` | what is in the tree: declaring, linking, removing |
+//! | `life` | the one place where the state of a child changes |
+//! | `start` | spawning, what is waited for before, what is started |
+//! | `stop` | asking, grace, killing, giving up on the unresponsive |
+//! | `flow` | ordered work of a supervisor: starting up, stopping down, group restarts |
+//! | `ends` | what the end of a run leads to (the table of 1.2) |
+//! | `failure` | charging, exhaustion, restarting |
+//! | `ending` | why and how a supervisor ends, up to the whole tree |
+//! | `health` | heartbeats, and what they add up to |
+//! | `control`, `otp`, `add`, `apply` | commands |
+//! | `waits` | who waits for which answer |
+//! | `budget`, `backoff`, `timers`, `names` | small parts |
+
+mod add;
+mod apply;
+mod backoff;
+mod budget;
+mod control;
+mod ending;
+mod ends;
+mod failure;
+mod flow;
+mod health;
+mod life;
+mod names;
+mod node;
+mod otp;
+mod start;
+mod stop;
+mod timers;
+mod tree;
+mod waits;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use supervisor_api::{ChildKey, Row, SupervisorPath};
+
+use self::names::Names;
+use self::node::{NONE, Node, Sup};
+use self::timers::{Holder, NEVER, Timers};
+use self::waits::Wait;
+use crate::face::{Command, Effect, Input, Ticket};
+use crate::resolve::{ChildPolicy, Resolved};
+
+pub use self::health::Tally;
+
+/// A plan stops for breath after about this many effects, so that other inputs get their turn.
+const CUT: usize = 256;
+
+/// Places of removed children that are kept unused, so that no event that is still kept anywhere names a
+/// place that has a new owner.
+const RESTING: usize = 4096;
+
+/// Decides everything in one tree of supervisors. See the crate's documentation.
+#[derive(Debug)]
+pub struct Machine {
+    nodes: Vec<Node>,
+    sups: Vec<Sup>,
+    free_nodes: VecDeque<u32>,
+    free_sups: Vec<u32>,
+    names: Names,
+    timers: Timers,
+    /// What is left to do without further input, in order.
+    agenda: VecDeque<Task>,
+    waits: BTreeMap<u32, Vec<Wait>>,
+    shutdown_tickets: Vec<Ticket>,
+    seed: u64,
+    now: u64,
+    out: Vec<Effect>,
+    tally: Tally,
+    /// Children that are not supervisors and for which something is left to do (D20).
+    busy: u32,
+    dynamic_supervisors: u32,
+    skip_graces: bool,
+    ended: bool,
+    stale_messages: u64,
+    /// The command that is being carried out; events belong to it.
+    command: Option<waits::Current>,
+    /// The command that shuts the tree down.
+    shutdown_by: Option<waits::Current>,
+    shutdown_began: u64,
+}
+
+/// One step of what is left to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Task {
+    /// Tell the driver of the children from this index on, then start the root.
+    Announce(u32),
+    /// Go on with the ordered work of a supervisor.
+    Flow(u32),
+    /// Start a child that waits, if what it waits for is satisfied now.
+    Wake(u32),
+    /// Stop the sidecars of a child that is down for good.
+    Sidecars(u32),
+}
+
+/// How many children a supervisor has, as OTP counts them (R73).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChildCounts {
+    /// Children in the spec, running or not.
+    pub specs: u32,
+    /// Children that have a live run; those that are restarting have none.
+    pub active: u32,
+    /// Nested supervisors, running or not.
+    pub supervisors: u32,
+    /// All others, running or not.
+    pub workers: u32,
+}
+
+impl Machine {
+    /// A machine for this tree. `seed` decides the jitter of delays. Nothing happens before
+    /// [`Machine::launch`].
+    pub fn new(resolved: Resolved, seed: u64) -> Self {
+        let mut machine = Self {
+            nodes: Vec::new(),
+            sups: Vec::new(),
+            free_nodes: VecDeque::new(),
+            free_sups: Vec::new(),
+            names: Names::default(),
+            timers: Timers::default(),
+            agenda: VecDeque::new(),
+            waits: BTreeMap::new(),
+            shutdown_tickets: Vec::new(),
+            seed,
+            now: 0,
+            out: Vec::new(),
+            tally: Tally::default(),
+            busy: 0,
+            dynamic_supervisors: 0,
+            skip_graces: false,
+            ended: false,
+            stale_messages: 0,
+            command: None,
+            shutdown_by: None,
+            shutdown_began: 0,
+        };
+        machine.plant_root(resolved.root);
+        machine
+    }
+
+    /// Declares every child, then begins the initial start.
+    pub fn launch(&mut self, now: u64, out: &mut Vec<Effect>) {
+        self.turn(now, out, |machine| machine.agenda.push_back(Task::Announce(0)));
+    }
+
+    /// Takes one input and appends what it leads to.
+    pub fn handle(&mut self, now: u64, input: Input, out: &mut Vec<Effect>) {
+        self.turn(now, out, |machine| machine.take(input));
+    }
+
+    /// Whether a plan was cut and [`Machine::go_on`] is wanted. Inputs may come in between.
+    pub fn has_open_plan(&self) -> bool {
+        !self.agenda.is_empty()
+    }
+
+    /// Goes on with plans that were cut.
+    pub fn go_on(&mut self, now: u64, out: &mut Vec<Effect>) {
+        self.turn(now, out, |_| {});
+    }
+
+    /// When [`Input::Tick`] is wanted. It may turn out that nothing was due.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.timers.next()
+    }
+
+    fn turn(&mut self, now: u64, out: &mut Vec<Effect>, act: impl FnOnce(&mut Self)) {
+        self.now = self.now.max(now);
+        let before = out.len();
+        std::mem::swap(out, &mut self.out);
+        self.finish_announcing();
+        act(self);
+        while self.out.len() < before + CUT {
+            let Some(task) = self.agenda.pop_front() else { break };
+            self.perform(task);
+        }
+        self.end_if_all_done();
+        std::mem::swap(out, &mut self.out);
+    }
+
+    /// Nobody hears of a child before it was declared.
+    fn finish_announcing(&mut self) {
+        while let Some(&Task::Announce(from)) = self.agenda.front() {
+            self.agenda.pop_front();
+            self.announce(from);
+        }
+    }
+
+    fn perform(&mut self, task: Task) {
+        match task {
+            Task::Announce(from) => self.announce(from),
+            Task::Flow(sup) => self.advance(sup),
+            Task::Wake(node) => self.wake(node),
+            Task::Sidecars(node) => self.stop_sidecars(node),
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Exited { key, generation, exit } => {
+                if let Some(node) = self.current(key, generation) {
+                    self.gone(node, exit);
+                }
+            }
+            Input::Declined { key, generation, reason } => {
+                if let Some(node) = self.current(key, generation) {
+                    self.declined(node, reason);
+                }
+            }
+            Input::Ready { key, generation } => {
+                if let Some(node) = self.current(key, generation) {
+                    self.reported_ready(node);
+                }
+            }
+            Input::Beat { key, generation } => {
+                if let Some(node) = self.current(key, generation) {
+                    self.beat(node);
+                }
+            }
+            Input::Missed { key, generation, why } => {
+                if let Some(node) = self.current(key, generation) {
+                    self.missed(node, Some(why));
+                }
+            }
+            Input::Bound { key } => self.bound(key),
+            Input::Command { ticket, requester, command } => self.obey(ticket, requester, command),
+            Input::Tick => self.tick(),
+            Input::HardStop => self.hard_stop(),
+        }
+    }
+
+    fn obey(&mut self, ticket: Ticket, requester: crate::face::Requester, command: Command) {
+        self.command = Some(waits::Current { ticket, requester });
+        if let Err(refusal) = self.dispatch(ticket, command) {
+            self.reply(ticket, Err(refusal));
+        }
+        self.command = None;
+    }
+
+    fn dispatch(&mut self, ticket: Ticket, command: Command) -> Result<(), supervisor_api::SupervisorError> {
+        match command {
+            Command::Control(verb, address) => self.control(ticket, verb, &address),
+            Command::Otp(verb, address) => self.otp(ticket, verb, &address),
+            Command::Add { under, child } => self.add(ticket, &under, &child, add::Manner::Operator),
+            Command::StartChild { under, child } => self.add(ticket, &under, &child, add::Manner::Otp),
+            Command::Apply(decl) => self.apply(ticket, &decl),
+            Command::Shutdown => {
+                self.shutdown(ticket);
+                Ok(())
+            }
+            Command::SkipGraces => {
+                self.skip_all_graces();
+                self.reply(ticket, Ok(crate::face::Reply::GracesSkipped));
+                Ok(())
+            }
+        }
+    }
+
+    /// Carries out what is due. A flood of deadlines is cut like any plan; the rest is due at once.
+    fn tick(&mut self) {
+        let before = self.out.len();
+        while self.out.len() < before + CUT {
+            match self.timers.pop_due(self.now) {
+                Some((at, Holder::Child(node))) => self.child_deadline(node, at),
+                Some((at, Holder::Group(sup))) => self.group_deadline(sup, at),
+                None => break,
+            }
+        }
+    }
+
+    /// The child a message is about, unless the message is of an older run or another child (D5).
+    fn current(&mut self, key: ChildKey, generation: u64) -> Option<u32> {
+        let found = self.nodes.get(key.index as usize).is_some_and(|node| {
+            node.epoch == key.epoch
+                && node.generation == generation
+                && node.life.is_live()
+                && !node.is_supervisor()
+        });
+        if !found {
+            self.stale_messages += 1;
+        }
+        found.then_some(key.index)
+    }
+
+    // Reads.
+
+    /// The row of a child in the tree.
+    pub fn row(&self, key: ChildKey) -> Option<Row> {
+        self.lookup(key).map(Node::row)
+    }
+
+    /// The child with this path.
+    pub fn find(&self, path: &str) -> Option<ChildKey> {
+        self.find_index(path).map(|index| self.node(index).key(index))
+    }
+
+    /// The path of a child in the tree.
+    pub fn path(&self, key: ChildKey) -> Option<&SupervisorPath> {
+        self.lookup(key).map(|node| &node.path)
+    }
+
+    /// What a child in the tree is decided by.
+    pub fn policy(&self, key: ChildKey) -> Option<&Arc<ChildPolicy>> {
+        self.lookup(key).map(|node| &node.policy)
+    }
+
+    /// The children of a supervisor in effective order; none when it is no supervisor.
+    pub fn children(&self, supervisor: ChildKey) -> impl Iterator<Item = ChildKey> + '_ {
+        let sup = self.lookup(supervisor).map_or(NONE, |node| node.supervisor);
+        self.indices(sup).map(|index| self.node(index).key(index))
+    }
+
+    /// How many children a supervisor has (R73). A pass over them.
+    pub fn count_children(&self, supervisor: ChildKey) -> Option<ChildCounts> {
+        let sup = self.lookup(supervisor)?.supervisor;
+        if sup == NONE {
+            return None;
+        }
+        let mut counts = ChildCounts::default();
+        for index in self.indices(sup) {
+            let node = self.node(index);
+            counts.specs += 1;
+            counts.active += u32::from(node.life.is_live());
+            counts.supervisors += u32::from(node.is_supervisor());
+            counts.workers += u32::from(!node.is_supervisor());
+        }
+        Some(counts)
+    }
+
+    /// How long the last stop of a child took, in nanoseconds.
+    pub fn took_nanos(&self, key: ChildKey) -> u64 {
+        self.lookup(key).map_or(0, |node| node.took)
+    }
+
+    /// What the whole tree adds up to, kept up to date (D21).
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Messages of older runs, and of children that are gone, that changed nothing (D5).
+    pub fn stale_messages(&self) -> u64 {
+        self.stale_messages
+    }
+
+    fn lookup(&self, key: ChildKey) -> Option<&Node> {
+        self.nodes
+            .get(key.index as usize)
+            .filter(|node| node.epoch == key.epoch && node.life != node::Life::Removed)
+    }
+
+    fn node(&self, index: u32) -> &Node {
+        &self.nodes[index as usize]
+    }
+
+    fn node_mut(&mut self, index: u32) -> &mut Node {
+        &mut self.nodes[index as usize]
+    }
+
+    fn sup(&self, index: u32) -> &Sup {
+        &self.sups[index as usize]
+    }
+
+    fn sup_mut(&mut self, index: u32) -> &mut Sup {
+        &mut self.sups[index as usize]
+    }
+
+    fn indices(&self, sup: u32) -> impl Iterator<Item = u32> + '_ {
+        let mut at = if sup == NONE { NONE } else { self.sup(sup).first };
+        std::iter::from_fn(move || {
+            let here = at;
+            if here == NONE {
+                return None;
+            }
+            at = self.node(here).next;
+            Some(here)
+        })
+    }
+
+    /// Sets the one deadline of a child. Moving it to later costs nothing.
+    fn set_due(&mut self, index: u32, due: u64) {
+        let node = self.node_mut(index);
+        node.due = due;
+        if due < node.armed {
+            node.armed = due;
+            self.timers.push(due, Holder::Child(index));
+        }
+    }
+
+    /// An entry for a child came up: fires it, or puts it back when the deadline has moved.
+    fn child_deadline(&mut self, index: u32, at: u64) {
+        let now = self.now;
+        let node = self.node_mut(index);
+        if node.armed != at {
+            return;
+        }
+        node.armed = NEVER;
+        match node.due {
+            NEVER => {}
+            due if due > now => self.set_due(index, due),
+            _ => {
+                node.due = NEVER;
+                self.fire(index);
+            }
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! What the machine remembers of each child and of each supervisor.
+
+use std::sync::Arc;
+
+use supervisor_api::{ChildKey, Exit, Health, Lifecycle, Readiness, Row, SupervisorPath};
+
+use super::budget::Charges;
+use super::timers::NEVER;
+use crate::face::{End, Requester};
+use crate::resolve::{ChildPolicy, Context};
+
+/// "No child", "no supervisor", "end of the list".
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// The life of a child: one state, with what belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Declared,
+    /// `after_failure`: it would be in `restarting` if it had nobody to wait for (D17).
+    Waiting {
+        after_failure: bool,
+    },
+    Starting,
+    Running,
+    /// `at_once`: the delay is zero and the start needs no further turn.
+    Backoff {
+        due: u64,
+        at_once: bool,
+    },
+    Stopping {
+        then: Then,
+        step: Step,
+    },
+    Stopped,
+    Completed,
+    Failed,
+    Paused,
+    Quarantined,
+    /// It did not end when it was killed. What the plan wanted is done when it is gone (D8).
+    Unresponsive {
+        then: Then,
+    },
+    Removed,
+}
+
+/// How far a stop is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Asked; the grace runs.
+    Asked,
+    /// Killed, without having been asked when `brutal`; `abort_wait` runs.
+    Killed { brutal: bool },
+}
+
+/// What happens to a stopping child when it is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It stays, stopped (OTP's terminate).
+    Rest,
+    /// It is started again, uncharged.
+    Start,
+    /// It starts with its group.
+    Group,
+    /// Its supervisor is ending.
+    Teardown,
+    /// It waits for the sibling that took it down (D11).
+    WaitDependency,
+    /// It stays, stopped, until its primary starts (D15).
+    WithPrimary,
+    Pause,
+    Quarantine,
+    Remove,
+    /// It was stopped because it is unhealthy: a failure.
+    Unhealthy,
+    /// It was stopped because it did not start in time: a start failure.
+    TimedOut,
+    /// A supervisor that ends by itself; its `Ending` says why.
+    Itself,
+}
+
+impl Then {
+    /// Whether an operator, or OTP's calls, decided this; no plan changes it.
+    pub(crate) fn is_commanded(self) -> bool {
+        matches!(self, Self::Rest | Self::Pause | Self::Quarantine | Self::Remove)
+    }
+}
+
+impl Life {
+    pub(crate) fn lifecycle(self) -> Lifecycle {
+        match self {
+            Self::Declared => Lifecycle::Declared,
+            Self::Waiting { .. } => Lifecycle::Waiting,
+            Self::Starting => Lifecycle::Starting,
+            Self::Running => Lifecycle::Running,
+            Self::Backoff { .. } => Lifecycle::Backoff,
+            Self::Stopping { .. } => Lifecycle::Stopping,
+            Self::Stopped => Lifecycle::Stopped,
+            Self::Completed => Lifecycle::Completed,
+            Self::Failed => Lifecycle::Failed,
+            Self::Paused => Lifecycle::Paused,
+            Self::Quarantined => Lifecycle::Quarantined,
+            Self::Unresponsive { .. } => Lifecycle::Unresponsive,
+            Self::Removed => Lifecycle::Removed,
+        }
+    }
+
+    pub(crate) fn is_live(self) -> bool {
+        self.lifecycle().is_live()
+    }
+
+    /// Whether a stop of it would be waited for: it is live, and still expected to answer.
+    pub(crate) fn can_be_waited_for(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Stopping { .. })
+    }
+
+    /// In OTP's words, `restarting` (D17).
+    pub(crate) fn is_restarting(self) -> bool {
+        matches!(self, Self::Backoff { .. } | Self::Waiting { after_failure: true })
+    }
+
+    /// Whether the initial start of its supervisor still waits for it (D19).
+    pub(crate) fn is_unsettled(self) -> bool {
+        matches!(self, Self::Declared | Self::Starting | Self::Backoff { .. } | Self::Stopping { .. })
+    }
+
+    /// Whether it counts as active for `all_significant` (R79).
+    pub(crate) fn is_active(self) -> bool {
+        self.is_live() || self.is_restarting()
+    }
+
+    /// Whether a stack has something left to do because of it (D20).
+    pub(crate) fn is_busy(self) -> bool {
+        !matches!(self, Self::Stopped | Self::Completed | Self::Failed | Self::Removed)
+    }
+}
+
+/// What the first start of a child is, when somebody waits for just that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trial {
+    /// Its start is part of a plan.
+    No,
+    /// `start_child`, and `add_child` under `unwind`: not kept when the start fails (R11).
+    Added,
+    /// `start_again`: kept, not retried and not charged when the start fails (R68).
+    Again,
+}
+
+/// Small facts about a child.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Flags {
+    /// Stands in the spec of its supervisor, so it comes back when that restarts (R48).
+    pub(crate) declared: bool,
+    /// The driver can spawn it.
+    pub(crate) bound: bool,
+    /// The next start is an automatic restart.
+    pub(crate) again: bool,
+    /// The next start is a restart after a failure of this child: the streak grows.
+    pub(crate) grow: bool,
+    /// Its supervisor's plan waits until it is gone.
+    pub(crate) swept: bool,
+    /// Somebody waits for an answer about it.
+    pub(crate) awaited: bool,
+    pub(crate) trial: Trial,
+}
+
+/// Whom a child depends on, and who on it. Most children have none.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Links {
+    /// It starts when these are satisfied, sidecars of its own included.
+    pub(crate) depends_on: Vec<u32>,
+    /// These wait for it.
+    pub(crate) dependants: Vec<u32>,
+    /// For a sidecar: whom it belongs to.
+    pub(crate) primary: Option<u32>,
+    /// Sidecars that belong to it.
+    pub(crate) sidecars: Vec<u32>,
+}
+
+/// A child.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) path: SupervisorPath,
+    pub(crate) policy: Arc<ChildPolicy>,
+    pub(crate) links: Option<Box<Links>>,
+    /// Charges to a budget of its own; made at the first.
+    pub(crate) own_charges: Option<Box<Charges>>,
+    /// Why it is being stopped as unhealthy, or what it was waited for.
+    pub(crate) complaint: Option<Arc<str>>,
+    pub(crate) life: Life,
+    pub(crate) generation: u64,
+    /// When the present start, run or stop began.
+    pub(crate) since: u64,
+    /// When the live or last run was spawned, or started once it is.
+    pub(crate) ran_since: u64,
+    /// The one deadline of its present state, or `NEVER`.
+    pub(crate) due: u64,
+    /// The earliest entry in the timers for it, or `NEVER`.
+    pub(crate) armed: u64,
+    /// How long its last stop took.
+    pub(crate) took: u64,
+    /// The supervisor it is in; the root is in none.
+    pub(crate) parent: u32,
+    /// The supervisor it is, if it is one.
+    pub(crate) supervisor: u32,
+    pub(crate) prev: u32,
+    pub(crate) next: u32,
+    /// Grows along the effective order of its siblings.
+    pub(crate) rank: u32,
+    pub(crate) epoch: u32,
+    pub(crate) attempt: u32,
+    pub(crate) restart_count: u32,
+    /// The driver's number for what it runs; `NONE` for a supervisor.
+    pub(crate) body: u32,
+    /// The incarnation of its supervisor in which it was last spawned.
+    pub(crate) spawned_in: u32,
+    /// The incarnation of its supervisor in which it was last started.
+    pub(crate) started_in: u32,
+    /// Heartbeats missed in a row.
+    pub(crate) misses: u32,
+    pub(crate) health: Health,
+    pub(crate) readiness: Readiness,
+    pub(crate) flags: Flags,
+}
+
+impl Node {
+    pub(crate) fn new(path: SupervisorPath, policy: Arc<ChildPolicy>, parent: u32, epoch: u32) -> Self {
+        Self {
+            path,
+            policy,
+            links: None,
+            own_charges: None,
+            complaint: None,
+            life: Life::Declared,
+            generation: 0,
+            since: 0,
+            ran_since: 0,
+            due: NEVER,
+            armed: NEVER,
+            took: 0,
+            parent,
+            supervisor: NONE,
+            prev: NONE,
+            next: NONE,
+            rank: 0,
+            epoch,
+            attempt: 0,
+            restart_count: 0,
+            body: NONE,
+            spawned_in: 0,
+            started_in: 0,
+            misses: 0,
+            health: Health::Unknown,
+            readiness: Readiness::Unreported,
+            flags: Flags {
+                declared: true,
+                bound: true,
+                again: false,
+                grow: false,
+                swept: false,
+                awaited: false,
+                trial: Trial::No,
+            },
+        }
+    }
+
+    pub(crate) fn row(&self) -> Row {
+        Row {
+            lifecycle: self.life.lifecycle(),
+            health: self.health,
+            readiness: self.readiness,
+            generation: self.generation,
+            attempt: self.attempt,
+            restart_count: self.restart_count,
+        }
+    }
+
+    pub(crate) fn key(&self, index: u32) -> ChildKey {
+        ChildKey { index, epoch: self.epoch }
+    }
+
+    pub(crate) fn is_supervisor(&self) -> bool {
+        self.supervisor != NONE
+    }
+
+    pub(crate) fn depends_on(&self) -> &[u32] {
+        self.links.as_deref().map_or(&[], |links| &links.depends_on)
+    }
+
+    pub(crate) fn dependants(&self) -> &[u32] {
+        self.links.as_deref().map_or(&[], |links| &links.dependants)
+    }
+
+    pub(crate) fn sidecars(&self) -> &[u32] {
+        self.links.as_deref().map_or(&[], |links| &links.sidecars)
+    }
+
+    pub(crate) fn primary(&self) -> Option<u32> {
+        self.links.as_deref().and_then(|links| links.primary)
+    }
+}
+
+/// The ordered work a supervisor is in the middle of. It has one at a time.
+///
+/// ```text
+///            ┌──────────────────── a failure under a group strategy ───────────────────┐
+///            ▼                                                                         │
+///   Idle ─► Up ─► Steady ─► Down(Group) ─► Delay ─► Up ─► Steady                       │
+///            │      │           ▲  │                 └────────────────────────────────┘
+///            └──────┴───────────┴──┴─► Down(End) ─► Idle
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Flow {
+    /// Not started, or ended.
+    Idle,
+    /// Starting children in order; `cursor` is the next.
+    Up { cursor: u32, trigger: Option<u32> },
+    /// Nothing ordered to do.
+    Steady,
+    /// Stopping children in reverse order, those of rank `from` and above; `cursor` is the next.
+    Down { from: u32, cursor: u32, why: Down },
+    /// A group that is down waits for its delay.
+    Delay { from: u32, trigger: u32, due: u64 },
+}
+
+/// Why children are being stopped in order.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Down {
+    /// To be started again, because this child failed.
+    Group { trigger: u32 },
+    /// Because the supervisor ends.
+    End,
+}
+
+/// Why a supervisor ends.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Ending {
+    /// Its own supervisor, or an operator, asked it to.
+    Asked,
+    /// The tree is being shut down (only the root).
+    Shutdown(Requester),
+    /// It gave up: the chain of causes (R46).
+    GaveUp { chain: Vec<Arc<str>>, child: u32 },
+    /// A significant child ended (R81).
+    Significant { child: u32 },
+    /// Nothing was left to run (D20).
+    AllDone,
+    /// Its initial start failed (R2).
+    Unwind { child: u32, path: SupervisorPath, exit: Exit },
+}
+
+/// A supervisor.
+#[derive(Debug)]
+pub(crate) struct Sup {
+    /// The child that it is.
+    pub(crate) node: u32,
+    pub(crate) context: Arc<Context>,
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+    pub(crate) count: u32,
+    pub(crate) next_rank: u32,
+    pub(crate) flow: Flow,
+    pub(crate) ending: Option<Ending>,
+    /// Whether the initial start of this incarnation is not over yet.
+    pub(crate) initial: bool,
+    /// Which incarnation this is, from 1.
+    pub(crate) incarnation: u32,
+    pub(crate) charges: Charges,
+    /// Children that the plan in `flow` waits for.
+    pub(crate) pending: u32,
+    /// Children that the initial start waits for.
+    pub(crate) unsettled: u32,
+    /// Significant children that are active (R79).
+    pub(crate) significant: u32,
+    /// A significant child that ended before the initial start was over.
+    pub(crate) ended_early: Option<u32>,
+    /// The retry of a failed start needs a turn of its own (R32).
+    pub(crate) retry: bool,
+    /// Killed: nobody below gets a grace (R63).
+    pub(crate) hard: bool,
+    /// Its flow is on the agenda.
+    pub(crate) queued: bool,
+    /// Declared children that were removed; they come back with the next incarnation (R48).
+    pub(crate) dormant: Vec<u32>,
+    /// Stops that are done one after the other: dependants before the child that takes them down.
+    pub(crate) line: std::collections::VecDeque<(u32, Then)>,
+    /// The head of the line, once it was asked.
+    pub(crate) in_line: u32,
+    pub(crate) armed: u64,
+}
+
+impl Sup {
+    pub(crate) fn new(node: u32, context: Arc<Context>) -> Self {
+        Self {
+            node,
+            context,
+            first: NONE,
+            last: NONE,
+            count: 0,
+            next_rank: 0,
+            flow: Flow::Idle,
+            ending: None,
+            initial: false,
+            incarnation: 0,
+            charges: Charges::default(),
+            pending: 0,
+            unsettled: 0,
+            significant: 0,
+            ended_early: None,
+            retry: false,
+            hard: false,
+            queued: false,
+            dormant: Vec::new(),
+            line: std::collections::VecDeque::new(),
+            in_line: NONE,
+            armed: NEVER,
+        }
+    }
+
+    /// Whether it is being stopped, or stops itself.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
+    /// Whether it can take children and restart them.
+    pub(crate) fn is_up(&self) -> bool {
+        self.ending.is_none() && self.flow != Flow::Idle
+    }
+}
+
+/// Where the machine's own end comes from.
+pub(crate) fn end_of(
+    ending: Ending,
+    path_of: impl Fn(u32) -> SupervisorPath,
+    failed: Option<SupervisorPath>,
+) -> End {
+    match ending {
+        Ending::Shutdown(requester) => {
+            End::Shutdown { reason: requester.reason.unwrap_or_else(|| "asked to".into()) }
+        }
+        Ending::Asked => End::Shutdown { reason: "asked to".into() },
+        Ending::GaveUp { chain, .. } => End::GaveUp { chain },
+        Ending::Significant { child } => End::AutoShutdown { child: path_of(child) },
+        Ending::AllDone => End::AllDone { failed },
+        Ending::Unwind { path, exit, .. } => End::StartFailed { path, exit },
+    }
+}

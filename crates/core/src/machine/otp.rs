@@ -1,0 +1,139 @@
+//! OTP's calls by id: terminate, start again, delete (table 1.7, R67-R71).
+
+use supervisor_api::command::OtpVerb;
+use supervisor_api::{Cause, EventKind, Lifecycle, SupervisorError};
+
+use super::Machine;
+use super::life::News;
+use super::node::{Life, NONE, Then, Trial};
+use super::waits::Goal;
+use crate::face::{Address, Reply, Ticket};
+
+/// The columns of table 1.7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Running,
+    Restarting,
+    Stopped,
+}
+
+impl Machine {
+    pub(super) fn otp(
+        &mut self,
+        ticket: Ticket,
+        verb: OtpVerb,
+        address: &Address,
+    ) -> Result<(), SupervisorError> {
+        let index = self.resolve_address(address)?;
+        let node = self.node(index);
+        if node.parent == NONE {
+            return refuse("the root is no child; use shutdown_tree");
+        }
+        if !self.sup(node.parent).is_up() {
+            let path = self.node(self.sup(node.parent).node).path.to_string();
+            return Err(SupervisorError::NoSuchSupervisor { path });
+        }
+        self.check_manner(index, verb, address)?;
+        let column = match node.life {
+            life if life.is_live() => Column::Running,
+            life if life.is_restarting() => Column::Restarting,
+            _ => Column::Stopped,
+        };
+        match verb {
+            OtpVerb::Terminate => self.terminate(ticket, index, column),
+            OtpVerb::StartAgain => return self.start_again(index, column),
+            OtpVerb::Delete => return self.delete(index, column),
+        }
+        Ok(())
+    }
+
+    /// R70, R71: static supervisors know ids, dynamic ones know handles.
+    fn check_manner(&self, index: u32, verb: OtpVerb, address: &Address) -> Result<(), SupervisorError> {
+        let by_key = matches!(address, Address::Key(_));
+        match (self.is_dynamic(index), verb, by_key) {
+            (false, OtpVerb::Terminate, true) => {
+                Err(self.not_found("a key; children of a static supervisor are terminated by id"))
+            }
+            (true, OtpVerb::Terminate, false) => {
+                refuse("children of a dynamic supervisor are terminated by the key that start_child returned")
+            }
+            (true, OtpVerb::StartAgain | OtpVerb::Delete, _) => {
+                refuse("a dynamic supervisor keeps no specs, so there is nothing to start again or delete")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn terminate(&mut self, ticket: Ticket, index: u32, column: Column) {
+        let before = self.node(index).life.lifecycle();
+        match (column, self.node(index).life) {
+            (Column::Running, Life::Unresponsive { .. }) => {
+                self.wait(index, Goal::Rest, before, false);
+                self.redirect(index, Then::Rest);
+                self.settle_waits(index);
+            }
+            (Column::Running, Life::Stopping { .. }) => {
+                self.wait(index, Goal::Rest, before, false);
+                self.redirect(index, Then::Rest);
+            }
+            (Column::Running, _) => {
+                self.wait(index, Goal::Rest, before, true);
+                self.ask_to_stop(index, Then::Rest, Cause::Operator);
+            }
+            (Column::Restarting, _) => {
+                self.wait(index, Goal::Rest, before, false);
+                let news = News::new(EventKind::ChildStopped, Cause::Operator);
+                if self.is_dynamic(index) {
+                    self.remove(index, news)
+                } else {
+                    self.shift(index, Life::Stopped, news)
+                }
+            }
+            (Column::Stopped, _) => self.reply_idempotent(ticket, index, before),
+        }
+    }
+
+    fn start_again(&mut self, index: u32, column: Column) -> Result<(), SupervisorError> {
+        let node = self.node(index);
+        let (path, before) = (node.path.clone(), node.life.lifecycle());
+        match column {
+            Column::Running => return Err(SupervisorError::AlreadyStarted { path }),
+            Column::Restarting => return refuse(&format!("{path} is restarting; terminate it first")),
+            Column::Stopped => {}
+        }
+        if before.is_parked() {
+            return refuse(&format!("{path} is {before}; resume it, or restart it as an operator"));
+        }
+        if !node.flags.bound {
+            return refuse(&format!("{path} cannot be started: nobody registered its factory"));
+        }
+        let flags = &mut self.node_mut(index).flags;
+        (flags.again, flags.grow, flags.trial) = (false, false, Trial::Again);
+        self.wait(index, Goal::Started, before, false);
+        self.try_start(index, Cause::Operator);
+        Ok(())
+    }
+
+    fn delete(&mut self, index: u32, column: Column) -> Result<(), SupervisorError> {
+        let node = self.node(index);
+        let (path, before) = (node.path.clone(), node.life.lifecycle());
+        match column {
+            Column::Running => return refuse(&format!("{path} is running; terminate it first")),
+            Column::Restarting => return refuse(&format!("{path} is restarting; terminate it first")),
+            Column::Stopped => self.check_unneeded(index)?,
+        }
+        self.wait(index, Goal::Gone, before, false);
+        self.remove(index, News::new(EventKind::ChildRuntimeStateRemoved, Cause::Operator));
+        Ok(())
+    }
+
+    fn reply_idempotent(&mut self, ticket: Ticket, index: u32, before: Lifecycle) {
+        let mut outcome = self.outcome_now(index, before, false);
+        outcome.idempotent = true;
+        self.reply(ticket, Ok(Reply::Control(outcome)));
+    }
+}
+
+fn refuse<T>(message: &str) -> Result<T, SupervisorError> {
+    Err(SupervisorError::InvalidTransition { message: message.to_owned() })
+}

@@ -1,0 +1,235 @@
+//! Starting a child: what is waited for before, spawning, and what happens when it is started.
+
+use std::sync::Arc;
+
+use supervisor_api::policy::ReadinessMode;
+use supervisor_api::{Cause, ChildKey, EventKind, Next};
+
+use super::Machine;
+use super::life::News;
+use super::node::{Flow, Life, NONE, Trial};
+use crate::face::Effect;
+
+impl Machine {
+    /// Starts a child that has no run, or lets it wait for whom it depends on (D11).
+    pub(super) fn try_start(&mut self, index: u32, cause: Cause) {
+        let node = self.node(index);
+        if !node.flags.bound || !self.sup(node.parent).is_up() {
+            return;
+        }
+        if self.unsatisfied(index).is_some() {
+            self.start_resting_sidecars(index);
+            if let Some(on) = self.unsatisfied(index) {
+                self.wait_for(index, on);
+                return;
+            }
+        }
+        if self.node(index).is_supervisor() {
+            let automatic = self.node(index).flags.again;
+            self.begin_incarnation(index, cause, automatic);
+        } else {
+            self.spawn(index, cause);
+        }
+    }
+
+    /// The first sibling that has to be ready, or done, before this child may start.
+    pub(super) fn unsatisfied(&self, index: u32) -> Option<u32> {
+        let node = self.node(index);
+        let incarnation = self.sup(node.parent).incarnation;
+        node.depends_on().iter().copied().find(|&on| {
+            let on = self.node(on);
+            match on.life {
+                Life::Running => false,
+                // A completion in an earlier incarnation satisfies nobody (D18).
+                Life::Completed => on.spawned_in != incarnation,
+                _ => true,
+            }
+        })
+    }
+
+    /// A sidecar that was stopped with its primary starts before it again (D15).
+    fn start_resting_sidecars(&mut self, index: u32) {
+        for sidecar in self.node(index).sidecars().to_vec() {
+            if matches!(self.node(sidecar).life, Life::Stopped | Life::Completed) {
+                self.try_start(sidecar, Cause::Primary(index));
+            }
+        }
+    }
+
+    fn wait_for(&mut self, index: u32, on: u32) {
+        let node = self.node(index);
+        if matches!(node.life, Life::Waiting { .. }) {
+            return;
+        }
+        let after_failure = node.flags.grow;
+        let news = News::new(EventKind::ChildWaiting, Cause::Dependency(on)).next(Next::WaitsFor(on));
+        self.shift(index, Life::Waiting { after_failure }, news);
+    }
+
+    /// Somebody a waiting child depends on is ready now.
+    pub(super) fn wake(&mut self, index: u32) {
+        let node = self.node(index);
+        if matches!(node.life, Life::Waiting { .. })
+            && let Some(&on) = node.depends_on().first()
+        {
+            self.try_start(index, Cause::Dependency(on));
+        }
+    }
+
+    fn spawn(&mut self, index: u32, cause: Cause) {
+        let incarnation = self.sup(self.node(index).parent).incarnation;
+        let again = self.begin_run(index);
+        let node = self.node_mut(index);
+        node.spawned_in = incarnation;
+        let spawn =
+            Effect::Spawn { key: node.key(index), generation: node.generation, attempt: node.attempt };
+        let (immediate, ready_within) =
+            (node.policy.readiness == ReadinessMode::Immediate, node.policy.ready_within);
+        self.out.push(spawn);
+        if immediate {
+            self.started(index, again, cause);
+            return;
+        }
+        let kind = if again { EventKind::ChildRestarting } else { EventKind::ChildStarting };
+        self.shift(index, Life::Starting, News::new(kind, cause));
+        if let Some(limit) = ready_within {
+            self.set_due(index, self.now.saturating_add(limit));
+        }
+    }
+
+    /// Gives the next run its number (D5). Says whether it is an automatic restart.
+    fn begin_run(&mut self, index: u32) -> bool {
+        let node = self.node_mut(index);
+        node.generation += 1;
+        node.restart_count = node.restart_count.saturating_add(u32::from(node.flags.again));
+        node.attempt = node.attempt.saturating_add(u32::from(node.flags.grow));
+        node.flags.grow = false;
+        node.flags.again
+    }
+
+    /// A run reported ready: that is what started means for it (D19).
+    pub(super) fn reported_ready(&mut self, index: u32) {
+        let node = self.node(index);
+        if node.life != Life::Starting {
+            return;
+        }
+        let again = node.flags.again;
+        let took = millis(self.now - node.since);
+        self.mark_started(index);
+        self.shift(index, Life::Running, News::new(EventKind::ChildReady, Cause::Report).numbers(&[took]));
+        self.tell(index, News::new(running_kind(again), Cause::Report));
+        self.await_beat(index);
+    }
+
+    /// A run is started by being spawned, or a supervisor by the end of its initial start.
+    pub(super) fn started(&mut self, index: u32, again: bool, cause: Cause) {
+        self.mark_started(index);
+        self.shift(index, Life::Running, News::new(running_kind(again), cause));
+        self.await_beat(index);
+    }
+
+    fn mark_started(&mut self, index: u32) {
+        let parent = self.node(index).parent;
+        let incarnation = if parent == NONE { 0 } else { self.sup(parent).incarnation };
+        let node = self.node_mut(index);
+        node.started_in = incarnation;
+        node.flags.trial = Trial::No;
+        node.flags.again = false;
+    }
+
+    /// A run declined to start and is gone (R4, R38): success without a run.
+    pub(super) fn declined(&mut self, index: u32, reason: Arc<str>) {
+        if self.node(index).life != Life::Starting {
+            self.gone(index, supervisor_api::Exit::Stopped);
+            return;
+        }
+        let news = News::new(EventKind::ChildDeclined, Cause::Report).text(reason);
+        self.node_mut(index).flags.trial = Trial::No;
+        self.satisfy_waits(index);
+        if self.leaves_no_trace(index) || self.is_dynamic(index) {
+            self.remove(index, news);
+        } else {
+            self.shift(index, Life::Stopped, news);
+        }
+    }
+
+    /// A factory was registered for an unbound child.
+    pub(super) fn bound(&mut self, key: ChildKey) {
+        if self.lookup(key).is_none() || self.node(key.index).flags.bound {
+            return;
+        }
+        self.account(key.index, false);
+        self.node_mut(key.index).flags.bound = true;
+        self.account(key.index, true);
+        let node = self.node(key.index);
+        let sup = self.sup(node.parent);
+        // A plan that is under way reaches it by itself, unless it has passed it over.
+        let passed = match sup.flow {
+            Flow::Steady => true,
+            Flow::Up { cursor, .. } => cursor == NONE || self.node(cursor).rank > node.rank,
+            _ => false,
+        };
+        if node.life == Life::Declared && passed {
+            self.try_start(key.index, Cause::Operator);
+        }
+    }
+
+    /// Begins a new incarnation of a supervisor: its declared children, an empty budget (R48).
+    pub(super) fn begin_incarnation(&mut self, index: u32, cause: Cause, automatic: bool) {
+        let sup = self.node(index).supervisor;
+        let parent = self.node(index).parent;
+        let again = self.begin_run(index);
+        if parent != NONE {
+            self.node_mut(index).spawned_in = self.sup(parent).incarnation;
+        }
+        let kind = if again { EventKind::ChildRestarting } else { EventKind::ChildStarting };
+        self.shift(index, Life::Starting, News::new(kind, cause));
+        if let Some(limit) = self.node(index).policy.ready_within {
+            self.set_due(index, self.now.saturating_add(limit));
+        }
+        let record = self.sup_mut(sup);
+        record.incarnation += 1;
+        record.ending = None;
+        record.initial = true;
+        record.charges.clear();
+        record.pending = 0;
+        record.ended_early = None;
+        (record.retry, record.hard) = (false, false);
+        record.line.clear();
+        record.in_line = NONE;
+        if record.incarnation > 1 {
+            self.renew_children(sup);
+            self.begin_anew(sup, automatic);
+        }
+        let first = self.sup(sup).first;
+        self.sup_mut(sup).flow = Flow::Up { cursor: first, trigger: None };
+        self.queue_flow(sup);
+    }
+
+    /// Streaks and budgets of children end with the incarnation. Parked children stay parked only when an
+    /// operator restarts their supervisor (D10).
+    fn begin_anew(&mut self, sup: u32, automatic: bool) {
+        let supervisor = self.sup(sup).node;
+        for child in self.indices(sup).collect::<Vec<_>>() {
+            let node = self.node_mut(child);
+            node.attempt = 0;
+            node.own_charges = None;
+            (node.flags.again, node.flags.grow) = (false, false);
+            if automatic && matches!(node.life, Life::Paused | Life::Quarantined) {
+                let word = node.life.lifecycle();
+                let news = News::new(EventKind::ChildStopped, Cause::Supervisor(supervisor))
+                    .text(format!("no longer {word}: its supervisor was restarted"));
+                self.shift(child, Life::Stopped, news);
+            }
+        }
+    }
+}
+
+fn running_kind(again: bool) -> EventKind {
+    if again { EventKind::ChildRestarted } else { EventKind::ChildRunning }
+}
+
+/// Nanoseconds as the whole milliseconds of an event's number.
+pub(super) fn millis(nanos: u64) -> u32 {
+    u32::try_from(nanos / 1_000_000).unwrap_or(u32::MAX)
+}

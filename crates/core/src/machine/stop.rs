@@ -1,0 +1,263 @@
+//! Stopping a child: ask, grace, kill, and giving up on who does not end (D8).
+
+use supervisor_api::policy::Grace;
+use supervisor_api::{Cause, EventKind, Next};
+
+use super::Machine;
+use super::life::News;
+use super::node::{Ending, Life, NONE, Step, Then};
+use super::start::millis;
+use crate::face::Effect;
+use crate::resolve::nanos;
+
+impl Machine {
+    /// Asks a started or starting child to stop.
+    pub(super) fn ask_to_stop(&mut self, index: u32, then: Then, cause: Cause) {
+        if self.node(index).is_supervisor() {
+            self.ask_supervisor_to_stop(index, then, cause);
+            return;
+        }
+        let grace = self.grace_of(index);
+        let key = self.node(index).key(index);
+        match grace {
+            Grace::Brutal => {
+                let news = News::new(EventKind::ChildStopping, cause);
+                self.out.push(Effect::Kill { key });
+                self.shift(index, Life::Stopping { then, step: Step::Killed { brutal: true } }, news);
+                self.await_death(index);
+            }
+            Grace::Timeout(limit) => {
+                let limit = nanos(limit);
+                let due = self.now.saturating_add(limit);
+                let news = News::new(EventKind::ChildStopping, cause)
+                    .numbers(&[millis(limit)])
+                    .next(Next::KillAt(due));
+                self.out.push(Effect::Stop { key, grace: Some(limit) });
+                self.shift(index, Life::Stopping { then, step: Step::Asked }, news);
+                if limit == 0 { self.kill(index, false) } else { self.set_due(index, due) }
+            }
+            Grace::Infinity => {
+                let news = News::new(EventKind::ChildStopping, cause).numbers(&[u32::MAX]);
+                self.out.push(Effect::Stop { key, grace: None });
+                self.shift(index, Life::Stopping { then, step: Step::Asked }, news);
+            }
+        }
+    }
+
+    fn ask_supervisor_to_stop(&mut self, index: u32, then: Then, cause: Cause) {
+        let sup = self.node(index).supervisor;
+        let news = News::new(EventKind::ChildStopping, cause);
+        let (news, due) = match self.node(index).policy.grace {
+            Grace::Timeout(limit) => {
+                let due = self.now.saturating_add(nanos(limit));
+                (news.numbers(&[millis(nanos(limit))]).next(Next::KillAt(due)), Some(due))
+            }
+            Grace::Brutal => (news, Some(self.now)),
+            Grace::Infinity => (news.numbers(&[u32::MAX]), None),
+        };
+        self.shift(index, Life::Stopping { then, step: Step::Asked }, news);
+        self.end_supervisor(sup, Ending::Asked);
+        match due {
+            Some(due) if due <= self.now => self.kill_below(index),
+            Some(due) => self.set_due(index, due),
+            None => {}
+        }
+    }
+
+    /// The grace a child has now: none below a killed supervisor, zero after the graces were cut.
+    fn grace_of(&self, index: u32) -> Grace {
+        let node = self.node(index);
+        let mut sup = node.parent;
+        while sup != NONE {
+            if self.sup(sup).hard {
+                return Grace::Brutal;
+            }
+            sup = self.node(self.sup(sup).node).parent;
+        }
+        match node.policy.grace {
+            Grace::Brutal => Grace::Brutal,
+            _ if self.skip_graces => Grace::Timeout(std::time::Duration::ZERO),
+            grace => grace,
+        }
+    }
+
+    /// The grace is over.
+    pub(super) fn kill(&mut self, index: u32, brutal: bool) {
+        let node = self.node(index);
+        let (key, waited) = (node.key(index), millis(self.now - node.since));
+        self.out.push(Effect::Kill { key });
+        self.mark_killed(index, brutal);
+        self.tell(index, News::new(EventKind::ChildKilling, Cause::Deadline).numbers(&[waited]));
+        self.await_death(index);
+    }
+
+    fn await_death(&mut self, index: u32) {
+        let due = self.now.saturating_add(self.node(index).policy.abort_wait);
+        self.set_due(index, due);
+    }
+
+    /// Kills everything below a supervisor whose grace is over, all at once (R62, R63).
+    pub(super) fn kill_below(&mut self, index: u32) {
+        let sup = self.node(index).supervisor;
+        self.mark_killed(index, false);
+        self.sup_mut(sup).hard = true;
+        for child in self.indices(sup).collect::<Vec<_>>() {
+            let node = self.node(child);
+            match node.life {
+                Life::Starting | Life::Running => {
+                    self.ask_to_stop(child, Then::Teardown, Cause::Supervisor(index));
+                    if self.node(child).is_supervisor() {
+                        self.kill_below(child);
+                    }
+                }
+                Life::Stopping { .. } if node.is_supervisor() => self.kill_below(child),
+                Life::Stopping { step: Step::Asked, .. } => self.kill(child, true),
+                _ => {}
+            }
+        }
+    }
+
+    /// Every grace that runs ends now, and no later one begins (D20).
+    pub(super) fn skip_all_graces(&mut self) {
+        if std::mem::replace(&mut self.skip_graces, true) {
+            return;
+        }
+        self.tell(0, News::new(EventKind::ShutdownPhaseChanged, Cause::Shutdown));
+        for index in 0..self.nodes.len() as u32 {
+            let node = self.node(index);
+            if matches!(node.life, Life::Stopping { step: Step::Asked, .. }) && !node.is_supervisor() {
+                self.kill(index, false);
+            }
+        }
+    }
+
+    /// The deadline of a child's state has come.
+    pub(super) fn fire(&mut self, index: u32) {
+        let node = self.node(index);
+        match node.life {
+            Life::Starting => {
+                let limit = std::time::Duration::from_nanos(node.policy.ready_within.unwrap_or(0));
+                self.node_mut(index).complaint = Some(format!("not ready within {limit:?}").into());
+                self.ask_to_stop(index, Then::TimedOut, Cause::Deadline);
+            }
+            Life::Running => self.missed(index, None),
+            Life::Backoff { .. } => self.try_start(index, Cause::Backoff),
+            Life::Stopping { step: Step::Asked, .. } if node.is_supervisor() => self.kill_below(index),
+            Life::Stopping { step: Step::Asked, .. } => self.kill(index, false),
+            Life::Stopping { then, step: Step::Killed { .. } } if !node.is_supervisor() => {
+                let waited = millis(self.now - node.since);
+                let news = News::new(EventKind::ChildUnresponsive, Cause::Deadline).numbers(&[waited]);
+                let next = if then.is_commanded() { Next::Nothing } else { Next::WhenGone };
+                self.shift(index, Life::Unresponsive { then }, news.next(next));
+            }
+            _ => {}
+        }
+    }
+
+    // Stops one after the other.
+
+    /// Stops a child, after those who depend on it if they go down with it (D10, D11).
+    pub(super) fn stop_in_line(&mut self, index: u32, then: Then, cause: Cause) {
+        let dependants = self.dependants_to_stop(index);
+        if dependants.is_empty() {
+            self.ask_to_stop(index, then, cause);
+            return;
+        }
+        let sup = self.node(index).parent;
+        let line = &mut self.sup_mut(sup).line;
+        line.extend(dependants.into_iter().map(|dependant| (dependant, Then::WaitDependency)));
+        line.push_back((index, then));
+        self.advance_line(sup);
+    }
+
+    /// Stops those who depend on a child that is down already.
+    pub(super) fn stop_dependants(&mut self, index: u32) {
+        let dependants = self.dependants_to_stop(index);
+        if !dependants.is_empty() {
+            let sup = self.node(index).parent;
+            self.sup_mut(sup)
+                .line
+                .extend(dependants.into_iter().map(|dependant| (dependant, Then::WaitDependency)));
+            self.queue_flow(sup);
+        }
+    }
+
+    /// Who goes down with a child, the last in the order first.
+    fn dependants_to_stop(&self, index: u32) -> Vec<u32> {
+        let mut found: Vec<u32> = Vec::new();
+        let mut open = vec![index];
+        while let Some(at) = open.pop() {
+            if !self.node(at).policy.restart_dependants {
+                continue;
+            }
+            for &dependant in self.node(at).dependants() {
+                let runs = matches!(self.node(dependant).life, Life::Starting | Life::Running);
+                if runs && !found.contains(&dependant) {
+                    found.push(dependant);
+                    open.push(dependant);
+                }
+            }
+        }
+        found.sort_unstable_by_key(|&dependant| std::cmp::Reverse(self.node(dependant).rank));
+        found
+    }
+
+    /// Asks the next in line, when the one before is gone or unresponsive.
+    pub(super) fn advance_line(&mut self, sup: u32) {
+        loop {
+            let in_line = self.sup(sup).in_line;
+            if in_line != NONE && matches!(self.node(in_line).life, Life::Stopping { .. }) {
+                return;
+            }
+            let Some((index, then)) = self.sup_mut(sup).line.pop_front() else {
+                self.sup_mut(sup).in_line = NONE;
+                return;
+            };
+            self.sup_mut(sup).in_line = index;
+            match self.node(index).life {
+                Life::Starting | Life::Running => {
+                    let cause = self.cause_of(index, then);
+                    self.ask_to_stop(index, then, cause);
+                }
+                Life::Stopping { .. } | Life::Unresponsive { .. } if then != Then::WaitDependency => {
+                    self.redirect(index, then);
+                }
+                // It ended by itself before its turn came; what was wanted of it is done all the same.
+                _ if then != Then::WaitDependency => self.settle_idle(index, then),
+                _ => {}
+            }
+        }
+    }
+
+    /// Sidecars stop with their primary (D15).
+    pub(super) fn stop_sidecars(&mut self, primary: u32) {
+        for sidecar in self.node(primary).sidecars().to_vec() {
+            match self.node(sidecar).life {
+                Life::Starting | Life::Running => {
+                    self.ask_to_stop(sidecar, Then::WithPrimary, Cause::Primary(primary));
+                }
+                Life::Stopping { then, .. } if !then.is_commanded() && !self.node(sidecar).flags.swept => {
+                    self.redirect(sidecar, Then::WithPrimary);
+                }
+                Life::Backoff { .. } | Life::Waiting { .. } => {
+                    let news = News::new(EventKind::ChildStopped, Cause::Primary(primary));
+                    self.shift(sidecar, Life::Stopped, news);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The owner went away: everything is killed and nobody is waited for (D16).
+    pub(super) fn hard_stop(&mut self) {
+        for index in 0..self.nodes.len() as u32 {
+            let node = self.node(index);
+            if node.life.is_live() && !node.is_supervisor() {
+                let key = node.key(index);
+                self.out.push(Effect::Kill { key });
+            }
+        }
+        self.agenda.clear();
+        self.finish_machine(crate::face::End::Dropped);
+    }
+}

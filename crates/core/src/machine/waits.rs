@@ -1,0 +1,189 @@
+//! Who waits for which answer. Every command gets exactly one.
+
+use std::sync::Arc;
+
+use supervisor_api::command::ChildControlOutcome;
+use supervisor_api::{Lifecycle, SupervisorError};
+
+use super::Machine;
+use super::node::{Flow, Life};
+use crate::face::{Effect, Reply, Requester, Ticket};
+
+/// A command that is being carried out.
+#[derive(Debug, Clone)]
+pub(super) struct Current {
+    pub(super) ticket: Ticket,
+    pub(super) requester: Requester,
+}
+
+/// What a command waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// That the child is started, or cannot be for now.
+    Started,
+    /// The same, for a child that was added.
+    Added,
+    /// That it is held in this state.
+    Held(Lifecycle),
+    /// That it rests.
+    Rest,
+    /// That it is no longer in the tree.
+    Gone,
+}
+
+/// Somebody who waits.
+#[derive(Debug, Clone)]
+pub(super) struct Wait {
+    pub(super) current: Current,
+    pub(super) goal: Goal,
+    pub(super) before: Lifecycle,
+    /// A run was asked to stop for it.
+    pub(super) cancelled: bool,
+}
+
+/// How far a wait is.
+enum Verdict {
+    Pending,
+    Done,
+    Failed(String),
+}
+
+impl Machine {
+    pub(super) fn reply(&mut self, ticket: Ticket, result: Result<Reply, SupervisorError>) {
+        if ticket != 0 {
+            self.out.push(Effect::Reply { ticket, result });
+        }
+    }
+
+    /// Lets the present command wait for a child.
+    pub(super) fn wait(&mut self, index: u32, goal: Goal, before: Lifecycle, cancelled: bool) {
+        let Some(current) = self.command.clone() else { return };
+        self.waits.entry(index).or_default().push(Wait { current, goal, before, cancelled });
+        self.node_mut(index).flags.awaited = true;
+    }
+
+    /// The command that stands behind what happens to a child now.
+    pub(super) fn command_behind(&self, index: u32) -> Option<&Current> {
+        let waiting = || self.waits.get(&index).and_then(|waits| waits.last()).map(|wait| &wait.current);
+        self.command.as_ref().or_else(waiting).or(self.shutdown_by.as_ref())
+    }
+
+    /// The state of a child changed: answers those who have what they waited for.
+    pub(super) fn settle_waits(&mut self, index: u32) {
+        let Some(waits) = self.waits.remove(&index) else { return };
+        let mut left = Vec::new();
+        for wait in waits {
+            match self.verdict(index, wait.goal) {
+                Verdict::Pending => left.push(wait),
+                Verdict::Done => self.answer(index, &wait, None),
+                Verdict::Failed(why) => self.answer(index, &wait, Some(why)),
+            }
+        }
+        self.node_mut(index).flags.awaited = !left.is_empty();
+        if !left.is_empty() {
+            self.waits.insert(index, left);
+        }
+    }
+
+    fn verdict(&self, index: u32, goal: Goal) -> Verdict {
+        let life = self.node(index).life;
+        let state = life.lifecycle();
+        if matches!(life, Life::Stopping { .. }) {
+            return Verdict::Pending;
+        }
+        let otherwise = || Verdict::Failed(format!("it is {state} now"));
+        let stuck = || {
+            Verdict::Failed("its run did not end when it was killed; the rest follows when it does".into())
+        };
+        match (goal, life) {
+            (_, Life::Unresponsive { .. }) => stuck(),
+            (Goal::Started | Goal::Added, Life::Starting) => Verdict::Pending,
+            (Goal::Started | Goal::Added, Life::Running | Life::Waiting { .. } | Life::Completed) => {
+                Verdict::Done
+            }
+            (Goal::Started | Goal::Added, Life::Stopped) if self.will_be_raised(index) => Verdict::Pending,
+            (Goal::Started, Life::Backoff { .. }) => {
+                Verdict::Failed("it did not start; it is tried again".into())
+            }
+            (Goal::Held(wanted), _) if state == wanted => Verdict::Done,
+            (Goal::Rest, Life::Stopped | Life::Removed | Life::Completed | Life::Failed) => Verdict::Done,
+            (Goal::Gone, Life::Removed) => Verdict::Done,
+            _ => otherwise(),
+        }
+    }
+
+    /// Whether a resting child is about to be started with its group.
+    fn will_be_raised(&self, index: u32) -> bool {
+        let sup = self.sup(self.node(index).parent);
+        !sup.is_ending() && matches!(sup.flow, Flow::Down { .. } | Flow::Delay { .. } | Flow::Up { .. })
+    }
+
+    /// Answers everybody who waits for a child with success.
+    pub(super) fn satisfy_waits(&mut self, index: u32) {
+        for wait in self.take_waits(index) {
+            self.answer(index, &wait, None);
+        }
+    }
+
+    /// Answers everybody who waits for a child with a refusal.
+    pub(super) fn refuse_waits(&mut self, index: u32, refusal: &SupervisorError) {
+        for wait in self.take_waits(index) {
+            self.reply(wait.current.ticket, Err(refusal.clone()));
+        }
+    }
+
+    pub(super) fn refuse_all_waits(&mut self) {
+        while let Some((&index, _)) = self.waits.first_key_value() {
+            let message = "the tree ended before this was done".to_owned();
+            self.refuse_waits(index, &SupervisorError::InvalidTransition { message });
+        }
+    }
+
+    fn take_waits(&mut self, index: u32) -> Vec<Wait> {
+        self.node_mut(index).flags.awaited = false;
+        self.waits.remove(&index).unwrap_or_default()
+    }
+
+    fn answer(&mut self, index: u32, wait: &Wait, failure: Option<String>) {
+        let result =
+            if wait.goal == Goal::Added { self.added(index) } else { self.outcome(index, wait, failure) };
+        self.reply(wait.current.ticket, result);
+    }
+
+    pub(super) fn added(&self, index: u32) -> Result<Reply, SupervisorError> {
+        let node = self.node(index);
+        if node.life == Life::Removed {
+            let message = format!("{} was removed before it was started", node.path);
+            return Err(SupervisorError::InvalidTransition { message });
+        }
+        Ok(Reply::Added {
+            key: node.key(index),
+            path: node.path.clone(),
+            state: node.life.lifecycle(),
+            generation: node.generation,
+        })
+    }
+
+    fn outcome(&self, index: u32, wait: &Wait, failure: Option<String>) -> Result<Reply, SupervisorError> {
+        let mut outcome = self.outcome_now(index, wait.before, wait.cancelled);
+        outcome.failure = failure;
+        Ok(Reply::Control(outcome))
+    }
+
+    /// The outcome of a command that is done.
+    pub(super) fn outcome_now(&self, index: u32, before: Lifecycle, cancelled: bool) -> ChildControlOutcome {
+        let node = self.node(index);
+        ChildControlOutcome {
+            child_id: Arc::from(node.path.last_segment().unwrap_or("/")),
+            path: node.path.clone(),
+            generation: node.generation,
+            attempt: node.attempt,
+            restart_count: node.restart_count,
+            state_before: before,
+            state_after: node.life.lifecycle(),
+            idempotent: false,
+            cancel_delivered: cancelled,
+            failure: None,
+        }
+    }
+}

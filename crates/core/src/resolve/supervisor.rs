@@ -1,0 +1,188 @@
+//! Defaults and checks of a supervisor and of its children as a group.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use supervisor_api::policy::{
+    AutoShutdown, Budget, OnExhausted, OnStartFailure, Profile, RestartType, StartOrder, StopOrder, Strategy,
+};
+use supervisor_api::{SupervisorPath, nearest};
+
+use super::child::{PolicyCache, resolve_policy};
+use super::{Context, Findings, Positions, ResolvedChild, ResolvedSupervisor, SupervisorPolicy, order};
+use crate::spec::{Body, SupervisorDecl, SupervisorSettings};
+
+pub(super) fn resolve_supervisor(
+    decl: &SupervisorDecl,
+    above: Option<&Context>,
+    path: &SupervisorPath,
+    findings: &mut Findings,
+) -> ResolvedSupervisor {
+    let context = Arc::new(resolve_context(&decl.settings, above, path, findings));
+    if context.policy.dynamic.is_some() && !decl.children.is_empty() {
+        findings.mistake(
+            path.as_str(),
+            "children",
+            "a dynamic supervisor starts empty; remove its children here and add them when it runs",
+        );
+    }
+    let positions = name_positions(decl, path, findings);
+    let mut cache = PolicyCache::default();
+    let mut children = Vec::with_capacity(decl.children.len());
+    for child in &decl.children {
+        let child_path = path.child(&child.id);
+        if child_path.depth() > SupervisorPath::MAX_DEPTH {
+            findings.mistake(child_path.as_str(), "", "lies deeper than 16 levels; flatten the tree");
+            continue;
+        }
+        let policy = cache.get(child, findings, |settings, findings| {
+            resolve_policy(settings, &child.body, &context, child_path.as_str(), findings)
+        });
+        let (body, supervisor) = match &child.body {
+            Body::Run(body) => (Some((*body, true)), None),
+            Body::Unbound(body) => (Some((*body, false)), None),
+            Body::Supervisor(below) => {
+                (None, Some(Box::new(resolve_supervisor(below, Some(&context), &child_path, findings))))
+            }
+        };
+        let depends_on = child
+            .depends_on
+            .iter()
+            .filter_map(|name| find(&positions, name, &child_path, "dependencies", findings));
+        let mut depends_on: Vec<u32> = depends_on.collect();
+        depends_on.sort_unstable();
+        depends_on.dedup();
+        let primary =
+            child.primary.as_ref().and_then(|name| find(&positions, name, &child_path, "primary", findings));
+        super::child::check_sidecar(child, &policy, child_path.as_str(), findings);
+        children.push(ResolvedChild { id: child.id.clone(), policy, depends_on, primary, body, supervisor });
+    }
+    check_dependencies(&children, path, findings);
+    let children = order::effective_order(children, path, findings);
+    ResolvedSupervisor { context, children }
+}
+
+/// Where each name stands; a name that stands twice is a mistake (R6).
+fn name_positions<'a>(
+    decl: &'a SupervisorDecl,
+    path: &SupervisorPath,
+    findings: &mut Findings,
+) -> Positions<'a> {
+    let mut positions = Positions::with_capacity_and_hasher(decl.children.len(), Default::default());
+    for (at, child) in decl.children.iter().enumerate() {
+        if positions.insert(child.id.as_str(), at as u32).is_some() {
+            let path = path.child(&child.id);
+            findings.mistake(
+                path.as_str(),
+                "name",
+                format!("the name '{}' is used twice here; names of siblings differ", child.id),
+            );
+        }
+    }
+    positions
+}
+
+fn find(
+    positions: &Positions<'_>,
+    name: &supervisor_api::ChildId,
+    child: &SupervisorPath,
+    key: &'static str,
+    findings: &mut Findings,
+) -> Option<u32> {
+    let own = child.last_segment().unwrap_or_default();
+    if name.as_str() == own {
+        findings.mistake(child.as_str(), key, format!("'{own}' names itself; name a sibling"));
+        return None;
+    }
+    let found = positions.get(name.as_str()).copied();
+    if found.is_none() {
+        findings.mistake(child.as_str(), key, unknown_sibling(name.as_str(), positions.keys().copied()));
+    }
+    found
+}
+
+/// The sentence for a name no sibling has, with those most like it.
+pub(super) fn unknown_sibling<'a>(name: &str, siblings: impl Iterator<Item = &'a str>) -> String {
+    let mut siblings: Vec<&str> = siblings.collect();
+    siblings.sort_unstable();
+    match nearest(name, siblings.iter().copied()).as_slice() {
+        [] => format!("there is no sibling '{name}'; only siblings can be named"),
+        near => format!("there is no sibling '{name}'; did you mean {}?", near.join(" or ")),
+    }
+}
+
+fn check_dependencies(children: &[ResolvedChild], path: &SupervisorPath, findings: &mut Findings) {
+    for child in children {
+        for &dependency in &child.depends_on {
+            let Some(on) = children.get(dependency as usize) else { continue };
+            if on.policy.restart == RestartType::Temporary && !on.policy.keeps_row {
+                findings.mistake(
+                    path.child(&child.id).as_str(),
+                    "dependencies",
+                    format!(
+                        "'{}' is temporary and leaves no trace when it ends; make it a job or transient",
+                        on.id
+                    ),
+                );
+            }
+        }
+    }
+}
+
+fn resolve_context(
+    said: &SupervisorSettings,
+    above: Option<&Context>,
+    path: &SupervisorPath,
+    findings: &mut Findings,
+) -> Context {
+    let profile = said.profile.or(above.map(|context| context.profile)).unwrap_or(Profile::Default);
+    let mut defaults: Vec<_> = said.defaults.iter().cloned().collect();
+    defaults.extend(above.into_iter().flat_map(|context| context.defaults.iter().cloned()));
+    let policy = SupervisorPolicy {
+        strategy: said.strategy.unwrap_or(Strategy::OneForOne),
+        budget: said.budget.unwrap_or(default_budget(profile)),
+        on_exhausted: said.on_exhausted.unwrap_or(OnExhausted::Escalate),
+        order: said.order.unwrap_or(StartOrder::Declared),
+        stop: said.stop.unwrap_or(StopOrder::Sequential),
+        on_start_failure: said.on_start_failure.unwrap_or(OnStartFailure::Unwind),
+        auto_shutdown: said.auto_shutdown.unwrap_or(AutoShutdown::Never),
+        dynamic: said.dynamic,
+    };
+    check_supervisor(&policy, path, findings);
+    Context { profile, defaults, policy }
+}
+
+/// R7 for OTP, D1 for the product.
+fn default_budget(profile: Profile) -> Budget {
+    match profile {
+        Profile::Otp => Budget::new(1, Duration::from_secs(5)),
+        Profile::Default => Budget::new(5, Duration::from_secs(60)),
+    }
+}
+
+fn check_supervisor(policy: &SupervisorPolicy, path: &SupervisorPath, findings: &mut Findings) {
+    let path_text = path.as_str();
+    if policy.budget.window.is_zero() {
+        findings.mistake(path_text, "budget.window_secs", "must be longer than 0");
+    }
+    if policy.auto_shutdown == AutoShutdown::AllDone && !path.is_root() {
+        findings.mistake(
+            path_text,
+            "auto_shutdown",
+            "'all_done' is for the root only; use 'all_significant' here",
+        );
+    }
+    if policy.dynamic.is_none() {
+        return;
+    }
+    if policy.strategy != Strategy::OneForOne {
+        findings.mistake(path_text, "strategy", "a dynamic supervisor restarts one_for_one only");
+    }
+    if policy.auto_shutdown != AutoShutdown::Never {
+        findings.mistake(
+            path_text,
+            "auto_shutdown",
+            "a dynamic supervisor never ends by itself; use 'never'",
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! What a user said about a tree, before defaults are filled in. `None` is "not said".
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use supervisor_api::ChildId;
+use supervisor_api::policy::{
+    AutoShutdown, Backoff, Budget, Criticality, Grace, Heartbeat, OnExhausted, OnStartFailure, Permissions,
+    Profile, ReadinessMode, RestartType, Role, StartOrder, StopOrder, Strategy,
+};
+
+/// A time that may be infinite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// At most this long.
+    After(Duration),
+    /// No limit.
+    Infinity,
+}
+
+/// What was said about a child. Shared by all children about which the same was said.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ChildSettings {
+    /// What it is for (D15).
+    pub role: Option<Role>,
+    /// When its end leads to a new start.
+    pub restart: Option<RestartType>,
+    /// For a job: try again after a bad end (D15).
+    pub retry: Option<bool>,
+    /// How much the whole suffers when it does.
+    pub criticality: Option<Criticality>,
+    /// What counts as started (D19).
+    pub readiness: Option<ReadinessMode>,
+    /// How long a start may take (D19).
+    pub ready_within: Option<Limit>,
+    /// The delay before restarts (D3).
+    pub backoff: Option<Backoff>,
+    /// A budget of its own (D4).
+    pub budget: Option<Budget>,
+    /// What an exhausted budget leads to (D4).
+    pub on_exhausted: Option<OnExhausted>,
+    /// How long it is waited for when it is stopped (D8).
+    pub grace: Option<Grace>,
+    /// How long it is waited for after it was killed (D8).
+    pub abort_wait: Option<Duration>,
+    /// A promise to report life (D13).
+    pub heartbeat: Option<Heartbeat>,
+    /// Whether its end can end its supervisor (R77).
+    pub significant: Option<bool>,
+    /// What commands it allows.
+    pub permissions: Option<Permissions>,
+    /// Whether those who depend on it are stopped when it goes down (D11).
+    pub restart_dependants: Option<bool>,
+}
+
+/// What a child runs. The numbers are the driver's; the machine hands them back in `Effect::Declared`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// Something the driver can spawn.
+    Run(u32),
+    /// Something the driver cannot spawn yet; `Input::Bound` says when it can.
+    Unbound(u32),
+    /// A nested supervisor, run by the machine itself.
+    Supervisor(Box<SupervisorDecl>),
+}
+
+/// A child as it was declared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChildDecl {
+    /// Its name among its siblings.
+    pub id: ChildId,
+    /// What was said about it.
+    pub settings: Arc<ChildSettings>,
+    /// The siblings that must be ready, or done, before it starts (D11).
+    pub depends_on: Vec<ChildId>,
+    /// For a sidecar: the sibling it belongs to (D15).
+    pub primary: Option<ChildId>,
+    /// What it runs.
+    pub body: Body,
+}
+
+/// What was said about a supervisor.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SupervisorSettings {
+    /// The set of defaults; inherited by nested supervisors (D1).
+    pub profile: Option<Profile>,
+    /// Who is restarted with a failed child.
+    pub strategy: Option<Strategy>,
+    /// The budget for all its children (R50).
+    pub budget: Option<Budget>,
+    /// What its exhausted budget leads to (D4).
+    pub on_exhausted: Option<OnExhausted>,
+    /// In which order children start (D19).
+    pub order: Option<StartOrder>,
+    /// How children are stopped.
+    pub stop: Option<StopOrder>,
+    /// What a failed initial start leads to (D19).
+    pub on_start_failure: Option<OnStartFailure>,
+    /// When it ends by itself (R77, D20).
+    pub auto_shutdown: Option<AutoShutdown>,
+    /// Dynamic: how many children it may have (R85).
+    pub dynamic: Option<u32>,
+    /// Said about all its children, and those of nested supervisors, that do not say otherwise.
+    pub defaults: Option<Arc<ChildSettings>>,
+}
+
+/// A supervisor as it was declared.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SupervisorDecl {
+    /// What was said about it.
+    pub settings: SupervisorSettings,
+    /// Its children, in declared order.
+    pub children: Vec<ChildDecl>,
+}
