@@ -1,1 +1,70 @@
-//! Placeholder.
+//! OS programs as children of a supervision tree.
+//!
+//! A [`ProgramSpec`] says what to run and how. [`run`] runs it once, for somebody who asks it to stop and
+//! is told how it fares ([`Orders`]).
+//!
+//! # Theory of operation
+//!
+//! **One group, one run.** A program leads a process group of its own. It is asked to stop by a signal to the
+//! whole group, and what has not ended when the grace is over gets SIGKILL, again the whole group. When the
+//! program ends by itself the rest of its group is killed too. A run returns when the last member is gone:
+//! the next run meets no leftover that holds its port.
+//!
+//! **The order of the end.** The end of a program is *seen* through a pidfd and not taken: as long as the
+//! dead leader is not reaped, no other process can get its number. The group is killed, the guardian is told,
+//! and only then the leader is reaped. Nothing else is ever reaped: a process may have children that are not
+//! ours.
+//!
+//! **No shell, no inheritance.** The words of the command are passed on as they are. The environment is made
+//! from empty, of [`INHERITED`] and the spec. Descriptors, ignored signals and blocked signals of the
+//! supervisor do not reach the program, and it cannot gain privileges unless the spec allows that.
+//!
+//! **Output never waits.** Both streams are read as fast as they are written, cut into lines of at most 16
+//! KiB, and made safe to show. A reader that is too slow loses the oldest lines and is told how many
+//! ([`output()`]).
+//!
+//! # When the supervisor is killed
+//!
+//! | | [`guardian::start`] was called | it was not |
+//! |---|---|---|
+//! | the program itself | killed | killed (`PR_SET_PDEATHSIG`) |
+//! | its children, in its group | killed | **live on** |
+//! | what left the group | **lives on** | **lives on** |
+//!
+//! # Unconfined processes
+//!
+//! A process can leave its group: with `setsid`, as daemons do, or `setpgid`, as an interactive shell does
+//! for its jobs. No signal to the group reaches it then. Such processes are not ended. They are found by a
+//! variable of their environment (`SUPERVISOR_RUN`, another value for each run) when the run is over, and
+//! reported as [`Unconfined`]. One that cleared its environment or runs as another user is not found.
+//! Configure programs not to put themselves into the background.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("supervisor-process needs Linux: pidfd, /proc and PR_SET_PDEATHSIG");
+
+mod between;
+mod environment;
+mod exit;
+mod group;
+pub mod guardian;
+mod http;
+mod output;
+mod probe;
+mod processes;
+mod run;
+mod running;
+mod signal;
+mod spec;
+mod start_error;
+mod text;
+mod worker;
+
+pub use environment::INHERITED;
+pub use output::{BUDGET, Output, OutputLine, OutputLines, OutputSink, Stream, output};
+pub use probe::Probe;
+pub use processes::Unconfined;
+pub use run::{Orders, run};
+pub use signal::Signal;
+pub use spec::{Check, ProgramSpec, Readiness};
+pub use start_error::StartError;
+pub use text::MAX_LINE;

@@ -1,0 +1,117 @@
+//! From the way a program ended to the words of the tree.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use supervisor_api::Exit;
+
+use crate::signal::Signal;
+use crate::spec::ProgramSpec;
+
+/// What was asked of the program before it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Nothing.
+    None,
+    /// The stop signal was sent.
+    Stop,
+    /// SIGKILL was sent, because the grace had ended.
+    Kill,
+}
+
+/// The exit of a program that ended with `status` (D22).
+///
+/// | asked | good exit code | other exit code | stop signal | SIGKILL | other signal |
+/// |---|---|---|---|---|---|
+/// | no | `Completed` | `Failed` | `Killed` | `Killed` | `Killed` |
+/// | to stop | `Stopped` | `Failed` | `Stopped` | `Killed` | `Killed` |
+/// | killed | `Stopped` | `Failed` | `Stopped` | `Killed` by us | `Killed` |
+pub(crate) fn of(status: ExitStatus, request: Request, spec: &ProgramSpec) -> Exit {
+    let asked = request != Request::None;
+    match (status.code(), status.signal()) {
+        (Some(code), _) if spec.success_exit_codes.contains(&code) => match asked {
+            true => Exit::Stopped,
+            false => Exit::Completed,
+        },
+        (_, Some(signal)) if request == Request::Kill && signal == Signal::KILL.number() => {
+            Exit::Killed { signal, by_us: true }
+        }
+        (_, Some(signal)) if asked && signal == spec.stop_signal.number() => Exit::Stopped,
+        (_, Some(signal)) => Exit::Killed { signal, by_us: false },
+        _ => Exit::failed(describe(status)),
+    }
+}
+
+/// `exit code 3`, `killed by SIGSEGV`.
+pub(crate) fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => match Signal::parse(&signal.to_string()) {
+            Some(signal) => format!("killed by {signal}"),
+            None => format!("killed by signal {signal}"),
+        },
+        (None, None) => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(code: i32) -> ExitStatus {
+        ExitStatus::from_raw(code << 8)
+    }
+
+    fn signal(signal: i32) -> ExitStatus {
+        ExitStatus::from_raw(signal)
+    }
+
+    fn killed(signal: i32, by_us: bool) -> Exit {
+        Exit::Killed { signal, by_us }
+    }
+
+    #[test]
+    fn d22_each_way_to_end_has_its_word() {
+        let spec = ProgramSpec::new("x").success_exit_codes([0, 7]);
+        let failed = || Exit::failed("exit code 3");
+        use Request::{Kill, None, Stop};
+        for (request, status, exit) in [
+            (None, code(0), Exit::Completed),
+            (None, code(7), Exit::Completed),
+            (None, code(3), failed()),
+            (None, signal(15), killed(15, false)),
+            (None, signal(9), killed(9, false)),
+            (None, signal(11), killed(11, false)),
+            (Stop, code(0), Exit::Stopped),
+            (Stop, code(7), Exit::Stopped),
+            (Stop, code(3), failed()),
+            (Stop, signal(15), Exit::Stopped),
+            (Stop, signal(9), killed(9, false)),
+            (Stop, signal(11), killed(11, false)),
+            (Kill, code(0), Exit::Stopped),
+            (Kill, code(3), failed()),
+            (Kill, signal(15), Exit::Stopped),
+            (Kill, signal(9), killed(9, true)),
+            (Kill, signal(11), killed(11, false)),
+        ] {
+            assert_eq!(of(status, request, &spec), exit, "{request:?} {status:?}");
+        }
+    }
+
+    #[test]
+    fn d22_the_stop_signal_is_the_one_of_the_spec() {
+        let spec = ProgramSpec::new("x").stop_signal(Signal::INT);
+        assert_eq!(of(signal(2), Request::Stop, &spec), Exit::Stopped);
+        assert_eq!(of(signal(15), Request::Stop, &spec), killed(15, false));
+        let spec = spec.stop_signal(Signal::KILL).success_exit_codes([]);
+        assert_eq!(of(signal(9), Request::Stop, &spec), Exit::Stopped);
+        assert_eq!(of(code(0), Request::None, &spec), Exit::failed("exit code 0"));
+    }
+
+    #[test]
+    fn a_core_dump_is_the_signal_that_made_it() {
+        let spec = ProgramSpec::new("x");
+        assert_eq!(of(signal(11 | 0x80), Request::None, &spec), killed(11, false));
+        assert_eq!(describe(signal(11 | 0x80)), "killed by SIGSEGV");
+    }
+}

@@ -1,0 +1,251 @@
+//! The output of a program: read as fast as it is written, kept within a bound.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::Notify;
+
+use crate::text::Splitter;
+
+/// How much unread output is kept for one program, in bytes.
+pub const BUDGET: usize = 256 * 1024;
+
+/// What a line costs beside its text: empty lines are not free.
+const LINE_COST: usize = 64;
+
+/// Where a line was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Descriptor 1.
+    Stdout,
+    /// Descriptor 2.
+    Stderr,
+}
+
+impl Stream {
+    /// `stdout` or `stderr`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// One line that a program wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OutputLine {
+    /// Where it was written.
+    pub stream: Stream,
+    /// The line without its end, safe to show: bytes that are not UTF-8 are U+FFFD, control characters
+    /// are escaped (`\x1b`).
+    pub text: String,
+    /// The line was longer than [`MAX_LINE`](crate::MAX_LINE) and this is its beginning.
+    pub truncated: bool,
+}
+
+impl fmt::Display for OutputLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        if self.truncated { f.write_str(" … (line cut at 16 KiB)") } else { Ok(()) }
+    }
+}
+
+/// A bounded way from a program's output to a reader who may be slow.
+///
+/// The sink never waits. When [`BUDGET`] bytes are unread the oldest lines are dropped, and the reader is
+/// told how many.
+pub fn output() -> (OutputSink, OutputLines) {
+    let shared = Arc::new(Shared { queue: Mutex::default(), changed: Notify::new() });
+    (OutputSink { shared: Arc::new(Writer(shared.clone())) }, OutputLines { shared })
+}
+
+/// Takes the lines of one program or of several. Clones write to the same reader.
+#[derive(Clone)]
+pub struct OutputSink {
+    shared: Arc<Writer>,
+}
+
+/// The reader of an [`OutputSink`].
+pub struct OutputLines {
+    shared: Arc<Shared>,
+}
+
+/// What an [`OutputLines`] yields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// A line.
+    Line(OutputLine),
+    /// So many lines, older than the next one, were dropped because nobody read them in time.
+    Dropped(u64),
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    lines: VecDeque<OutputLine>,
+    bytes: usize,
+    dropped: u64,
+    closed: bool,
+}
+
+/// Closes the queue when the last sink is gone.
+struct Writer(Arc<Shared>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OutputSink {
+    /// Adds a line. Never waits; drops the oldest lines when there is no room.
+    pub fn push(&self, line: OutputLine) {
+        let shared = &self.shared.0;
+        let mut queue = shared.lock();
+        queue.bytes += cost(&line);
+        queue.lines.push_back(line);
+        while queue.bytes > BUDGET
+            && let Some(oldest) = queue.lines.pop_front()
+        {
+            queue.bytes -= cost(&oldest);
+            queue.dropped += 1;
+        }
+        drop(queue);
+        shared.changed.notify_one();
+    }
+}
+
+impl OutputLines {
+    /// The next line, or how many were lost before it; `None` when every sink is gone and all is read.
+    ///
+    /// Cancel safe: a line is taken only when it is returned.
+    pub async fn next(&mut self) -> Option<Output> {
+        loop {
+            if let Some(ready) = self.take() {
+                return ready;
+            }
+            self.shared.changed.notified().await;
+        }
+    }
+
+    /// `None`: wait. `Some(None)`: the end.
+    fn take(&self) -> Option<Option<Output>> {
+        let mut queue = self.shared.lock();
+        if queue.dropped > 0 {
+            return Some(Some(Output::Dropped(std::mem::take(&mut queue.dropped))));
+        }
+        match queue.lines.pop_front() {
+            Some(line) => {
+                queue.bytes -= cost(&line);
+                Some(Some(Output::Line(line)))
+            }
+            None if queue.closed => Some(None),
+            None => None,
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.changed.notify_one();
+    }
+}
+
+impl fmt::Debug for OutputSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutputSink").field("unread_bytes", &self.shared.0.lock().bytes).finish()
+    }
+}
+
+impl fmt::Debug for OutputLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutputLines").field("unread_bytes", &self.shared.lock().bytes).finish()
+    }
+}
+
+fn cost(line: &OutputLine) -> usize {
+    line.text.len() + LINE_COST
+}
+
+/// Reads `pipe` until its last writer is gone and gives each line to `each`, which must not block.
+///
+/// It reads whether anybody keeps the lines or not, so the program never waits for us.
+pub(crate) async fn pump(pipe: Receiver, stream: Stream, mut each: impl FnMut(OutputLine)) {
+    let mut splitter = Splitter::default();
+    let mut each = move |text, truncated| each(OutputLine { stream, text, truncated });
+    loop {
+        // A pipe that is never empty is always readable: without this a flood would hold the worker.
+        tokio::task::consume_budget().await;
+        if pipe.readable().await.is_err() {
+            break;
+        }
+        // On the stack for the length of this turn: a silent program costs no buffer.
+        let mut chunk = [0; 16 * 1024];
+        match pipe.try_read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => splitter.feed(&chunk[..read], &mut each),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(_) => break,
+        }
+    }
+    splitter.finish(&mut each);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> OutputLine {
+        OutputLine { stream: Stream::Stdout, text: text.into(), truncated: false }
+    }
+
+    #[tokio::test]
+    async fn a_reader_gets_every_line_and_then_the_end() {
+        let (sink, mut lines) = output();
+        let other = sink.clone();
+        sink.push(line("one"));
+        drop(sink);
+        other.push(line("two"));
+        drop(other);
+        assert_eq!(lines.next().await, Some(Output::Line(line("one"))));
+        assert_eq!(lines.next().await, Some(Output::Line(line("two"))));
+        assert_eq!(lines.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn what_a_slow_reader_loses_is_the_oldest_and_is_counted() {
+        let (sink, mut lines) = output();
+        let total = 100_000_u64;
+        for number in 0..total {
+            sink.push(line(&number.to_string()));
+        }
+        drop(sink);
+        let Some(Output::Dropped(dropped)) = lines.next().await else { panic!("nothing was dropped") };
+        let mut next = dropped;
+        while let Some(output) = lines.next().await {
+            assert_eq!(output, Output::Line(line(&next.to_string())));
+            next += 1;
+        }
+        assert_eq!(next, total);
+        assert!(total - dropped <= (BUDGET / LINE_COST) as u64, "{dropped}");
+    }
+
+    #[tokio::test]
+    async fn a_waiting_reader_is_woken() {
+        let (sink, mut lines) = output();
+        let reader = tokio::spawn(async move { lines.next().await });
+        tokio::task::yield_now().await;
+        sink.push(line("x"));
+        assert_eq!(reader.await.unwrap(), Some(Output::Line(line("x"))));
+    }
+}

@@ -1,0 +1,150 @@
+//! The processes of this machine, as `/proc` shows them.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::Pid;
+use tokio::sync::oneshot;
+
+use crate::environment::RUN;
+use crate::text;
+use crate::worker::SEARCHER;
+
+/// Looks that only ask the kernel whether the group has a member, before `/proc` is read.
+const QUICK_LOOKS: u32 = 4;
+/// More of a process's environment than this is not searched.
+const MAX_ENVIRONMENT: u64 = 256 * 1024;
+
+/// A process that belongs to a run and has left its group, so nothing ends it when the run ends.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Unconfined {
+    /// Its process id.
+    pub pid: u32,
+    /// Its name, as `ps` shows it.
+    pub name: String,
+}
+
+/// Waits until no process of `group` runs any more. The group must have been killed.
+pub(crate) async fn group_is_gone(group: Pid) {
+    let mut pause = Duration::from_millis(1);
+    for look in 0_u32.. {
+        if rustix::process::test_kill_process_group(group) == Err(rustix::io::Errno::SRCH) {
+            return;
+        }
+        // Dead members whose parent does not reap them answer too. They hold nothing any more.
+        if look >= QUICK_LOOKS && SEARCHER.run(move || has_running_member(group)).await != Some(true) {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(100));
+    }
+}
+
+/// The processes that have `run` in their environment. Called when the run's group is gone, these are the
+/// ones that left it. A process that cleared its environment is not found, nor one of another user that may
+/// not be looked at.
+///
+/// Any number of calls at the same time cost two passes over `/proc`.
+pub(crate) async fn unconfined(run: String) -> Vec<Unconfined> {
+    let (answer, answered) = oneshot::channel();
+    waiting().push((run, answer));
+    SEARCHER.post(|| {
+        let asked = std::mem::take(&mut *waiting());
+        if asked.is_empty() {
+            return; // an earlier pass answered them
+        }
+        let mut found = by_run();
+        for (run, answer) in asked {
+            // Nobody waiting any more is no loss.
+            let _ = answer.send(found.remove(&run).unwrap_or_default());
+        }
+    });
+    answered.await.unwrap_or_default()
+}
+
+type Question = (String, oneshot::Sender<Vec<Unconfined>>);
+
+/// Who waits for the next pass.
+fn waiting() -> MutexGuard<'static, Vec<Question>> {
+    static WAITING: Mutex<Vec<Question>> = Mutex::new(Vec::new());
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn has_running_member(group: Pid) -> bool {
+    pids().any(|pid| stat(pid).is_some_and(|stat| stat.group == group.as_raw_nonzero().get() && stat.runs))
+}
+
+/// All processes of runs, by the value of their [`RUN`].
+fn by_run() -> HashMap<String, Vec<Unconfined>> {
+    let mut found: HashMap<String, Vec<Unconfined>> = HashMap::new();
+    for pid in pids() {
+        if let Some(run) = run_of(pid)
+            && let Some(stat) = stat(pid).filter(|stat| stat.runs)
+        {
+            found.entry(run).or_default().push(Unconfined { pid, name: stat.name });
+        }
+    }
+    found
+}
+
+fn run_of(pid: u32) -> Option<String> {
+    let mut environment = Vec::new();
+    let file = fs::File::open(format!("/proc/{pid}/environ")).ok()?;
+    file.take(MAX_ENVIRONMENT).read_to_end(&mut environment).ok()?;
+    let value = environment.split(|&byte| byte == 0).find_map(|pair| {
+        let value = pair.strip_prefix(RUN.as_bytes())?;
+        value.strip_prefix(b"=")
+    })?;
+    String::from_utf8(value.to_vec()).ok()
+}
+
+/// Empty when there is no `/proc`.
+fn pids() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    name: String,
+    runs: bool,
+    group: i32,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
+    parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// `PID (NAME) STATE PARENT GROUP …`, where the name may hold anything, brackets and line ends included.
+fn parse_stat(line: &[u8]) -> Option<Stat> {
+    let open = line.iter().position(|&byte| byte == b'(')?;
+    let close = line.iter().rposition(|&byte| byte == b')')?;
+    let name = text::printable(line.get(open + 1..close)?, 64).0;
+    let mut fields = std::str::from_utf8(&line[close + 1..]).ok()?.split_ascii_whitespace();
+    let runs = !matches!(fields.next()?, "Z" | "X" | "x");
+    Some(Stat { name, runs, group: fields.nth(1)?.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_brackets_and_blanks_does_not_shift_the_fields() {
+        let stat = parse_stat(b"7 (a) Z 1 (b\n) S 1 42 7 0 -1").unwrap();
+        assert_eq!(stat, Stat { name: "a) Z 1 (b\\x0a".into(), runs: true, group: 42 });
+        assert!(!parse_stat(b"7 (a) Z 1 42 7").unwrap().runs);
+        assert_eq!(parse_stat(b"7 (a"), None);
+    }
+
+    #[test]
+    fn this_process_is_seen_with_its_group() {
+        let own = stat(std::process::id()).unwrap();
+        assert_eq!(own.group, rustix::process::getpgrp().as_raw_nonzero().get());
+        assert!(own.runs && has_running_member(rustix::process::getpgrp()));
+    }
+}

@@ -1,0 +1,202 @@
+//! One incarnation of a program, from its start to its confirmed end.
+//!
+//! ```text
+//!  start ──► probed until ready ──► probed for health ──┐
+//!    │                                                  ├─ ends by itself ──┐
+//!    │  stop asked: stop signal to the group, no probes │                   ├─► group killed, reaped,
+//!    │  grace ended: SIGKILL to the group ──────────────┴─ ends ────────────┘   output read, exit named
+//!    └─ cannot start: failed
+//! ```
+
+use std::future::pending;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use supervisor_api::Exit;
+
+use crate::exit::{self, Request};
+use crate::output::OutputLine;
+use crate::probe::LineSeen;
+use crate::processes::{self, Unconfined};
+use crate::running::Running;
+use crate::spec::{ProgramSpec, Readiness, new_run};
+use crate::start_error::reason;
+
+/// What a run needs from the one that it runs for: requests in, news out.
+///
+/// None of the methods that tell something may block.
+pub trait Orders: Clone + Send + Sync + 'static {
+    /// Resolves when the run is asked to stop; again at once when it was.
+    fn stopping(&self) -> impl Future<Output = ()> + Send;
+    /// Resolves when the grace has ended; again at once when it has.
+    fn killed(&self) -> impl Future<Output = ()> + Send;
+    /// The program counts as started.
+    fn ready(&self);
+    /// A health probe succeeded.
+    fn heartbeat(&self);
+    /// What the run is waiting for, for the operator; empty for nothing.
+    fn phase(&self, text: &str);
+    /// The program wrote a line.
+    fn output(&self, line: OutputLine);
+    /// The run is over, and these processes of it are not.
+    fn unconfined(&self, processes: &[Unconfined]);
+}
+
+/// Runs `spec` once. Returns when nothing of its process group is left.
+///
+/// A program that cannot be started ends as `Failed`, with a sentence that names its path and the reason.
+///
+/// Dropping the future kills the group at once and waits for nothing; the leader is reaped by a thread. It
+/// must be polled inside a Tokio runtime with I/O and time enabled.
+pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
+    let name = new_run();
+    let seen = LineSeen::default();
+    let running = match spec.program(&name) {
+        Ok(program) => Running::start(program, take_output(spec, orders, &seen)).await,
+        Err(error) => Err(error),
+    };
+    let running = match running {
+        Ok(running) => running,
+        Err(error) => return Exit::failed(error.to_string()),
+    };
+    let progress = Progress::of(&spec.readiness);
+    let request = attend(spec, orders, &running, check(spec, orders, &seen, &progress)).await;
+    let id = running.id();
+    let status = running.finish().await;
+    let unconfined = processes::unconfined(name).await;
+    if !unconfined.is_empty() {
+        orders.unconfined(&unconfined);
+    }
+    match status {
+        Ok(status) => progress.complete(exit::of(status, request, spec)),
+        Err(error) => Exit::failed(format!(
+            "the end of process {id} is unknown: {}; \
+             something else in this process reaps every child, or SIGCHLD is ignored",
+            reason(&error)
+        )),
+    }
+}
+
+/// What is done with each line: kept, and looked at for the text of a `log_line` probe.
+fn take_output<O: Orders>(
+    spec: &ProgramSpec,
+    orders: &O,
+    seen: &LineSeen,
+) -> impl Fn(OutputLine) + Clone + Send + 'static + use<O> {
+    let (orders, seen, own) = (orders.clone(), seen.clone(), spec.on_output.clone());
+    let probe = match &spec.readiness {
+        Readiness::Probe(check) => Some(Arc::new(check.probe.clone())),
+        Readiness::Immediate => None,
+    };
+    move |line| {
+        seen.look(probe.as_deref(), &line.text);
+        match &own {
+            Some(own) => own(line),
+            None => orders.output(line),
+        }
+    }
+}
+
+/// Passes on what is asked of the program until it has ended. Says the last thing that was asked.
+async fn attend<O: Orders>(
+    spec: &ProgramSpec,
+    orders: &O,
+    running: &Running,
+    checks: impl Future<Output = ()>,
+) -> Request {
+    let mut request = Request::None;
+    // Dropped at the first request: nobody probes a program that was told to end.
+    let mut checks = Some(Box::pin(checks));
+    let mut exited = pin!(running.exited());
+    loop {
+        let checking = async {
+            match &mut checks {
+                Some(checks) => checks.await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            // An error is met again, and told, when the end is confirmed.
+            _ = &mut exited => return request,
+            () = orders.killed(), if request != Request::Kill => {
+                request = Request::Kill;
+                running.kill();
+            }
+            () = orders.stopping(), if request == Request::None => {
+                request = Request::Stop;
+                running.signal(spec.stop_signal);
+            }
+            () = checking => {}
+        }
+        checks = None;
+    }
+}
+
+/// Tries the readiness probe until it succeeds, then the health probe for ever.
+async fn check<O: Orders>(spec: &ProgramSpec, orders: &O, seen: &LineSeen, progress: &Progress) {
+    if let Readiness::Probe(check) = &spec.readiness {
+        while let Err(error) = check.attempt(spec, seen).await {
+            if progress.heard(error.clone()) {
+                orders.phase(&format!("not ready: {error}"));
+            }
+            tokio::time::sleep(check.interval).await;
+        }
+        orders.phase("");
+    }
+    progress.is_ready();
+    orders.ready();
+    let Some(health) = &spec.health else { return pending().await };
+    loop {
+        match health.attempt(spec, seen).await {
+            Ok(()) => {
+                orders.heartbeat();
+                orders.phase("");
+            }
+            Err(error) => orders.phase(&format!("unhealthy: {error}")),
+        }
+        tokio::time::sleep(health.interval).await;
+    }
+}
+
+/// How far a run has come on its way to ready.
+struct Progress(Mutex<Waiting>);
+
+enum Waiting {
+    /// Nothing is waited for.
+    Ready,
+    /// Not ready, and this is what the last probe said, or waits for.
+    For(String),
+}
+
+impl Progress {
+    fn of(readiness: &Readiness) -> Self {
+        Self(Mutex::new(match readiness {
+            Readiness::Immediate => Waiting::Ready,
+            Readiness::Probe(check) => Waiting::For(format!("waiting for {}", check.probe)),
+        }))
+    }
+
+    fn is_ready(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Waiting::Ready;
+    }
+
+    /// Keeps what a probe said and tells whether that is new.
+    fn heard(&self, error: String) -> bool {
+        let text = format!("last probe: {error}");
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = !matches!(&*waiting, Waiting::For(old) if *old == text);
+        *waiting = Waiting::For(text);
+        new
+    }
+
+    /// Adds to a failure before ready what was waited for.
+    fn complete(self, exit: Exit) -> Exit {
+        match (exit, self.0.into_inner().unwrap_or_else(PoisonError::into_inner)) {
+            (Exit::Failed { error }, Waiting::For(what)) => {
+                Exit::failed(format!("{error} before it was ready ({what})"))
+            }
+            (exit, _) => exit,
+        }
+    }
+}

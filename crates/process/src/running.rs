@@ -1,0 +1,75 @@
+//! A program that runs, with its output being read.
+
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use tokio::net::unix::pipe::Receiver;
+use tokio::task::JoinSet;
+
+use crate::group::{self, Group, Program, Started};
+use crate::output::{OutputLine, Stream, pump};
+use crate::signal::Signal;
+use crate::start_error::{StartError, reason};
+
+/// How long the output is waited for when the whole group is gone. Its pipes close with the last member, so
+/// this passes only when a process that left the group holds them.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// A program that runs. Dropping it kills the group and stops reading.
+pub(crate) struct Running {
+    group: Group,
+    readers: JoinSet<()>,
+}
+
+impl Running {
+    /// Starts `program` and gives every line it writes to `each`, which must not block.
+    pub(crate) async fn start(
+        program: Program,
+        each: impl Fn(OutputLine) + Clone + Send + 'static,
+    ) -> Result<Self, StartError> {
+        let name = program.file.display().to_string();
+        let Started { group, stdout, stderr } = group::spawn(program).await?;
+        let mut readers = JoinSet::new();
+        for (pipe, stream) in [(stdout, Stream::Stdout), (stderr, Stream::Stderr)] {
+            let pipe = Receiver::from_owned_fd(pipe).map_err(|error| StartError::System {
+                program: name.clone(),
+                what: "reading its output",
+                why: reason(&error),
+            })?;
+            readers.spawn(pump(pipe, stream, each.clone()));
+        }
+        Ok(Self { group, readers })
+    }
+
+    /// The program's process id, which is also its group's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.group.id()
+    }
+
+    /// See [`Group::exited`].
+    pub(crate) async fn exited(&self) -> io::Result<()> {
+        self.group.exited().await
+    }
+
+    /// See [`Group::signal`].
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.group.signal(signal);
+    }
+
+    /// See [`Group::kill`].
+    pub(crate) fn kill(&self) {
+        self.group.kill();
+    }
+
+    /// Ends the group as [`Group::finish`] does, and reads what it had written.
+    pub(crate) async fn finish(self) -> io::Result<ExitStatus> {
+        let Self { group, mut readers } = self;
+        let status = group.finish().await;
+        let drained = async { while readers.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            readers.shutdown().await;
+        }
+        status
+    }
+}

@@ -1,0 +1,232 @@
+//! A bench on which programs are run as a tree would run them, and eyes for `/proc`.
+#![allow(dead_code, reason = "each test file uses its own part of the bench")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use supervisor_api::Exit;
+use supervisor_process::{Orders, OutputLine, ProgramSpec, Unconfined};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Longer than anything here takes on a busy machine. Reaching it is a failure.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+/// The one that a program runs for.
+#[derive(Clone)]
+pub(crate) struct Bench(Arc<Inner>);
+
+struct Inner {
+    stop: watch::Sender<bool>,
+    kill: watch::Sender<bool>,
+    seen: watch::Sender<Seen>,
+}
+
+/// What the run has told.
+#[derive(Default, Clone)]
+pub(crate) struct Seen {
+    pub(crate) ready: bool,
+    pub(crate) beats: u32,
+    pub(crate) phases: Vec<String>,
+    pub(crate) lines: Vec<OutputLine>,
+    pub(crate) unconfined: Vec<Unconfined>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Inner {
+            stop: watch::Sender::new(false),
+            kill: watch::Sender::new(false),
+            seen: watch::Sender::default(),
+        }))
+    }
+
+    /// Runs `spec` in a task of its own.
+    pub(crate) fn start(&self, spec: ProgramSpec) -> JoinHandle<Exit> {
+        let bench = self.clone();
+        tokio::spawn(async move { supervisor_process::run(&spec, &bench).await })
+    }
+
+    pub(crate) fn stop(&self) {
+        self.0.stop.send_replace(true);
+    }
+
+    pub(crate) fn kill(&self) {
+        self.0.kill.send_replace(true);
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        self.0.seen.borrow().clone()
+    }
+
+    /// Waits until what the run has told is so.
+    pub(crate) async fn until(&self, what: &str, mut so: impl FnMut(&Seen) -> bool) -> Seen {
+        let mut seen = self.0.seen.subscribe();
+        let waited = tokio::time::timeout(LONG, seen.wait_for(|seen| so(seen))).await;
+        match waited {
+            Ok(seen) => seen.unwrap().clone(),
+            Err(_) => panic!("never {what}; heard: {:?}", self.text()),
+        }
+    }
+
+    /// The rest of the first line that begins with `start`, as soon as there is one.
+    pub(crate) async fn word(&self, start: &str) -> String {
+        let find =
+            |seen: &Seen| seen.lines.iter().find_map(|line| line.text.strip_prefix(start).map(str::to_owned));
+        find(&self.until(&format!("a line {start}"), |seen| find(seen).is_some()).await).unwrap()
+    }
+
+    /// The process id in a line `NAME=PID`.
+    pub(crate) async fn pid(&self, name: &str) -> u32 {
+        self.word(&format!("{name}=")).await.trim().parse().unwrap()
+    }
+
+    /// All lines, joined.
+    pub(crate) fn text(&self) -> String {
+        let lines: Vec<_> = self.seen().lines.into_iter().map(|line| line.text).collect();
+        lines.join("\n")
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Seen)) {
+        self.0.seen.send_modify(change);
+    }
+}
+
+impl Orders for Bench {
+    async fn stopping(&self) {
+        self.0.stop.subscribe().wait_for(|stop| *stop).await.unwrap();
+    }
+
+    async fn killed(&self) {
+        self.0.kill.subscribe().wait_for(|kill| *kill).await.unwrap();
+    }
+
+    fn ready(&self) {
+        self.tell(|seen| seen.ready = true);
+    }
+
+    fn heartbeat(&self) {
+        self.tell(|seen| seen.beats += 1);
+    }
+
+    fn phase(&self, text: &str) {
+        self.tell(|seen| seen.phases.push(text.into()));
+    }
+
+    fn output(&self, line: OutputLine) {
+        self.tell(|seen| seen.lines.push(line));
+    }
+
+    fn unconfined(&self, processes: &[Unconfined]) {
+        self.tell(|seen| seen.unconfined.extend_from_slice(processes));
+    }
+}
+
+/// `script`, run by sh.
+pub(crate) fn sh(script: &str) -> ProgramSpec {
+    ProgramSpec::new("sh").args(["-c", script])
+}
+
+/// Runs `spec` to its end.
+pub(crate) async fn exit_of(spec: ProgramSpec) -> Exit {
+    end(Bench::new().start(spec)).await
+}
+
+/// The end of a run that is about to end.
+pub(crate) async fn end(run: JoinHandle<Exit>) -> Exit {
+    tokio::time::timeout(LONG, run).await.expect("the run does not end").unwrap()
+}
+
+/// What a run failed with.
+pub(crate) async fn failure_of(spec: ProgramSpec) -> String {
+    match exit_of(spec).await {
+        Exit::Failed { error } => error.to_string(),
+        other => panic!("not a failure: {other}"),
+    }
+}
+
+/// A word in the environment by which all processes of a test are found again.
+pub(crate) struct Mark(String);
+
+impl Mark {
+    pub(crate) const NAME: &str = "TEST_MARK";
+
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        Self(format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    pub(crate) fn named(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Marks `spec`.
+    pub(crate) fn on(&self, spec: ProgramSpec) -> ProgramSpec {
+        spec.env(Self::NAME, &self.0)
+    }
+
+    /// The living processes that bear the mark, and how they are called.
+    pub(crate) fn processes(&self) -> BTreeMap<u32, String> {
+        let pair = format!("{}={}", Self::NAME, self.0);
+        let bears = |pid: &u32| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|&byte| byte == 0).any(|found| found == pair.as_bytes())
+        };
+        let command = |pid: u32| {
+            let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            (pid, String::from_utf8_lossy(&words).replace('\0', " "))
+        };
+        // A dead process has no environment any more.
+        pids().filter(bears).map(command).collect()
+    }
+
+    /// Waits until the number of living processes with the mark is `count`.
+    pub(crate) async fn until(&self, count: usize) -> BTreeMap<u32, String> {
+        let deadline = tokio::time::Instant::now() + LONG;
+        loop {
+            let processes = self.processes();
+            if processes.len() == count {
+                return processes;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "wanted {count} processes, there are {processes:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+pub(crate) fn pids() -> impl Iterator<Item = u32> {
+    fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Whether the process exists, dead or alive.
+pub(crate) fn exists(pid: u32) -> bool {
+    fs::exists(format!("/proc/{pid}")).unwrap()
+}
+
+/// A line of `/proc/PID/status`, without its name.
+pub(crate) fn status(pid: u32, key: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {key} in {text}")).trim().to_owned()
+}
+
+/// The dead children of this process that nobody reaped.
+pub(crate) fn zombies() -> Vec<u32> {
+    let own = std::process::id().to_string();
+    let stats = pids().filter_map(|pid| Some((pid, fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)));
+    let zombie = |stat: &str| {
+        let fields: Vec<_> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
+        fields[0] == "Z" && fields[1] == own
+    };
+    stats.filter(|(_, stat)| zombie(stat)).map(|(pid, _)| pid).collect()
+}

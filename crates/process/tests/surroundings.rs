@@ -1,0 +1,142 @@
+//! What a program finds around it when it starts.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::fd::AsRawFd;
+
+use common::{Bench, end, exit_of, sh, status};
+use supervisor_api::Exit;
+use supervisor_process::ProgramSpec;
+
+/// Runs `spec`, which must end well, and gives what it wrote.
+async fn output_of(spec: ProgramSpec) -> String {
+    let bench = Bench::new();
+    let exit = end(bench.start(spec)).await;
+    assert_eq!(exit, Exit::Completed, "{}", bench.text());
+    bench.text()
+}
+
+/// Starts a program that waits, looks at it through its process id, and ends it.
+async fn look_at<T>(spec: ProgramSpec, look: impl FnOnce(u32) -> T) -> T {
+    let bench = Bench::new();
+    let run = bench.start(spec);
+    let pid = bench.pid("pid").await;
+    // The shell says its id and then executes the program that is looked at.
+    while fs::read(format!("/proc/{pid}/cmdline")).unwrap() != b"sleep\x0060\0" {
+        tokio::task::yield_now().await;
+    }
+    let seen = look(pid);
+    bench.kill();
+    end(run).await;
+    seen
+}
+
+fn waiting() -> ProgramSpec {
+    sh("echo pid=$$; exec sleep 60")
+}
+
+#[tokio::test]
+async fn no_descriptor_is_inherited_beyond_the_first_three() {
+    // `dup` makes a descriptor that stays open over exec, as a careless library would.
+    let file = fs::File::open("/etc/passwd").unwrap();
+    let careless = rustix::io::dup(&file).unwrap();
+    assert!(!rustix::io::fcntl_getfd(&careless).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
+    assert!(careless.as_raw_fd() > 2);
+    let open = look_at(waiting(), |pid| {
+        let entries = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let input = fs::read_link(format!("/proc/{pid}/fd/0")).unwrap();
+        (names.collect::<BTreeSet<_>>(), input)
+    });
+    let (names, input) = open.await;
+    assert_eq!(names, BTreeSet::from(["0", "1", "2"].map(String::from)));
+    assert_eq!(input, std::path::Path::new("/dev/null"));
+}
+
+#[tokio::test]
+async fn no_signal_is_blocked_or_ignored() {
+    // Rust ignores SIGPIPE in every process, this one included.
+    assert_ne!(u64::from_str_radix(&status(std::process::id(), "SigIgn"), 16).unwrap(), 0);
+    let masks = look_at(waiting(), |pid| [status(pid, "SigIgn"), status(pid, "SigBlk")]).await;
+    assert_eq!(masks.map(|mask| u64::from_str_radix(&mask, 16).unwrap()), [0, 0]);
+}
+
+#[tokio::test]
+async fn it_leads_a_group_of_its_own() {
+    let group = look_at(waiting(), |pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let group = stat[stat.rfind(')').unwrap()..].split(' ').nth(3).unwrap().to_owned();
+        (pid.to_string(), group)
+    });
+    let (pid, group) = group.await;
+    assert_eq!(pid, group);
+}
+
+#[tokio::test]
+async fn the_environment_is_the_listed_names_and_the_specs_own() {
+    let text =
+        output_of(ProgramSpec::new("env").env("COLOUR", "green").env("HOME", "/srv").env("COLOUR", "blue"))
+            .await;
+    let names: BTreeSet<_> = text.lines().map(|line| line.split('=').next().unwrap()).collect();
+    let allowed = |name: &str| {
+        supervisor_process::INHERITED.contains(&name) || name.starts_with("LC_") || name == "SUPERVISOR_RUN"
+    };
+    // Cargo gives its tests many variables, none of them listed.
+    assert!(std::env::vars().any(|(name, _)| name.starts_with("CARGO")));
+    let others: Vec<_> = names.iter().filter(|name| !allowed(name)).collect();
+    assert_eq!(others, [&"COLOUR"]);
+    for line in ["COLOUR=blue", "HOME=/srv"] {
+        assert!(text.lines().any(|found| found == line), "{text}");
+    }
+    assert!(names.contains("PATH"));
+}
+
+#[tokio::test]
+async fn words_are_not_read_by_a_shell() {
+    let args = ["%s|", "$HOME", "a b", "*", "", "'\"\\"];
+    assert_eq!(output_of(ProgramSpec::new("printf").args(args)).await, "$HOME|a b|*||'\"\\|");
+}
+
+#[tokio::test]
+async fn the_working_directory_is_the_one_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = fs::canonicalize(dir.path()).unwrap();
+    assert_eq!(output_of(ProgramSpec::new("pwd").working_dir(&dir)).await, dir.display().to_string());
+}
+
+#[tokio::test]
+async fn a_relative_program_is_found_from_its_working_directory() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("bin")).unwrap();
+    let tool = dir.path().join("bin/tool");
+    fs::write(&tool, "#!/bin/sh\necho here\n").unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    let spec = |program: &str| ProgramSpec::new(program).working_dir(dir.path());
+    assert_eq!(output_of(spec("bin/tool")).await, "here");
+    assert_eq!(output_of(spec("tool").env("PATH", "bin")).await, "here");
+}
+
+#[tokio::test]
+async fn the_limit_of_descriptors_holds_and_cannot_be_raised() {
+    let text = output_of(
+        sh("ulimit -Sn; ulimit -Hn; ulimit -n 40 2>/dev/null || echo refused").max_file_descriptors(33),
+    );
+    // Root may raise it by capability, so only the limits themselves are looked at there.
+    let text = text.await;
+    assert!(text.starts_with("33\n33"), "{text}");
+}
+
+#[tokio::test]
+async fn privileges_cannot_be_gained_unless_that_is_allowed() {
+    assert_eq!(look_at(waiting(), |pid| status(pid, "NoNewPrivs")).await, "1");
+    assert_eq!(look_at(waiting().allow_new_privileges(), |pid| status(pid, "NoNewPrivs")).await, "0");
+}
+
+#[tokio::test]
+async fn reading_its_input_ends_at_once() {
+    assert_eq!(exit_of(ProgramSpec::new("cat")).await, Exit::Completed);
+}
