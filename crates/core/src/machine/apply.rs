@@ -1,11 +1,285 @@
-use supervisor_api::SupervisorError;
+//! Applying a new spec to a running tree, as one operation (D12).
+//!
+//! The new spec is checked as a whole; when anything is wrong, nothing changes. Then each supervisor is
+//! compared with its spec, child by child: what is new is planted and started in order, what is gone is
+//! stopped in reverse order and removed, what runs something else is restarted, uncharged, and everything
+//! else keeps its generation. Children that operators added are not in any spec and are left alone.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use supervisor_api::{Cause, EventKind, Finding, SupervisorError};
 
 use super::Machine;
-use crate::face::Ticket;
+use super::life::News;
+use super::node::{Flow, Life, NONE, Then, Wave};
+use crate::face::{Effect, Reply, Ticket};
+use crate::resolve::{FixedState, ResolvedChild, ResolvedSupervisor, resolve};
 use crate::spec::SupervisorDecl;
 
+/// How many children a new spec touches, and how.
+#[derive(Debug, Default)]
+struct Counts {
+    added: u32,
+    removed: u32,
+    changed: u32,
+    unchanged: u32,
+}
+
 impl Machine {
-    pub(super) fn apply(&mut self, _ticket: Ticket, _decl: &SupervisorDecl) -> Result<(), SupervisorError> {
-        Err(SupervisorError::InvalidTransition { message: String::new() })
+    pub(super) fn apply(&mut self, ticket: Ticket, decl: &SupervisorDecl) -> Result<(), SupervisorError> {
+        if !self.sup(0).is_up() {
+            let message = "the tree is shutting down; no spec can be applied".to_owned();
+            return Err(SupervisorError::InvalidTransition { message });
+        }
+        let resolved = resolve(decl).map_err(SupervisorError::InvalidSpec)?;
+        let mut findings = Vec::new();
+        self.check_applicable(0, &resolved.root, &mut findings);
+        if !findings.is_empty() {
+            return Err(SupervisorError::InvalidSpec(findings));
+        }
+        let mut counts = Counts::default();
+        self.reconcile(0, resolved.root, &mut counts);
+        let Counts { added, removed, changed, unchanged } = counts;
+        let news = News::new(EventKind::SpecApplied, Cause::Reload);
+        self.tell(0, news.numbers(&[added, removed, changed, unchanged]));
+        self.reply(ticket, Ok(Reply::Applied { added, removed, changed, unchanged }));
+        Ok(())
     }
+
+    /// What only the running tree knows: who would change from a task to a supervisor, and who would lose a
+    /// sibling it depends on.
+    fn check_applicable(&self, sup: u32, resolved: &ResolvedSupervisor, findings: &mut Vec<Finding>) {
+        let mut mistake = |path: &str, key: &'static str, message: String| {
+            findings.push(Finding { path: path.to_owned(), key, message, warning: false });
+        };
+        let named = by_name(&resolved.children);
+        let mut nested = Vec::new();
+        for index in self.indices(sup) {
+            let node = self.node(index);
+            let spec = node
+                .path
+                .last_segment()
+                .and_then(|id| named.get(id))
+                .map(|&at| &resolved.children[at as usize]);
+            match spec {
+                Some(spec) if spec.supervisor.is_some() != node.is_supervisor() => {
+                    let message =
+                        "a child and a supervisor cannot take each other's place; give it another name";
+                    mistake(node.path.as_str(), "kind", message.to_owned());
+                }
+                Some(spec) => nested.extend(spec.supervisor.as_deref().map(|below| (node.supervisor, below))),
+                None if node.flags.declared => {
+                    let stays = |&&dependant: &&u32| !self.node(dependant).flags.declared;
+                    if let Some(&dependant) = node.dependants().iter().find(stays) {
+                        let message =
+                            format!("{} depends on it; remove that first", self.node(dependant).path);
+                        mistake(node.path.as_str(), "", message);
+                    }
+                }
+                None => {}
+            }
+        }
+        for (sup, below) in nested {
+            self.check_applicable(sup, below, findings);
+        }
+    }
+
+    fn reconcile(&mut self, sup: u32, resolved: ResolvedSupervisor, counts: &mut Counts) {
+        let ResolvedSupervisor { context, children } = resolved;
+        let was_dynamic = self.sup(sup).context.policy.dynamic.is_some();
+        self.dynamic_supervisors += u32::from(context.policy.dynamic.is_some());
+        self.dynamic_supervisors -= u32::from(was_dynamic);
+        self.sup_mut(sup).context = context;
+        self.drop_dormant(sup);
+
+        let removed = self.find_removed(sup, &children);
+        for &index in &removed {
+            self.unlink(index);
+        }
+        let (order, restarted) = self.adopt_all(sup, children, counts);
+        self.put_in_order(sup, order);
+        counts.removed += removed.len() as u32;
+        self.carry_out_changes(sup, removed, restarted);
+    }
+
+    /// Declared children that the new spec does not name, the last first.
+    fn find_removed(&self, sup: u32, children: &[ResolvedChild]) -> Vec<u32> {
+        let named = by_name(children);
+        let gone = |&index: &u32| {
+            let node = self.node(index);
+            node.flags.declared && node.path.last_segment().is_none_or(|id| !named.contains_key(id))
+        };
+        let mut removed: Vec<u32> = self.indices(sup).filter(gone).collect();
+        removed.reverse();
+        removed
+    }
+
+    /// Brings every child of the new spec into the tree. Returns them in its order, and those that have to
+    /// be restarted.
+    fn adopt_all(
+        &mut self,
+        sup: u32,
+        children: Vec<ResolvedChild>,
+        counts: &mut Counts,
+    ) -> (Vec<u32>, Vec<u32>) {
+        let above = self.node(self.sup(sup).node).path.clone();
+        let mut order = Vec::with_capacity(children.len());
+        let mut restarted = Vec::new();
+        let mut links = Vec::with_capacity(children.len());
+        let mut fresh = Vec::new();
+        for mut child in children {
+            links.push((std::mem::take(&mut child.depends_on), child.primary.take()));
+            let index = match self.find_index(above.child(&child.id).as_str()) {
+                Some(index) => {
+                    self.adopt(index, child, counts, &mut restarted);
+                    index
+                }
+                None => {
+                    counts.added += 1;
+                    let index = self.plant(sup, child);
+                    fresh.push(index);
+                    index
+                }
+            };
+            order.push(index);
+        }
+        self.relink(&order, links);
+        for index in fresh {
+            self.announce_new(index);
+            self.tell(index, News::new(EventKind::ChildDeclarationAccepted, Cause::Reload));
+        }
+        (order, restarted)
+    }
+
+    /// Gives a child of the tree its new spec.
+    fn adopt(&mut self, index: u32, child: ResolvedChild, counts: &mut Counts, restarted: &mut Vec<u32>) {
+        let node = self.node(index);
+        let body = child.body.map_or(NONE, |(body, _)| body);
+        let (runs_else, decided_else) = (node.body != body, node.policy != child.policy);
+        self.account(index, false);
+        let node = self.node_mut(index);
+        node.flags.declared = true;
+        node.body = body;
+        if let Some((_, bound)) = child.body {
+            node.flags.bound = bound;
+        }
+        node.policy = Arc::clone(&child.policy);
+        self.account(index, true);
+        if runs_else || decided_else {
+            counts.changed += 1;
+            let key = self.node(index).key(index);
+            self.out.push(Effect::Changed {
+                key,
+                body: child.body.map(|(body, _)| body),
+                policy: child.policy,
+            });
+        } else {
+            counts.unchanged += 1;
+        }
+        if runs_else {
+            restarted.push(index);
+        }
+        if let Some(below) = child.supervisor {
+            let sup = self.node(index).supervisor;
+            self.reconcile(sup, *below, counts);
+        }
+    }
+
+    /// Replaces the links among declared children; those of operators' additions stay.
+    fn relink(&mut self, order: &[u32], links: Vec<(Vec<u32>, Option<u32>)>) {
+        let mut additions = Vec::new();
+        for &index in order {
+            for &dependant in self.node(index).dependants() {
+                if !self.node(dependant).flags.declared {
+                    additions.push((dependant, index));
+                }
+            }
+        }
+        for &index in order {
+            self.unlink(index);
+        }
+        for (&index, (depends_on, primary)) in order.iter().zip(links) {
+            let depends_on = depends_on.into_iter().map(|at| order[at as usize]).collect();
+            self.link(index, depends_on, primary.map(|at| order[at as usize]));
+        }
+        for (dependant, on) in additions {
+            self.link(dependant, vec![on], None);
+        }
+    }
+
+    /// Declared children in the order of the spec, what is being removed before them, additions last (R9).
+    /// A plan that is under way goes on over what is in its scope.
+    fn put_in_order(&mut self, sup: u32, declared: Vec<u32>) {
+        let in_scope: Vec<u32> = match self.sup(sup).flow {
+            Flow::Down { from, .. } | Flow::Delay { from, .. } => {
+                self.indices(sup).filter(|&index| self.node(index).rank >= from).collect()
+            }
+            _ => Vec::new(),
+        };
+        let planned: hashbrown::HashSet<u32, FixedState> = declared.iter().copied().collect();
+        let (mut order, mut additions) = (Vec::new(), Vec::new());
+        for index in self.indices(sup) {
+            if !planned.contains(&index) {
+                if self.node(index).flags.declared { &mut order } else { &mut additions }.push(index);
+            }
+        }
+        order.extend(declared);
+        order.extend(additions);
+        self.reorder(sup, &order);
+        let lowest = in_scope.iter().map(|&index| self.node(index).rank).min();
+        let last = self.sup(sup).last;
+        match (&mut self.sup_mut(sup).flow, lowest) {
+            (Flow::Down { from, cursor, .. }, Some(lowest)) => (*from, *cursor) = (lowest, last),
+            (Flow::Delay { from, .. }, Some(lowest)) => *from = lowest,
+            _ => {}
+        }
+    }
+
+    fn carry_out_changes(&mut self, sup: u32, removed: Vec<u32>, restarted: Vec<u32>) {
+        for index in removed {
+            self.node_mut(index).flags.declared = false;
+            self.take_out(index);
+        }
+        for index in restarted.into_iter().rev() {
+            let node = self.node_mut(index);
+            node.attempt = 0;
+            node.flags.again = false;
+            let life = node.life;
+            match life {
+                Life::Starting | Life::Running => self.stop_later(index, Then::Start),
+                Life::Backoff { .. } if self.group_takes(index).is_none() => {
+                    self.try_start(index, Cause::Reload)
+                }
+                _ => {}
+            }
+        }
+        let record = self.sup_mut(sup);
+        match record.flow {
+            Flow::Steady => record.flow = Flow::Up { cursor: record.first, begun: false, wave: Wave::Added },
+            Flow::Up { .. } => record.more_added = true,
+            _ => {}
+        }
+        self.queue_flow(sup);
+    }
+
+    /// Removes a child, after stopping it if it runs.
+    fn take_out(&mut self, index: u32) {
+        match self.node(index).life {
+            Life::Starting | Life::Running => self.stop_later(index, Then::Remove),
+            Life::Stopping { .. } | Life::Unresponsive { .. } => self.redirect(index, Then::Remove),
+            _ => self.remove(index, News::new(EventKind::ChildRuntimeStateRemoved, Cause::Reload)),
+        }
+    }
+
+    /// Puts a stop at the end of the line of its supervisor: they are done one at a time.
+    fn stop_later(&mut self, index: u32, then: Then) {
+        let sup = self.node(index).parent;
+        self.sup_mut(sup).line.push_back((index, then));
+        self.queue_flow(sup);
+    }
+}
+
+fn by_name(children: &[ResolvedChild]) -> HashMap<&str, u32, FixedState> {
+    children.iter().enumerate().map(|(at, child)| (child.id.as_str(), at as u32)).collect()
 }

@@ -97,8 +97,11 @@ impl Machine {
         } else if node_is_done(self.node(index), clean, self.retries(index)) {
             self.shift(index, if clean { Life::Completed } else { Life::Failed }, news);
         } else {
+            // It ended while its group goes down, so it is stopped with it, by its own hand.
             let next = self.next_of(index, Then::Group);
-            self.shift(index, Life::Stopped, news.next(next));
+            self.shift(index, Life::Stopping { then: Then::Group, step: Step::Asked }, news.next(next));
+            let stopped = News::new(EventKind::ChildStopped, self.cause_of(index, Then::Group));
+            self.shift(index, Life::Stopped, stopped.next(next));
         }
         true
     }
@@ -215,8 +218,9 @@ impl Machine {
     fn carry_out(&mut self, index: u32, then: Then, exit: Exit, expected: bool) {
         let took = millis(self.node(index).took);
         let cause = self.cause_of(index, then);
-        let error = !exit.is_clean() && !expected;
-        if error {
+        let permanent = self.node(index).policy.restart == RestartType::Permanent;
+        let accepted = exit.is_clean() && !(permanent && matches!(exit, Exit::StoppedWith { .. }));
+        if !accepted && !expected {
             // A shutdown error (R58), whatever comes next.
             let news = News::new(EventKind::ChildStopError, cause).numbers(&[took]).exit(exit.clone());
             self.tell(index, news);

@@ -4,7 +4,7 @@ use supervisor_api::policy::{StartOrder, StopOrder, Strategy};
 use supervisor_api::{Cause, EventKind};
 
 use super::life::News;
-use super::node::{Down, Ending, Flow, Life, NONE, Then};
+use super::node::{Down, Ending, Flow, Life, NONE, Then, Wave};
 use super::timers::{Holder, NEVER};
 use super::{CUT, Machine};
 use crate::face::Effect;
@@ -24,7 +24,7 @@ impl Machine {
             }
             let goes_on = match self.sup(sup).flow {
                 Flow::Idle | Flow::Steady => false,
-                Flow::Up { cursor, trigger } => self.step_up(sup, cursor, trigger),
+                Flow::Up { cursor, begun, wave } => self.step_up(sup, cursor, begun, wave),
                 Flow::Down { from, cursor, .. } => self.step_down(sup, from, cursor),
                 Flow::Delay { from, trigger, .. } => self.check_delay(sup, from, trigger),
             };
@@ -38,42 +38,58 @@ impl Machine {
     // Up.
 
     /// Starts the child at the cursor, and says whether the next one may follow (R1, D19).
-    fn step_up(&mut self, sup: u32, cursor: u32, trigger: Option<u32>) -> bool {
+    fn step_up(&mut self, sup: u32, cursor: u32, begun: bool, wave: Wave) -> bool {
         if cursor == NONE {
-            self.sup_mut(sup).flow = Flow::Steady;
+            let record = self.sup_mut(sup);
+            if std::mem::take(&mut record.more_added) {
+                record.flow = Flow::Up { cursor: record.first, begun: false, wave: Wave::Added };
+                return true;
+            }
+            record.flow = Flow::Steady;
             return false;
         }
-        self.start_in_wave(cursor, trigger);
+        if !begun {
+            // Once only: a child that declined, or was stopped meanwhile, is passed over.
+            self.set_cursor(sup, cursor, true);
+            self.start_in_wave(cursor, wave);
+        }
         let node = self.node(cursor);
         let in_turn = self.sup(sup).context.policy.order == StartOrder::Declared;
         if in_turn && matches!(node.life, Life::Starting | Life::Backoff { .. } | Life::Stopping { .. }) {
             return false;
         }
         let next = node.next;
-        if let Flow::Up { cursor, .. } = &mut self.sup_mut(sup).flow {
-            *cursor = next;
-        }
+        self.set_cursor(sup, next, false);
         true
     }
 
-    fn start_in_wave(&mut self, index: u32, trigger: Option<u32>) {
+    fn set_cursor(&mut self, sup: u32, to: u32, now_begun: bool) {
+        if let Flow::Up { cursor, begun, .. } = &mut self.sup_mut(sup).flow {
+            (*cursor, *begun) = (to, now_begun);
+        }
+    }
+
+    fn start_in_wave(&mut self, index: u32, wave: Wave) {
         if !self.is_revivable(index) {
             return;
         }
-        let again = trigger.is_some() && self.node(index).generation > 0;
-        let cause = match trigger {
-            Some(trigger) => Cause::Group(trigger),
-            None => Cause::Start,
+        let again = matches!(wave, Wave::Group(_)) && self.node(index).generation > 0;
+        let cause = match wave {
+            Wave::Initial => Cause::Start,
+            Wave::Group(trigger) => Cause::Group(trigger),
+            Wave::Added => Cause::Reload,
         };
+        let all = wave != Wave::Added;
         match self.node(index).life {
-            Life::Declared | Life::Stopped | Life::Completed | Life::Failed => {
+            Life::Declared => self.try_start(index, cause),
+            Life::Stopped | Life::Completed | Life::Failed if all => {
                 self.node_mut(index).flags.again = again;
                 self.try_start(index, cause);
             }
             // Outside a group restart a failed child has a time of its own.
-            Life::Backoff { .. } if trigger.is_some() => self.try_start(index, cause),
+            Life::Backoff { .. } if matches!(wave, Wave::Group(_)) => self.try_start(index, cause),
             Life::Waiting { .. } => self.try_start(index, cause),
-            Life::Unresponsive { then } if !then.is_commanded() => {
+            Life::Unresponsive { then } if all && !then.is_commanded() => {
                 self.node_mut(index).flags.again = again;
                 self.redirect(index, Then::Start);
             }
@@ -156,11 +172,10 @@ impl Machine {
         };
         let cause = self.cause_of(index, then);
         match self.node(index).life {
+            Life::Starting | Life::Running if self.is_needed(index) => {}
             Life::Starting | Life::Running => {
-                if !self.is_needed(index) {
-                    self.mark_swept(index);
-                    self.ask_to_stop(index, then, cause);
-                }
+                self.mark_swept(index);
+                self.ask_to_stop(index, then, cause);
             }
             Life::Stopping { then: old, .. } => {
                 self.mark_swept(index);
@@ -299,7 +314,7 @@ impl Machine {
     fn raise_group(&mut self, sup: u32, from: u32, trigger: u32) {
         self.sup_mut(sup).retry = false;
         let cursor = self.indices_from(sup, from).next().unwrap_or(NONE);
-        self.sup_mut(sup).flow = Flow::Up { cursor, trigger: Some(trigger) };
+        self.sup_mut(sup).flow = Flow::Up { cursor, begun: false, wave: Wave::Group(trigger) };
         self.queue_flow(sup);
     }
 

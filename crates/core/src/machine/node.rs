@@ -312,14 +312,25 @@ impl Node {
 pub(crate) enum Flow {
     /// Not started, or ended.
     Idle,
-    /// Starting children in order; `cursor` is the next.
-    Up { cursor: u32, trigger: Option<u32> },
+    /// Starting children in order; `cursor` is the next, or `begun` and waited for.
+    Up { cursor: u32, begun: bool, wave: Wave },
     /// Nothing ordered to do.
     Steady,
     /// Stopping children in reverse order, those of rank `from` and above; `cursor` is the next.
     Down { from: u32, cursor: u32, why: Down },
     /// A group that is down waits for its delay.
     Delay { from: u32, trigger: u32, due: u64 },
+}
+
+/// Which children a wave of starts includes, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wave {
+    /// All that are in the spec: the supervisor starts.
+    Initial,
+    /// All of a group that went down because this child failed (R29).
+    Group(u32),
+    /// Those that were never started: a new spec was applied.
+    Added,
 }
 
 /// Why children are being stopped in order.
@@ -373,6 +384,8 @@ pub(crate) struct Sup {
     pub(crate) significant: u32,
     /// A significant child that ended before the initial start was over.
     pub(crate) ended_early: Option<u32>,
+    /// A new spec added children while a wave was under way; another follows for them.
+    pub(crate) more_added: bool,
     /// The retry of a failed start needs a turn of its own (R32).
     pub(crate) retry: bool,
     /// Killed: nobody below gets a grace (R63).
@@ -406,6 +419,7 @@ impl Sup {
             unsettled: 0,
             significant: 0,
             ended_early: None,
+            more_added: false,
             retry: false,
             hard: false,
             queued: false,

@@ -7,7 +7,7 @@ use supervisor_api::{Cause, ChildKey, EventKind, Next};
 
 use super::Machine;
 use super::life::News;
-use super::node::{Flow, Life, NONE, Trial};
+use super::node::{Flow, Life, NONE, Trial, Wave};
 use crate::face::Effect;
 
 impl Machine {
@@ -194,7 +194,7 @@ impl Machine {
         record.charges.clear();
         record.pending = 0;
         record.ended_early = None;
-        (record.retry, record.hard) = (false, false);
+        (record.retry, record.hard, record.more_added) = (false, false, false);
         record.line.clear();
         record.in_line = NONE;
         if record.incarnation > 1 {
@@ -202,7 +202,7 @@ impl Machine {
             self.begin_anew(sup, automatic);
         }
         let first = self.sup(sup).first;
-        self.sup_mut(sup).flow = Flow::Up { cursor: first, trigger: None };
+        self.sup_mut(sup).flow = Flow::Up { cursor: first, begun: false, wave: Wave::Initial };
         self.queue_flow(sup);
     }
 

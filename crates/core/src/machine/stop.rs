@@ -5,7 +5,7 @@ use supervisor_api::{Cause, EventKind, Next};
 
 use super::Machine;
 use super::life::News;
-use super::node::{Ending, Life, NONE, Step, Then};
+use super::node::{Ending, Flow, Life, NONE, Step, Then};
 use super::start::millis;
 use crate::face::Effect;
 use crate::resolve::nanos;
@@ -258,6 +258,10 @@ impl Machine {
             }
         }
         self.agenda.clear();
+        for sup in &mut self.sups {
+            sup.ending = Some(Ending::Asked);
+            sup.flow = Flow::Idle;
+        }
         self.finish_machine(crate::face::End::Dropped);
     }
 }

@@ -176,7 +176,7 @@ impl Machine {
         let sup = self.sup_mut(sup);
         sup.count -= 1;
         match &mut sup.flow {
-            Flow::Up { cursor, .. } if *cursor == index => *cursor = next,
+            Flow::Up { cursor, begun, .. } if *cursor == index => (*cursor, *begun) = (next, false),
             Flow::Down { cursor, .. } if *cursor == index => *cursor = prev,
             _ => {}
         }
@@ -316,10 +316,7 @@ impl Machine {
     fn free(&mut self, index: u32) {
         let sup = self.node(index).supervisor;
         if sup != NONE {
-            for child in std::mem::take(&mut self.sup_mut(sup).dormant) {
-                self.unlink(child);
-                self.free(child);
-            }
+            self.drop_dormant(sup);
             self.dynamic_supervisors -= u32::from(self.sup(sup).context.policy.dynamic.is_some());
             self.free_sups.push(sup);
             self.node_mut(index).supervisor = NONE;
@@ -327,6 +324,14 @@ impl Machine {
         let key = self.node(index).key(index);
         self.out.push(Effect::Forget { key });
         self.free_nodes.push_back(index);
+    }
+
+    /// Lets go of the declared children that were removed: they will not come back.
+    pub(super) fn drop_dormant(&mut self, sup: u32) {
+        for child in std::mem::take(&mut self.sup_mut(sup).dormant) {
+            self.unlink(child);
+            self.free(child);
+        }
     }
 
     /// Makes the children of a supervisor ready for its next incarnation: what was added at run time goes,

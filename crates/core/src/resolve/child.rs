@@ -109,7 +109,7 @@ pub(super) fn resolve_policy(
         abort_wait: nanos(said!(own, context, abort_wait).unwrap_or(Duration::from_secs(1))),
         heartbeat: if is_supervisor { None } else { said!(own, context, heartbeat) },
         significant: own.significant.unwrap_or(false),
-        permissions: said!(own, context, permissions).unwrap_or_else(Permissions::default),
+        permissions: said!(own, context, permissions).unwrap_or_default(),
         restart_dependants: said!(own, context, restart_dependants).unwrap_or(false),
         is_supervisor,
     };
