@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisor_api::policy::{
-    AutoShutdown, Backoff, Budget, Criticality, Grace, OnExhausted, Permissions, Profile, ReadinessMode,
-    RestartType, Role,
+    AutoShutdown, Backoff, Budget, Criticality, Grace, OnExhausted, Profile, ReadinessMode, RestartType, Role,
 };
 use supervisor_api::{ChildId, Finding, SupervisorPath};
 
