@@ -50,8 +50,6 @@ impl Orders for Terminal {
 
     fn ready(&self) {}
 
-    fn heartbeat(&self) {}
-
     fn phase(&self, _text: &str) {}
 
     #[expect(clippy::print_stdout, reason = "showing it is what this example does")]

@@ -6,11 +6,12 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use supervisor_api::manifest::{http_target, tcp_target};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::http::{self, Url, check_address};
+use crate::http;
 use crate::running::Running;
 use crate::spec::{Check, ProgramSpec, new_run};
 use crate::start_error::reason;
@@ -21,7 +22,7 @@ use crate::start_error::reason;
 pub enum Probe {
     /// A TCP connection to `HOST:PORT` is accepted.
     Tcp(String),
-    /// A GET of this `http://` address is answered with a status from 200 to 299.
+    /// A GET of this `http://` address is answered with a status from 200 to 399.
     Http(String),
     /// This command ends with code 0. It runs in the program's surroundings, in a group of its own, and is
     /// killed when its time is over.
@@ -39,7 +40,7 @@ impl Probe {
         Self::Tcp(address.into())
     }
 
-    /// A GET of this `http://` address is answered with a status from 200 to 299.
+    /// A GET of this `http://` address is answered with a status from 200 to 399.
     pub fn http(url: impl Into<String>) -> Self {
         Self::Http(url.into())
     }
@@ -61,19 +62,15 @@ impl Probe {
 
     fn finding(&self) -> Option<String> {
         match self {
-            Self::Tcp(address) if check_address(address).is_none() => {
-                let port = address.rsplit_once(':').map(|(_, port)| port);
-                let what = if port.is_none() { "has no port" } else { "is no address" };
-                Some(format!("tcp: `{}` {what}; write HOST:PORT", address.escape_debug()))
-            }
-            Self::Http(url) => Url::parse(url).err().map(|error| format!("http: {error}")),
+            Self::Tcp(address) => tcp_target(address).err().map(|error| format!("tcp: {error}")),
+            Self::Http(url) => http_target(url).err().map(|error| format!("http: {error}")),
             Self::Exec(command) if command.first().is_none_or(|program| program.is_empty()) => {
                 Some("exec: the command is empty; name a program".into())
             }
             Self::LogLine(text) if text.is_empty() => {
                 Some("log_line: the text is empty, so any line would do; name a text".into())
             }
-            Self::Tcp(_) | Self::Exec(_) | Self::LogLine(_) | Self::Delay(_) => None,
+            Self::Exec(_) | Self::LogLine(_) | Self::Delay(_) => None,
         }
     }
 }
@@ -111,7 +108,7 @@ impl Check {
         let attempt = async {
             match &self.probe {
                 Probe::Tcp(address) => connect(address).await.map_err(|error| reason(&error)),
-                Probe::Http(url) => http::get(&Url::parse(url)?).await,
+                Probe::Http(url) => http::get(&http_target(url)?).await,
                 Probe::Exec(command) => return exec(command, spec, self.timeout).await,
                 Probe::LogLine(_) => {
                     seen.0.notified().await;

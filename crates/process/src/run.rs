@@ -1,7 +1,7 @@
 //! One incarnation of a program, from its start to its confirmed end.
 //!
 //! ```text
-//!  start ──► probed until ready ──► probed for health ──┐
+//!  start ──► probed until ready ──► ready ─────────────┐
 //!    │                                                  ├─ ends by itself ──┐
 //!    │  stop asked: stop signal to the group, no probes │                   ├─► group killed, reaped,
 //!    │  grace ended: SIGKILL to the group ──────────────┴─ ends ────────────┘   output read, exit named
@@ -32,8 +32,6 @@ pub trait Orders: Clone + Send + Sync + 'static {
     fn killed(&self) -> impl Future<Output = ()> + Send;
     /// The program counts as started.
     fn ready(&self);
-    /// A health probe succeeded.
-    fn heartbeat(&self);
     /// What the run is waiting for, for the operator; empty for nothing.
     fn phase(&self, text: &str);
     /// The program wrote a line.
@@ -60,7 +58,7 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
         Err(error) => return Exit::failed(error.to_string()),
     };
     let progress = Progress::of(&spec.readiness);
-    let request = attend(spec, orders, &running, check(spec, orders, &seen, &progress)).await;
+    let request = attend(spec, orders, &running, become_ready(spec, orders, &seen, &progress)).await;
     let id = running.id();
     let status = running.finish().await;
     let unconfined = processes::unconfined(name).await;
@@ -102,16 +100,16 @@ async fn attend<O: Orders>(
     spec: &ProgramSpec,
     orders: &O,
     running: &Running,
-    checks: impl Future<Output = ()>,
+    readiness: impl Future<Output = ()>,
 ) -> Request {
     let mut request = Request::None;
     // Dropped at the first request: nobody probes a program that was told to end.
-    let mut checks = Some(Box::pin(checks));
+    let mut readiness = Some(Box::pin(readiness));
     let mut exited = pin!(running.exited());
     loop {
-        let checking = async {
-            match &mut checks {
-                Some(checks) => checks.await,
+        let readying = async {
+            match &mut readiness {
+                Some(readiness) => readiness.await,
                 None => pending().await,
             }
         };
@@ -127,14 +125,14 @@ async fn attend<O: Orders>(
                 request = Request::Stop;
                 running.signal(spec.stop_signal);
             }
-            () = checking => {}
+            () = readying => {}
         }
-        checks = None;
+        readiness = None;
     }
 }
 
-/// Tries the readiness probe until it succeeds, then the health probe for ever.
-async fn check<O: Orders>(spec: &ProgramSpec, orders: &O, seen: &LineSeen, progress: &Progress) {
+/// Tries the readiness probe until it succeeds, and says so.
+async fn become_ready<O: Orders>(spec: &ProgramSpec, orders: &O, seen: &LineSeen, progress: &Progress) {
     if let Readiness::Probe(check) = &spec.readiness {
         while let Err(error) = check.attempt(spec, seen).await {
             if progress.heard(error.clone()) {
@@ -146,17 +144,6 @@ async fn check<O: Orders>(spec: &ProgramSpec, orders: &O, seen: &LineSeen, progr
     }
     progress.is_ready();
     orders.ready();
-    let Some(health) = &spec.health else { return pending().await };
-    loop {
-        match health.attempt(spec, seen).await {
-            Ok(()) => {
-                orders.heartbeat();
-                orders.phase("");
-            }
-            Err(error) => orders.phase(&format!("unhealthy: {error}")),
-        }
-        tokio::time::sleep(health.interval).await;
-    }
 }
 
 /// How far a run has come on its way to ready.

@@ -42,7 +42,7 @@ pub struct ProgramSpec {
     pub(crate) stop_signal: Signal,
     pub(crate) success_exit_codes: Vec<i32>,
     pub(crate) readiness: Readiness,
-    pub(crate) health: Option<Check>,
+    pub(crate) health: Option<Health>,
     pub(crate) max_file_descriptors: Option<u64>,
     pub(crate) allow_new_privileges: bool,
     pub(crate) on_output: Option<OnOutput>,
@@ -70,6 +70,13 @@ pub struct Check {
     pub interval: Duration,
     /// How long one try may take.
     pub timeout: Duration,
+}
+
+/// The promise that a probe keeps while the program runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Health {
+    pub(crate) check: Check,
+    pub(crate) max_retries: u32,
 }
 
 impl Check {
@@ -176,10 +183,11 @@ impl ProgramSpec {
         self
     }
 
-    /// Probes it while it runs. Each success is a heartbeat (D13); a probe that only waits or watches the
-    /// output ([`Probe::delay`], [`Probe::log_line`]) says nothing about health and is refused.
-    pub fn health(mut self, check: Check) -> Self {
-        self.health = Some(check);
+    /// Probes it while it runs, from ready on. After `max_retries` failures in a row it is unhealthy, and
+    /// is stopped for it (D13). A probe that only waits or watches the output ([`Probe::delay`],
+    /// [`Probe::log_line`]) says nothing about health and is refused.
+    pub fn health(mut self, check: Check, max_retries: u32) -> Self {
+        self.health = Some(Health { check, max_retries });
         self
     }
 
@@ -236,8 +244,11 @@ impl ProgramSpec {
         if let Readiness::Probe(check) = &self.readiness {
             findings.extend(check.findings("readiness"));
         }
-        if let Some(check) = &self.health {
+        if let Some(Health { check, max_retries }) = &self.health {
             findings.extend(check.findings("health_check"));
+            if *max_retries == 0 {
+                findings.push("health_check: max_retries must be at least 1".into());
+            }
             if matches!(check.probe, Probe::LogLine(_) | Probe::Delay(_)) {
                 findings.push(
                     "health_check: use `http`, `tcp` or `exec`; the others say nothing about health".into(),
@@ -344,7 +355,7 @@ mod tests {
             .args(["-c", "exit"])
             .env("A", "b=c")
             .readiness(Readiness::probe(Probe::tcp("localhost:80")))
-            .health(Check::new(Probe::http("http://[::1]:80/x")));
+            .health(Check::new(Probe::http("http://[::1]:80/x")), 3);
         assert_eq!(spec.findings(), Vec::<String>::new());
     }
 
@@ -370,10 +381,10 @@ mod tests {
             ),
             (
                 ProgramSpec::new("a").readiness(Readiness::probe(Probe::tcp("localhost"))),
-                "readiness: tcp: `localhost` has no port; write HOST:PORT",
+                "readiness: tcp: the address 'localhost' is not HOST:PORT; write it as `127.0.0.1:5432`",
             ),
             (
-                ProgramSpec::new("a").health(Check::new(Probe::log_line("x"))),
+                ProgramSpec::new("a").health(Check::new(Probe::log_line("x")), 1),
                 "health_check: use `http`, `tcp` or `exec`; the others say nothing about health",
             ),
         ];

@@ -29,7 +29,6 @@ struct Inner {
 #[derive(Default, Clone)]
 pub(crate) struct Seen {
     pub(crate) ready: bool,
-    pub(crate) beats: u32,
     pub(crate) phases: Vec<String>,
     pub(crate) lines: Vec<OutputLine>,
     pub(crate) unconfined: Vec<Unconfined>,
@@ -106,10 +105,6 @@ impl Orders for Bench {
 
     fn ready(&self) {
         self.tell(|seen| seen.ready = true);
-    }
-
-    fn heartbeat(&self) {
-        self.tell(|seen| seen.beats += 1);
     }
 
     fn phase(&self, text: &str) {
