@@ -69,7 +69,10 @@ impl Machine {
                 self.redirect(index, then);
                 self.settle_waits(index);
             }
-            _ if then == Then::Start && self.group_takes(index).is_some() => self.hurry_if_grouped(index),
+            _ if then == Then::Start && self.group_takes(index).is_some() => {
+                self.rejoin_group(index);
+                self.hurry_if_grouped(index);
+            }
             _ => {
                 self.node_mut(index).took = 0;
                 self.settle_idle(index, then);
@@ -78,6 +81,17 @@ impl Machine {
                     self.settle_waits(index);
                 }
             }
+        }
+    }
+
+    /// Makes a child that rests one that its waiting group starts: parked ones, and jobs that had their run.
+    fn rejoin_group(&mut self, index: u32) {
+        let node = self.node_mut(index);
+        node.spawned_in = NONE;
+        node.flags.left_out = false;
+        if node.life.lifecycle().is_parked() {
+            let next = self.next_of(index, Then::Group);
+            self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, Cause::Operator).next(next));
         }
     }
 

@@ -67,6 +67,10 @@ impl Machine {
 
     /// Stops everything in order, then ends (D20). A second call joins the first.
     pub(super) fn shutdown(&mut self, ticket: Ticket) {
+        if self.ended {
+            self.reply(ticket, Ok(Reply::Shutdown));
+            return;
+        }
         if ticket != 0 {
             self.shutdown_tickets.push(ticket);
         }

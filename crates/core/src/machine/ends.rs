@@ -6,11 +6,11 @@ use std::sync::Arc;
 use supervisor_api::policy::{OnStartFailure, RestartType};
 use supervisor_api::{Cause, EventKind, Exit, ExitClass, Next, SupervisorError};
 
-use super::Machine;
 use super::failure::Failure;
 use super::life::News;
 use super::node::{Ending, Flow, Life, NONE, Step, Then, Trial};
 use super::start::millis;
+use super::{Machine, Task};
 
 impl Machine {
     /// A run is gone.
@@ -247,6 +247,12 @@ impl Machine {
             _ => {
                 let next = self.next_of(index, then);
                 self.shift(index, Life::Stopped, stopped.next(next));
+                // Its primary may have been told to start again meanwhile.
+                if then == Then::WithPrimary
+                    && let Some(primary) = self.node(index).primary()
+                {
+                    self.agenda.push_back(Task::Wake(primary));
+                }
             }
         }
     }

@@ -70,7 +70,8 @@ impl Machine {
     }
 
     fn start_in_wave(&mut self, index: u32, wave: Wave) {
-        if !self.is_revivable(index) {
+        let left_out = std::mem::take(&mut self.node_mut(index).flags.left_out);
+        if left_out || !self.is_revivable(index) {
             return;
         }
         let again = matches!(wave, Wave::Group(_)) && self.node(index).generation > 0;

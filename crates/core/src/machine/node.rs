@@ -158,6 +158,8 @@ pub(crate) struct Flags {
     pub(crate) grow: bool,
     /// Its supervisor's plan waits until it is gone.
     pub(crate) swept: bool,
+    /// OTP's terminate took it out of the group restart that is under way.
+    pub(crate) left_out: bool,
     /// Somebody waits for an answer about it.
     pub(crate) awaited: bool,
     pub(crate) trial: Trial,
@@ -257,6 +259,7 @@ impl Node {
                 again: false,
                 grow: false,
                 swept: false,
+                left_out: false,
                 awaited: false,
                 trial: Trial::No,
             },

@@ -66,6 +66,10 @@ impl Machine {
 
     fn terminate(&mut self, ticket: Ticket, index: u32, column: Column) {
         let before = self.node(index).life.lifecycle();
+        if column != Column::Stopped {
+            // A group restart that is under way starts every kept spec, but not this one (R36).
+            self.node_mut(index).flags.left_out = self.plan_reaches_end(self.node(index).parent);
+        }
         match (column, self.node(index).life) {
             (Column::Running, Life::Unresponsive { .. }) => {
                 self.wait(index, Goal::Rest, before, false);

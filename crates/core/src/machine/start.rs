@@ -62,6 +62,7 @@ impl Machine {
             return;
         }
         let after_failure = node.flags.grow;
+        self.node_mut(index).flags.trial = Trial::No;
         let news = News::new(EventKind::ChildWaiting, Cause::Dependency(on)).next(Next::WaitsFor(on));
         self.shift(index, Life::Waiting { after_failure }, news);
     }
@@ -103,7 +104,7 @@ impl Machine {
         node.generation += 1;
         node.restart_count = node.restart_count.saturating_add(u32::from(node.flags.again));
         node.attempt = node.attempt.saturating_add(u32::from(node.flags.grow));
-        node.flags.grow = false;
+        (node.flags.grow, node.flags.left_out) = (false, false);
         node.flags.again
     }
 

@@ -141,7 +141,12 @@ impl Machine {
         self.insert_after(sup, index, last);
         let rank = self.sup(sup).next_rank;
         self.node_mut(index).rank = rank;
-        self.sup_mut(sup).next_rank = rank + 1;
+        let record = self.sup_mut(sup);
+        record.next_rank = rank + 1;
+        // A wave that stands at the end of the order has one more child to visit.
+        if let Flow::Up { cursor: cursor @ NONE, .. } = &mut record.flow {
+            *cursor = index;
+        }
     }
 
     fn insert_after(&mut self, sup: u32, index: u32, before: u32) {
