@@ -48,6 +48,7 @@ mod exit;
 mod group;
 pub mod guardian;
 mod http;
+mod manifest;
 mod output;
 mod probe;
 mod processes;

@@ -1,7 +1,7 @@
 //! One incarnation of a program, from its start to its confirmed end.
 //!
 //! ```text
-//!  start ──► probed until ready ──► ready ─────────────┐
+//!  start ──► probed until ready ──► ready ──────────────┐
 //!    │                                                  ├─ ends by itself ──┐
 //!    │  stop asked: stop signal to the group, no probes │                   ├─► group killed, reaped,
 //!    │  grace ended: SIGKILL to the group ──────────────┴─ ends ────────────┘   output read, exit named

@@ -36,6 +36,16 @@ impl Signal {
     pub const INT: Self = Self(libc::SIGINT);
     /// The end that cannot be refused.
     pub const KILL: Self = Self(libc::SIGKILL);
+    /// Quit, often with a core file.
+    pub const QUIT: Self = Self(libc::SIGQUIT);
+    /// Hang up; many servers read their configuration anew.
+    pub const HUP: Self = Self(libc::SIGHUP);
+    /// What the program makes of it.
+    pub const USR1: Self = Self(libc::SIGUSR1);
+    /// What the program makes of it.
+    pub const USR2: Self = Self(libc::SIGUSR2);
+    /// What some servers take for a graceful stop.
+    pub const WINCH: Self = Self(libc::SIGWINCH);
 
     /// The signal with this name or number, if there is one.
     ///

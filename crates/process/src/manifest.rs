@@ -1,0 +1,173 @@
+//! From the words of a manifest (`kind: process`) to a program.
+
+use supervisor_api::manifest::{
+    ChildManifest, HealthCheckManifest, ReadinessManifest, ReadinessProbe, StopSignal,
+};
+
+use crate::probe::Probe;
+use crate::signal::Signal;
+use crate::spec::{Check, ProgramSpec, Readiness};
+
+impl ProgramSpec {
+    /// The program that a manifest of the kind `process` describes.
+    ///
+    /// Its variables and secrets are not in it: the tree keeps them for the child, and a run gets them from
+    /// there. What every kind of child has (restart, back-off, grace, …) is the tree's too.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the key, for a manifest that is not sound. One that has passed
+    /// [`ChildManifest::problems`] is.
+    pub fn from_manifest(manifest: &ChildManifest) -> Result<Self, String> {
+        let Some((program, args)) = manifest.command.as_deref().and_then(<[String]>::split_first) else {
+            return Err("command: a `process` needs a program, for example `command: [sleep, 10]`".into());
+        };
+        let mut spec = Self::new(program).args(args);
+        spec.working_dir = manifest.working_dir.as_ref().map(Into::into);
+        if let Some(signal) = manifest.stop_signal {
+            spec.stop_signal = signal.into();
+        }
+        if let Some(codes) = &manifest.success_exit_codes {
+            spec.success_exit_codes = codes.iter().map(|&code| code.into()).collect();
+        }
+        let limits = manifest.resource_limits.unwrap_or_default();
+        spec.max_file_descriptors = limits.max_file_descriptors.map(|limit| limit.get().into());
+        if let Some(ReadinessManifest::Probe(said)) = &manifest.readiness {
+            let probe = readiness_probe(said).ok_or("readiness: there is no probe")?;
+            spec.readiness = Readiness::probe(probe).every(said.interval()).within(said.timeout());
+        }
+        if let Some(said) = &manifest.health_check {
+            let probe =
+                health_probe(said).ok_or("health_check: a `process` needs `http`, `tcp` or `exec`")?;
+            let promise = said.heartbeat();
+            let check = Check::new(probe).every(promise.interval).within(promise.timeout);
+            spec = spec.health(check, promise.max_retries);
+        }
+        match spec.findings().into_iter().next() {
+            Some(finding) => Err(finding),
+            None => Ok(spec),
+        }
+    }
+}
+
+fn readiness_probe(said: &ReadinessProbe) -> Option<Probe> {
+    let http = said.http.as_ref().map(Probe::http);
+    let tcp = || said.tcp.as_ref().map(Probe::tcp);
+    let exec = || said.exec.as_ref().map(Probe::exec);
+    let log_line = || said.log_line.as_ref().map(Probe::log_line);
+    let delay = || said.delay_ms.map(|delay| Probe::delay(delay.duration()));
+    http.or_else(tcp).or_else(exec).or_else(log_line).or_else(delay)
+}
+
+fn health_probe(said: &HealthCheckManifest) -> Option<Probe> {
+    let http = said.http.as_ref().map(Probe::http);
+    let tcp = || said.tcp.as_ref().map(Probe::tcp);
+    let exec = || said.exec.as_ref().map(Probe::exec);
+    http.or_else(tcp).or_else(exec)
+}
+
+impl From<StopSignal> for Signal {
+    fn from(word: StopSignal) -> Self {
+        match word {
+            StopSignal::Term => Self::TERM,
+            StopSignal::Int => Self::INT,
+            StopSignal::Quit => Self::QUIT,
+            StopSignal::Hup => Self::HUP,
+            StopSignal::Usr1 => Self::USR1,
+            StopSignal::Usr2 => Self::USR2,
+            StopSignal::Winch => Self::WINCH,
+            StopSignal::Kill => Self::KILL,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::spec::Health;
+
+    /// The program of a manifest with these keys.
+    fn program(keys: &str) -> Result<ProgramSpec, String> {
+        let text = format!(r#"{{"name": "a", "kind": "process", {keys}}}"#);
+        ProgramSpec::from_manifest(&serde_json::from_str(&text).unwrap())
+    }
+
+    fn readiness(probe: &str) -> Readiness {
+        program(&format!(r#""command": ["x"], "readiness": {probe}"#)).unwrap().readiness
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_default() {
+        let said = program(r#""command": ["sleep", "10"]"#).unwrap();
+        assert_eq!(format!("{said:?}"), format!("{:?}", ProgramSpec::new("sleep").arg("10")));
+    }
+
+    #[test]
+    fn every_key_of_a_program_has_its_effect() {
+        let said = program(
+            r#""command": ["x", "", "$y"], "working_dir": "/srv", "stop_signal": "SIGUSR1",
+               "success_exit_codes": [0, 143], "resource_limits": {"max_file_descriptors": 99}"#,
+        );
+        let expected = ProgramSpec::new("x")
+            .args(["", "$y"])
+            .working_dir("/srv")
+            .stop_signal(Signal::USR1)
+            .success_exit_codes([0, 143])
+            .max_file_descriptors(99);
+        assert_eq!(format!("{:?}", said.unwrap()), format!("{expected:?}"));
+    }
+
+    #[test]
+    fn every_probe_has_its_key() {
+        let check = |probe| Readiness::probe(probe);
+        assert_eq!(readiness(r#""immediate""#), Readiness::Immediate);
+        assert_eq!(readiness(r#"{"tcp": "a:1"}"#), check(Probe::tcp("a:1")));
+        assert_eq!(readiness(r#"{"http": "http://a/"}"#), check(Probe::http("http://a/")));
+        assert_eq!(readiness(r#"{"exec": ["t", "u"]}"#), check(Probe::exec(["t", "u"])));
+        assert_eq!(readiness(r#"{"log_line": "UP"}"#), check(Probe::log_line("UP")));
+        assert_eq!(readiness(r#"{"delay_ms": 70}"#), check(Probe::delay(Duration::from_millis(70))));
+        let timed = r#"{"tcp": "a:1", "check_interval_secs": 2, "timeout_secs": 0.5}"#;
+        let expected =
+            check(Probe::tcp("a:1")).every(Duration::from_secs(2)).within(Duration::from_millis(500));
+        assert_eq!(readiness(timed), expected);
+    }
+
+    #[test]
+    fn d13_a_health_check_has_its_times_and_retries() {
+        let health =
+            |keys: &str| program(&format!(r#""command": ["x"], "health_check": {{{keys}}}"#)).unwrap().health;
+        let check = |probe, interval| Check::new(probe).every(Duration::from_secs(interval));
+        let said = health(r#""exec": ["t"], "check_interval_secs": 7, "timeout_secs": 2, "max_retries": 9"#);
+        let expected = check(Probe::exec(["t"]), 7).within(Duration::from_secs(2));
+        assert_eq!(said, Some(Health { check: expected, max_retries: 9 }));
+        for (keys, probe) in
+            [(r#""tcp": "a:1""#, Probe::tcp("a:1")), (r#""http": "http://a/""#, Probe::http("http://a/"))]
+        {
+            assert_eq!(health(keys), Some(Health { check: check(probe, 5), max_retries: 3 }));
+        }
+    }
+
+    #[test]
+    fn what_is_not_sound_is_refused_with_its_key() {
+        for (keys, key) in [
+            (r#""tags": []"#, "command: "),
+            (r#""command": []"#, "command: "),
+            (r#""command": [""]"#, "command: "),
+            (r#""command": ["x"], "readiness": {}"#, "readiness: "),
+            (r#""command": ["x"], "readiness": {"tcp": "x"}"#, "readiness: tcp: "),
+            (r#""command": ["x"], "health_check": {}"#, "health_check: "),
+        ] {
+            let error = program(keys).unwrap_err();
+            assert!(error.starts_with(key), "{keys}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_stop_signal_is_the_signal_of_that_name() {
+        for &word in StopSignal::ALL {
+            assert_eq!(Signal::from(word).to_string(), word.as_str());
+        }
+    }
+}
