@@ -41,6 +41,7 @@ impl Machine {
         let mut counts = Counts::default();
         self.reconcile(0, resolved.root, &mut counts);
         let Counts { added, removed, changed, unchanged } = counts;
+        self.reload_by = self.command.clone();
         let news = News::new(EventKind::SpecApplied, Cause::Reload);
         self.tell(0, news.numbers(&[added, removed, changed, unchanged]));
         self.reply(ticket, Ok(Reply::Applied { added, removed, changed, unchanged }));
@@ -274,6 +275,7 @@ impl Machine {
 
     /// Puts a stop at the end of the line of its supervisor: they are done one at a time.
     fn stop_later(&mut self, index: u32, then: Then) {
+        self.node_mut(index).flags.reload = true;
         let sup = self.node(index).parent;
         self.sup_mut(sup).line.push_back((index, then));
         self.queue_flow(sup);

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use supervisor_api::policy::{OnStartFailure, RestartType};
 use supervisor_api::{Cause, EventKind, Exit, ExitClass, Next, SupervisorError};
 
+use super::Machine;
 use super::failure::Failure;
 use super::life::News;
 use super::node::{Ending, Flow, Life, NONE, Step, Then, Trial};
 use super::start::millis;
-use super::{Machine, Task};
 
 impl Machine {
     /// A run is gone.
@@ -227,8 +227,8 @@ impl Machine {
         }
         let stopped = News::new(EventKind::ChildStopped, cause).numbers(&[took]).exit(exit);
         match then {
-            Then::Start | Then::WaitDependency if self.sup(self.node(index).parent).is_up() => {
-                self.node_mut(index).flags.again |= then == Then::WaitDependency;
+            Then::WaitDependency if self.sup(self.node(index).parent).is_up() => self.await_line(index),
+            Then::Start if self.sup(self.node(index).parent).is_up() => {
                 self.try_start(index, cause);
                 // What is not bound, or waits, has its word; nothing else may be left stopping.
                 debug_assert!(!matches!(
@@ -251,9 +251,25 @@ impl Machine {
                 if then == Then::WithPrimary
                     && let Some(primary) = self.node(index).primary()
                 {
-                    self.agenda.push_back(Task::Wake(primary));
+                    self.wake_soon(primary);
                 }
             }
+        }
+    }
+
+    /// A child that went down with a sibling waits for it, at least until the whole line is down (D11).
+    fn await_line(&mut self, index: u32) {
+        let node = self.node_mut(index);
+        node.flags.again = true;
+        let sup = node.parent;
+        match node.depends_on().first().copied() {
+            Some(first) => {
+                let on = self.unsatisfied(index).unwrap_or(first);
+                self.wait_for(index, on);
+                self.sup_mut(sup).taken.push(index);
+                self.queue_flow(sup);
+            }
+            None => self.try_start(index, Cause::Report),
         }
     }
 
@@ -273,7 +289,8 @@ impl Machine {
                 self.shift(index, Life::Quarantined, news);
             }
             Then::Remove => {
-                self.remove(index, News::new(EventKind::ChildRuntimeStateRemoved, Cause::Operator));
+                let cause = self.cause_of(index, then);
+                self.remove(index, News::new(EventKind::ChildRuntimeStateRemoved, cause));
             }
             Then::Start => {
                 self.node_mut(index).flags.again = false;

@@ -120,7 +120,12 @@ impl Machine {
     /// Ends the initial start when nobody is left to wait for (D19).
     fn end_initial_start(&mut self, sup: u32) {
         let record = self.sup(sup);
-        if !record.initial || record.flow != Flow::Steady || record.unsettled > 0 || record.is_ending() {
+        if !record.initial
+            || record.flow != Flow::Steady
+            || record.unsettled > 0
+            || record.waking > 0
+            || record.is_ending()
+        {
             return;
         }
         let node = record.node;
@@ -380,6 +385,7 @@ impl Machine {
         }
         record.ending = Some(ending);
         record.line.clear();
+        record.taken.clear();
         record.in_line = NONE;
         record.flow = Flow::Down { from: 0, cursor: record.last, why: Down::End };
         self.queue_flow(sup);
@@ -402,6 +408,7 @@ impl Machine {
             Then::WithPrimary => node.primary().map_or(Cause::Operator, Cause::Primary),
             Then::Unhealthy => Cause::Heartbeat,
             Then::TimedOut => Cause::Deadline,
+            Then::Start | Then::Remove if node.flags.reload => Cause::Reload,
             Then::Start | Then::Rest | Then::Pause | Then::Quarantine | Then::Remove | Then::Itself => {
                 Cause::Operator
             }

@@ -120,9 +120,7 @@ impl Machine {
     /// Tells an event about a child, with its row as it is now.
     pub(super) fn tell(&mut self, index: u32, news: News) {
         let node = self.node(index);
-        let by_operator = matches!(news.cause, Cause::Operator | Cause::Shutdown | Cause::Reload)
-            .then(|| self.command_behind(index))
-            .flatten();
+        let by_operator = self.command_behind(index, news.cause);
         let detail = if news.exit.is_some()
             || news.text.is_some()
             || !news.chain.is_empty()
@@ -176,7 +174,7 @@ impl Machine {
         if matches!(life, Life::Running | Life::Completed) {
             for dependant in self.node(index).dependants().to_vec() {
                 if matches!(self.node(dependant).life, Life::Waiting { .. }) {
-                    self.agenda.push_back(Task::Wake(dependant));
+                    self.wake_soon(dependant);
                 }
             }
         }
@@ -190,6 +188,13 @@ impl Machine {
                 self.agenda.push_back(Task::Sidecars(index))
             }
         }
+    }
+
+    /// Puts a look at a waiting child on the agenda.
+    pub(super) fn wake_soon(&mut self, index: u32) {
+        let sup = self.node(index).parent;
+        self.sup_mut(sup).waking += 1;
+        self.agenda.push_back(Task::Wake(index));
     }
 
     /// Puts the ordered work of a supervisor on the agenda, once.

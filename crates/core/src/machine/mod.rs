@@ -45,7 +45,7 @@ use self::names::Names;
 use self::node::{NONE, Node, Sup};
 use self::timers::{Holder, NEVER, Timers};
 use self::waits::Wait;
-use crate::face::{Command, Effect, Input, Ticket};
+use crate::face::{Address, Command, Effect, Input, Ticket};
 use crate::resolve::{ChildPolicy, Resolved};
 
 pub use self::health::Tally;
@@ -84,6 +84,8 @@ pub struct Machine {
     command: Option<waits::Current>,
     /// The command that shuts the tree down.
     shutdown_by: Option<waits::Current>,
+    /// The command that applied the last spec.
+    reload_by: Option<waits::Current>,
     shutdown_began: u64,
 }
 
@@ -138,6 +140,7 @@ impl Machine {
             stale_messages: 0,
             command: None,
             shutdown_by: None,
+            reload_by: None,
             shutdown_began: 0,
         };
         machine.plant_root(resolved.root);
@@ -297,6 +300,11 @@ impl Machine {
     /// The child with this path.
     pub fn find(&self, path: &str) -> Option<ChildKey> {
         self.find_index(path).map(|index| self.node(index).key(index))
+    }
+
+    /// The child that is meant (`wire.md` 1, "Addressing"), or the refusal that a command would get.
+    pub fn locate(&self, address: &Address) -> Result<ChildKey, supervisor_api::SupervisorError> {
+        self.resolve_address(address).map(|index| self.node(index).key(index))
     }
 
     /// The path of a child in the tree.

@@ -160,6 +160,8 @@ pub(crate) struct Flags {
     pub(crate) swept: bool,
     /// OTP's terminate took it out of the group restart that is under way.
     pub(crate) left_out: bool,
+    /// It is being stopped because a new spec was applied.
+    pub(crate) reload: bool,
     /// Somebody waits for an answer about it.
     pub(crate) awaited: bool,
     pub(crate) trial: Trial,
@@ -260,6 +262,7 @@ impl Node {
                 grow: false,
                 swept: false,
                 left_out: false,
+                reload: false,
                 awaited: false,
                 trial: Trial::No,
             },
@@ -399,6 +402,10 @@ pub(crate) struct Sup {
     pub(crate) dormant: Vec<u32>,
     /// Stops that are done one after the other: dependants before the child that takes them down.
     pub(crate) line: std::collections::VecDeque<(u32, Then)>,
+    /// Children that the line took down, to be started when it is done.
+    pub(crate) taken: Vec<u32>,
+    /// Wakes of its children that are still on the agenda.
+    pub(crate) waking: u32,
     /// The head of the line, once it was asked.
     pub(crate) in_line: u32,
     pub(crate) armed: u64,
@@ -428,6 +435,8 @@ impl Sup {
             queued: false,
             dormant: Vec::new(),
             line: std::collections::VecDeque::new(),
+            taken: Vec::new(),
+            waking: 0,
             in_line: NONE,
             armed: NEVER,
         }

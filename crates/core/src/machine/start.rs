@@ -39,7 +39,8 @@ impl Machine {
         node.depends_on().iter().copied().find(|&on| {
             let on = self.node(on);
             match on.life {
-                Life::Running => false,
+                // A job that runs has not done anything yet, unless it says so (D19).
+                Life::Running => on.policy.keeps_row && on.policy.readiness == ReadinessMode::Immediate,
                 // A completion in an earlier incarnation satisfies nobody (D18).
                 Life::Completed => on.spawned_in != incarnation,
                 _ => true,
@@ -56,7 +57,7 @@ impl Machine {
         }
     }
 
-    fn wait_for(&mut self, index: u32, on: u32) {
+    pub(super) fn wait_for(&mut self, index: u32, on: u32) {
         let node = self.node(index);
         if matches!(node.life, Life::Waiting { .. }) {
             return;
@@ -69,6 +70,10 @@ impl Machine {
 
     /// Somebody a waiting child depends on is ready now.
     pub(super) fn wake(&mut self, index: u32) {
+        let sup = self.node(index).parent;
+        let record = self.sup_mut(sup);
+        record.waking = record.waking.saturating_sub(1);
+        self.queue_flow(sup);
         let node = self.node(index);
         if matches!(node.life, Life::Waiting { .. })
             && let Some(&on) = node.depends_on().first()
@@ -104,7 +109,7 @@ impl Machine {
         node.generation += 1;
         node.restart_count = node.restart_count.saturating_add(u32::from(node.flags.again));
         node.attempt = node.attempt.saturating_add(u32::from(node.flags.grow));
-        (node.flags.grow, node.flags.left_out) = (false, false);
+        (node.flags.grow, node.flags.left_out, node.flags.reload) = (false, false, false);
         node.flags.again
     }
 
@@ -197,6 +202,7 @@ impl Machine {
         record.ended_early = None;
         (record.retry, record.hard, record.more_added) = (false, false, false);
         record.line.clear();
+        record.taken.clear();
         record.in_line = NONE;
         if record.incarnation > 1 {
             self.renew_children(sup);

@@ -211,6 +211,9 @@ impl Machine {
             }
             let Some((index, then)) = self.sup_mut(sup).line.pop_front() else {
                 self.sup_mut(sup).in_line = NONE;
+                for taken in std::mem::take(&mut self.sup_mut(sup).taken) {
+                    self.wake_soon(taken);
+                }
                 return;
             };
             self.sup_mut(sup).in_line = index;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use supervisor_api::command::ChildControlOutcome;
-use supervisor_api::{Lifecycle, SupervisorError};
+use supervisor_api::{Cause, Lifecycle, SupervisorError};
 
 use super::Machine;
 use super::node::{Flow, Life};
@@ -63,9 +63,17 @@ impl Machine {
     }
 
     /// The command that stands behind what happens to a child now.
-    pub(super) fn command_behind(&self, index: u32) -> Option<&Current> {
-        let waiting = || self.waits.get(&index).and_then(|waits| waits.last()).map(|wait| &wait.current);
-        self.command.as_ref().or_else(waiting).or(self.shutdown_by.as_ref())
+    pub(super) fn command_behind(&self, index: u32, cause: Cause) -> Option<&Current> {
+        let later = || match cause {
+            Cause::Operator => {
+                self.waits.get(&index).and_then(|waits| waits.last()).map(|wait| &wait.current)
+            }
+            Cause::Shutdown => self.shutdown_by.as_ref(),
+            Cause::Reload => self.reload_by.as_ref(),
+            _ => None,
+        };
+        let commanded = matches!(cause, Cause::Operator | Cause::Shutdown | Cause::Reload);
+        self.command.as_ref().filter(|_| commanded).or_else(later)
     }
 
     /// The state of a child changed: answers those who have what they waited for.
