@@ -244,7 +244,7 @@ impl Machine {
         }
         for index in restarted.into_iter().rev() {
             let node = self.node_mut(index);
-            node.attempt = 0;
+            node.flags.forgiven = true;
             node.flags.again = false;
             let life = node.life;
             match life {

@@ -105,7 +105,7 @@ impl Machine {
     /// An operator's restart or resume: a clean streak and a clean budget of its own (D10, D17).
     fn forgive(&mut self, index: u32) {
         let node = self.node_mut(index);
-        node.attempt = 0;
+        node.flags.forgiven = true;
         node.own_charges = None;
         node.flags.grow = false;
         if !node.life.is_live() {

@@ -70,7 +70,7 @@ impl Machine {
             self.remove(index, news);
         } else {
             if clean {
-                self.node_mut(index).attempt = 0;
+                self.node_mut(index).flags.forgiven = true;
             }
             self.shift(index, if clean { Life::Completed } else { Life::Failed }, news);
         }
@@ -229,12 +229,13 @@ impl Machine {
         match then {
             Then::WaitDependency if self.sup(self.node(index).parent).is_up() => self.await_line(index),
             Then::Start if self.sup(self.node(index).parent).is_up() => {
-                self.try_start(index, cause);
-                // What is not bound, or waits, has its word; nothing else may be left stopping.
-                debug_assert!(!matches!(
-                    self.node(index).life,
-                    Life::Stopping { .. } | Life::Unresponsive { .. }
-                ));
+                if self.node(index).flags.bound {
+                    self.try_start(index, cause);
+                } else {
+                    self.node_mut(index).flags.starts_when_bound = true;
+                    let news = News::new(EventKind::ChildUnbound, cause);
+                    self.shift(index, Life::Stopped, news);
+                }
             }
             Then::Group if self.leaves_no_trace(index) => self.remove(index, stopped),
             Then::Group if self.node(index).policy.keeps_row && !self.retries(index) => {

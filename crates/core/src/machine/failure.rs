@@ -56,7 +56,7 @@ impl Machine {
         let node = self.node(index);
         // A run that lasted long enough ends the streak of failures before it (D3).
         if !failure.start && self.now - node.ran_since >= nanos(node.policy.backoff.reset_after) {
-            self.node_mut(index).attempt = 0;
+            self.node_mut(index).flags.forgiven = true;
         }
         let (account, exhausted) = self.charge(index);
         let ran_ms = millis(self.now - self.node(index).ran_since);
@@ -79,7 +79,8 @@ impl Machine {
         let policy = &node.policy;
         let shared_counts = policy.on_exhausted != OnExhausted::Quarantine;
         let shared = sup.context.policy.budget;
-        let over = |limit: Option<u32>| limit.is_some_and(|limit| node.attempt >= limit);
+        let streak = node.streak();
+        let over = |limit: Option<u32>| limit.is_some_and(|limit| streak >= limit);
 
         let shared_out = shared_counts && (!sup.charges.allow(&shared, now) || over(policy.streak_limit));
         let own_out = policy.budget.is_some_and(|own| {
@@ -113,7 +114,7 @@ impl Machine {
     fn restart(&mut self, index: u32, start: bool, account: Account, news: News) {
         let node = self.node(index);
         let sup = node.parent;
-        let attempt = node.attempt.saturating_add(1);
+        let attempt = node.streak().saturating_add(1);
         let delay =
             backoff::delay(&node.policy.backoff, attempt, backoff::dice(self.seed, index, node.generation));
         let due = self.now.saturating_add(delay);

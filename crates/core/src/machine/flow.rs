@@ -128,7 +128,10 @@ impl Machine {
         {
             return;
         }
-        let node = record.node;
+        if record.waiting > 0 && self.somebody_waits_for_a_run(sup) {
+            return;
+        }
+        let node = self.sup(sup).node;
         self.sup_mut(sup).initial = false;
         if self.node(node).life == Life::Starting {
             let again = self.node(node).flags.again;
@@ -140,6 +143,14 @@ impl Machine {
         if let Some(child) = self.sup_mut(sup).ended_early.take() {
             self.end_by_significance(sup, child);
         }
+    }
+
+    /// Whether a child waits for a job that runs: it will be started, so the initial start is not over.
+    fn somebody_waits_for_a_run(&self, sup: u32) -> bool {
+        self.indices(sup).any(|index| {
+            matches!(self.node(index).life, Life::Waiting { .. })
+                && self.unsatisfied(index).is_some_and(|on| self.node(on).life == Life::Running)
+        })
     }
 
     // Down.

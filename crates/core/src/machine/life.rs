@@ -224,6 +224,7 @@ impl Machine {
             &mut sup.unsettled,
             node.life.is_unsettled() && (node.flags.bound || node.life != Life::Declared),
         );
+        step(&mut sup.waiting, matches!(node.life, Life::Waiting { .. }));
         step(&mut sup.significant, node.policy.significant && node.life.is_active());
     }
 }

@@ -152,10 +152,14 @@ pub(crate) struct Flags {
     pub(crate) declared: bool,
     /// The driver can spawn it.
     pub(crate) bound: bool,
+    /// A new spec took away what it runs while it ran.
+    pub(crate) starts_when_bound: bool,
     /// The next start is an automatic restart.
     pub(crate) again: bool,
     /// The next start is a restart after a failure of this child: the streak grows.
     pub(crate) grow: bool,
+    /// The streak has ended; the next run is the first of another (D3).
+    pub(crate) forgiven: bool,
     /// Its supervisor's plan waits until it is gone.
     pub(crate) swept: bool,
     /// OTP's terminate took it out of the group restart that is under way.
@@ -258,8 +262,10 @@ impl Node {
             flags: Flags {
                 declared: true,
                 bound: true,
+                starts_when_bound: false,
                 again: false,
                 grow: false,
+                forgiven: false,
                 swept: false,
                 left_out: false,
                 reload: false,
@@ -282,6 +288,11 @@ impl Node {
 
     pub(crate) fn key(&self, index: u32) -> ChildKey {
         ChildKey { index, epoch: self.epoch }
+    }
+
+    /// How many restarts the present streak of failures has (D3).
+    pub(crate) fn streak(&self) -> u32 {
+        if self.flags.forgiven { 0 } else { self.attempt }
     }
 
     pub(crate) fn is_supervisor(&self) -> bool {
@@ -386,6 +397,8 @@ pub(crate) struct Sup {
     pub(crate) pending: u32,
     /// Children that the initial start waits for.
     pub(crate) unsettled: u32,
+    /// Children that wait for a sibling.
+    pub(crate) waiting: u32,
     /// Significant children that are active (R79).
     pub(crate) significant: u32,
     /// A significant child that ended before the initial start was over.
@@ -427,6 +440,7 @@ impl Sup {
             charges: Charges::default(),
             pending: 0,
             unsettled: 0,
+            waiting: 0,
             significant: 0,
             ended_early: None,
             more_added: false,

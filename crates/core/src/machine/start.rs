@@ -108,7 +108,8 @@ impl Machine {
         let node = self.node_mut(index);
         node.generation += 1;
         node.restart_count = node.restart_count.saturating_add(u32::from(node.flags.again));
-        node.attempt = node.attempt.saturating_add(u32::from(node.flags.grow));
+        node.attempt = node.streak().saturating_add(u32::from(node.flags.grow));
+        (node.flags.forgiven, node.flags.starts_when_bound) = (false, false);
         (node.flags.grow, node.flags.left_out, node.flags.reload) = (false, false, false);
         node.flags.again
     }
@@ -175,7 +176,9 @@ impl Machine {
             Flow::Up { cursor, .. } => cursor == NONE || self.node(cursor).rank > node.rank,
             _ => false,
         };
-        if node.life == Life::Declared && passed {
+        let wanted =
+            node.life == Life::Declared || (node.life == Life::Stopped && node.flags.starts_when_bound);
+        if wanted && passed {
             self.try_start(key.index, Cause::Operator);
         }
     }
@@ -219,7 +222,7 @@ impl Machine {
         let supervisor = self.sup(sup).node;
         for child in self.indices(sup).collect::<Vec<_>>() {
             let node = self.node_mut(child);
-            node.attempt = 0;
+            node.flags.forgiven = true;
             node.own_charges = None;
             (node.flags.again, node.flags.grow) = (false, false);
             if automatic && matches!(node.life, Life::Paused | Life::Quarantined) {
