@@ -1,1 +1,49 @@
-//! Placeholder.
+//! A test bench that owns time, for trees of tokio-supervisor.
+//!
+//! # Theory of operation
+//!
+//! The machine of `supervisor-core` decides everything and does nothing. A [`Bench`] plays the rest of
+//! the world for it: a clock that moves only when a test says so, and children that follow a script
+//! ([`Run`]). A test declares a tree in a few words, lets something happen, and compares what the machine
+//! did with the lines it expects:
+//!
+//! ```
+//! use supervisor_testkit::*;
+//!
+//! let mut bench = Bench::launch(otp(one_for_all([perm("a"), perm("b")]).budget(1, secs(5))));
+//! assert_eq!(bench.take(), ["start a", "start b", "started"]);
+//! bench.crash("b");
+//! assert_eq!(bench.take(), ["down b: failed: boom", "stop a", "down a", "start a", "start b"]);
+//! ```
+//!
+//! Children answer in the order in which they were told, each answer as an input of its own. Nothing
+//! takes time unless its script says so. After every single input the bench checks what must hold in
+//! every tree (`watch.rs` has the list) and panics with the trace when it does not.
+
+mod ask;
+mod bench;
+mod line;
+mod plan;
+mod random;
+mod script;
+mod watch;
+
+pub use bench::{Bench, Heard};
+pub use plan::{
+    Child, Tree, child, dynamic, job, one_for_all, one_for_one, otp, perm, rest_for_one, service, sidecar,
+    sup, temp, tran, worker,
+};
+pub use random::Random;
+pub use script::Run;
+
+use std::time::Duration;
+
+/// This many milliseconds.
+pub const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// This many seconds.
+pub const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

@@ -1,0 +1,534 @@
+//! Decisions D11, D15, D18, D19: dependencies, roles, jobs, what counts as started.
+
+use supervisor_api::policy::RestartType;
+use supervisor_api::{Cause, EventKind, Exit, Lifecycle, Next, Readiness, SupervisorError};
+use supervisor_core::{End, Reply};
+use supervisor_testkit::*;
+
+fn quick(name: &str) -> Child {
+    perm(name).steps(ms(0), ms(0))
+}
+
+/// Never ready by itself: the test says when.
+fn held(name: &str) -> Child {
+    quick(name).explicit().always(Run::never_ready())
+}
+
+// ---- D11 ----
+
+#[test]
+fn d11_r110_effective_order_is_topological_and_ties_are_as_declared() {
+    let tree = one_for_one([
+        quick("web").after(["api", "cache"]),
+        quick("log"),
+        quick("api").after(["db"]),
+        quick("cache"),
+        quick("db"),
+    ]);
+    let mut bench = Bench::launch(tree);
+    assert_eq!(bench.take(), ["start log", "start cache", "start db", "start api", "start web", "started"]);
+    bench.shutdown();
+    let stops: Vec<_> = bench.take().into_iter().filter(|line| line.starts_with("stop")).collect();
+    assert_eq!(stops, ["stop web", "stop api", "stop db", "stop cache", "stop log"]);
+}
+
+#[test]
+fn d11_effective_order_is_the_scope_of_rest_for_one() {
+    let mut bench = Bench::launch(rest_for_one([quick("a").after(["c"]), quick("b"), quick("c")]));
+    assert_eq!(bench.take(), ["start b", "start c", "start a", "started"]);
+    bench.crash("c");
+    assert_eq!(bench.take(), ["down c: failed: boom", "stop a", "down a", "start c", "start a"]);
+    bench.crash("a");
+    assert_eq!(bench.take(), ["down a: failed: boom", "start a"]);
+}
+
+#[test]
+fn d11_r110_cycles_are_refused_with_their_path() {
+    let tree =
+        one_for_one([perm("a").after(["b"]), perm("b").after(["c"]), perm("c").after(["a"]), perm("d")]);
+    let findings = tree.resolve().unwrap_err();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    let message = &findings[0].message;
+    let turns = ["a -> b -> c -> a", "b -> c -> a -> b", "c -> a -> b -> c"];
+    assert!(turns.iter().any(|turn| message.contains(turn)), "{message}");
+}
+
+#[test]
+fn d11_what_cannot_be_depended_on_is_refused() {
+    let refused = |tree: Tree| tree.resolve().is_err();
+    assert!(refused(one_for_one([perm("a").after(["a"])])), "oneself");
+    assert!(refused(one_for_one([perm("a").after(["b"])])), "nobody");
+    assert!(refused(one_for_one([temp("t"), perm("a").after(["t"])])), "a temporary child");
+    assert!(!refused(one_for_one([job("j"), perm("a").after(["j"])])), "but a job");
+    let cousin = sup("s", one_for_one([perm("x")]));
+    assert!(refused(one_for_one([cousin, perm("a").after(["x"])])), "siblings only");
+}
+
+#[test]
+fn d11_dependencies_gate_starting_and_nothing_else() {
+    let mut bench = Bench::launch(one_for_one([quick("db"), quick("api").after(["db"])]).unlimited());
+    bench.take();
+    bench.crash("db");
+    assert_eq!(bench.take(), ["down db: failed: boom", "start db"]);
+    bench.restart("db");
+    assert_eq!(bench.take(), ["stop db", "down db", "start db"]);
+    bench.pause("db");
+    assert_eq!(bench.take(), ["stop db", "down db"]);
+    assert_eq!((bench.state("api"), bench.generation("api")), (Lifecycle::Running, 1));
+}
+
+#[test]
+fn d11_a_dependant_waits_for_ever_uncharged_and_names_whom() {
+    let mut bench = Bench::launch(one_for_one([quick("db"), quick("api").after(["db"])]).budget(1, secs(60)));
+    bench.pause("db");
+    bench.take();
+    bench.crash("api");
+    assert_eq!(bench.take(), ["down api: failed: boom"]);
+    assert_eq!(bench.state("api"), Lifecycle::Waiting);
+    let db = bench.key("db").index;
+    let waits = bench.events(EventKind::ChildWaiting, "api");
+    assert_eq!((waits.len(), waits[0].next), (1, Next::WaitsFor(db)));
+    bench.pass(secs(100_000));
+    assert_eq!((bench.take(), bench.state("api")), (vec![], Lifecycle::Waiting));
+    bench.resume("db");
+    assert_eq!(bench.take(), ["start db", "start api"]);
+}
+
+#[test]
+fn d11_a_dependant_waits_after_its_own_backoff() {
+    let api = perm("api").steps(ms(100), secs(1)).after(["db"]);
+    let mut bench = Bench::launch(one_for_one([quick("db"), api]).unlimited());
+    bench.crash("api");
+    bench.pause("db");
+    bench.crash("api");
+    assert_eq!(bench.state("api"), Lifecycle::Backoff);
+    bench.pass(ms(100));
+    assert_eq!(bench.state("api"), Lifecycle::Waiting);
+    bench.take();
+    bench.resume("db");
+    assert_eq!(bench.take(), ["start db", "start api"]);
+}
+
+#[test]
+fn d11_a_supervisor_is_ready_when_its_initial_start_is_over() {
+    let below = one_for_one([quick("x"), held("y")]);
+    let tree = one_for_one([sup("s", below), quick("a").after(["s"]), quick("b")]);
+    let mut bench = Bench::launch(tree.by_dependencies());
+    let mut trace = bench.take();
+    trace.sort();
+    assert_eq!(trace, ["start b", "start s/x", "start s/y"]);
+    assert_eq!(bench.state("a"), Lifecycle::Waiting);
+    bench.ready("s/y");
+    assert_eq!(bench.take(), ["ready s/y", "start a", "started"]);
+}
+
+#[test]
+fn d11_d18_a_job_satisfies_its_dependants_only_by_a_clean_exit() {
+    let tree =
+        || one_for_one([job("migrate"), quick("api").after(["migrate"]), quick("log")]).by_dependencies();
+    let mut bench = Bench::launch(tree());
+    assert_eq!(bench.take()[..2], ["start migrate", "start log"]);
+    assert_eq!(bench.state("api"), Lifecycle::Waiting);
+    bench.finish("migrate");
+    assert_eq!(bench.take()[..2], ["down migrate: completed", "start api"]);
+
+    let mut bench = Bench::launch(tree());
+    bench.crash("migrate");
+    bench.pass(secs(100));
+    assert_eq!([bench.state("migrate"), bench.state("api")], [Lifecycle::Failed, Lifecycle::Waiting]);
+    bench.restart("migrate");
+    bench.finish("migrate");
+    assert_eq!(bench.state("api"), Lifecycle::Running);
+}
+
+#[test]
+fn d11_restart_dependants_stops_them_in_order_and_starts_them_after_it_uncharged() {
+    let tree = one_for_one([
+        quick("db").restart_dependants(),
+        quick("api").after(["db"]),
+        quick("web").after(["api"]),
+        quick("log"),
+    ]);
+    let mut bench = Bench::launch(tree.budget(1, secs(60)));
+    bench.take();
+    bench.crash("db");
+    let trace = bench.take();
+    let at = |line: &str| {
+        trace.iter().position(|other| other == line).unwrap_or_else(|| panic!("{line} in {trace:?}"))
+    };
+    assert!(at("down api") < at("start api") && at("start db") < at("start api"), "{trace:?}");
+    assert!(!trace.contains(&"stop log".to_owned()));
+    assert_eq!(bench.ended(), None, "one charge");
+    for name in ["db", "api", "web", "log"] {
+        assert_eq!(bench.state(name), Lifecycle::Running, "{name}");
+    }
+    assert_eq!((bench.row("api").attempt, bench.generation("api")), (0, 2));
+    let causes = bench
+        .heard()
+        .iter()
+        .filter(|heard| heard.name == "api" && heard.event.kind == EventKind::ChildStopping);
+    let last = causes.map(|heard| heard.event.cause).next_back().unwrap();
+    assert_eq!(last, Cause::Dependency(bench.key("db").index));
+}
+
+#[test]
+fn d11_removing_what_a_sibling_depends_on_is_refused_and_names_it() {
+    let mut bench = Bench::launch(one_for_one([quick("db"), quick("api").after(["db"])]));
+    bench.take();
+    let ticket = bench.remove("db");
+    let error = bench.refused(ticket).to_string();
+    assert!(error.contains("api"), "{error}");
+    bench.terminate("db");
+    let ticket = bench.delete("db");
+    bench.refused(ticket);
+    bench.remove("api");
+    let ticket = bench.remove("db");
+    bench.ok(ticket);
+    assert_eq!(bench.find("db"), None);
+}
+
+#[test]
+fn d11_a_child_that_is_added_can_depend_on_siblings_and_waits_for_them() {
+    let mut bench = Bench::launch(one_for_one([quick("db"), temp("t")]));
+    bench.pause("db");
+    bench.take();
+    let ticket = bench.add("/", quick("api").after(["db"]));
+    assert_eq!(bench.take(), [""; 0]);
+    assert!(matches!(bench.ok(ticket), Reply::Added { state: Lifecycle::Waiting, .. }));
+    bench.resume("db");
+    assert_eq!(bench.take(), ["start db", "start api"]);
+    for (name, on) in [("x", "nobody"), ("y", "t"), ("z", "z")] {
+        let ticket = bench.add("/", perm(name).after([on]));
+        assert!(matches!(bench.refused(ticket), SupervisorError::InvalidSpec(_)), "{name} on {on}");
+    }
+}
+
+// ---- D15 ----
+
+fn with_sidecar() -> Tree {
+    let main = quick("main").restart(RestartType::Transient);
+    one_for_one([main, sidecar("proxy", "main").steps(ms(0), ms(0)), quick("other")])
+}
+
+#[test]
+fn d15_a_sidecar_starts_before_its_primary_and_stops_after_it() {
+    let mut bench = Bench::launch(with_sidecar());
+    assert_eq!(bench.take(), ["start proxy", "start main", "start other", "started"]);
+    bench.shutdown();
+    let stops: Vec<_> = bench.take().into_iter().filter(|line| line.starts_with("stop")).collect();
+    assert_eq!(stops, ["stop other", "stop main", "stop proxy"]);
+}
+
+#[test]
+fn d15_a_sidecar_goes_with_its_primary_and_comes_before_it() {
+    for park in [Bench::pause, Bench::quarantine] {
+        let mut bench = Bench::launch(with_sidecar());
+        bench.take();
+        park(&mut bench, "main");
+        let mut trace = bench.take();
+        trace.sort();
+        assert_eq!(trace, ["down main", "down proxy", "stop main", "stop proxy"]);
+        assert_eq!(bench.state("proxy"), Lifecycle::Stopped);
+        bench.resume("main");
+        assert_eq!(bench.take(), ["start proxy", "start main"]);
+    }
+    let mut bench = Bench::launch(with_sidecar());
+    bench.take();
+    bench.finish("main");
+    assert_eq!(bench.take(), ["down main: completed", "stop proxy", "down proxy"]);
+    assert_eq!(bench.state("proxy"), Lifecycle::Stopped);
+    bench.start_again("main");
+    assert_eq!(bench.take(), ["start proxy", "start main"]);
+
+    let remove = bench.remove("main");
+    bench.ok(remove);
+    assert_eq!(bench.take()[..1], ["stop main"]);
+    assert!(!bench.living().contains(&"proxy".to_owned()));
+}
+
+#[test]
+fn d15_d4_a_sidecar_goes_with_a_primary_that_fails_for_good() {
+    let tree =
+        one_for_all([quick("main").optional().budget(0, secs(60)), sidecar("proxy", "main"), quick("other")]);
+    let mut bench = Bench::launch(tree);
+    bench.take();
+    bench.crash("main");
+    assert_eq!(bench.take(), ["down main: failed: boom", "stop proxy", "down proxy"]);
+    assert_eq!([bench.state("main"), bench.state("proxy")], [Lifecycle::Quarantined, Lifecycle::Stopped]);
+
+    let mut bench = Bench::launch(one_for_one([job("main"), sidecar("proxy", "main")]));
+    bench.take();
+    bench.crash("main");
+    assert_eq!(bench.take(), ["down main: failed: boom", "stop proxy", "down proxy"]);
+    assert_eq!([bench.state("main"), bench.state("proxy")], [Lifecycle::Failed, Lifecycle::Stopped]);
+}
+
+#[test]
+fn d15_a_sidecar_stays_while_its_primary_is_restarted_and_the_other_way_round() {
+    let mut bench = Bench::launch(with_sidecar().unlimited());
+    bench.take();
+    bench.crash("main");
+    assert_eq!(bench.take(), ["down main: failed: boom", "start main"]);
+    bench.crash("proxy");
+    assert_eq!(bench.take(), ["down proxy: failed: boom", "start proxy"]);
+    assert_eq!(bench.policy("proxy").restart, RestartType::Permanent);
+}
+
+#[test]
+fn d15_what_roles_do_not_allow_is_refused() {
+    let refused = |child: Child| one_for_one([child, perm("main")]).resolve().is_err();
+    assert!(refused(job("j").restart(RestartType::Permanent)), "a permanent job");
+    assert!(refused(child("s").role(supervisor_api::policy::Role::Sidecar)), "a sidecar without primary");
+    assert!(refused(sidecar("s", "nobody")));
+    assert!(refused(perm("p").primary("main")), "a primary without sidecar");
+    assert!(!refused(sidecar("s", "main")));
+}
+
+// ---- D18 ----
+
+#[test]
+fn d18_a_job_keeps_its_row_after_it_ended() {
+    let mut bench = Bench::launch(one_for_one([job("good"), job("bad")]).budget(0, secs(60)));
+    bench.finish("good");
+    bench.crash("bad");
+    assert_eq!([bench.state("good"), bench.state("bad")], [Lifecycle::Completed, Lifecycle::Failed]);
+    assert_eq!(bench.generation("good"), 1);
+    assert_eq!(bench.ended(), None, "uncharged");
+    for name in ["good", "bad"] {
+        let ticket = bench.restart(name);
+        bench.ok(ticket);
+        assert_eq!(
+            (bench.state(name), bench.generation(name)),
+            (Lifecycle::Running, 2),
+            "an operator runs it again"
+        );
+    }
+}
+
+#[test]
+fn d18_no_group_restart_revives_a_job() {
+    let tree = one_for_all([quick("a"), job("done"), job("again").retry(), job("bad")]);
+    let mut bench = Bench::launch(tree.unlimited());
+    bench.finish("done");
+    bench.finish("again");
+    bench.crash("bad");
+    bench.take();
+    bench.crash("a");
+    assert_eq!(bench.take(), ["down a: failed: boom", "start a"]);
+    use Lifecycle::*;
+    assert_eq!(["done", "again", "bad"].map(|name| bench.state(name)), [Completed, Completed, Failed]);
+}
+
+#[test]
+fn d18_a_group_restart_that_stops_a_running_job_fails_it_unless_it_retries() {
+    let mut bench = Bench::launch(one_for_all([quick("a"), job("once"), job("again").retry()]).unlimited());
+    let a = bench.key("a").index;
+    bench.take();
+    bench.crash("a");
+    assert_eq!(
+        bench.take(),
+        [
+            "down a: failed: boom",
+            "stop again",
+            "down again",
+            "stop once",
+            "down once",
+            "start a",
+            "start again"
+        ]
+    );
+    assert_eq!([bench.state("once"), bench.state("again")], [Lifecycle::Failed, Lifecycle::Running]);
+    let told: Vec<_> = bench.heard().iter().filter(|heard| heard.name == "once").collect();
+    let last = told.iter().rev().find(|heard| heard.event.row.lifecycle == Lifecycle::Failed).unwrap();
+    assert_eq!(last.event.cause, Cause::Group(a));
+}
+
+#[test]
+fn d18_a_job_with_retry_is_tried_again_after_a_bad_end_only() {
+    let mut bench = Bench::launch(one_for_one([job("j").retry().steps(ms(0), ms(0))]).budget(1, secs(60)));
+    bench.crash("j");
+    assert_eq!((bench.state("j"), bench.generation("j")), (Lifecycle::Running, 2));
+    bench.finish("j");
+    assert_eq!(bench.state("j"), Lifecycle::Completed);
+}
+
+#[test]
+fn d18_r48_a_job_runs_once_per_incarnation_of_its_supervisor() {
+    let below = one_for_one([job("j"), quick("dep").after(["j"]), quick("x")]).by_dependencies();
+    let tree = one_for_one([sup("s", below.budget(0, secs(60))).steps(ms(0), ms(0))]);
+    let mut bench = Bench::launch(tree.unlimited());
+    bench.finish("s/j");
+    assert_eq!(bench.state("s/dep"), Lifecycle::Running);
+    bench.take();
+    bench.crash("s/x");
+    assert_eq!(bench.state("s/j"), Lifecycle::Running);
+    assert_eq!(
+        bench.state("s/dep"),
+        Lifecycle::Waiting,
+        "a completion in an earlier incarnation satisfies nobody: {:?}",
+        bench.take()
+    );
+    bench.finish("s/j");
+    assert_eq!(bench.state("s/dep"), Lifecycle::Running);
+}
+
+// ---- D19 ----
+
+#[test]
+fn d19_r111_under_declared_order_who_will_not_start_is_passed_over() {
+    let declines = perm("declines").explicit().always(Run::declines());
+    let done = job("done").explicit().always(Run::never_ready().ends_after(ms(5), Exit::Completed));
+    let tree = one_for_one([perm("unbound").unbound(), declines, done, perm("last")]);
+    let mut bench = Bench::launch(tree);
+    assert_eq!(bench.take(), ["start declines", "declined declines", "start done"]);
+    bench.pass(ms(5));
+    assert_eq!(bench.take(), ["down done: completed", "start last", "started"]);
+    assert_eq!([bench.state("unbound"), bench.state("done")], [Lifecycle::Declared, Lifecycle::Completed]);
+    bench.bind("unbound");
+    assert_eq!(bench.take(), ["start unbound"]);
+}
+
+#[test]
+fn d19_under_order_dependencies_everything_that_can_starts_at_once() {
+    let tree = one_for_one([held("a"), held("b"), quick("c").after(["a"]), quick("d")]).by_dependencies();
+    let mut bench = Bench::launch(tree);
+    assert_eq!(bench.take(), ["start a", "start b", "start d"]);
+    bench.ready("b");
+    assert_eq!(bench.take(), ["ready b"]);
+    bench.ready("a");
+    assert_eq!(bench.take(), ["ready a", "start c", "started"]);
+    bench.shutdown();
+    let stops: Vec<_> = bench.take().into_iter().filter(|line| line.starts_with("stop")).collect();
+    assert_eq!(stops.len(), 4);
+    assert!(stops.iter().position(|l| l == "stop c") < stops.iter().position(|l| l == "stop a"));
+}
+
+#[test]
+fn d19_d7_the_initial_start_is_over_only_when_those_that_waited_are_started_too() {
+    let tree = one_for_one([held("a"), held("c").after(["a"])]).by_dependencies();
+    for tree in [tree.clone(), tree.retries_start()] {
+        let mut bench = Bench::launch(tree);
+        bench.ready("a");
+        assert_eq!(bench.take(), ["start a", "ready a", "start c"]);
+        bench.ready("c");
+        assert_eq!(bench.take(), ["ready c", "started"]);
+    }
+}
+
+#[test]
+fn d19_ready_is_told_once_and_makes_the_child_running() {
+    let mut bench = Bench::launch(one_for_one([held("a")]));
+    assert_eq!((bench.state("a"), bench.row("a").readiness), (Lifecycle::Starting, Readiness::NotReady));
+    bench.pass(ms(250));
+    bench.ready("a");
+    bench.ready("a");
+    assert_eq!((bench.state("a"), bench.row("a").readiness), (Lifecycle::Running, Readiness::Ready));
+    let ready = bench.events(EventKind::ChildReady, "a");
+    assert_eq!((ready.len(), ready[0].numbers[0]), (1, 250));
+}
+
+#[test]
+fn d19_r114_a_start_that_takes_too_long_is_stopped_and_what_had_started_too() {
+    let slow = held("slow").within(secs(3));
+    let mut bench = Bench::launch(one_for_one([quick("a"), slow, quick("z")]));
+    bench.take();
+    bench.pass(ms(2_999));
+    assert_eq!(bench.take(), [""; 0]);
+    bench.pass(ms(1));
+    let trace = bench.take();
+    assert_eq!(trace[..4], ["stop slow", "down slow", "stop a", "down a"]);
+    assert!(trace[4].starts_with("done start failed slow: timed out"), "{trace:?}");
+    assert!(matches!(bench.ended(), Some(End::StartFailed { exit: Exit::TimedOut { .. }, .. })));
+}
+
+#[test]
+fn d19_the_start_timeout_is_a_minute_by_default_and_none_in_otp() {
+    let mut bench = Bench::launch(one_for_one([held("a")]));
+    bench.pass(ms(59_999));
+    assert_eq!(bench.ended(), None);
+    bench.pass(ms(1));
+    assert!(bench.ended().is_some());
+    let mut bench = Bench::launch(otp(one_for_one([perm("a").explicit().always(Run::never_ready())])));
+    bench.pass(secs(1_000_000));
+    assert_eq!((bench.ended(), bench.state("a")), (None, Lifecycle::Starting));
+}
+
+#[test]
+fn d19_r32_a_restart_that_takes_too_long_is_a_failed_attempt() {
+    let a = quick("a").explicit().within(secs(3)).run(2, Run::never_ready());
+    let mut bench = Bench::launch(one_for_one([a]).budget(2, secs(60)));
+    bench.crash("a");
+    bench.take();
+    bench.pass(secs(3));
+    assert_eq!(bench.take(), ["stop a", "down a", "start a", "ready a"]);
+    let failures = bench.events(EventKind::ChildStartFailed, "a");
+    assert_eq!(failures.len(), 1);
+    bench.crash("a");
+    assert!(bench.ended().is_some(), "it was charged");
+}
+
+#[test]
+fn d19_r116_an_end_before_started_is_a_start_failure_however_clean() {
+    for exit in [Exit::Completed, Exit::StoppedWith { value: "v".into() }, Exit::failed("x")] {
+        for restart in [RestartType::Permanent, RestartType::Transient, RestartType::Temporary] {
+            let brief = child("a").restart(restart).explicit();
+            let brief = brief.always(Run::never_ready().ends_after(ms(1), exit.clone()));
+            let mut bench = Bench::launch(one_for_one([brief]));
+            bench.pass(ms(1));
+            assert!(matches!(bench.ended(), Some(End::StartFailed { .. })), "{restart}, {exit}");
+        }
+    }
+}
+
+#[test]
+fn d19_d18_only_a_jobs_clean_end_before_ready_is_completed() {
+    let early = job("j").explicit().always(Run::never_ready().ends_after(ms(1), Exit::Completed));
+    let mut bench = Bench::launch(one_for_one([early, quick("a").after(["j"])]));
+    bench.pass(ms(1));
+    assert_eq!([bench.state("j"), bench.state("a")], [Lifecycle::Completed, Lifecycle::Running]);
+
+    let reports = job("j").explicit().always(Run::ready_after(ms(1)));
+    let mut bench = Bench::launch(one_for_one([reports, quick("a").after(["j"])]));
+    bench.pass(ms(1));
+    assert_eq!([bench.state("j"), bench.state("a")], [Lifecycle::Running; 2], "satisfied at ready");
+}
+
+#[test]
+fn d19_an_error_of_an_immediate_child_is_an_exit_like_any_other() {
+    let a = quick("a").run(1, Run::healthy().ends_after(ms(0), Exit::failed("at once")));
+    let mut bench = Bench::launch(one_for_one([a, quick("b")]));
+    assert_eq!(
+        bench.take(),
+        ["start a", "start b", "started", "down a: failed: at once", "start a"],
+        "started, and then restarted: no unwinding"
+    );
+}
+
+#[test]
+fn d19_under_retry_a_failed_initial_start_is_tried_again_and_charged() {
+    let a = perm("a").explicit().steps(ms(100), secs(1)).runs(1..=2, Run::fails_to_start());
+    let tree = |budget| one_for_one([a.clone(), quick("b")]).retries_start().budget(budget, secs(60));
+    let mut bench = Bench::launch(tree(2));
+    assert!(bench.take().starts_with(&["start a".to_owned(), "down a: failed: no start".to_owned()]));
+    bench.pass(ms(99));
+    assert!(!bench.take().contains(&"started".to_owned()));
+    bench.pass(ms(1));
+    let trace = bench.take();
+    assert!(trace.contains(&"ready a".to_owned()) && trace.contains(&"started".to_owned()), "{trace:?}");
+    assert_eq!([bench.state("a"), bench.state("b")], [Lifecycle::Running; 2]);
+
+    let mut bench = Bench::launch(tree(1));
+    bench.pass(secs(1));
+    assert!(matches!(bench.ended(), Some(End::GaveUp { .. })), "{:?}", bench.ended());
+}
+
+#[test]
+fn d19_under_retry_the_start_is_over_when_the_rest_waits_for_one_that_is_parked() {
+    let bad = perm("bad").explicit().optional().budget(0, secs(60)).always(Run::fails_to_start());
+    let tree =
+        one_for_one([bad, quick("waits").after(["bad"]), quick("fine")]).retries_start().by_dependencies();
+    let mut bench = Bench::launch(tree);
+    let trace = bench.take();
+    assert_eq!(trace.iter().filter(|line| *line == "started").count(), 1, "{trace:?}");
+    assert_eq!([bench.state("bad"), bench.state("waits")], [Lifecycle::Quarantined, Lifecycle::Waiting]);
+}

@@ -1,0 +1,196 @@
+//! Strategies: rules R22-R31.
+
+use supervisor_api::{EventKind, Exit, Lifecycle};
+use supervisor_testkit::*;
+
+const FIVE: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+fn three() -> [Child; 3] {
+    [perm("a"), perm("b"), perm("c")]
+}
+
+fn boom(name: &str) -> (&str, Exit) {
+    (name, Exit::failed("boom"))
+}
+
+#[test]
+fn r22_one_for_one_touches_the_failed_child_only_and_it_keeps_its_place() {
+    let mut bench = Bench::launch(otp(one_for_one(three())));
+    bench.take();
+    bench.crash("b");
+    assert_eq!(bench.take(), ["down b: failed: boom", "start b"]);
+    assert_eq!((bench.generation("a"), bench.generation("c")), (1, 1));
+    bench.shutdown();
+    assert_eq!(bench.take(), ["stop c", "down c", "stop b", "down b", "stop a", "down a", "done shutdown"]);
+}
+
+#[test]
+fn r23_r42_one_for_all_stops_the_others_in_reverse_then_starts_all_for_one_charge() {
+    let mut bench = Bench::launch(otp(one_for_all(FIVE.map(perm)).budget(1, secs(5))));
+    bench.take();
+    bench.crash("c");
+    assert_eq!(
+        bench.take(),
+        [
+            "down c: failed: boom",
+            "stop e",
+            "down e",
+            "stop d",
+            "down d",
+            "stop b",
+            "down b",
+            "stop a",
+            "down a",
+            "start a",
+            "start b",
+            "start c",
+            "start d",
+            "start e",
+        ]
+    );
+    assert_eq!(bench.ended(), None, "one charge");
+}
+
+#[test]
+fn r24_rest_for_one_restarts_the_failed_child_and_those_after_it() {
+    let mut bench = Bench::launch(otp(rest_for_one(FIVE.map(perm))));
+    bench.take();
+    bench.crash("c");
+    assert_eq!(
+        bench.take(),
+        ["down c: failed: boom", "stop e", "down e", "stop d", "down d", "start c", "start d", "start e",]
+    );
+    assert_eq!((bench.generation("a"), bench.generation("b")), (1, 1), "those before it keep running");
+}
+
+#[test]
+fn r25_a_group_is_restarted_only_by_an_exit_that_leads_to_a_restart() {
+    for tree in [one_for_all, rest_for_one].map(|tree| tree([temp("t"), tran("w"), perm("p")])) {
+        let mut bench = Bench::launch(otp(tree.budget(0, secs(5))));
+        bench.take();
+        bench.crash("t");
+        bench.finish("w");
+        assert_eq!(bench.take(), ["down t: failed: boom", "down w: completed"]);
+        assert_eq!((bench.state("p"), bench.generation("p")), (Lifecycle::Running, 1));
+    }
+}
+
+#[test]
+fn r26_a_temporary_sibling_is_stopped_with_the_group_and_its_spec_goes() {
+    let mut bench = Bench::launch(otp(one_for_all([perm("a"), temp("t"), perm("b")])));
+    bench.take();
+    bench.crash("a");
+    assert_eq!(
+        bench.take(),
+        ["down a: failed: boom", "stop b", "down b", "stop t", "down t", "start a", "start b"]
+    );
+    assert_eq!(bench.find("t"), None);
+}
+
+#[test]
+fn r27_nothing_starts_before_the_whole_old_generation_is_dead() {
+    let slow = perm("c").always(Run::healthy().stops_after(secs(2)));
+    let mut bench = Bench::launch(otp(one_for_all([perm("a"), perm("b"), slow])));
+    bench.take();
+    bench.crash("b");
+    assert_eq!(bench.take(), ["down b: failed: boom", "stop c"]);
+    bench.pass(ms(1_999));
+    assert_eq!(bench.take(), [""; 0]);
+    bench.pass(ms(1));
+    assert_eq!(bench.take(), ["down c", "stop a", "down a", "start a", "start b", "start c"]);
+}
+
+#[test]
+fn r27_a_nested_supervisor_in_the_group_is_dead_when_all_below_it_are() {
+    let below = one_for_one([perm("x"), perm("y").always(Run::healthy().stops_after(secs(1)))]);
+    let mut bench = Bench::launch(otp(one_for_all([perm("a"), sup("s", below)])));
+    bench.take();
+    bench.crash("a");
+    assert_eq!(bench.take(), ["down a: failed: boom", "stop s/y"]);
+    bench.pass(secs(1));
+    assert_eq!(bench.take(), ["down s/y", "stop s/x", "down s/x", "start a", "start s/x", "start s/y"]);
+}
+
+#[test]
+fn r28_a_sibling_that_ends_otherwise_while_stopped_is_reported_and_not_charged() {
+    let odd = perm("b").run(1, Run::healthy().stops_with(Exit::failed("odd")));
+    let mut bench = Bench::launch(otp(one_for_all([perm("a"), odd]).budget(1, secs(5))));
+    bench.take();
+    bench.crash("a");
+    assert_eq!(bench.take(), ["down a: failed: boom", "stop b", "down b: failed: odd", "start a", "start b"]);
+    let errors = bench.events(EventKind::ChildStopError, "b");
+    assert_eq!(errors.len(), 1);
+    assert_eq!(errors[0].detail.as_ref().unwrap().exit, Some(Exit::failed("odd")));
+}
+
+/// `b` terminated by hand, `t` finished, `i` declined; then `a` crashes.
+fn after_r29(tree: fn([Child; 4]) -> Tree) -> Vec<String> {
+    let i = perm("i").explicit().always(Run::declines());
+    let mut bench = Bench::launch(otp(tree([perm("a"), perm("b"), tran("t"), i])));
+    bench.terminate("b");
+    bench.finish("t");
+    bench.take();
+    bench.crash("a");
+    bench.take()
+}
+
+#[test]
+fn r29_a_group_restart_starts_every_kept_spec_in_its_scope() {
+    let all = ["down a: failed: boom", "start a", "start b", "start t", "start i", "declined i"];
+    assert_eq!(after_r29(one_for_all), all);
+    assert_eq!(after_r29(rest_for_one), all);
+    assert_eq!(after_r29(one_for_one), ["down a: failed: boom", "start a"]);
+}
+
+#[test]
+fn r30_simultaneous_exits_one_for_all_absorbs_the_second() {
+    let mut bench = Bench::launch(otp(one_for_all(three()).budget(1, secs(5))));
+    bench.take();
+    bench.end_all([boom("a"), boom("b")]);
+    assert_eq!(
+        bench.take(),
+        ["down a: failed: boom", "stop c", "down b: failed: boom", "down c", "start a", "start b", "start c"]
+    );
+    let mut bench = Bench::launch(otp(one_for_all(three()).budget(1, secs(5))));
+    bench.end_all([boom("c"), boom("b"), boom("a")]);
+    assert_eq!(bench.ended(), None, "one charge whatever the order");
+}
+
+#[test]
+fn r30_simultaneous_exits_rest_for_one_depends_on_the_order() {
+    let mut bench = Bench::launch(otp(rest_for_one(three()).budget(1, secs(5))));
+    bench.take();
+    bench.end_all([boom("a"), boom("c")]);
+    let trace = bench.take();
+    assert_eq!(trace[trace.len() - 3..], ["start a", "start b", "start c"], "absorbed: {trace:?}");
+    assert_eq!(bench.ended(), None);
+
+    let mut bench = Bench::launch(otp(rest_for_one(three()).budget(1, secs(5))));
+    bench.end_all([boom("c"), boom("a")]);
+    assert!(bench.ended().is_some(), "two charges when the later child is handled first");
+}
+
+#[test]
+fn r30_simultaneous_exits_one_for_one_charges_both() {
+    let mut bench = Bench::launch(otp(one_for_one(three()).budget(1, secs(5))));
+    bench.end_all([boom("a"), boom("c")]);
+    assert!(bench.ended().is_some());
+    let mut bench = Bench::launch(otp(one_for_one(three()).budget(2, secs(5))));
+    bench.end_all([boom("a"), boom("c")]);
+    assert_eq!(bench.ended(), None);
+}
+
+#[test]
+fn r31_restarted_children_have_a_new_identity_and_the_old_order() {
+    let mut bench = Bench::launch(otp(one_for_all(three()).budget(9, secs(5))));
+    let keys = |bench: &Bench| bench.machine().children(bench.key("/")).collect::<Vec<_>>();
+    let before = keys(&bench);
+    for generation in 2..5 {
+        bench.crash("b");
+        for name in ["a", "b", "c"] {
+            assert_eq!(bench.generation(name), generation);
+        }
+    }
+    assert_eq!(keys(&bench), before);
+    assert_eq!(before, ["a", "b", "c"].map(|name| bench.key(name)));
+}
