@@ -60,21 +60,25 @@ pub(crate) struct Started {
     pub(crate) stderr: OwnedFd,
 }
 
-/// Starts `program` in a group of its own. Returns when it was executed.
+/// Starts the program that `prepare` gives, in a group of its own. Returns when it was executed.
 ///
-/// Cancel safe: a program that was started for nobody is killed.
+/// `prepare` is called on the spawning thread: it looks at files. Cancel safe: a program that was started for
+/// nobody is killed.
 ///
 /// # Errors
 ///
 /// When it cannot be executed; then there is no process.
-pub(crate) async fn spawn(program: Program) -> Result<Started, StartError> {
-    let image = program.image.clone();
-    let started = SPAWNER.run(move || fork(&image)).await;
-    let started = started.unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::EAGAIN)));
-    started.map_err(|error| {
-        let limit = program.image.max_file_descriptors;
-        start_error::explain(&error, &program.file, program.working_dir.as_deref(), limit)
-    })
+pub(crate) async fn spawn(
+    prepare: impl FnOnce() -> Result<Program, StartError> + Send + 'static,
+) -> Result<Started, StartError> {
+    let start = || {
+        let program = prepare()?;
+        fork(&program.image).map_err(|error| {
+            let limit = program.image.max_file_descriptors;
+            start_error::explain(&error, &program.file, program.working_dir.as_deref(), limit)
+        })
+    };
+    SPAWNER.run(start).await.unwrap_or(Err(StartError::NoThread))
 }
 
 /// On the spawning thread. A guardian that does not take the record is replaced, once.

@@ -159,12 +159,15 @@ async fn connect(address: &str) -> io::Result<()> {
 
 async fn exec(command: &[OsString], spec: &ProgramSpec, limit: Duration) -> Result<(), String> {
     let Some((program, args)) = command.split_first() else { return Err("the command is empty".into()) };
-    let program = spec.with_command(program, args).program(&new_run()).map_err(|error| error.to_string())?;
+    let spec = spec.with_command(program, args);
     let last = Arc::new(Mutex::new(String::new()));
     let keep = last.clone();
-    let running = Running::start(program, move |line| {
-        *keep.lock().unwrap_or_else(PoisonError::into_inner) = line.text;
-    });
+    let running = Running::start(
+        move || spec.program(&new_run()),
+        move |line| {
+            *keep.lock().unwrap_or_else(PoisonError::into_inner) = line.text;
+        },
+    );
     let running = running.await.map_err(|error| error.to_string())?;
     let in_time = timeout(limit, running.exited()).await.is_ok();
     let status = running.finish().await.map_err(|error| reason(&error))?;

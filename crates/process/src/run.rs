@@ -49,11 +49,11 @@ pub trait Orders: Clone + Send + Sync + 'static {
 pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
     let name = new_run();
     let seen = LineSeen::default();
-    let running = match spec.program(&name) {
-        Ok(program) => Running::start(program, take_output(spec, orders, &seen)).await,
-        Err(error) => Err(error),
+    let prepare = {
+        let (spec, name) = (spec.clone(), name.clone());
+        move || spec.program(&name)
     };
-    let running = match running {
+    let running = match Running::start(prepare, take_output(spec, orders, &seen)).await {
         Ok(running) => running,
         Err(error) => return Exit::failed(error.to_string()),
     };

@@ -23,17 +23,17 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts `program` and gives every line it writes to `each`, which must not block.
+    /// Starts the program that `prepare` gives, see [`group::spawn`]. Every line it writes goes to `each`,
+    /// which must not block.
     pub(crate) async fn start(
-        program: Program,
+        prepare: impl FnOnce() -> Result<Program, StartError> + Send + 'static,
         each: impl Fn(OutputLine) + Clone + Send + 'static,
     ) -> Result<Self, StartError> {
-        let name = program.file.display().to_string();
-        let Started { group, stdout, stderr } = group::spawn(program).await?;
+        let Started { group, stdout, stderr } = group::spawn(prepare).await?;
         let mut readers = JoinSet::new();
         for (pipe, stream) in [(stdout, Stream::Stdout), (stderr, Stream::Stderr)] {
             let pipe = Receiver::from_owned_fd(pipe).map_err(|error| StartError::System {
-                program: name.clone(),
+                program: format!("process {}", group.id()),
                 what: "reading its output",
                 why: reason(&error),
             })?;

@@ -49,6 +49,9 @@ pub enum StartError {
         /// Which word.
         what: String,
     },
+    /// The thread that starts programs could not be started, or is gone.
+    #[error("cannot start a program: the system gives no thread to start it from")]
+    NoThread,
     /// The system refused something that has nothing to do with the program's file.
     #[error("cannot start `{program}`: {what}: {why}")]
     System {

@@ -38,7 +38,7 @@ pub use serve::serve_if_asked;
 
 use crate::between;
 
-/// The argument that makes a helper a guardian.
+/// The argument that makes a helper a guardian; the supervisor's process id follows.
 const ARGUMENT: &str = "--supervisor-guardian";
 /// What a guardian says when it is listening.
 const GREETING: &str = "supervisor-guardian 1\n";
@@ -293,7 +293,8 @@ impl Link {
         // Only the writing end: a supervisor must never wait for its guardian.
         rustix::fs::fcntl_setfl(&write, rustix::fs::OFlags::NONBLOCK).map_err(|e| failed(e.into()))?;
         let mut command = Command::new(helper.path());
-        command.arg0("supervisor-guardian").arg(ARGUMENT).current_dir("/").env_clear();
+        let supervisor = std::process::id().to_string();
+        command.arg0("supervisor-guardian").args([ARGUMENT, &supervisor]).current_dir("/").env_clear();
         // A helper may be linked to libraries that are found by this variable only.
         command.envs(std::env::var_os("LD_LIBRARY_PATH").map(|dirs| ("LD_LIBRARY_PATH", dirs)));
         command.stdin(read).stdout(Stdio::piped()).stderr(Stdio::null());
