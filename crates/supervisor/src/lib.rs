@@ -1,1 +1,94 @@
-//! Placeholder.
+//! Supervision trees for Tokio with the semantics of Erlang/OTP.
+//!
+//! A *tree* is made of supervisors and children: tasks, blocking threads, programs. It starts them in
+//! order, restarts them by a strategy and a budget when they end, gives up in a way its parent can deal
+//! with, and stops them in reverse order, each within its grace. It says of everything why it happened.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tokio_supervisor::{ChildSpec, Supervisor, SupervisorSpec};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tokio_supervisor::SupervisorError> {
+//! let tree = SupervisorSpec::root([
+//!     ChildSpec::service("ticker", |ctx| async move {
+//!         while ctx.run_until_stopped(tokio::time::sleep(Duration::from_secs(1))).await.is_some() {
+//!             ctx.progress("tick");
+//!         }
+//!     }),
+//! ]);
+//! let handle = Supervisor::start(tree).await?;
+//! let report = handle.shutdown("me", "enough for an example").await?;
+//! assert_eq!(report.phase.as_ref(), "shutdown");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Theory of operation
+//!
+//! One pure machine (crate `supervisor-core`) decides for a whole tree; this crate carries out. A *driver*
+//! task owns the machine and a timer. A child has one task for its life, which hosts one run after the
+//! other, in place; it reports to the driver and obeys its orders through a shared slot. Readers look at
+//! rows and events that the driver has published, and wait for nobody. See `ARCHITECTURE.md`.
+//!
+//! # Limits
+//!
+//! A future that never yields cannot be stopped: when grace and `abort_wait` are over it is
+//! `unresponsive`, nothing starts in its place, and the tree goes on without it (D8). The same holds for
+//! a blocking thread. With `panic = "abort"` no panic can be contained (D14).
+
+mod build;
+mod clock;
+mod contain;
+mod context;
+mod driver;
+mod exit;
+mod handle;
+mod journal;
+mod kept;
+#[cfg(feature = "manifest")]
+mod manifest;
+mod plane;
+mod queue;
+mod registry;
+mod run;
+#[cfg(all(feature = "signals", unix))]
+mod signals;
+mod slot;
+mod snapshot;
+mod spec;
+mod supervisor;
+mod table;
+mod tree;
+mod watchdog;
+
+pub use context::{ChildContext, Killed, StopRequest, Stopping};
+pub use exit::IntoExit;
+pub use handle::{ChildAddress, ChildCounts, ChildView, IntoManifest, StartedChild, SupervisorHandle};
+pub use journal::{EventItem, EventStream, Gap};
+pub use kept::{LogItem, LogRecord, LogStream, PastExit};
+pub use registry::{Registry, UnknownFactory};
+#[cfg(all(feature = "signals", unix))]
+pub use signals::{StopSignal, StopSignals};
+pub use snapshot::{Snapshot, SnapshotRow};
+pub use spec::{ChildSpec, Secret, SupervisorSpec};
+pub use supervisor::{Scoped, Supervisor};
+
+/// The words and the wire, for those who need more of them than is re-exported here.
+pub use supervisor_api as api;
+pub use supervisor_api::command::{
+    ChildControlOutcome, ChildState, CommandResult, ControlVerb, OtpVerb, TreeState,
+};
+pub use supervisor_api::manifest::{ChildManifest, Kind, SupervisorManifest};
+pub use supervisor_api::policy::{
+    AutoShutdown, Backoff, Budget, Criticality, Grace, Heartbeat, OnExhausted, OnStartFailure, Permissions,
+    Profile, ReadinessMode, RestartType, Role, StartOrder, StopOrder, Strategy,
+};
+pub use supervisor_api::report::{
+    ChildShutdownOutcome, ReconcileReport, RuntimeControlPlaneState, RuntimeExitReport, RuntimeFailureReason,
+    RuntimeHealthReport, ShutdownResult, Stuck, TreeHealth,
+};
+pub use supervisor_api::{
+    Cause, ChildId, ChildKey, Detail, Event, EventKind, Exit, ExitClass, Finding, Health, IdError, Lifecycle,
+    Next, Readiness, Row, Severity, ShutdownState, StampedEvent, SupervisorError, SupervisorPath,
+};

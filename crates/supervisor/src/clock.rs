@@ -1,0 +1,84 @@
+//! The only place of this crate that reads a clock.
+//!
+//! The machine's time is nanoseconds since the tree was launched, on Tokio's clock: a test that pauses
+//! time governs every deadline. Wall-clock time only stamps what is shown to people. The watchdog alone
+//! needs real time, because it looks for what time standing still would hide.
+#![expect(clippy::disallowed_methods, reason = "clocks are read here so that nobody else has to")]
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// The time of one tree.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock that reads 0 now. Must be made inside the runtime, whose time it follows.
+    pub(crate) fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// Nanoseconds since the start.
+    pub(crate) fn now(&self) -> u64 {
+        nanos(self.start.elapsed())
+    }
+
+    /// The instant that `at` nanoseconds after the start is; one too far away to be reached reads as 30 years.
+    pub(crate) fn instant(&self, at: u64) -> Instant {
+        const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+        self.start + Duration::from_nanos(at).min(FAR)
+    }
+}
+
+/// A span in nanoseconds; 584 years and more read as that.
+pub(crate) fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The wall clock in Unix nanoseconds. A clock before 1970 reads 0.
+pub(crate) fn unix_nanos() -> u64 {
+    unix_nanos_of(SystemTime::now())
+}
+
+fn unix_nanos_of(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, nanos)
+}
+
+/// Real time, which no test can stop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RealTime(std::time::Instant);
+
+impl RealTime {
+    /// Now.
+    pub(crate) fn now() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// How long ago this was.
+    pub(crate) fn age(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_before_1970_reads_0() {
+        assert_eq!(unix_nanos_of(UNIX_EPOCH - Duration::from_secs(1)), 0);
+        assert_eq!(unix_nanos_of(UNIX_EPOCH + Duration::from_nanos(7)), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn d2_the_trees_time_is_tokios_time() {
+        let clock = Clock::start();
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(clock.now(), 5_000_000_000);
+        assert_eq!(clock.instant(5_000_000_000), Instant::now());
+        assert!(clock.instant(u64::MAX) > Instant::now());
+    }
+}

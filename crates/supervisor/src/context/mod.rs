@@ -1,0 +1,315 @@
+//! What a run is given.
+
+mod stopping;
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use supervisor_api::policy::ReadinessMode;
+use supervisor_api::{ChildKey, Severity, SupervisorPath};
+use tokio_util::sync::CancellationToken;
+
+use crate::handle::SupervisorHandle;
+use crate::kept;
+use crate::queue::{BEAT, MISSED, READY};
+use crate::run::Crew;
+use crate::slot::{Aids, ENDING, KILL, OVER, Order, STOP, Slot};
+use crate::spec::{Extras, Secret};
+use crate::tree::Tree;
+
+pub use stopping::{Killed, StopRequest, Stopping};
+
+/// What a run knows of itself, and how it talks to its supervisor.
+///
+/// Cheap to clone, and valid for the one run it was made for: a clone that outlives the run is told to
+/// stop, and what it reports changes nothing (D5).
+#[derive(Clone)]
+pub struct ChildContext {
+    tree: Arc<Tree>,
+    key: ChildKey,
+    generation: u64,
+    attempt: u32,
+}
+
+impl ChildContext {
+    pub(crate) fn new(tree: Arc<Tree>, key: ChildKey, generation: u64, attempt: u32) -> Self {
+        Self { tree, key, generation, attempt }
+    }
+
+    fn slot(&self) -> &Slot {
+        self.tree.table.slot(self.key.index)
+    }
+
+    /// The order for this run; one that is over reads as over.
+    fn order(&self) -> Order {
+        let order = self.slot().order();
+        if order.generation() == self.generation && self.slot().is(self.key) { order } else { Order(OVER) }
+    }
+
+    fn is_current(&self) -> bool {
+        !self.order().has(OVER)
+    }
+
+    /// The path of the child.
+    pub fn path(&self) -> SupervisorPath {
+        self.slot().path().unwrap_or_else(SupervisorPath::root)
+    }
+
+    /// The number of the run, from 1, never used again for this child (D5).
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Which restart of the streak of failures the run is; 0 for a first run (D3).
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The handle of the tree. A child may ask its own supervisor for anything without a deadlock (D7);
+    /// what stops the child itself is answered after the child is gone, so it must not be waited for.
+    pub fn handle(&self) -> SupervisorHandle {
+        SupervisorHandle::new(Arc::clone(&self.tree))
+    }
+
+    pub(crate) fn runtime(&self) -> tokio::runtime::Handle {
+        self.tree.runtime.clone()
+    }
+
+    // Being stopped.
+
+    /// Resolves when the run is asked to stop, with the reason and the grace left. Cancel safe; can be
+    /// asked for any number of times.
+    pub fn stopping(&self) -> Stopping {
+        Stopping::new(self.clone())
+    }
+
+    /// Whether the run was asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.order().has(STOP | KILL | ENDING | OVER)
+    }
+
+    /// Waits on this thread until the run is asked to stop, at most `timeout` of real time; says whether
+    /// it was. For blocking children: in an async task it would hold up the worker.
+    pub fn wait_stopping(&self, timeout: Duration) -> bool {
+        let parker = Arc::new(Parker::default());
+        let waker = Waker::from(Arc::clone(&parker));
+        let mut cx = Context::from_waker(&waker);
+        let mut stopping = pin!(self.stopping());
+        if stopping.as_mut().poll(&mut cx).is_ready() {
+            return true;
+        }
+        let woken = parker.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(parker.bell.wait_timeout_while(woken, timeout, |woken| !*woken));
+        stopping.as_mut().poll(&mut cx).is_ready()
+    }
+
+    /// Polls `future` until it is done or the run is asked to stop; then it is dropped and `None` returned.
+    pub async fn run_until_stopped<Fut: Future>(&self, future: Fut) -> Option<Fut::Output> {
+        let mut stopping = pin!(self.stopping());
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if stopping.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            future.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
+
+    /// A token that is cancelled when the run is asked to stop, for libraries that want one. It is made
+    /// when it is first asked for. Cancelling it stops nothing here.
+    pub fn token(&self) -> CancellationToken {
+        self.own_token(STOP | KILL | ENDING | OVER, |aids| &mut aids.stop).child_token()
+    }
+
+    /// For managed runs: resolves when the grace is over. The run must destroy what it owns and return.
+    pub fn killed(&self) -> Killed {
+        Killed::new(self.clone())
+    }
+
+    /// The token of this run that is cancelled once one of `flags` is up.
+    fn own_token(
+        &self,
+        flags: u64,
+        place: impl FnOnce(&mut Aids) -> &mut Option<CancellationToken>,
+    ) -> CancellationToken {
+        let token = {
+            let mut cell = self.slot().cell();
+            if self.order().has(OVER) {
+                CancellationToken::new()
+            } else {
+                place(cell.aids(self.generation)).get_or_insert_default().clone()
+            }
+        };
+        // Looked at after the token can be found by whoever raises a flag.
+        if self.order().has(flags) {
+            token.cancel();
+        }
+        token
+    }
+
+    // Reports.
+
+    /// The run can do its work (D19). Only the first call of a run counts.
+    pub fn ready(&self) {
+        self.report(READY, |cell| cell.ready = cell.ready.max(self.generation));
+    }
+
+    /// Keeps the promise to report life (D13).
+    pub fn heartbeat(&self) {
+        self.report(BEAT, |cell| cell.beat = cell.beat.max(self.generation));
+    }
+
+    /// A check of the run from outside has failed, and why: counts as a missed heartbeat, at once (D13).
+    /// For runs that check what they own, such as programs.
+    pub fn missed(&self, why: impl Into<Arc<str>>) {
+        let why = why.into();
+        self.report(MISSED, |cell| cell.missed = Some((self.generation, why)));
+    }
+
+    fn report(&self, bit: u32, note: impl FnOnce(&mut crate::slot::Cell)) {
+        let current = {
+            let mut cell = self.slot().cell();
+            let current = self.is_current();
+            if current {
+                note(&mut cell);
+            }
+            current
+        };
+        if current {
+            self.tree.report(self.key.index, bit);
+        } else {
+            self.tree.stale.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Says that this run will not start, and why; the run then returns well. The child is `stopped`, not
+    /// failed, and whoever depends on it waits (R4, R38).
+    ///
+    /// For children that report ready, before they do. Said by any other, or followed by a bad end, it
+    /// changes nothing.
+    pub fn decline(&self, reason: impl Into<Arc<str>>) {
+        let reason = reason.into();
+        let mut cell = self.slot().cell();
+        if self.is_current() {
+            cell.aids(self.generation).declined = Some(reason);
+        }
+    }
+
+    /// Whether the run is started (D19).
+    pub(crate) fn is_started(&self) -> bool {
+        let explicit = self.slot().policy().is_some_and(|policy| policy.readiness == ReadinessMode::Explicit);
+        !explicit || self.slot().cell().ready == self.generation
+    }
+
+    // What is kept to be seen.
+
+    /// A label that the operator sees, at most 256 bytes: what the run is doing.
+    pub fn phase(&self, label: impl AsRef<str>) {
+        let label: Arc<str> = kept::label(label.as_ref()).into();
+        self.keep(|kept| kept.phase = Some(label));
+    }
+
+    /// A text that says how far the run is, at most 256 bytes.
+    pub fn progress(&self, text: impl AsRef<str>) {
+        let text: Arc<str> = kept::label(text.as_ref()).into();
+        self.keep(|kept| kept.progress = Some(text));
+    }
+
+    /// A number with a name. At most 64 names per child are kept.
+    pub fn gauge(&self, name: impl AsRef<str>, value: f64) {
+        let name = name.as_ref();
+        self.keep(|kept| kept.gauge(name, value));
+    }
+
+    fn keep(&self, change: impl FnOnce(&mut kept::Kept)) {
+        let mut cell = self.slot().cell();
+        if self.is_current() {
+            change(cell.kept.get_or_insert_default());
+        }
+    }
+
+    /// Keeps a line of log. At most 16 KiB of the message and 32 fields; the newest 256 KiB per child and
+    /// 64 MiB per tree are kept, what is dropped is counted.
+    pub fn log<K, V>(
+        &self,
+        severity: Severity,
+        message: impl Into<String>,
+        fields: impl IntoIterator<Item = (K, V)>,
+    ) where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        let message = message.into();
+        let fields = fields.into_iter().take(32).map(|(name, value)| (name.into(), value.into())).collect();
+        if self.is_current() {
+            kept::log(&self.tree, self.key, self.generation, severity, message, fields);
+        }
+    }
+
+    // What it was given.
+
+    /// The variables of the child's spec with their values, in order. Values may be secrets.
+    pub fn env(&self) -> Vec<(Arc<str>, Secret)> {
+        self.extras().map(|extras| extras.environment()).unwrap_or_default()
+    }
+
+    /// The secret with this name, read anew at every call. Never printed by the library.
+    pub fn secret(&self, name: impl AsRef<str>) -> Option<Secret> {
+        self.extras().and_then(|extras| extras.secret(name.as_ref()))
+    }
+
+    fn extras(&self) -> Option<Arc<Extras>> {
+        self.slot().about().extras.filter(|_| self.slot().is(self.key))
+    }
+
+    /// Spawns a task that is part of this run.
+    ///
+    /// When the run's own future is over, the task is told to stop ([`Self::stopping`]) and has the
+    /// child's grace; then it is dropped. The exit is reported after every such task is gone (D6). A panic
+    /// in one ends the run as [`Exit::Panicked`](crate::Exit::Panicked). In a run that is over, the future
+    /// is dropped at once.
+    pub fn spawn<Fut>(&self, future: Fut)
+    where
+        Fut: Future<Output: Send> + Send + 'static,
+    {
+        let crew = {
+            let mut cell = self.slot().cell();
+            if !self.is_current() {
+                drop(cell);
+                return;
+            }
+            Arc::clone(cell.aids(self.generation).crew.get_or_insert_with(|| Arc::new(Crew::new())))
+        };
+        crew.spawn(&self.tree, self.key, self.generation, future);
+    }
+}
+
+impl fmt::Debug for ChildContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildContext")
+            .field("path", &self.path())
+            .field("generation", &self.generation)
+            .field("stopping", &self.is_stopping())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Lets a thread sleep until a waker is called.
+#[derive(Default)]
+struct Parker {
+    woken: Mutex<bool>,
+    bell: Condvar,
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.bell.notify_one();
+    }
+}

@@ -1,0 +1,216 @@
+//! Carrying out what the machine decided, in the order of its decisions.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use supervisor_api::{Cause, ChildKey, Event, EventKind, Lifecycle, SupervisorError, SupervisorPath};
+use supervisor_core::{ChildPolicy, Effect, Reply, Ticket};
+
+use super::{After, Brain, Seat};
+use crate::journal::Record;
+use crate::run;
+use crate::slot::{About, FORGET, KILL, STOP, SlotRow, StopOrder};
+use crate::spec::{Bound, Extras};
+use crate::tree::Tree;
+
+impl Brain {
+    /// Applies effects within one window of the journal, and gives the emptied list back.
+    pub(super) fn apply(&mut self, tree: &Arc<Tree>, now: u64, mut effects: Vec<Effect>) {
+        if !effects.is_empty() {
+            tree.journal.open_window();
+            for effect in effects.drain(..) {
+                self.apply_one(tree, now, effect);
+            }
+            tree.journal.close_window();
+        }
+        self.effects = effects;
+    }
+
+    fn apply_one(&mut self, tree: &Arc<Tree>, now: u64, effect: Effect) {
+        match effect {
+            Effect::Declared { key, parent: _, path, body, policy } => {
+                self.declared(tree, key, path, body, policy);
+            }
+            Effect::Changed { key, body, policy } => self.changed(tree, key, body, policy),
+            Effect::Spawn { key, generation, attempt } => self.spawn(tree, key, generation, attempt),
+            Effect::Stop { key, grace } => {
+                let deadline = grace.map_or(u64::MAX, |grace| now.saturating_add(grace));
+                self.order(tree, key, STOP, deadline);
+            }
+            Effect::Kill { key } => self.order(tree, key, KILL, now),
+            Effect::Emit(event) => self.emit(tree, now, event),
+            Effect::Reply { ticket, result } => self.reply(ticket, result),
+            Effect::Forget { key } => self.forget(tree, key),
+            Effect::Started => self.after.push(After::Started(Ok(()))),
+            Effect::Done(end) => self.finish(tree, end),
+        }
+    }
+
+    fn declared(
+        &mut self,
+        tree: &Tree,
+        key: ChildKey,
+        path: SupervisorPath,
+        body: Option<u32>,
+        policy: Arc<ChildPolicy>,
+    ) {
+        let extras = self.extras_of(&path, body);
+        let about = About { path: Some(path), policy: Some(policy), extras };
+        tree.table.slot(key.index).declare(key.epoch, about);
+        let at = key.index as usize;
+        if self.seats.len() <= at {
+            self.seats.resize(at + 1, Seat::default());
+        }
+        self.seats[at] =
+            Seat { epoch: key.epoch, body: body.map_or(0, |body| body + 1), hosted: 0, present: true };
+        if self.is_late(body) {
+            self.rebind.push(key);
+        }
+        tree.layout_version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn extras_of(&self, path: &SupervisorPath, body: Option<u32>) -> Option<Arc<Extras>> {
+        match body {
+            Some(body) => self.bodies.get(&body).and_then(|body| body.extras.clone()),
+            None => self.supervisors.get(path).cloned(),
+        }
+    }
+
+    fn is_late(&self, body: Option<u32>) -> bool {
+        body.and_then(|body| self.bodies.get(&body)).is_some_and(|body| matches!(body.run, Bound::Late(_)))
+    }
+
+    fn changed(&mut self, tree: &Tree, key: ChildKey, body: Option<u32>, policy: Arc<ChildPolicy>) {
+        let slot = tree.table.slot(key.index);
+        let path = slot.path().unwrap_or_else(SupervisorPath::root);
+        let extras = self.extras_of(&path, body);
+        slot.change(|about| {
+            about.policy = Some(policy);
+            about.extras = extras;
+        });
+        if let Some(seat) = self.seats.get_mut(key.index as usize) {
+            seat.body = body.map_or(0, |body| body + 1);
+        }
+        tree.layout_version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A run is wanted. The child's task is made with its first run, and again when its body has changed.
+    fn spawn(&mut self, tree: &Arc<Tree>, key: ChildKey, generation: u64, attempt: u32) {
+        let slot = tree.table.slot(key.index);
+        {
+            let mut cell = slot.cell();
+            cell.attempt = attempt;
+            cell.stop = None;
+        }
+        self.live += 1;
+        slot.order_run(generation);
+        let Some(seat) = self.seats.get_mut(key.index as usize) else { return };
+        if seat.hosted == seat.body {
+            self.after.push(After::Ring(key.index));
+            return;
+        }
+        let had_a_task = seat.hosted != 0;
+        seat.hosted = seat.body;
+        let Some(body) = self.bodies.get(&(seat.body - 1)) else { return };
+        let (Bound::Yes(run) | Bound::Late(run)) = &body.run else { return };
+        let number = slot.host().wrapping_add(1);
+        slot.set_host(number);
+        if had_a_task {
+            self.after.push(After::Ring(key.index));
+        }
+        let seat = run::Seat { tree: Arc::clone(tree), key, number };
+        self.after.push(After::Launch(Arc::clone(run), seat));
+    }
+
+    /// A run has to stop, or to die. The cause comes with the event about it.
+    fn order(&mut self, tree: &Tree, key: ChildKey, flag: u64, deadline: u64) {
+        let slot = tree.table.slot(key.index);
+        if !slot.is(key) {
+            return;
+        }
+        let mut cell = slot.cell();
+        let stop = cell.stop.get_or_insert(StopOrder { deadline, cause: Cause::Shutdown, detail: None });
+        stop.deadline = stop.deadline.min(deadline);
+        drop(cell);
+        slot.raise(flag);
+        self.after.push(After::Ring(key.index));
+    }
+
+    /// Publishes an event and with it the child's row; the row first, so that no reader sees an event whose
+    /// row is older.
+    fn emit(&mut self, tree: &Tree, now: u64, event: Event) {
+        let slot = tree.table.slot(event.child.index);
+        let record = Record::new(&event, now, self.wall);
+        let exit = event.detail.as_ref().and_then(|detail| detail.exit.as_ref());
+        let sequence = tree.journal.next();
+        if let Some(exit) = exit {
+            let mut cell = slot.cell();
+            let past = cell.past.get_or_insert_default();
+            past.ended(event.row.generation, exit.clone(), self.wall);
+            if tells_failure(event.kind) {
+                past.failed(sequence, exit.clone());
+            }
+        }
+        if event.kind == EventKind::ChildStopping
+            && let Some(stop) = &mut slot.cell().stop
+        {
+            stop.cause = event.cause;
+            stop.detail = event.detail.clone();
+        }
+        slot.publish(fold(slot.row(), &record, sequence));
+        self.note_plane(tree, &event, sequence);
+        tree.journal.write(&record, event.detail);
+    }
+
+    /// What an event about the root says of the whole.
+    fn note_plane(&mut self, tree: &Tree, event: &Event, sequence: u64) {
+        use EventKind::{ChildStopping, Escalated, ShutdownRequested, SupervisorEnding};
+        let ends = matches!(event.kind, ShutdownRequested | SupervisorEnding | Escalated | ChildStopping);
+        if event.child == ChildKey::ROOT && (ends || event.row.lifecycle == Lifecycle::Stopping) {
+            self.ending_from = self.ending_from.min(sequence);
+            tree.plane.mark_shutting_down();
+        }
+    }
+
+    fn reply(&mut self, ticket: Ticket, result: Result<Reply, SupervisorError>) {
+        let Some(waiter) = self.waiting.remove(&ticket) else { return };
+        self.settle(waiter.batch, &result);
+        self.after.push(After::Reply(waiter.reply, result));
+    }
+
+    /// The child is no longer in the tree: its task ends, what was kept of it goes.
+    fn forget(&mut self, tree: &Tree, key: ChildKey) {
+        let slot = tree.table.slot(key.index);
+        if let Some(seat) = self.seats.get_mut(key.index as usize).filter(|seat| seat.epoch == key.epoch) {
+            *seat = Seat { epoch: key.epoch, ..Seat::default() };
+        }
+        slot.raise(FORGET);
+        self.after.push(After::Ring(key.index));
+        let (kept, past) = {
+            let mut cell = slot.cell();
+            (cell.kept.take(), cell.past.take())
+        };
+        if let Some(mut kept) = kept {
+            kept.release(&tree.logs);
+        }
+        drop(past);
+        slot.change(|about| about.extras = None);
+        if let Some(batch) = self.batches.remove(&key) {
+            self.discard(batch);
+        }
+        tree.layout_version.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// Events whose exit is a failure of the child.
+fn tells_failure(kind: EventKind) -> bool {
+    use EventKind::{ChildFailed, ChildPanicked, ChildStartFailed, ChildStopError};
+    matches!(kind, ChildFailed | ChildPanicked | ChildStartFailed | ChildStopError)
+}
+
+/// The row after an event.
+pub(crate) fn fold(before: SlotRow, record: &Record, sequence: u64) -> SlotRow {
+    let stopping = matches!(record.row.lifecycle, Lifecycle::Stopping | Lifecycle::Unresponsive);
+    let killing = stopping && (before.killing || record.kind == EventKind::ChildKilling);
+    SlotRow { row: record.row, as_of: sequence, killing, failed: before.failed || tells_failure(record.kind) }
+}

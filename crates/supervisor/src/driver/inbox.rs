@@ -1,0 +1,153 @@
+//! What handles ask of the driver.
+
+use std::sync::Arc;
+
+use supervisor_api::{ChildKey, SupervisorError};
+use supervisor_core::{Command, Input, Reply, Requester};
+use tokio::sync::oneshot;
+
+use super::{After, Batch, Brain, Seat, Waiter};
+use crate::run::Run;
+use crate::spec::{Bodies, Body, Bound, Probe, ProbeUse, Wanted};
+use crate::tree::Tree;
+
+/// A message to the driver.
+pub(crate) enum Msg {
+    /// A command for the machine.
+    Ask(Box<Ask>),
+    /// A factory was registered: children that wait for it can start.
+    Bind { wanted: Wanted, run: Arc<dyn Run>, probe: Option<Probe> },
+}
+
+/// A command and what comes with it.
+pub(crate) struct Ask {
+    pub(crate) command: Command,
+    pub(crate) requester: Requester,
+    pub(crate) bodies: Bodies,
+    pub(crate) reply: oneshot::Sender<Result<Reply, SupervisorError>>,
+}
+
+impl Brain {
+    /// Takes the commands that wait, up to a bound, so that children are heard too.
+    pub(super) fn take_commands(&mut self, tree: &Arc<Tree>, now: u64) {
+        for _ in 0..64 {
+            match self.inbox.try_recv() {
+                Ok(Msg::Ask(ask)) => self.ask(tree, now, *ask),
+                Ok(Msg::Bind { wanted, run, probe }) => self.bind(tree, now, &wanted, &run, probe.as_ref()),
+                Err(_) => return,
+            }
+        }
+        // There may be more; the bell has rung for them already.
+        tree.ring();
+    }
+
+    fn ask(&mut self, tree: &Arc<Tree>, now: u64, ask: Ask) {
+        if self.done {
+            self.refuse(tree, Msg::Ask(Box::new(ask)));
+            return;
+        }
+        let Ask { command, requester, bodies, reply } = ask;
+        self.tickets += 1;
+        let ticket = self.tickets;
+        let batch = self.install(bodies);
+        self.waiting.insert(ticket, Waiter { reply, batch });
+        self.feed(tree, now, Input::Command { ticket, requester, command });
+    }
+
+    /// After the end a shutdown has its result, and everything else is refused.
+    pub(super) fn refuse(&mut self, tree: &Tree, msg: Msg) {
+        let Msg::Ask(ask) = msg else { return self.after.push(After::Drop(Box::new(msg))) };
+        let Ask { command, bodies, reply, .. } = *ask;
+        let report = self.end.clone().or_else(|| tree.plane.report().cloned());
+        let answer = match report {
+            Some(report) if !matches!(command, Command::Shutdown) => {
+                Err(SupervisorError::Ended { report: Box::new(report) })
+            }
+            _ => Ok(Reply::Shutdown),
+        };
+        self.after.push(After::Reply(reply, answer));
+        self.after.push(After::Drop(Box::new((command, bodies))));
+    }
+
+    fn install(&mut self, bodies: Bodies) -> Option<Batch> {
+        if bodies.numbered.is_empty() && bodies.supervisors.is_empty() {
+            return None;
+        }
+        let mut batch = Batch::default();
+        for (number, body) in bodies.numbered {
+            batch.numbers.push(number);
+            self.bodies.insert(number, body);
+        }
+        for (path, extras) in bodies.supervisors {
+            batch.supervisors.push(path.clone());
+            self.supervisors.insert(path, extras);
+        }
+        Some(batch)
+    }
+
+    /// Decides what becomes of the bodies that came with a command, when it is answered.
+    pub(super) fn settle(&mut self, batch: Option<Batch>, result: &Result<Reply, SupervisorError>) {
+        let Some(batch) = batch else { return };
+        match result {
+            Ok(Reply::Added { key, .. }) if self.seat(*key).is_some() => {
+                self.batches.insert(*key, batch);
+            }
+            // An applied spec is the tree's own from now on.
+            Ok(Reply::Applied { .. }) => {}
+            _ => self.discard(batch),
+        }
+    }
+
+    /// Drops bodies that nobody needs any more; they are a user's, so it is done later.
+    pub(super) fn discard(&mut self, batch: Batch) {
+        for number in batch.numbers {
+            if let Some(body) = self.bodies.remove(&number) {
+                self.after.push(After::Drop(Box::new(body)));
+            }
+        }
+        for path in batch.supervisors {
+            self.supervisors.remove(&path);
+        }
+    }
+
+    fn bind(
+        &mut self,
+        tree: &Arc<Tree>,
+        now: u64,
+        wanted: &Wanted,
+        run: &Arc<dyn Run>,
+        probe: Option<&Probe>,
+    ) {
+        let mut numbers = Vec::new();
+        for (&number, body) in &mut self.bodies {
+            if matches!(&body.run, Bound::No(waits_for) if waits_for == wanted) {
+                body.bind(run, probe);
+                numbers.push(number);
+            }
+        }
+        let waits = |seat: &Seat| seat.present && seat.body > 0 && numbers.contains(&(seat.body - 1));
+        let keys: Vec<ChildKey> = (0u32..)
+            .zip(&self.seats)
+            .filter(|(_, seat)| waits(seat))
+            .map(|(index, seat)| ChildKey { index, epoch: seat.epoch })
+            .collect();
+        for key in keys {
+            let body = self.seat(key).and_then(|seat| self.bodies.get(&(seat.body - 1)));
+            let extras = body.and_then(|body| body.extras.clone());
+            tree.table.slot(key.index).change(|about| about.extras = extras);
+            self.feed(tree, now, Input::Bound { key });
+        }
+    }
+}
+
+impl Body {
+    /// The factory is known now, and with it perhaps a probe, which is used as the manifest said.
+    fn bind(&mut self, run: &Arc<dyn Run>, probe: Option<&Probe>) {
+        self.run = Bound::Late(Arc::clone(run));
+        if let (Some(probe), Some(extras)) = (probe, &mut self.extras)
+            && let Some(times) = extras.wanted
+        {
+            Arc::make_mut(extras).probe = Some(ProbeUse { probe: probe.clone(), times, tells: false });
+        }
+    }
+}

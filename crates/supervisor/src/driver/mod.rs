@@ -1,0 +1,170 @@
+//! The driver: it owns the machine, hands it what happened, and carries out what it decides.
+//!
+//! A *turn* is one pass under the brain's lock: one look at the clock, commands, due deadlines, plans that
+//! were cut, reports of children. Effects are applied in their order: rows and events in a window of the
+//! journal, everything that runs other people's code (wakers, replies, drops) noted and done after the
+//! lock is released. The task around it owns the one timer and goes round again while there is more to do.
+
+mod apply;
+mod ending;
+mod inbox;
+mod turn;
+
+use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
+use std::sync::Arc;
+
+use supervisor_api::{ChildKey, SupervisorError, SupervisorPath};
+use supervisor_core::{Effect, Machine, Reply, Ticket};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::spec::{Bodies, Body, Extras};
+use crate::tree::Tree;
+
+pub(crate) use apply::fold;
+pub(crate) use inbox::{Ask, Msg};
+
+/// Everything that only a turn may touch.
+pub(crate) struct Brain {
+    pub(crate) machine: Machine,
+    inbox: mpsc::Receiver<Msg>,
+    /// Bodies by number. Those the tree was launched with stay, because a restarted supervisor has its
+    /// static children again (R48).
+    bodies: HashMap<u32, Body>,
+    /// What belongs to supervisors, by path.
+    supervisors: HashMap<SupervisorPath, Arc<Extras>>,
+    /// What the driver knows of each child, by index.
+    seats: Vec<Seat>,
+    /// Bodies that belong to a child that was added, and go with it.
+    batches: HashMap<ChildKey, Batch>,
+    waiting: HashMap<Ticket, Waiter>,
+    tickets: Ticket,
+    /// Runs that are on.
+    live: u64,
+    /// Children whose late body the machine has to be told of again.
+    rebind: Vec<ChildKey>,
+    /// Reports taken from the queue.
+    reports: VecDeque<(u32, u32)>,
+    effects: Vec<Effect>,
+    after: Vec<After>,
+    wall: u64,
+    /// The machine is done.
+    done: bool,
+    /// The last event before the end began.
+    ending_from: u64,
+    /// How the tree ended.
+    end: Option<supervisor_api::report::RuntimeExitReport>,
+}
+
+/// What the driver knows of a child.
+#[derive(Clone, Copy, Default)]
+struct Seat {
+    epoch: u32,
+    /// The number of its body, plus one; 0 for a supervisor.
+    body: u32,
+    /// The body its task was made for, plus one; 0 when there is no task.
+    hosted: u32,
+    present: bool,
+}
+
+/// What came with a child that was added.
+#[derive(Default)]
+struct Batch {
+    numbers: Vec<u32>,
+    supervisors: Vec<SupervisorPath>,
+}
+
+/// Who waits for the answer to a command.
+struct Waiter {
+    reply: oneshot::Sender<Result<Reply, SupervisorError>>,
+    batch: Option<Batch>,
+}
+
+/// What is done after the lock is released, in this order.
+enum After {
+    /// Start the task of a child.
+    Launch(Arc<dyn crate::run::Run>, crate::run::Seat),
+    /// Wake the task of a child, and cancel its tokens.
+    Ring(u32),
+    /// Answer a command.
+    Reply(oneshot::Sender<Result<Reply, SupervisorError>>, Result<Reply, SupervisorError>),
+    /// Drop what may be a user's.
+    Drop(Box<dyn std::any::Any + Send>),
+    /// The tree has ended.
+    Ended(supervisor_api::report::RuntimeExitReport),
+    /// The initial start is over.
+    Started(Result<(), SupervisorError>),
+}
+
+impl Brain {
+    pub(crate) fn new(machine: Machine, inbox: mpsc::Receiver<Msg>, bodies: Bodies) -> Self {
+        Self {
+            machine,
+            inbox,
+            bodies: bodies.numbered.into_iter().collect(),
+            supervisors: bodies.supervisors.into_iter().collect(),
+            seats: Vec::new(),
+            batches: HashMap::new(),
+            waiting: HashMap::new(),
+            tickets: 0,
+            live: 0,
+            rebind: Vec::new(),
+            reports: VecDeque::new(),
+            effects: Vec::new(),
+            after: Vec::new(),
+            wall: 0,
+            done: false,
+            ending_from: u64::MAX,
+            end: None,
+        }
+    }
+
+    /// The name of the factory that a child waits for, if it does.
+    pub(crate) fn unbound(&self, key: ChildKey) -> Option<Arc<str>> {
+        let seat = self.seat(key)?;
+        match &self.bodies.get(&seat.body.checked_sub(1)?)?.run {
+            crate::spec::Bound::No(wanted) => Some(Arc::clone(&wanted.factory)),
+            _ => None,
+        }
+    }
+
+    fn seat(&self, key: ChildKey) -> Option<&Seat> {
+        self.seats.get(key.index as usize).filter(|seat| seat.present && seat.epoch == key.epoch)
+    }
+}
+
+/// What the task does after a turn.
+pub(crate) enum More {
+    /// Another turn, after others had theirs.
+    Now,
+    /// A turn when something happens, or at this time.
+    At(Option<u64>),
+    /// Nothing: the tree has ended and every run is gone.
+    Never,
+}
+
+/// The task that drives a tree until it has ended and every run is gone.
+pub(crate) async fn drive(tree: Arc<Tree>) {
+    let guard = ending::Guard::new(Arc::clone(&tree));
+    let mut timer = pin!(tokio::time::sleep_until(tree.clock.instant(u64::MAX)));
+    let mut armed = u64::MAX;
+    loop {
+        match tree.turn() {
+            More::Now => tokio::task::yield_now().await,
+            More::At(due) => {
+                let due = due.unwrap_or(u64::MAX);
+                if due != armed {
+                    timer.as_mut().reset(tree.clock.instant(due));
+                    armed = due;
+                }
+                tokio::select! {
+                    biased;
+                    () = tree.rung() => {}
+                    () = timer.as_mut(), if due != u64::MAX => armed = u64::MAX,
+                }
+            }
+            More::Never => break,
+        }
+    }
+    guard.disarm();
+}

@@ -1,0 +1,185 @@
+//! The handle of a running tree.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `commands` | the operator's family: add, remove, restart, pause, resume, quarantine, shut down |
+//! | `otp` | OTP's family, by id and by key; one-shots |
+//! | `reads` | states, children, events, logs |
+
+mod commands;
+mod otp;
+mod reads;
+
+use std::fmt;
+use std::sync::Arc;
+
+use supervisor_api::report::{RuntimeExitReport, RuntimeHealthReport};
+use supervisor_api::{ChildId, ChildKey, Finding, SupervisorError, SupervisorPath};
+use supervisor_core::{Address, Command, Reply, Requester};
+use tokio::sync::oneshot;
+
+use crate::driver::{Ask, Msg};
+use crate::spec::Bodies;
+use crate::tree::Tree;
+
+pub use commands::IntoManifest;
+pub use otp::StartedChild;
+pub use reads::{ChildCounts, ChildView};
+
+/// A running tree: commands, reads, events, and its end.
+///
+/// Cheap to clone; dropping all handles stops nothing (D16). Every command says who asks and why, both not
+/// blank. A command is refused at once or carried out; its future resolves when it is done. Dropping that
+/// future takes nothing back.
+///
+/// Children are named by path (`/web/worker`), by id, looked up in the whole tree and refused when it is
+/// ambiguous, or by the [`ChildKey`] of exactly one child.
+#[derive(Clone)]
+pub struct SupervisorHandle {
+    tree: Arc<Tree>,
+}
+
+impl SupervisorHandle {
+    pub(crate) fn new(tree: Arc<Tree>) -> Self {
+        Self { tree }
+    }
+
+    pub(crate) fn stop_hard(&self) {
+        self.tree.stop_hard();
+    }
+
+    /// Resolves when the initial start is over: everything is started, or what could not be is dealt with
+    /// as the spec says. A start that failed and was unwound is [`SupervisorError::StartFailed`] (R2, D19).
+    pub async fn started(&self) -> Result<(), SupervisorError> {
+        self.tree.plane.wait_started().await
+    }
+
+    /// Resolves with the final report when the tree has ended. Any number of callers get the same report,
+    /// each time.
+    pub async fn join(&self) -> RuntimeExitReport {
+        self.tree.plane.join().await
+    }
+
+    /// Whether the tree can take commands. Never waits for the loop.
+    pub fn is_alive(&self) -> bool {
+        self.tree.plane.report().is_none()
+    }
+
+    /// What the tree says of itself now. Never waits for the loop.
+    pub fn health(&self) -> RuntimeHealthReport {
+        self.tree.plane.health()
+    }
+
+    /// What is doubtful about the spec the tree was launched with.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.tree.warnings
+    }
+
+    /// Sends a command and waits for its answer.
+    async fn ask(
+        &self,
+        command: Command,
+        requester: Requester,
+        bodies: Bodies,
+    ) -> Result<Reply, SupervisorError> {
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask { command, requester, bodies, reply };
+        if self.tree.commands.send(Msg::Ask(Box::new(ask))).await.is_ok() {
+            self.tree.ring();
+            if let Ok(result) = answer.await {
+                return result;
+            }
+        }
+        Err(self.ended().await)
+    }
+
+    /// The error of a call that nobody answers any more.
+    async fn ended(&self) -> SupervisorError {
+        SupervisorError::Ended { report: Box::new(self.join().await) }
+    }
+
+    /// Refused at once when the tree has ended.
+    fn alive(&self) -> Result<(), SupervisorError> {
+        self.tree.plane.ended().map_or(Ok(()), Err)
+    }
+}
+
+/// Which child of a tree is meant: a path, an id, or a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChildAddress(Address);
+
+impl From<&str> for ChildAddress {
+    fn from(text: &str) -> Self {
+        Self(Address::Text(text.into()))
+    }
+}
+
+impl From<&String> for ChildAddress {
+    fn from(text: &String) -> Self {
+        Self(Address::Text(text.as_str().into()))
+    }
+}
+
+impl From<String> for ChildAddress {
+    fn from(text: String) -> Self {
+        Self(Address::Text(text.into()))
+    }
+}
+
+impl From<&ChildId> for ChildAddress {
+    fn from(id: &ChildId) -> Self {
+        Self(Address::Text(id.as_str().into()))
+    }
+}
+
+impl From<ChildId> for ChildAddress {
+    fn from(id: ChildId) -> Self {
+        Self::from(&id)
+    }
+}
+
+impl From<&SupervisorPath> for ChildAddress {
+    fn from(path: &SupervisorPath) -> Self {
+        Self(Address::Text(path.shared()))
+    }
+}
+
+impl From<SupervisorPath> for ChildAddress {
+    fn from(path: SupervisorPath) -> Self {
+        Self::from(&path)
+    }
+}
+
+impl From<ChildKey> for ChildAddress {
+    fn from(key: ChildKey) -> Self {
+        Self(Address::Key(key))
+    }
+}
+
+impl From<&StartedChild> for ChildAddress {
+    fn from(child: &StartedChild) -> Self {
+        Self::from(child.key)
+    }
+}
+
+/// Who asks and why; both must say something.
+fn requester(by: &str, reason: &str) -> Result<Requester, SupervisorError> {
+    let word = |name: &str, text: &str| {
+        let text = text.trim();
+        if text.is_empty() {
+            let message = format!(
+                "`{name}` must not be empty; say {}",
+                if name == "reason" { "why" } else { "who asks" }
+            );
+            return Err(SupervisorError::InvalidTransition { message });
+        }
+        Ok(Some(Arc::from(text)))
+    };
+    Ok(Requester { by: word("requested_by", by)?, reason: word("reason", reason)? })
+}
+
+impl fmt::Debug for SupervisorHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SupervisorHandle").field("state", &self.tree.plane.state()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,206 @@
+//! Reads. None of them stops the loop; most do not even meet it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use supervisor_api::command::{ChildState, CommandResult};
+use supervisor_api::policy::{Criticality, RestartType, Role};
+use supervisor_api::{ChildKey, Row, SupervisorError};
+use supervisor_core::{Address, ChildPolicy};
+
+use super::{ChildAddress, SupervisorHandle};
+use crate::journal::EventStream;
+use crate::kept::{LogRecord, LogStream, PastExit};
+use crate::snapshot::Snapshot;
+
+pub use supervisor_core::ChildCounts;
+
+/// Everything there is to see of one child.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ChildView {
+    /// Exactly this child.
+    pub key: ChildKey,
+    /// Its row.
+    pub state: ChildState,
+    /// What it is for.
+    pub role: Role,
+    /// When its end leads to a new start.
+    pub restart: RestartType,
+    /// How much the whole suffers when it does.
+    pub criticality: Criticality,
+    /// Whether it is a nested supervisor.
+    pub is_supervisor: bool,
+    /// Its labels.
+    pub tags: Vec<Arc<str>>,
+    /// What it is doing, as it said.
+    pub phase: Option<Arc<str>>,
+    /// How far it is, as it said.
+    pub progress: Option<Arc<str>>,
+    /// Its gauges.
+    pub gauges: BTreeMap<String, f64>,
+    /// What stands in its way, as sentences by name: `unbound`, when nobody has
+    /// registered its factory; a key of its manifest, when that is doubtful.
+    pub diagnostics: BTreeMap<&'static str, String>,
+    /// Lines of its log that were dropped for want of room.
+    pub dropped_logs: u64,
+}
+
+impl SupervisorHandle {
+    /// A read of the whole tree, exact at one sequence: `CommandResult::CurrentState`. The root comes
+    /// first, parents before their children, siblings in effective order. Answers after the end too.
+    pub fn current_state(&self) -> CommandResult {
+        CommandResult::CurrentState { state: self.tree.state() }
+    }
+
+    /// A read of the whole tree that lends names instead of copying them.
+    pub fn snapshot(&self) -> Snapshot {
+        self.tree.snapshot()
+    }
+
+    /// Which child is meant. A path is found in constant time, an id by a pass over all children.
+    pub fn find(&self, child: impl Into<ChildAddress>) -> Result<ChildKey, SupervisorError> {
+        let ChildAddress(address) = child.into();
+        self.tree.brain().machine.locate(&address)
+    }
+
+    /// The row of exactly this child, in constant time and without meeting the loop; `None` when another
+    /// child has its place. A child that was removed keeps its last row until then.
+    pub fn row(&self, key: ChildKey) -> Option<Row> {
+        let slot = self.tree.table.slot(key.index);
+        let row = slot.row().row;
+        slot.is(key).then_some(row)
+    }
+
+    /// Everything there is to see of one child.
+    pub fn child(&self, child: impl Into<ChildAddress>) -> Result<ChildView, SupervisorError> {
+        let ChildAddress(address) = child.into();
+        let brain = self.tree.brain();
+        let key = brain.machine.locate(&address)?;
+        let unbound = brain.unbound(key);
+        let gone = || SupervisorError::ChildNotFound { asked: format!("{address:?}"), nearest: Vec::new() };
+        let policy = brain.machine.policy(key).cloned().ok_or_else(gone)?;
+        drop(brain);
+        Ok(self.view(key, &policy, unbound))
+    }
+
+    /// The children of a supervisor, in effective order.
+    pub fn children(&self, supervisor: impl Into<ChildAddress>) -> Result<Vec<ChildView>, SupervisorError> {
+        let ChildAddress(address) = supervisor.into();
+        let brain = self.tree.brain();
+        let above = brain.machine.locate(&address)?;
+        self.check_supervisor(&brain, above, &address)?;
+        let found: Vec<_> = brain
+            .machine
+            .children(above)
+            .filter_map(|key| Some((key, Arc::clone(brain.machine.policy(key)?), brain.unbound(key))))
+            .collect();
+        drop(brain);
+        Ok(found.into_iter().map(|(key, policy, unbound)| self.view(key, &policy, unbound)).collect())
+    }
+
+    /// How many children a supervisor has, as OTP counts them (R73).
+    pub fn count_children(
+        &self,
+        supervisor: impl Into<ChildAddress>,
+    ) -> Result<ChildCounts, SupervisorError> {
+        let ChildAddress(address) = supervisor.into();
+        let brain = self.tree.brain();
+        let key = brain.machine.locate(&address)?;
+        self.check_supervisor(&brain, key, &address)?;
+        Ok(brain.machine.count_children(key).unwrap_or_default())
+    }
+
+    fn check_supervisor(
+        &self,
+        brain: &crate::driver::Brain,
+        key: ChildKey,
+        address: &Address,
+    ) -> Result<(), SupervisorError> {
+        let policy = brain.machine.policy(key);
+        if policy.is_some_and(|policy| policy.is_supervisor) {
+            return Ok(());
+        }
+        let path = brain.machine.path(key).map_or_else(|| format!("{address:?}"), ToString::to_string);
+        Err(SupervisorError::NoSuchSupervisor { path })
+    }
+
+    fn view(&self, key: ChildKey, policy: &ChildPolicy, unbound: Option<Arc<str>>) -> ChildView {
+        let slot = self.tree.table.slot(key.index);
+        let about = slot.about();
+        let path = about.path.unwrap_or_else(supervisor_api::SupervisorPath::root);
+        let state = self.tree.child_state(key, path, &slot.row());
+        let cell = slot.cell();
+        let kept = cell.kept.as_ref();
+        let unbound = unbound.map(|factory| ("unbound", format!("no factory named {factory}")));
+        let notes = about.extras.iter().flat_map(|extras| extras.notes.iter().cloned());
+        let diagnostics = unbound.into_iter().chain(notes).collect();
+        ChildView {
+            key,
+            state,
+            role: policy.role,
+            restart: policy.restart,
+            criticality: policy.criticality,
+            is_supervisor: policy.is_supervisor,
+            tags: about.extras.as_ref().map(|extras| extras.tags.clone()).unwrap_or_default(),
+            phase: kept.and_then(|kept| kept.phase.clone()),
+            progress: kept.and_then(|kept| kept.progress.clone()),
+            gauges: kept.map(|kept| kept.gauges.clone()).unwrap_or_default(),
+            diagnostics,
+            dropped_logs: kept.map_or(0, |kept| kept.dropped),
+        }
+    }
+
+    /// How the last runs of a child ended, oldest first; at most 100.
+    pub fn exits(&self, child: impl Into<ChildAddress>) -> Result<Vec<PastExit>, SupervisorError> {
+        let key = self.find(child)?;
+        let cell = self.tree.table.slot(key.index).cell();
+        Ok(cell.past.as_ref().map(|past| past.exits.iter().cloned().collect()).unwrap_or_default())
+    }
+
+    /// The lines that a child logged, oldest first; at most 256 KiB of them.
+    pub fn logs(&self, child: impl Into<ChildAddress>) -> Result<Vec<Arc<LogRecord>>, SupervisorError> {
+        let key = self.find(child)?;
+        let cell = self.tree.table.slot(key.index).cell();
+        Ok(cell.kept.as_ref().map(|kept| kept.lines()).unwrap_or_default())
+    }
+
+    /// Lines of the whole tree that were dropped for want of room.
+    pub fn dropped_logs(&self) -> u64 {
+        self.tree.logs.dropped.load(Ordering::Relaxed)
+    }
+
+    /// The lines of all children, from now on.
+    pub fn subscribe_logs(&self) -> LogStream {
+        LogStream::new(Arc::clone(&self.tree), self.tree.logs.head())
+    }
+
+    /// The lines of all children after the one with this sequence, as far as they are still there.
+    pub fn logs_after(&self, sequence: u64) -> LogStream {
+        LogStream::new(Arc::clone(&self.tree), sequence)
+    }
+
+    /// The events from now on. What was before is in a [`Self::snapshot`]; to have both cut at one point
+    /// use [`Self::subscribe`].
+    pub fn subscribe_events(&self) -> EventStream {
+        EventStream::new(Arc::clone(&self.tree), self.tree.journal.head())
+    }
+
+    /// The events after the one with this sequence. Those that are not kept any more come as one gap.
+    pub fn events_after(&self, sequence: u64) -> EventStream {
+        EventStream::new(Arc::clone(&self.tree), sequence)
+    }
+
+    /// A snapshot and the events after it, cut at one point.
+    pub fn subscribe(&self) -> (Snapshot, EventStream) {
+        let snapshot = self.tree.snapshot();
+        let events = self.events_after(snapshot.sequence());
+        (snapshot, events)
+    }
+
+    /// Reports of older runs that changed nothing (D5).
+    pub fn stale_messages(&self) -> u64 {
+        self.tree.stale.load(Ordering::Relaxed) + self.tree.brain().machine.stale_messages()
+    }
+}

@@ -1,0 +1,342 @@
+//! The task of a child: it hosts one run after the other, in place.
+//!
+//! ```text
+//!            order: run              returned, panicked, killed
+//!    idle ───────────────► running ─────────────────────────────► dropped
+//!     ▲                                                             │
+//!     │        report            every spawned task joined          ▼
+//!     └──────────────────────────────────────────────────────── draining
+//! ```
+//!
+//! Every call into the child's code is contained. The exit is reported only after the future is dropped
+//! and what it spawned is joined (D6). The task decides nothing: what follows comes as the next order.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use supervisor_api::policy::{Grace, ReadinessMode};
+use supervisor_api::{Cause, ChildKey, Exit};
+use tokio::time::Sleep;
+
+use super::{Crew, Seat, probe};
+use crate::clock::nanos;
+use crate::contain::contain;
+use crate::context::ChildContext;
+use crate::exit::IntoExit;
+use crate::queue::EXIT;
+use crate::slot::{CREW_FAILED, ENDING, FORGET, How, KILL, OVER, RUN, RunEnd, STOP, Slot, StopOrder};
+use crate::tree::Tree;
+use crate::watchdog::PollMark;
+
+/// How many runs a task begins in one poll before it lets others go first (D14).
+const RUNS_PER_POLL: u32 = 256;
+
+/// What the task does next.
+enum Step {
+    Wait,
+    End,
+    Build(ChildContext),
+    Poll,
+    /// Drop the future; the run ends like this.
+    Drop(Exit),
+}
+
+enum Stage {
+    Idle,
+    Running,
+    Draining(Box<Drain>),
+}
+
+/// A run whose own future is gone, and which waits for the tasks it spawned.
+struct Drain {
+    exit: Exit,
+    crew: Arc<Crew>,
+    /// When the spawned tasks are aborted; `None` while they may take for ever.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+struct Host {
+    tree: Arc<Tree>,
+    key: ChildKey,
+    number: u32,
+    managed: bool,
+    runs: u32,
+    /// The run that is on, or was last.
+    generation: u64,
+    waker: Option<Waker>,
+    stage: Stage,
+}
+
+/// The future of the task. `factory` finds the child's factory in what `owner` keeps alive.
+pub(super) async fn host<O, F, Fut>(seat: Seat, managed: bool, owner: Arc<O>, factory: fn(&O) -> &F)
+where
+    O: Send + Sync + 'static,
+    F: Fn(ChildContext) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: IntoExit> + Send + 'static,
+{
+    let mut run = pin!(None::<Fut>);
+    let mut host = Host::new(seat, managed);
+    poll_fn(|cx| {
+        host.begin(cx);
+        let mut step = host.next(cx);
+        loop {
+            step = match step {
+                Step::Wait => return Poll::Pending,
+                Step::End => return Poll::Ready(()),
+                Step::Build(ctx) => match contain(|| factory(&owner)(ctx)) {
+                    Ok(future) => {
+                        run.set(Some(future));
+                        host.built();
+                        host.next(cx)
+                    }
+                    Err(panic) => host.dropped(panic, None, cx),
+                },
+                Step::Poll => match poll_run(&host, run.as_mut(), cx) {
+                    // An order that came meanwhile has woken the task again.
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(exit) => Step::Drop(host.returned(exit)),
+                },
+                Step::Drop(exit) => {
+                    let panic = contain(|| run.set(None)).err();
+                    host.dropped(exit, panic, cx)
+                }
+            };
+        }
+    })
+    .await;
+}
+
+/// One poll of the run, with its end as an exit.
+fn poll_run<Fut>(host: &Host, run: Pin<&mut Option<Fut>>, cx: &mut Context<'_>) -> Poll<Exit>
+where
+    Fut: Future<Output: IntoExit>,
+{
+    let _mark = PollMark::set(&host.tree, host.key.index);
+    let polled = contain(|| match run.as_pin_mut().map(|run| run.poll(cx)) {
+        Some(Poll::Pending) => Poll::Pending,
+        Some(Poll::Ready(end)) => Poll::Ready(end.into_exit()),
+        None => Poll::Ready(Exit::Aborted),
+    });
+    polled.unwrap_or_else(Poll::Ready)
+}
+
+impl Host {
+    fn new(seat: Seat, managed: bool) -> Self {
+        let Seat { tree, key, number } = seat;
+        Self { tree, key, number, managed, runs: 0, generation: 0, waker: None, stage: Stage::Idle }
+    }
+
+    fn slot(&self) -> &Slot {
+        self.tree.table.slot(self.key.index)
+    }
+
+    /// A poll begins: leaves the waker before any order is read.
+    fn begin(&mut self, cx: &Context<'_>) {
+        self.runs = 0;
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            let waker = cx.waker().clone();
+            let before = self.slot().cell().waker.replace(waker.clone());
+            self.waker = Some(waker);
+            drop(before);
+        }
+    }
+
+    fn next(&mut self, cx: &mut Context<'_>) -> Step {
+        loop {
+            match &mut self.stage {
+                Stage::Idle => {
+                    if let Some(step) = self.idle(cx) {
+                        return step;
+                    }
+                }
+                Stage::Running => return self.running().unwrap_or(Step::Poll),
+                Stage::Draining(_) => {
+                    if self.draining(cx).is_pending() {
+                        return Step::Wait;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Between runs. `None`: a run was wanted and is over already.
+    fn idle(&mut self, cx: &Context<'_>) -> Option<Step> {
+        let slot = self.tree.table.slot(self.key.index);
+        if slot.host() != self.number || !slot.is(self.key) {
+            return Some(Step::End);
+        }
+        let order = slot.order();
+        if !order.has(RUN) || order.generation() <= self.generation {
+            return Some(if order.has(FORGET) { Step::End } else { Step::Wait });
+        }
+        if self.runs == RUNS_PER_POLL {
+            cx.waker().wake_by_ref();
+            return Some(Step::Wait);
+        }
+        self.runs += 1;
+        self.generation = order.generation();
+        // A stop that comes before the first poll ends a run that never did anything.
+        let early = if order.has(KILL) {
+            Some(Exit::Aborted)
+        } else if order.has(STOP) {
+            Some(Exit::Stopped)
+        } else {
+            slot.about().extras.and_then(|extras| extras.missing()).map(Exit::failed)
+        };
+        if let Some(exit) = early {
+            self.over(exit, cx);
+            return None;
+        }
+        self.stage = Stage::Running;
+        let attempt = slot.cell().attempt;
+        Some(Step::Build(ChildContext::new(Arc::clone(&self.tree), self.key, self.generation, attempt)))
+    }
+
+    /// What keeps the run from being polled again.
+    fn running(&self) -> Option<Step> {
+        let order = self.slot().order();
+        if self.managed {
+            return None;
+        }
+        if order.has(KILL) {
+            return Some(Step::Drop(Exit::Aborted));
+        }
+        if order.has(CREW_FAILED) {
+            return Some(Step::Drop(self.crew_failure().unwrap_or(Exit::Aborted)));
+        }
+        None
+    }
+
+    /// The factory has made the run's future.
+    fn built(&mut self) {
+        if let Some(uses) = self.slot().about().extras.and_then(|extras| extras.probe.clone()) {
+            let attempt = self.slot().cell().attempt;
+            let ctx = ChildContext::new(Arc::clone(&self.tree), self.key, self.generation, attempt);
+            probe::start(ctx, uses);
+        }
+    }
+
+    /// What the return of the run's future means (D22).
+    fn returned(&self, exit: Exit) -> Exit {
+        if self.managed
+            && self.slot().order().has(CREW_FAILED)
+            && let Some(failure) = self.crew_failure()
+        {
+            return failure;
+        }
+        match exit {
+            Exit::Completed if self.slot().order().has(STOP | KILL) => Exit::Stopped,
+            exit => exit,
+        }
+    }
+
+    fn crew_failure(&self) -> Option<Exit> {
+        let cell = self.slot().cell();
+        let aids = cell.aids.as_ref().filter(|aids| aids.generation == self.generation)?;
+        aids.crew.as_ref()?.failure()
+    }
+
+    /// The run's future is gone, or never was.
+    fn dropped(&mut self, exit: Exit, panic_in_drop: Option<Exit>, cx: &mut Context<'_>) -> Step {
+        let exit = match panic_in_drop {
+            Some(panic) if exit.is_clean() || exit == Exit::Aborted => panic,
+            _ => exit,
+        };
+        self.over(exit, cx);
+        self.next(cx)
+    }
+
+    /// Reports the end of the run, or begins to wait for the tasks it spawned.
+    fn over(&mut self, exit: Exit, cx: &Context<'_>) {
+        let slot = self.tree.table.slot(self.key.index);
+        let mut cell = slot.cell();
+        let aids = cell.aids.take_if(|aids| aids.generation == self.generation);
+        if let Some(crew) = aids.as_ref().and_then(|aids| aids.crew.clone())
+            && !crew.close_if_empty()
+        {
+            cell.aids = aids;
+            let patience = if slot.order().has(STOP | KILL) {
+                cell.stop.as_ref().map(|stop| stop.deadline)
+            } else {
+                None
+            };
+            let deadline = patience.unwrap_or_else(|| self.tree.clock.now().saturating_add(self.grace()));
+            cell.stop.get_or_insert(StopOrder { deadline, cause: Cause::Exit, detail: None });
+            drop(cell);
+            slot.raise(ENDING);
+            slot.ring();
+            let patience = (deadline != u64::MAX)
+                .then(|| Box::pin(tokio::time::sleep_until(self.tree.clock.instant(deadline))));
+            self.stage = Stage::Draining(Box::new(Drain { exit, patience, crew }));
+            // The timer is not polled yet.
+            cx.waker().wake_by_ref();
+            return;
+        }
+        slot.raise(OVER);
+        let how = match aids.as_ref().and_then(|aids| aids.declined.clone()) {
+            Some(reason) if exit.is_clean() && cell.ready != self.generation && self.is_explicit() => {
+                How::Declined(reason)
+            }
+            _ => How::Exited(exit),
+        };
+        cell.end = Some(RunEnd { epoch: self.key.epoch, generation: self.generation, how });
+        drop(cell);
+        self.stage = Stage::Idle;
+        self.tree.report(self.key.index, EXIT);
+        // Whoever still waits for something of this run can go on.
+        for token in aids.into_iter().flat_map(|aids| [aids.stop, aids.kill]).flatten() {
+            token.cancel();
+        }
+    }
+
+    fn is_explicit(&self) -> bool {
+        self.slot().policy().is_some_and(|policy| policy.readiness == ReadinessMode::Explicit)
+    }
+
+    /// The child's grace in nanoseconds, which is what spawned tasks have; `u64::MAX` is for ever.
+    fn grace(&self) -> u64 {
+        match self.slot().policy().map(|policy| policy.grace) {
+            Some(Grace::Infinity) => u64::MAX,
+            Some(Grace::Timeout(span)) => nanos(span),
+            Some(Grace::Brutal) | None => 0,
+        }
+    }
+
+    /// Waits for the spawned tasks; they are aborted when the grace is over or the run is killed.
+    fn draining(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let killed = self.slot().order().has(KILL);
+        let Stage::Draining(drain) = &mut self.stage else { return Poll::Ready(()) };
+        let impatient = drain.patience.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready());
+        if killed || impatient {
+            drain.patience = None;
+            drain.crew.abort();
+        }
+        if !drain.crew.is_empty() {
+            return Poll::Pending;
+        }
+        // A task that panicked while it was asked to stop spoils a good end.
+        let failure = drain.crew.failure().filter(|_| drain.exit.is_clean());
+        let exit = failure.unwrap_or_else(|| drain.exit.clone());
+        self.over(exit, cx);
+        Poll::Ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_size<Fut>(_: impl FnOnce(Seat) -> Fut) -> usize {
+        size_of::<Fut>()
+    }
+
+    #[test]
+    fn the_task_of_a_small_child_fits_a_small_allocation() {
+        let size = future_size(|seat| {
+            host(seat, false, Arc::new(|_: ChildContext| std::future::ready(())), |factory| factory)
+        });
+        assert!(size <= 208, "{size}");
+    }
+}

@@ -1,0 +1,225 @@
+//! A read of the whole tree, exact at one sequence, without stopping anybody.
+//!
+//! The rows are copied while the driver works on. If a window was open meanwhile, the events between the
+//! two heads are folded over the copy: each row says which event is its last, so none is folded twice.
+//! Only when the tree changes faster than it can be copied is the driver held for the time of one copy.
+//! Names are lent from the layout, which is made anew only after children came or went.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use supervisor_api::command::{ChildState, TreeState};
+use supervisor_api::{ChildKey, Exit, Lifecycle, Row, ShutdownState, SupervisorPath};
+
+use crate::driver::{Brain, fold};
+use crate::slot::SlotRow;
+use crate::tree::Tree;
+
+/// How often a copy is tried beside the driver before it is made in its place.
+const TRIES: usize = 6;
+
+/// Who is in the tree, in the order of the tree, as of one version.
+pub(crate) struct Layout {
+    version: u64,
+    entries: Vec<(ChildKey, SupervisorPath)>,
+    /// Where the child with an index stands; `u32::MAX` is nowhere.
+    positions: Vec<u32>,
+}
+
+/// A read of the whole tree, exact at one sequence.
+///
+/// The root comes first, parents before their children, siblings in effective order.
+#[derive(Clone)]
+pub struct Snapshot {
+    sequence: u64,
+    layout: Arc<Layout>,
+    rows: Vec<SlotRow>,
+}
+
+/// One child in a [`Snapshot`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SnapshotRow<'a> {
+    /// Which child.
+    pub key: ChildKey,
+    /// Its path.
+    pub path: &'a SupervisorPath,
+    /// Its row.
+    pub row: Row,
+    /// How far a stop of it is.
+    pub shutdown_state: ShutdownState,
+    /// The sequence of the last event in the row; 0 before the first.
+    pub as_of: u64,
+}
+
+impl Snapshot {
+    /// The sequence of the last event in it.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// How many rows there are, the root's included.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no row; a tree always has its root's.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rows.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = SnapshotRow<'_>> {
+        self.layout.entries.iter().zip(&self.rows).map(|((key, path), row)| SnapshotRow {
+            key: *key,
+            path,
+            row: row.row,
+            shutdown_state: shutdown_state(row),
+            as_of: row.as_of,
+        })
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("sequence", &self.sequence).field("rows", &self.len()).finish()
+    }
+}
+
+/// How far the stop of a child is, in the wire's words.
+pub(crate) fn shutdown_state(row: &SlotRow) -> ShutdownState {
+    match row.row.lifecycle {
+        Lifecycle::Unresponsive => ShutdownState::Stopping,
+        Lifecycle::Stopping if row.killing => ShutdownState::Stopping,
+        Lifecycle::Stopping => ShutdownState::Requested,
+        Lifecycle::Declared
+        | Lifecycle::Waiting
+        | Lifecycle::Starting
+        | Lifecycle::Running
+        | Lifecycle::Backoff => ShutdownState::Running,
+        _ => ShutdownState::Completed,
+    }
+}
+
+impl Tree {
+    /// A read of the whole tree.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        for _ in 0..TRIES {
+            if let Some(snapshot) = self.try_snapshot() {
+                return snapshot;
+            }
+        }
+        let brain = self.brain();
+        let layout = self.layout_of(&brain);
+        let rows = layout.entries.iter().map(|(key, _)| self.table.slot(key.index).row()).collect();
+        Snapshot { sequence: self.journal.head(), layout, rows }
+    }
+
+    fn try_snapshot(&self) -> Option<Snapshot> {
+        let layout = self.current_layout();
+        let (epoch, head) = self.journal.settled();
+        if self.layout_version.load(Ordering::Acquire) != layout.version {
+            return None;
+        }
+        let mut rows: Vec<SlotRow> =
+            layout.entries.iter().map(|(key, _)| self.table.slot(key.index).row()).collect();
+        let (epoch_after, head_after) = self.journal.settled();
+        if self.layout_version.load(Ordering::Acquire) != layout.version {
+            return None;
+        }
+        if epoch_after != epoch {
+            self.replay(&layout, &mut rows, head, head_after)?;
+        }
+        Some(Snapshot { sequence: head_after, layout, rows })
+    }
+
+    /// Folds the events after `from`, up to `to`, over a copy; `None` when one of them is lost already.
+    fn replay(&self, layout: &Layout, rows: &mut [SlotRow], from: u64, to: u64) -> Option<()> {
+        for sequence in from + 1..=to {
+            let (record, _) = self.journal.read(sequence)?;
+            let position = layout.positions.get(record.child.index as usize).copied().unwrap_or(u32::MAX);
+            let Some(row) = rows.get_mut(position as usize) else { continue };
+            if row.as_of < sequence {
+                *row = fold(*row, &record, sequence);
+            }
+        }
+        Some(())
+    }
+
+    fn current_layout(&self) -> Arc<Layout> {
+        let version = self.layout_version.load(Ordering::Acquire);
+        let kept = self.layout.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match kept {
+            Some(layout) if layout.version == version => layout,
+            _ => self.layout_of(&self.brain()),
+        }
+    }
+
+    /// The layout that holds while the brain is held.
+    fn layout_of(&self, brain: &Brain) -> Arc<Layout> {
+        let version = self.layout_version.load(Ordering::Acquire);
+        let mut kept = self.layout.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(layout) = kept.as_ref().filter(|layout| layout.version == version) {
+            return Arc::clone(layout);
+        }
+        let layout = Arc::new(lay_out(brain, version));
+        *kept = Some(Arc::clone(&layout));
+        layout
+    }
+
+    /// A snapshot in the words of the wire.
+    pub(crate) fn state(&self) -> TreeState {
+        let snapshot = self.snapshot();
+        let children = snapshot.layout.entries.iter().zip(&snapshot.rows);
+        let children = children.map(|((key, path), row)| self.child_state(*key, path.clone(), row)).collect();
+        TreeState { sequence: snapshot.sequence, children }
+    }
+
+    /// A row in the words of the wire.
+    pub(crate) fn child_state(&self, key: ChildKey, path: SupervisorPath, row: &SlotRow) -> ChildState {
+        ChildState {
+            child_path: path,
+            lifecycle_state: row.row.lifecycle,
+            health: row.row.health,
+            readiness: row.row.readiness,
+            generation: row.row.generation,
+            attempt: row.row.attempt,
+            restart_count: row.row.restart_count,
+            last_failure: self.last_failure(key, row),
+            shutdown_state: shutdown_state(row),
+            as_of: row.as_of,
+        }
+    }
+
+    /// The last bad end, as of the row: one that came after it belongs to a later row.
+    fn last_failure(&self, key: ChildKey, row: &SlotRow) -> Option<Exit> {
+        if !row.failed {
+            return None;
+        }
+        let cell = self.table.slot(key.index).cell();
+        let past = cell.past.as_ref()?;
+        match &past.failure {
+            Some((sequence, exit)) if *sequence <= row.as_of => Some(exit.clone()),
+            _ => past.before.clone(),
+        }
+    }
+}
+
+fn lay_out(brain: &Brain, version: u64) -> Layout {
+    let machine = &brain.machine;
+    let mut layout = Layout { version, entries: Vec::new(), positions: Vec::new() };
+    let mut open = vec![ChildKey::ROOT];
+    while let Some(key) = open.pop() {
+        let Some(path) = machine.path(key) else { continue };
+        let index = key.index as usize;
+        if layout.positions.len() <= index {
+            layout.positions.resize(index + 1, u32::MAX);
+        }
+        layout.positions[index] = u32::try_from(layout.entries.len()).unwrap_or(u32::MAX);
+        layout.entries.push((key, path.clone()));
+        let from = open.len();
+        open.extend(machine.children(key));
+        open[from..].reverse();
+    }
+    layout
+}
