@@ -7,7 +7,7 @@ use supervisor_api::{Cause, EventKind, Lifecycle, SupervisorError};
 
 use super::Machine;
 use super::life::News;
-use super::node::{Life, Trial};
+use super::node::{Life, Then, Trial};
 use super::waits::Goal;
 use crate::face::{Address, Ticket};
 use crate::resolve::{Sibling, resolve_added};
@@ -36,7 +36,7 @@ impl Machine {
         let path = self.node(self.sup(sup).node).path.child(&child.id);
         let above = self.node(self.sup(sup).node).path.clone();
         let find = |id: &supervisor_api::ChildId| {
-            let index = self.find_index(above.child(id).as_str())?;
+            let index = self.find_index(above.child(id).as_str()).filter(|&index| !self.is_leaving(index))?;
             Some(Sibling { index, dependable: !self.leaves_no_trace(index) })
         };
         let siblings = self.indices(sup).filter_map(|index| self.node(index).path.last_segment());
@@ -75,6 +75,15 @@ impl Machine {
         // A plan that is under way ends at the end of the order, where the new child stands (R15).
         if !self.plan_reaches_end(sup) {
             self.try_start(index, Cause::Operator);
+        }
+    }
+
+    /// Whether a child is on its way out of the tree, so that nobody can build on it any more.
+    fn is_leaving(&self, index: u32) -> bool {
+        let node = self.node(index);
+        match node.life {
+            Life::Stopping { then, .. } | Life::Unresponsive { then } => then == Then::Remove,
+            _ => node.flags.doomed,
         }
     }
 

@@ -255,6 +255,11 @@ impl Machine {
                 _ => {}
             }
         }
+        self.start_declared(sup);
+    }
+
+    /// Has children that were never started started in order, after what is under way.
+    pub(super) fn start_declared(&mut self, sup: u32) {
         let record = self.sup_mut(sup);
         match record.flow {
             Flow::Steady => record.flow = Flow::Up { cursor: record.first, begun: false, wave: Wave::Added },

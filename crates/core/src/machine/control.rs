@@ -5,7 +5,7 @@ use supervisor_api::{Cause, EventKind, Lifecycle, SupervisorError, SupervisorPat
 
 use super::Machine;
 use super::life::News;
-use super::node::{Flow, Life, NONE, Then};
+use super::node::{Flow, Life, NONE, Then, Trial};
 use super::waits::Goal;
 use crate::face::{Address, Reply, Ticket};
 
@@ -48,6 +48,7 @@ impl Machine {
 
     /// Takes a child, from whatever state it is in, to where a command wants it.
     fn bring(&mut self, index: u32, then: Then) {
+        self.node_mut(index).flags.doomed = false;
         match self.node(index).life {
             Life::Starting | Life::Running => {
                 if then == Then::Start {
@@ -69,12 +70,13 @@ impl Machine {
                 self.redirect(index, then);
                 self.settle_waits(index);
             }
-            _ if then == Then::Start && self.group_takes(index).is_some() => {
-                self.rejoin_group(index);
+            _ if then == Then::Start && self.plan_is_ahead(index) => {
+                self.rejoin_plan(index);
                 self.hurry_if_grouped(index);
             }
             _ => {
                 self.node_mut(index).took = 0;
+                self.leave_line(index);
                 self.settle_idle(index, then);
                 // It may wait as before, or be left to a plan that is under way.
                 if self.node(index).flags.awaited && !self.node(index).life.is_live() {
@@ -84,8 +86,8 @@ impl Machine {
         }
     }
 
-    /// Makes a child that rests one that its waiting group starts: parked ones, and jobs that had their run.
-    fn rejoin_group(&mut self, index: u32) {
+    /// Makes a child that rests one that the plan under way starts: parked ones, and jobs that had their run.
+    fn rejoin_plan(&mut self, index: u32) {
         let node = self.node_mut(index);
         node.spawned_in = NONE;
         node.flags.left_out = false;
@@ -107,7 +109,7 @@ impl Machine {
         let node = self.node_mut(index);
         node.flags.forgiven = true;
         node.own_charges = None;
-        node.flags.grow = false;
+        (node.flags.grow, node.flags.trial) = (false, Trial::No);
         if !node.life.is_live() {
             node.flags.again = false;
         }
@@ -134,7 +136,7 @@ impl Machine {
             return refuse("the tree is shutting down; nothing is started or held any more".to_owned());
         }
         let starts = matches!(verb, ControlVerb::Restart | ControlVerb::Resume);
-        if starts && !self.sup(node.parent).is_up() {
+        if starts && !self.is_open(node.parent) {
             let above = self.node(self.sup(node.parent).node);
             return refuse(format!(
                 "{} cannot be started: its supervisor {} is {}; resume or restart that first",
@@ -247,7 +249,7 @@ impl Machine {
             Err(_) => return Err(none()),
         };
         let sup = self.node(index).supervisor;
-        if sup == NONE || !self.sup(sup).is_up() { Err(none()) } else { Ok(sup) }
+        if sup == NONE || !self.is_open(sup) { Err(none()) } else { Ok(sup) }
     }
 
     /// Whether the plan of a supervisor will come by the end of its order, and start what is there.

@@ -10,6 +10,24 @@ use super::start::millis;
 use crate::face::{Effect, End, Reply, Ticket};
 
 impl Machine {
+    /// Whether children of a supervisor may be started: it is up, and nobody above it is ending (R64).
+    pub(super) fn is_open(&self, sup: u32) -> bool {
+        self.sup(sup).is_up() && !self.is_closing(sup)
+    }
+
+    /// Whether a supervisor, or one above it, is ending.
+    pub(super) fn is_closing(&self, sup: u32) -> bool {
+        let mut at = sup;
+        while at != NONE {
+            let record = self.sup(at);
+            if record.is_ending() {
+                return true;
+            }
+            at = self.node(record.node).parent;
+        }
+        false
+    }
+
     /// A supervisor ends by itself: its children are stopped in order, then its parent decides.
     pub(super) fn end_itself(&mut self, sup: u32, ending: Ending, news: News) {
         if self.sup(sup).is_ending() {

@@ -87,7 +87,7 @@ impl Machine {
         let kind = if clean { EventKind::ChildCompleted } else { failure_kind(exit, start) };
         let numbers: &[u32] = if clean { &[ran] } else { &[ran, 0, u32::MAX] };
         let news = News::new(kind, Cause::Exit).numbers(numbers).exit(exit.clone());
-        if self.sup(node.parent).is_ending() {
+        if self.is_closing(node.parent) {
             self.shift(index, if clean { Life::Completed } else { Life::Failed }, news);
             return true;
         }
@@ -198,19 +198,22 @@ impl Machine {
         self.release_above(index);
     }
 
-    /// A removed supervisor was kept only for somebody unresponsive below it.
+    /// Supervisors above were kept only for somebody unresponsive below them: does what waited for that.
     fn release_above(&mut self, index: u32) {
-        let parent = self.node(index).parent;
-        if parent == NONE {
-            return;
-        }
-        let above = self.sup(parent).node;
-        if self.node(above).life == (Life::Unresponsive { then: Then::Remove })
-            && self.unresponsive_below(above).is_none()
-        {
-            let news = News::new(EventKind::ChildRuntimeStateRemoved, Cause::Operator);
-            self.remove(above, news);
-            self.release_above(above);
+        let mut parent = self.node(index).parent;
+        while parent != NONE {
+            let above = self.sup(parent).node;
+            parent = self.node(above).parent;
+            if self.unresponsive_below(above).is_some() {
+                return;
+            }
+            match self.node(above).life {
+                Life::Unresponsive { then } => self.carry_out(above, then, Exit::Stopped, false),
+                _ if self.node(above).flags.doomed => {
+                    self.remove(above, News::new(EventKind::ChildRuntimeStateRemoved, Cause::Operator));
+                }
+                _ => {}
+            }
         }
     }
 
@@ -227,8 +230,8 @@ impl Machine {
         }
         let stopped = News::new(EventKind::ChildStopped, cause).numbers(&[took]).exit(exit);
         match then {
-            Then::WaitDependency if self.sup(self.node(index).parent).is_up() => self.await_line(index),
-            Then::Start if self.sup(self.node(index).parent).is_up() => {
+            Then::WaitDependency if self.is_open(self.node(index).parent) => self.await_line(index),
+            Then::Start if self.is_open(self.node(index).parent) => {
                 if self.node(index).flags.bound {
                     self.try_start(index, cause);
                 } else {
@@ -279,11 +282,13 @@ impl Machine {
         let took = millis(self.node(index).took);
         match then {
             Then::Pause => {
+                self.node_mut(index).flags.trial = Trial::No;
                 let news =
                     News::new(EventKind::Paused, Cause::Operator).numbers(&[took]).next(Next::Operator);
                 self.shift(index, Life::Paused, news);
             }
             Then::Quarantine => {
+                self.node_mut(index).flags.trial = Trial::No;
                 let news = News::new(EventKind::ChildQuarantined, Cause::Operator)
                     .numbers(&[0, u32::MAX])
                     .next(Next::Operator);

@@ -138,13 +138,17 @@ impl Machine {
                 self.begin_group(sup, index);
             }
         }
-        self.stop_dependants(index);
+        if alone {
+            // A group that goes down takes them with it, in order.
+            self.stop_dependants(index);
+        }
     }
 
     /// The first restart of a streak, without delay and without waiting for a turn.
     fn restart_at_once(&mut self, index: u32, news: News) {
         let news = news.next(Next::StartNow);
-        if self.node(index).is_supervisor() || self.unsatisfied(index).is_some() {
+        let node = self.node(index);
+        if node.is_supervisor() || !node.flags.bound || self.unsatisfied(index).is_some() {
             self.shift(index, Life::Backoff { due: self.now, at_once: true }, news);
         } else {
             self.shift(index, Life::Starting, news);

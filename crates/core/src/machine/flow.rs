@@ -4,7 +4,7 @@ use supervisor_api::policy::{StartOrder, StopOrder, Strategy};
 use supervisor_api::{Cause, EventKind};
 
 use super::life::News;
-use super::node::{Down, Ending, Flow, Life, NONE, Then, Wave};
+use super::node::{Down, Ending, Flow, Life, NONE, Then, Trial, Wave};
 use super::timers::{Holder, NEVER};
 use super::{CUT, Machine};
 use crate::face::Effect;
@@ -71,7 +71,11 @@ impl Machine {
 
     fn start_in_wave(&mut self, index: u32, wave: Wave) {
         let left_out = std::mem::take(&mut self.node_mut(index).flags.left_out);
-        if left_out || !self.is_revivable(index) {
+        if left_out || self.node(index).flags.doomed || !self.is_revivable(index) {
+            // Whoever waits for it learns that the plan leaves it as it is.
+            if self.node(index).flags.awaited {
+                self.settle_waits(index);
+            }
             return;
         }
         let again = matches!(wave, Wave::Group(_)) && self.node(index).generation > 0;
@@ -141,7 +145,7 @@ impl Machine {
             }
         }
         if let Some(child) = self.sup_mut(sup).ended_early.take() {
-            self.end_by_significance(sup, child);
+            self.significant_ended(sup, child);
         }
     }
 
@@ -191,11 +195,15 @@ impl Machine {
         match self.node(index).life {
             Life::Starting | Life::Running if self.is_needed(index) => {}
             Life::Starting | Life::Running => {
+                if then == Then::Teardown {
+                    self.node_mut(index).flags.trial = Trial::No;
+                }
                 self.mark_swept(index);
                 self.ask_to_stop(index, then, cause);
             }
             Life::Stopping { then: old, .. } => {
                 self.mark_swept(index);
+                self.node_mut(index).flags.trial = Trial::No;
                 if !old.is_commanded() {
                     self.redirect(index, then);
                 }
@@ -228,24 +236,26 @@ impl Machine {
             && node.dependants().iter().any(|&dependant| self.node(dependant).life.can_be_waited_for())
     }
 
+    /// A child no longer runs: a concurrent stop may go on to those it depended on, if it has passed them.
+    pub(super) fn sweep_dependencies(&mut self, index: u32) {
+        let sup = self.node(index).parent;
+        let Flow::Down { from, cursor, .. } = self.sup(sup).flow else { return };
+        if !self.stops_at_once(sup) {
+            return;
+        }
+        let passed = if cursor == NONE { 0 } else { self.node(cursor).rank + 1 };
+        for on in self.node(index).depends_on().to_vec() {
+            let node = self.node(on);
+            if node.rank >= from.max(passed) && matches!(node.life, Life::Starting | Life::Running) {
+                self.sweep(on);
+            }
+        }
+    }
+
     /// A child the plan waited for is gone, or given up on.
     pub(super) fn unsweep(&mut self, index: u32) {
         let sup = self.node(index).parent;
         self.node_mut(index).flags.swept = false;
-        if let Flow::Down { from, cursor, .. } = self.sup(sup).flow
-            && self.stops_at_once(sup)
-        {
-            let reached = if cursor == NONE { 0 } else { self.node(cursor).rank + 1 };
-            for on in self.node(index).depends_on().to_vec() {
-                let rank = self.node(on).rank;
-                if rank >= from
-                    && rank >= reached
-                    && matches!(self.node(on).life, Life::Starting | Life::Running)
-                {
-                    self.sweep(on);
-                }
-            }
-        }
         self.sup_mut(sup).pending -= 1;
         self.queue_flow(sup);
     }
@@ -286,6 +296,27 @@ impl Machine {
             }
             _ => None,
         }
+    }
+
+    /// Whether a plan that is under way comes by this child, and starts what it finds there.
+    pub(super) fn plan_is_ahead(&self, index: u32) -> bool {
+        let node = self.node(index);
+        let sup = self.sup(node.parent);
+        match sup.flow {
+            Flow::Down { from, why: Down::Group { .. }, .. } | Flow::Delay { from, .. } => node.rank >= from,
+            Flow::Up { cursor, begun, wave } => {
+                let ahead =
+                    cursor != NONE && (node.rank > self.node(cursor).rank || (cursor == index && !begun));
+                ahead && (wave != Wave::Added || node.life == Life::Declared)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a plan that is under way will start this child.
+    pub(super) fn plan_will_start(&self, index: u32) -> bool {
+        let flags = &self.node(index).flags;
+        self.plan_is_ahead(index) && !flags.left_out && !flags.doomed && self.is_revivable(index)
     }
 
     /// The group is down: it starts when the longest delay in it is over.
@@ -400,6 +431,7 @@ impl Machine {
         record.in_line = NONE;
         record.flow = Flow::Down { from: 0, cursor: record.last, why: Down::End };
         self.queue_flow(sup);
+        self.settle_waits_below(sup);
     }
 
     /// Why the plan of its supervisor, or a command, stops or starts a child.

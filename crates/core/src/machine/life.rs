@@ -78,9 +78,15 @@ impl Machine {
 
     /// Changes what happens when a stopping child is gone.
     pub(super) fn redirect(&mut self, index: u32, then: super::node::Then) {
-        match &mut self.node_mut(index).life {
-            Life::Stopping { then: old, .. } | Life::Unresponsive { then: old } => *old = then,
-            _ => {}
+        let before = match &mut self.node_mut(index).life {
+            Life::Stopping { then: old, .. } | Life::Unresponsive { then: old } => {
+                std::mem::replace(old, then)
+            }
+            _ => return,
+        };
+        if before == super::node::Then::Itself {
+            // It ended by itself, in its own time; now somebody waits for it.
+            self.limit_supervisor(index);
         }
     }
 
@@ -153,6 +159,9 @@ impl Machine {
         let node = self.node(index);
         let (parent, swept, awaited, linked) =
             (node.parent, node.flags.swept, node.flags.awaited, node.links.is_some());
+        if linked && old.can_be_waited_for() && !life.can_be_waited_for() {
+            self.sweep_dependencies(index);
+        }
         if swept && !matches!(life, Life::Stopping { .. }) {
             self.unsweep(index);
         }
@@ -218,7 +227,9 @@ impl Machine {
                 *count = if add { *count + 1 } else { *count - 1 };
             }
         };
-        step(&mut self.busy, node.life.is_busy() && !node.is_supervisor() && node.body != NONE);
+        // A supervisor that runs has only its children to do (D20); in every other state something is pending.
+        let idle = node.policy.is_supervisor && node.life == Life::Running;
+        step(&mut self.busy, node.life.is_busy() && !idle);
         let sup = &mut self.sups[node.parent as usize];
         step(
             &mut sup.unsettled,

@@ -74,7 +74,7 @@ pub struct Machine {
     now: u64,
     out: Vec<Effect>,
     tally: Tally,
-    /// Children that are not supervisors and for which something is left to do (D20).
+    /// Children for which something is left to do, supervisors that just run left out (D20).
     busy: u32,
     dynamic_supervisors: u32,
     skip_graces: bool,

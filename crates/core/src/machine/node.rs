@@ -160,6 +160,12 @@ pub(crate) struct Flags {
     pub(crate) grow: bool,
     /// The streak has ended; the next run is the first of another (D3).
     pub(crate) forgiven: bool,
+    /// To be removed as soon as nobody unresponsive lives below it.
+    pub(crate) doomed: bool,
+    /// Removed, declared, and not back yet because its name is taken.
+    pub(crate) overdue: bool,
+    /// Its supervisor was restarted automatically, so what is parked below it is let go (R48).
+    pub(crate) unpark: bool,
     /// Its supervisor's plan waits until it is gone.
     pub(crate) swept: bool,
     /// OTP's terminate took it out of the group restart that is under way.
@@ -266,6 +272,9 @@ impl Node {
                 again: false,
                 grow: false,
                 forgiven: false,
+                doomed: false,
+                overdue: false,
+                unpark: false,
                 swept: false,
                 left_out: false,
                 reload: false,

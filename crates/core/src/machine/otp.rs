@@ -29,7 +29,7 @@ impl Machine {
         if node.parent == NONE {
             return refuse("the root is no child; use shutdown_tree");
         }
-        if !self.sup(node.parent).is_up() {
+        if !self.is_open(node.parent) {
             let path = self.node(self.sup(node.parent).node).path.to_string();
             return Err(SupervisorError::NoSuchSupervisor { path });
         }
@@ -66,7 +66,7 @@ impl Machine {
 
     fn terminate(&mut self, ticket: Ticket, index: u32, column: Column) {
         let before = self.node(index).life.lifecycle();
-        if column != Column::Stopped {
+        if column != Column::Stopped || matches!(before, Lifecycle::Declared | Lifecycle::Waiting) {
             // A group restart that is under way starts every kept spec, but not this one (R36).
             self.node_mut(index).flags.left_out = self.plan_reaches_end(self.node(index).parent);
         }
@@ -84,7 +84,7 @@ impl Machine {
                 self.wait(index, Goal::Rest, before, true);
                 self.ask_to_stop(index, Then::Rest, Cause::Operator);
             }
-            (Column::Restarting, _) => {
+            (Column::Restarting, _) | (Column::Stopped, Life::Waiting { .. }) => {
                 self.wait(index, Goal::Rest, before, false);
                 let news = News::new(EventKind::ChildStopped, Cause::Operator);
                 if self.is_dynamic(index) {
@@ -92,6 +92,10 @@ impl Machine {
                 } else {
                     self.shift(index, Life::Stopped, news)
                 }
+            }
+            (Column::Stopped, Life::Declared) if self.node(index).flags.left_out => {
+                self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, Cause::Operator));
+                self.reply_idempotent(ticket, index, before);
             }
             (Column::Stopped, _) => self.reply_idempotent(ticket, index, before),
         }
@@ -114,7 +118,13 @@ impl Machine {
         let flags = &mut self.node_mut(index).flags;
         (flags.again, flags.grow, flags.trial) = (false, false, Trial::Again);
         self.wait(index, Goal::Started, before, false);
-        self.try_start(index, Cause::Operator);
+        // A plan that is under way starts it in its turn.
+        if !self.plan_will_start(index) {
+            self.try_start(index, Cause::Operator);
+            if self.node(index).flags.awaited && !self.node(index).life.is_live() {
+                self.settle_waits(index);
+            }
+        }
         Ok(())
     }
 
@@ -128,6 +138,9 @@ impl Machine {
         }
         self.wait(index, Goal::Gone, before, false);
         self.remove(index, News::new(EventKind::ChildRuntimeStateRemoved, Cause::Operator));
+        if self.node(index).flags.doomed {
+            self.settle_waits(index);
+        }
         Ok(())
     }
 

@@ -7,14 +7,14 @@ use supervisor_api::{Cause, ChildKey, EventKind, Next};
 
 use super::Machine;
 use super::life::News;
-use super::node::{Flow, Life, NONE, Trial, Wave};
+use super::node::{Flow, Life, NONE, Then, Trial, Wave};
 use crate::face::Effect;
 
 impl Machine {
     /// Starts a child that has no run, or lets it wait for whom it depends on (D11).
     pub(super) fn try_start(&mut self, index: u32, cause: Cause) {
         let node = self.node(index);
-        if !node.flags.bound || !self.sup(node.parent).is_up() {
+        if !node.flags.bound || !self.is_open(node.parent) {
             return;
         }
         if self.unsatisfied(index).is_some() {
@@ -75,10 +75,9 @@ impl Machine {
         record.waking = record.waking.saturating_sub(1);
         self.queue_flow(sup);
         let node = self.node(index);
-        if matches!(node.life, Life::Waiting { .. })
-            && let Some(&on) = node.depends_on().first()
-        {
-            self.try_start(index, Cause::Dependency(on));
+        if matches!(node.life, Life::Waiting { .. }) {
+            let cause = node.depends_on().first().map_or(Cause::Start, |&on| Cause::Dependency(on));
+            self.try_start(index, cause);
         }
     }
 
@@ -152,11 +151,15 @@ impl Machine {
         }
         let news = News::new(EventKind::ChildDeclined, Cause::Report).text(reason);
         self.node_mut(index).flags.trial = Trial::No;
-        self.satisfy_waits(index);
+        let waits = self.take_waits(index);
         if self.leaves_no_trace(index) || self.is_dynamic(index) {
             self.remove(index, news);
         } else {
             self.shift(index, Life::Stopped, news);
+        }
+        // Declining is success without a run.
+        for wait in waits {
+            self.answer_declined(index, &wait);
         }
     }
 
@@ -174,7 +177,8 @@ impl Machine {
         let passed = match sup.flow {
             Flow::Steady => true,
             Flow::Up { cursor, .. } => cursor == NONE || self.node(cursor).rank > node.rank,
-            _ => false,
+            Flow::Down { from, .. } | Flow::Delay { from, .. } => node.rank < from,
+            Flow::Idle => false,
         };
         let wanted =
             node.life == Life::Declared || (node.life == Life::Stopped && node.flags.starts_when_bound);
@@ -207,7 +211,8 @@ impl Machine {
         record.line.clear();
         record.taken.clear();
         record.in_line = NONE;
-        if record.incarnation > 1 {
+        if record.incarnation > 1 || !record.dormant.is_empty() {
+            let automatic = automatic || std::mem::take(&mut self.node_mut(index).flags.unpark);
             self.renew_children(sup);
             self.begin_anew(sup, automatic);
         }
@@ -224,7 +229,15 @@ impl Machine {
             let node = self.node_mut(child);
             node.flags.forgiven = true;
             node.own_charges = None;
-            (node.flags.again, node.flags.grow) = (false, false);
+            (node.flags.again, node.flags.grow, node.flags.trial) = (false, false, Trial::No);
+            node.flags.unpark = automatic && node.is_supervisor();
+            if let Life::Unresponsive { then } = &mut node.life {
+                // It is a declared child of the new incarnation; only an operator's hold outlives an operator's restart.
+                let held = matches!(then, Then::Pause | Then::Quarantine) && !automatic;
+                if node.flags.declared && !held {
+                    *then = Then::Start;
+                }
+            }
             if automatic && matches!(node.life, Life::Paused | Life::Quarantined) {
                 let word = node.life.lifecycle();
                 let news = News::new(EventKind::ChildStopped, Cause::Supervisor(supervisor))

@@ -47,20 +47,27 @@ impl Machine {
     fn ask_supervisor_to_stop(&mut self, index: u32, then: Then, cause: Cause) {
         let sup = self.node(index).supervisor;
         let news = News::new(EventKind::ChildStopping, cause);
-        let (news, due) = match self.node(index).policy.grace {
+        let news = match self.node(index).policy.grace {
             Grace::Timeout(limit) => {
                 let due = self.now.saturating_add(nanos(limit));
-                (news.numbers(&[millis(nanos(limit))]).next(Next::KillAt(due)), Some(due))
+                news.numbers(&[millis(nanos(limit))]).next(Next::KillAt(due))
             }
-            Grace::Brutal => (news, Some(self.now)),
-            Grace::Infinity => (news.numbers(&[u32::MAX]), None),
+            Grace::Brutal => news,
+            Grace::Infinity => news.numbers(&[u32::MAX]),
         };
         self.shift(index, Life::Stopping { then, step: Step::Asked }, news);
         self.end_supervisor(sup, Ending::Asked);
-        match due {
-            Some(due) if due <= self.now => self.kill_below(index),
-            Some(due) => self.set_due(index, due),
-            None => {}
+        self.limit_supervisor(index);
+    }
+
+    /// Lets the grace of a stopping supervisor run from now on, if it has one.
+    pub(super) fn limit_supervisor(&mut self, index: u32) {
+        match self.node(index).policy.grace {
+            Grace::Timeout(limit) if !limit.is_zero() => {
+                self.set_due(index, self.now.saturating_add(nanos(limit)));
+            }
+            Grace::Timeout(_) | Grace::Brutal => self.kill_below(index),
+            Grace::Infinity => {}
         }
     }
 
@@ -158,16 +165,34 @@ impl Machine {
 
     /// Stops a child, after those who depend on it if they go down with it (D10, D11).
     pub(super) fn stop_in_line(&mut self, index: u32, then: Then, cause: Cause) {
+        let sup = self.node(index).parent;
+        if let Some((_, planned)) = self.sup_mut(sup).line.iter_mut().find(|(node, _)| *node == index) {
+            // It has its turn coming; a later command changes what is done then.
+            *planned = then;
+            return;
+        }
         let dependants = self.dependants_to_stop(index);
-        if dependants.is_empty() {
+        let behind = self.node(index).policy.restart_dependants && self.is_line_busy(sup);
+        if dependants.is_empty() && !behind {
             self.ask_to_stop(index, then, cause);
             return;
         }
-        let sup = self.node(index).parent;
         let line = &mut self.sup_mut(sup).line;
         line.extend(dependants.into_iter().map(|dependant| (dependant, Then::WaitDependency)));
         line.push_back((index, then));
         self.advance_line(sup);
+    }
+
+    fn is_line_busy(&self, sup: u32) -> bool {
+        let record = self.sup(sup);
+        let asked = record.in_line != NONE && matches!(self.node(record.in_line).life, Life::Stopping { .. });
+        asked || !record.line.is_empty()
+    }
+
+    /// Takes a child out of the line: what is done with it now replaces what was planned.
+    pub(super) fn leave_line(&mut self, index: u32) {
+        let sup = self.node(index).parent;
+        self.sup_mut(sup).line.retain(|(node, _)| *node != index);
     }
 
     /// Stops those who depend on a child that is down already.

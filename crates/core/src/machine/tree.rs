@@ -259,6 +259,9 @@ impl Machine {
             if theirs.primary == Some(index) {
                 theirs.primary = None;
             }
+            if matches!(self.node(dependant).life, Life::Waiting { .. }) {
+                self.wake_soon(dependant);
+            }
         }
         for sidecar in links.sidecars {
             self.links_mut(sidecar).primary = None;
@@ -276,10 +279,7 @@ impl Machine {
     /// rest; the root has no next incarnation.
     pub(super) fn remove(&mut self, index: u32, news: News) {
         let (sup, declared) = (self.node(index).parent, self.node(index).flags.declared);
-        if let Some(kept) = self.unresponsive_below(index) {
-            // Somebody below still lives; the place is kept until that is over (D8).
-            let news = News::new(EventKind::ChildUnresponsive, Cause::Dependency(kept)).next(Next::WhenGone);
-            self.shift(index, Life::Unresponsive { then: Then::Remove }, news);
+        if self.is_kept_by_unresponsive(index) {
             return;
         }
         self.remove_below(index);
@@ -297,7 +297,31 @@ impl Machine {
         } else {
             self.unlink(index);
             self.free(index);
+            self.make_room(sup, &path);
         }
+    }
+
+    /// A name is free again: the declared child that has it comes back, if its supervisor restarted meanwhile.
+    fn make_room(&mut self, sup: u32, path: &SupervisorPath) {
+        let record = self.sup(sup);
+        let twin = record.dormant.iter().position(|&index| self.node(index).path == *path);
+        if let Some(at) = twin.filter(|&at| record.is_up() && self.node(record.dormant[at]).flags.overdue) {
+            let index = self.sup_mut(sup).dormant.remove(at);
+            self.revive(sup, index, Cause::Supervisor(self.sup(sup).node));
+            self.start_declared(sup);
+        }
+    }
+
+    /// Whether somebody below a supervisor still lives, so that its place is kept until that is over (D8).
+    fn is_kept_by_unresponsive(&mut self, index: u32) -> bool {
+        let Some(by) = self.unresponsive_below(index) else { return false };
+        if matches!(self.node(index).life, Life::Stopping { .. }) {
+            let news = News::new(EventKind::ChildUnresponsive, Cause::Supervisor(by)).next(Next::WhenGone);
+            self.shift(index, Life::Unresponsive { then: Then::Remove }, news);
+        } else {
+            self.node_mut(index).flags.doomed = true;
+        }
+        true
     }
 
     fn remove_below(&mut self, index: u32) {
@@ -355,7 +379,13 @@ impl Machine {
         let mut dormant = std::mem::take(&mut self.sup_mut(sup).dormant);
         dormant.sort_unstable_by_key(|&index| self.node(index).rank);
         for index in dormant {
-            self.revive(sup, index, cause);
+            if self.find_index(self.node(index).path.as_str()).is_some() {
+                // An added child of this name does not end; until it does, no other run may start (D6, D8).
+                self.node_mut(index).flags.overdue = true;
+                self.sup_mut(sup).dormant.push(index);
+            } else {
+                self.revive(sup, index, cause);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use supervisor_api::command::ChildControlOutcome;
 use supervisor_api::{Cause, Lifecycle, SupervisorError};
 
 use super::Machine;
-use super::node::{Flow, Life};
+use super::node::Life;
 use crate::face::{Effect, Reply, Requester, Ticket};
 
 /// A command that is being carried out.
@@ -109,28 +109,33 @@ impl Machine {
             (Goal::Started | Goal::Added, Life::Running | Life::Waiting { .. } | Life::Completed) => {
                 Verdict::Done
             }
-            (Goal::Started | Goal::Added, Life::Stopped) if self.will_be_raised(index) => Verdict::Pending,
+            (Goal::Started | Goal::Added, _) if self.plan_will_start(index) => Verdict::Pending,
             (Goal::Started, Life::Backoff { .. }) => {
                 Verdict::Failed("it did not start; it is tried again".into())
             }
             (Goal::Held(wanted), _) if state == wanted => Verdict::Done,
             (Goal::Rest, Life::Stopped | Life::Removed | Life::Completed | Life::Failed) => Verdict::Done,
             (Goal::Gone, Life::Removed) => Verdict::Done,
+            (Goal::Gone, _) if self.node(index).flags.doomed => stuck(),
             _ => otherwise(),
         }
     }
 
-    /// Whether a resting child is about to be started with its group.
-    fn will_be_raised(&self, index: u32) -> bool {
-        let sup = self.sup(self.node(index).parent);
-        !sup.is_ending() && matches!(sup.flow, Flow::Down { .. } | Flow::Delay { .. } | Flow::Up { .. })
+    /// A supervisor begins to end: nothing it had planned for its children will be done.
+    pub(super) fn settle_waits_below(&mut self, sup: u32) {
+        let below = |&&index: &&u32| self.node(index).parent == sup;
+        for index in self.waits.keys().filter(below).copied().collect::<Vec<_>>() {
+            self.settle_waits(index);
+        }
     }
 
-    /// Answers everybody who waits for a child with success.
-    pub(super) fn satisfy_waits(&mut self, index: u32) {
-        for wait in self.take_waits(index) {
-            self.answer(index, &wait, None);
-        }
+    /// Answers somebody who waited for the start of a child that declined (R4).
+    pub(super) fn answer_declined(&mut self, index: u32, wait: &Wait) {
+        let result = match wait.goal {
+            Goal::Added => Ok(self.added_as(index, Lifecycle::Stopped)),
+            _ => self.outcome(index, wait, None),
+        };
+        self.reply(wait.current.ticket, result);
     }
 
     /// Answers everybody who waits for a child with a refusal.
@@ -147,7 +152,7 @@ impl Machine {
         }
     }
 
-    fn take_waits(&mut self, index: u32) -> Vec<Wait> {
+    pub(super) fn take_waits(&mut self, index: u32) -> Vec<Wait> {
         self.node_mut(index).flags.awaited = false;
         self.waits.remove(&index).unwrap_or_default()
     }
@@ -158,18 +163,28 @@ impl Machine {
         self.reply(wait.current.ticket, result);
     }
 
+    /// The answer about a child that was added: an error when it did not come to a start.
     pub(super) fn added(&self, index: u32) -> Result<Reply, SupervisorError> {
         let node = self.node(index);
-        if node.life == Life::Removed {
-            let message = format!("{} was removed before it was started", node.path);
+        let state = node.life.lifecycle();
+        let came_to_nothing = matches!(
+            state,
+            Lifecycle::Removed
+                | Lifecycle::Stopped
+                | Lifecycle::Paused
+                | Lifecycle::Quarantined
+                | Lifecycle::Failed
+        ) || (state == Lifecycle::Declared && node.flags.bound);
+        if came_to_nothing {
+            let message = format!("{} was not started: it is {state} now", node.path);
             return Err(SupervisorError::InvalidTransition { message });
         }
-        Ok(Reply::Added {
-            key: node.key(index),
-            path: node.path.clone(),
-            state: node.life.lifecycle(),
-            generation: node.generation,
-        })
+        Ok(self.added_as(index, state))
+    }
+
+    fn added_as(&self, index: u32, state: Lifecycle) -> Reply {
+        let node = self.node(index);
+        Reply::Added { key: node.key(index), path: node.path.clone(), state, generation: node.generation }
     }
 
     fn outcome(&self, index: u32, wait: &Wait, failure: Option<String>) -> Result<Reply, SupervisorError> {
