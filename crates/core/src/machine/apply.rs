@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use supervisor_api::{Cause, EventKind, Finding, SupervisorError};
+use supervisor_api::policy::RestartType;
+use supervisor_api::{Cause, EventKind, Finding, SupervisorError, SupervisorPath};
 
 use super::Machine;
 use super::life::News;
@@ -69,12 +70,17 @@ impl Machine {
                         "a child and a supervisor cannot take each other's place; give it another name";
                     mistake(node.path.as_str(), "kind", message.to_owned());
                 }
-                Some(spec) => nested.extend(spec.supervisor.as_deref().map(|below| (node.supervisor, below))),
+                Some(spec) => {
+                    nested.extend(spec.supervisor.as_deref().map(|below| (node.supervisor, below)));
+                    let fades = spec.policy.restart == RestartType::Temporary && !spec.policy.keeps_row;
+                    if let Some(dependant) = self.added_dependant(index).filter(|_| fades) {
+                        let message = format!("{dependant} depends on it, so it cannot be temporary");
+                        mistake(node.path.as_str(), "restart_policy", message);
+                    }
+                }
                 None if node.flags.declared => {
-                    let stays = |&&dependant: &&u32| !self.node(dependant).flags.declared;
-                    if let Some(&dependant) = node.dependants().iter().find(stays) {
-                        let message =
-                            format!("{} depends on it; remove that first", self.node(dependant).path);
+                    if let Some(dependant) = self.added_dependant(index) {
+                        let message = format!("{dependant} depends on it; remove that first");
                         mistake(node.path.as_str(), "", message);
                     }
                 }
@@ -84,6 +90,12 @@ impl Machine {
         for (sup, below) in nested {
             self.check_applicable(sup, below, findings);
         }
+    }
+
+    /// A child that an operator added, and that depends on this one.
+    fn added_dependant(&self, index: u32) -> Option<&SupervisorPath> {
+        let added = |&&dependant: &&u32| !self.node(dependant).flags.declared;
+        self.node(index).dependants().iter().find(added).map(|&dependant| &self.node(dependant).path)
     }
 
     fn reconcile(&mut self, sup: u32, resolved: ResolvedSupervisor, counts: &mut Counts) {
@@ -167,6 +179,13 @@ impl Machine {
         }
         node.policy = Arc::clone(&child.policy);
         self.account(index, true);
+        // The new spec names it, so it stays.
+        self.node_mut(index).flags.doomed = false;
+        if let Life::Stopping { then: Then::Remove, .. } | Life::Unresponsive { then: Then::Remove } =
+            self.node(index).life
+        {
+            self.redirect(index, Then::Start);
+        }
         if runs_else || decided_else {
             counts.changed += 1;
             let key = self.node(index).key(index);

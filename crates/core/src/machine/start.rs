@@ -180,8 +180,12 @@ impl Machine {
             Flow::Down { from, .. } | Flow::Delay { from, .. } => node.rank < from,
             Flow::Idle => false,
         };
-        let wanted =
-            node.life == Life::Declared || (node.life == Life::Stopped && node.flags.starts_when_bound);
+        let wanted = match node.life {
+            Life::Declared => true,
+            Life::Stopped => node.flags.starts_when_bound,
+            Life::Backoff { due, .. } => due <= self.now,
+            _ => false,
+        };
         if wanted && passed {
             self.try_start(key.index, Cause::Operator);
         }
