@@ -43,6 +43,7 @@
 compile_error!("supervisor-process needs Linux: pidfd, /proc and PR_SET_PDEATHSIG");
 
 mod between;
+mod child;
 mod environment;
 mod exit;
 mod group;
@@ -60,6 +61,7 @@ mod start_error;
 mod text;
 mod worker;
 
+pub use child::kind;
 pub use environment::INHERITED;
 pub use output::{BUDGET, Output, OutputLine, OutputLines, OutputSink, Stream, output};
 pub use probe::Probe;

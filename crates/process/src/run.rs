@@ -19,7 +19,7 @@ use crate::output::OutputLine;
 use crate::probe::LineSeen;
 use crate::processes::{self, Unconfined};
 use crate::running::Running;
-use crate::spec::{ProgramSpec, Readiness, new_run};
+use crate::spec::{Check, ProgramSpec, Readiness, new_run};
 use crate::start_error::reason;
 
 /// What a run needs from the one that it runs for: requests in, news out.
@@ -58,7 +58,15 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
         Err(error) => return Exit::failed(error.to_string()),
     };
     let progress = Progress::of(&spec.readiness);
-    let request = attend(spec, orders, &running, become_ready(spec, orders, &seen, &progress)).await;
+    let readiness = match &spec.readiness {
+        Readiness::Probe(check) => Some(become_ready(spec, check, orders, &seen, &progress)),
+        Readiness::Immediate => {
+            // Said before anything else is looked at: the program was executed, even if it is over already.
+            orders.ready();
+            None
+        }
+    };
+    let request = attend(spec, orders, &running, readiness).await;
     let id = running.id();
     let status = running.finish().await;
     let unconfined = processes::unconfined(name).await;
@@ -100,11 +108,11 @@ async fn attend<O: Orders>(
     spec: &ProgramSpec,
     orders: &O,
     running: &Running,
-    readiness: impl Future<Output = ()>,
+    readiness: Option<impl Future<Output = ()>>,
 ) -> Request {
     let mut request = Request::None;
     // Dropped at the first request: nobody probes a program that was told to end.
-    let mut readiness = Some(Box::pin(readiness));
+    let mut readiness = readiness.map(Box::pin);
     let mut exited = pin!(running.exited());
     loop {
         let readying = async {
@@ -131,18 +139,22 @@ async fn attend<O: Orders>(
     }
 }
 
-/// Tries the readiness probe until it succeeds, and says so.
-async fn become_ready<O: Orders>(spec: &ProgramSpec, orders: &O, seen: &LineSeen, progress: &Progress) {
-    if let Readiness::Probe(check) = &spec.readiness {
-        while let Err(error) = check.attempt(spec, seen).await {
-            if progress.heard(error.clone()) {
-                orders.phase(&format!("not ready: {error}"));
-            }
-            tokio::time::sleep(check.interval).await;
+/// Tries `check` until it succeeds, and says that the program is ready.
+async fn become_ready<O: Orders>(
+    spec: &ProgramSpec,
+    check: &Check,
+    orders: &O,
+    seen: &LineSeen,
+    progress: &Progress,
+) {
+    while let Err(error) = check.attempt(spec, seen).await {
+        if progress.heard(error.clone()) {
+            orders.phase(&format!("not ready: {error}"));
         }
-        orders.phase("");
+        tokio::time::sleep(check.interval).await;
     }
     progress.is_ready();
+    orders.phase("");
     orders.ready();
 }
 

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bench, Mark, end, exists, exit_of, failure_of, sh, zombies};
+use common::{Bench, Mark, end, exists, exit_of, failure_of, sh, until, zombies};
 use supervisor_api::Exit;
 use supervisor_process::{ProgramSpec, Signal};
 
@@ -90,9 +90,7 @@ async fn a_program_that_is_halted_by_a_signal_can_be_stopped() {
     let bench = Bench::new();
     let run = bench.start(sh("echo up=$$; kill -STOP $$; sleep 60"));
     let pid = bench.pid("up").await;
-    while !common::status(pid, "State").starts_with('T') {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    until("halted", || common::status(pid, "State").starts_with('T')).await;
     bench.stop();
     assert_eq!(end(run).await, Exit::Stopped);
 }
@@ -119,9 +117,7 @@ async fn no_zombie_is_left_by_a_hundred_runs_at_once() {
         assert_eq!(end(run).await, expected);
     }
     // Other tests of this file run beside this one; what is theirs is reaped in a moment.
-    while !zombies().is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    until("without a zombie", || zombies().is_empty()).await;
 }
 
 #[tokio::test]
@@ -134,9 +130,7 @@ async fn d16_a_dropped_run_kills_its_group_and_leaves_no_zombie() {
     run.abort();
     assert!(run.await.unwrap_err().is_cancelled());
     mark.until(0).await;
-    while exists(pid) {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    until("reaped", || !exists(pid)).await;
 }
 
 #[tokio::test]

@@ -10,9 +10,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use common::{LONG, Mark, exists, pids, status};
+use common::{Mark, exists, pids, status, until};
 use rustix::process::{Pid, Signal, kill_process};
 use supervisor_process::guardian::{self, GuardianError, Helper};
 
@@ -63,13 +62,13 @@ impl Supervisor {
     }
 
     async fn until_guardian(&self, wanted: impl Fn(u32) -> bool) -> u32 {
-        for _ in 0..LONG.as_millis() / 5 {
-            if let Some(pid) = self.guardian().filter(|pid| wanted(*pid)) {
-                return pid;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("no guardian came");
+        let mut found = None;
+        until("a guardian", || {
+            found = self.guardian().filter(|pid| wanted(*pid));
+            found.is_some()
+        })
+        .await;
+        found.unwrap()
     }
 
     /// SIGKILL, without a moment to clean up.
@@ -99,13 +98,7 @@ fn parent_of(pid: u32) -> Option<String> {
 }
 
 async fn until_gone(pid: u32) {
-    for _ in 0..LONG.as_millis() / 5 {
-        if !exists(pid) || status_if_any(pid).is_none_or(|state| state.starts_with('Z')) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("process {pid} does not end");
+    until("gone", || status_if_any(pid).is_none_or(|state| state.starts_with('Z'))).await;
 }
 
 fn status_if_any(pid: u32) -> Option<String> {
@@ -153,9 +146,7 @@ async fn a_guardian_that_dies_is_replaced_and_told_the_living_groups() {
     }
     assert_eq!(supervisor.mark.processes().len(), 5, "the death of a guardian kills nobody");
     // It has the group in its book when it holds the descriptor of its leader.
-    while open_descriptors(guardian) < 5 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("told", || open_descriptors(guardian) == 5).await;
     supervisor.kill();
     supervisor.mark.until(0).await;
 }

@@ -4,9 +4,8 @@
 mod common;
 
 use std::fs;
-use std::time::Duration;
 
-use common::{Bench, end, sh};
+use common::{Bench, end, sh, until};
 use supervisor_api::Exit;
 use supervisor_process::ProgramSpec;
 use supervisor_process::guardian::{self, GuardianError, Helper, Status};
@@ -22,9 +21,7 @@ fn book() -> usize {
 }
 
 async fn until_book_has(count: usize) {
-    while book() != count {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(&format!("{count} groups in the book"), || book() == count).await;
 }
 
 #[tokio::test]
@@ -57,9 +54,7 @@ async fn groups_are_in_the_book_from_their_birth_to_their_end_and_failed_starts_
     let late = Bench::new();
     let late_run = late.start(sh("echo up=1; exec sleep 60"));
     late.word("up=").await;
-    while status().replaced == 0 || status().pid.is_none() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("replaced", || status().replaced == 1 && status().pid.is_some()).await;
     assert_eq!(status().groups, 6);
     until_book_has(6).await;
 

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Bench, LONG, Mark, end, exists, sh, status};
+use common::{Bench, LONG, Mark, end, exists, sh, status, until};
 use supervisor_api::Exit;
 use tokio::time::Instant;
 
@@ -99,9 +99,7 @@ async fn each_run_is_told_of_its_own_escapes_only() {
 #[tokio::test]
 async fn a_child_of_somebody_else_in_this_process_is_not_reaped_by_us() {
     let mut own = std::process::Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
-    while !status(own.id(), "State").starts_with('Z') {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("dead", || status(own.id(), "State").starts_with('Z')).await;
     assert_eq!(end(Bench::new().start(sh("exit 0"))).await, Exit::Completed);
     assert!(exists(own.id()));
     assert_eq!(own.wait().unwrap().code(), Some(7));

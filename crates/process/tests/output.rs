@@ -6,7 +6,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Bench, LONG, end, sh};
+use common::{Bench, end, sh, until};
 use supervisor_api::Exit;
 use supervisor_process::{BUDGET, MAX_LINE, Output, ProgramSpec, Stream, output};
 
@@ -119,12 +119,7 @@ async fn a_program_that_closes_its_output_runs_on() {
     let bench = Bench::new();
     let run = bench.start(sh("echo pid=$$; exec >/dev/null 2>&1; exec sleep 60"));
     let pid = bench.pid("pid").await;
-    let look = async {
-        while std::fs::read(format!("/proc/{pid}/cmdline")).unwrap() != b"sleep\x0060\0" {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(LONG, look).await.unwrap();
+    until("asleep", || std::fs::read(format!("/proc/{pid}/cmdline")).unwrap() == b"sleep\x0060\0").await;
     assert!(!run.is_finished());
     bench.stop();
     assert_eq!(end(run).await, Exit::Stopped);

@@ -55,6 +55,12 @@ async fn d19_immediate_is_ready_when_executed_and_never_when_it_cannot_be() {
     let bench = Bench::new();
     assert!(matches!(end(bench.start(ProgramSpec::new("/no/such"))).await, Exit::Failed { .. }));
     assert!(!bench.seen().ready);
+    // Executed is started, however soon it is over.
+    for _ in 0..50 {
+        let bench = Bench::new();
+        end(bench.start(ProgramSpec::new("true"))).await;
+        assert!(bench.seen().ready);
+    }
 }
 
 #[tokio::test]

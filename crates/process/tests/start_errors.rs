@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use common::{failure_of, zombies};
+use common::{failure_of, until, zombies};
 use supervisor_process::ProgramSpec;
 
 fn file(dir: &Path, name: &str, content: &[u8], mode: u32) -> PathBuf {
@@ -27,9 +27,7 @@ async fn no_zombie_is_left_by_a_failed_start() {
         failure_of(ProgramSpec::new("/etc/passwd")).await;
     }
     // Other tests of this file start programs beside this one; those are gone in a moment.
-    while !zombies().is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    until("without a zombie", || zombies().is_empty()).await;
 }
 
 #[tokio::test]

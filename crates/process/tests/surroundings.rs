@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::AsRawFd;
 
-use common::{Bench, end, exit_of, sh, status};
+use common::{Bench, end, exit_of, sh, status, until};
 use supervisor_api::Exit;
 use supervisor_process::ProgramSpec;
 
@@ -25,9 +25,7 @@ async fn look_at<T>(spec: ProgramSpec, look: impl FnOnce(u32) -> T) -> T {
     let run = bench.start(spec);
     let pid = bench.pid("pid").await;
     // The shell says its id and then executes the program that is looked at.
-    while fs::read(format!("/proc/{pid}/cmdline")).unwrap() != b"sleep\x0060\0" {
-        tokio::task::yield_now().await;
-    }
+    until("asleep", || fs::read(format!("/proc/{pid}/cmdline")).unwrap() == b"sleep\x0060\0").await;
     let seen = look(pid);
     bench.kill();
     end(run).await;

@@ -13,7 +13,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Longer than anything here takes on a busy machine. Reaching it is a failure.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+/// Looks every few milliseconds until `so`.
+pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + LONG;
+    while !so() {
+        assert!(tokio::time::Instant::now() < deadline, "never {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
 
 /// The one that a program runs for.
 #[derive(Clone)]
@@ -184,18 +193,14 @@ impl Mark {
 
     /// Waits until the number of living processes with the mark is `count`.
     pub(crate) async fn until(&self, count: usize) -> BTreeMap<u32, String> {
-        let deadline = tokio::time::Instant::now() + LONG;
-        loop {
-            let processes = self.processes();
-            if processes.len() == count {
-                return processes;
-            }
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "wanted {count} processes, there are {processes:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until(&format!("{count} processes of {self:?}"), || self.processes().len() == count).await;
+        self.processes()
+    }
+}
+
+impl std::fmt::Debug for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Mark").field(&self.0).field(&self.processes()).finish()
     }
 }
 
