@@ -292,15 +292,27 @@ impl Machine {
     fn take_out(&mut self, index: u32) {
         match self.node(index).life {
             Life::Starting | Life::Running => self.stop_later(index, Then::Remove),
-            Life::Stopping { .. } | Life::Unresponsive { .. } => self.redirect(index, Then::Remove),
+            Life::Stopping { .. } | Life::Unresponsive { .. } => {
+                self.node_mut(index).flags.reload = true;
+                self.redirect(index, Then::Remove);
+            }
             _ => self.remove(index, News::new(EventKind::ChildRuntimeStateRemoved, Cause::Reload)),
         }
     }
 
     /// Puts a stop at the end of the line of its supervisor: they are done one at a time.
     fn stop_later(&mut self, index: u32, then: Then) {
-        self.node_mut(index).flags.reload = true;
         let sup = self.node(index).parent;
+        let line = &mut self.sup_mut(sup).line;
+        if let Some((_, planned)) = line.iter_mut().find(|(node, _)| *node == index) {
+            // What an operator wants of it holds, unless it leaves the tree.
+            if then == Then::Remove {
+                *planned = then;
+                self.node_mut(index).flags.reload = true;
+            }
+            return;
+        }
+        self.node_mut(index).flags.reload = true;
         self.sup_mut(sup).line.push_back((index, then));
         self.queue_flow(sup);
     }

@@ -105,7 +105,7 @@ impl Machine {
     }
 
     /// An operator's restart or resume: a clean streak and a clean budget of its own (D10, D17).
-    fn forgive(&mut self, index: u32) {
+    pub(super) fn forgive(&mut self, index: u32) {
         let node = self.node_mut(index);
         node.flags.forgiven = true;
         node.own_charges = None;
@@ -121,6 +121,9 @@ impl Machine {
         let refuse = |message: String| Err(SupervisorError::InvalidTransition { message });
         if node.parent == NONE {
             return refuse(format!("the root takes no {verb}; use shutdown_tree, or name a child"));
+        }
+        if node.flags.reload && !node.flags.declared && verb != ControlVerb::Remove {
+            return refuse(format!("{} is being removed: the new spec does not name it", node.path));
         }
         let permitted = match verb {
             ControlVerb::Restart => node.policy.permissions.allow_restart,

@@ -72,6 +72,11 @@ impl Machine {
     fn start_in_wave(&mut self, index: u32, wave: Wave) {
         let left_out = std::mem::take(&mut self.node_mut(index).flags.left_out);
         if left_out || self.node(index).flags.doomed || !self.is_revivable(index) {
+            if self.node(index).life == Life::Declared {
+                // Its primary rests, so it rests too; the initial start does not wait for it.
+                let cause = self.cause_of(index, Then::WithPrimary);
+                self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, cause));
+            }
             // Whoever waits for it learns that the plan leaves it as it is.
             if self.node(index).flags.awaited {
                 self.settle_waits(index);
@@ -246,7 +251,7 @@ impl Machine {
         let passed = if cursor == NONE { 0 } else { self.node(cursor).rank + 1 };
         for on in self.node(index).depends_on().to_vec() {
             let node = self.node(on);
-            if node.rank >= from.max(passed) && matches!(node.life, Life::Starting | Life::Running) {
+            if node.rank >= from.max(passed) && node.life.can_be_waited_for() && !node.flags.swept {
                 self.sweep(on);
             }
         }
@@ -315,8 +320,15 @@ impl Machine {
 
     /// Whether a plan that is under way will start this child.
     pub(super) fn plan_will_start(&self, index: u32) -> bool {
-        let flags = &self.node(index).flags;
-        self.plan_is_ahead(index) && !flags.left_out && !flags.doomed && self.is_revivable(index)
+        let node = self.node(index);
+        let included = match node.life {
+            Life::Declared | Life::Waiting { .. } | Life::Backoff { .. } => true,
+            Life::Stopped | Life::Completed | Life::Failed => true,
+            Life::Unresponsive { then } => !then.is_commanded(),
+            _ => false,
+        };
+        let flags = &node.flags;
+        included && !flags.left_out && !flags.doomed && self.plan_is_ahead(index) && self.is_revivable(index)
     }
 
     /// The group is down: it starts when the longest delay in it is over.

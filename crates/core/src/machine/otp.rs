@@ -33,6 +33,9 @@ impl Machine {
             let path = self.node(self.sup(node.parent).node).path.to_string();
             return Err(SupervisorError::NoSuchSupervisor { path });
         }
+        if self.node(index).flags.reload && !self.node(index).flags.declared {
+            return refuse("it is being removed: the new spec does not name it");
+        }
         self.check_manner(index, verb, address)?;
         let column = match node.life {
             life if life.is_live() => Column::Running,

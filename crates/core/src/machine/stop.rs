@@ -251,7 +251,14 @@ impl Machine {
                     self.redirect(index, then);
                 }
                 // It ended by itself before its turn came; what was wanted of it is done all the same.
-                _ if then != Then::WaitDependency => self.settle_idle(index, then),
+                // A new spec restarts what runs; what rests takes it up when it starts.
+                _ if then == Then::Start && self.node(index).flags.reload => {}
+                _ if then != Then::WaitDependency => {
+                    if then == Then::Start {
+                        self.forgive(index);
+                    }
+                    self.settle_idle(index, then);
+                }
                 _ => {}
             }
         }
