@@ -1,7 +1,7 @@
 //! Applying a new spec: decision D12, and R93-R95 as they hold for it.
 
 use supervisor_api::policy::{AutoShutdown, Grace, RestartType};
-use supervisor_api::{Cause, EventKind, Lifecycle, SupervisorError};
+use supervisor_api::{Cause, EventKind, Exit, Lifecycle, SupervisorError};
 use supervisor_core::{End, Reply};
 use supervisor_testkit::*;
 
@@ -217,4 +217,111 @@ fn d12_r95_automatic_shutdown_changes_live_and_fires_only_later() {
     assert_eq!(bench.ended(), None, "later exits use the new values");
     let ticket = bench.apply(tree(AutoShutdown::Never, true));
     bench.refused(ticket);
+}
+
+#[test]
+fn d12_d10_a_child_that_is_paused_while_the_spec_is_being_applied_stays_paused() {
+    let slow = quick("gone").always(Run::healthy().stops_after(secs(1)));
+    let mut bench = Bench::launch(one_for_one([quick("a"), slow]));
+    let ticket = bench.apply(one_for_one([quick("a").version(2)]));
+    bench.pause("a");
+    bench.pass(secs(1));
+    bench.ok(ticket);
+    assert_eq!(bench.state("a"), Lifecycle::Paused);
+    bench.resume("a");
+    assert_eq!(bench.state("a"), Lifecycle::Running);
+}
+
+#[test]
+fn d12_d5_what_is_in_a_row_changes_only_with_an_event() {
+    // The bench compares rows with events after every input.
+    let mut bench = Bench::launch(one_for_one([perm("a").steps(ms(0), ms(0))]).unlimited());
+    bench.crash("a");
+    bench.crash("a");
+    let ticket = bench.apply(one_for_one([perm("a").steps(ms(0), ms(0)).version(2).unbound()]));
+    bench.ok(ticket);
+    assert!(!bench.state("a").is_live());
+    bench.bind("a");
+    assert_eq!((bench.state("a"), bench.generation("a")), (Lifecycle::Running, 4));
+}
+
+#[test]
+fn d12_a_child_whose_body_is_unbound_live_does_not_claim_to_start() {
+    let mut bench = Bench::launch(one_for_one([quick("a")]).unlimited());
+    bench.apply(one_for_one([quick("a").unbound()]).unlimited());
+    if bench.living().contains(&"a".to_owned()) {
+        bench.crash("a");
+    }
+    assert!(!bench.state("a").is_live(), "{} without a run", bench.state("a"));
+    bench.bind("a");
+    assert_eq!(bench.state("a"), Lifecycle::Running);
+}
+
+#[test]
+fn d12_d11_a_spec_that_makes_temporary_what_an_added_child_depends_on_is_refused() {
+    let mut bench = Bench::launch(one_for_one([quick("db")]));
+    let add = bench.add("/", quick("api").after(["db"]));
+    bench.ok(add);
+    let ticket = bench.apply(one_for_one([temp("db")]));
+    let error = bench.refused(ticket).to_string();
+    assert!(error.contains("api"), "{error}");
+    assert_eq!((bench.state("db"), bench.generation("db")), (Lifecycle::Running, 1));
+}
+
+#[test]
+fn d12_d10_a_pause_that_is_still_under_way_holds_through_an_apply() {
+    let api = || quick("api").after(["db"]).always(Run::healthy().stops_after(secs(1)));
+    let db = || quick("db").restart_dependants();
+    let mut bench = Bench::launch(one_for_one([db(), api()]));
+    let pause = bench.pause("db");
+    let ticket = bench.apply(one_for_one([db().version(2), api()]));
+    bench.pass(secs(5));
+    bench.ok(pause);
+    bench.ok(ticket);
+    assert_eq!([bench.state("db"), bench.state("api")], [Lifecycle::Paused, Lifecycle::Waiting]);
+}
+
+#[test]
+fn d12_d10_a_child_that_is_quarantined_while_the_spec_is_being_applied_stays_so() {
+    let slow = quick("gone").always(Run::healthy().stops_after(secs(1)));
+    let a = || quick("a").optional().budget(0, secs(60));
+    let mut bench = Bench::launch(one_for_one([a(), slow]));
+    let ticket = bench.apply(one_for_one([a().version(2)]));
+    bench.crash("a");
+    bench.pass(secs(1));
+    bench.ok(ticket);
+    assert_eq!(bench.state("a"), Lifecycle::Quarantined);
+}
+
+#[test]
+fn d12_d8_a_child_that_is_being_removed_and_stands_in_the_new_spec_comes_again() {
+    let immortal = quick("x").grace(secs(1)).run(1, Run::healthy().immortal());
+    let mut bench = Bench::launch(one_for_one([immortal]));
+    bench.remove("x");
+    bench.pass(secs(2));
+    assert_eq!(bench.state("x"), Lifecycle::Unresponsive);
+    let old = bench.key("x");
+    let ticket = bench.apply(one_for_one([quick("x"), quick("api").after(["x"])]));
+    bench.take();
+    bench.end_key(old, Exit::Aborted);
+    if bench.reply(ticket).is_some_and(Result::is_err) {
+        assert_eq!(bench.find("x"), None, "refused: it goes");
+        return;
+    }
+    bench.ok(ticket);
+    assert_eq!([bench.state("x"), bench.state("api")], [Lifecycle::Running; 2], "{:?}", bench.take());
+}
+
+#[test]
+fn d12_what_the_spec_no_longer_has_goes_whatever_is_asked_of_it_meanwhile() {
+    for call in [Bench::restart, Bench::pause, Bench::quarantine, Bench::terminate] {
+        let slow = quick("slow").always(Run::healthy().stops_after(secs(1)));
+        let mut bench = Bench::launch(one_for_one([quick("a"), quick("gone"), slow]));
+        let ticket = bench.apply(one_for_one([quick("a")]));
+        call(&mut bench, "gone");
+        bench.pass(secs(2));
+        bench.ok(ticket);
+        assert_eq!((bench.find("gone"), bench.living()), (None, vec!["a".to_owned()]));
+        assert_eq!(bench.unanswered(), [0; 0]);
+    }
 }

@@ -203,6 +203,18 @@ fn d11_a_child_that_is_added_can_depend_on_siblings_and_waits_for_them() {
     }
 }
 
+#[test]
+fn d11_a_child_that_is_being_removed_cannot_be_depended_on() {
+    let slow = quick("db").always(Run::healthy().stops_after(secs(1)));
+    let mut bench = Bench::launch(one_for_one([slow, quick("x")]));
+    let remove = bench.remove("db");
+    let add = bench.add("/", quick("api").after(["db"]));
+    bench.refused(add);
+    bench.pass(secs(1));
+    bench.ok(remove);
+    assert_eq!((bench.find("db"), bench.find("api")), (None, None));
+}
+
 // ---- D15 ----
 
 fn with_sidecar() -> Tree {

@@ -273,6 +273,29 @@ fn r64_once_shutdown_has_begun_nothing_starts_and_late_exits_are_consumed() {
 }
 
 #[test]
+fn r64_nothing_below_restarts_while_the_tree_ends_whatever_ends_it() {
+    let tree = || {
+        let below = one_for_one([perm("x"), perm("y").explicit().run(2, Run::ready_after(ms(10)))]);
+        one_for_one([sup("s", below), slow("b"), tran("c").significant()])
+            .auto_shutdown(supervisor_api::policy::AutoShutdown::AnySignificant)
+            .budget(0, secs(5))
+    };
+    let ends: [fn(&mut Bench); 3] = [|b| b.crash("c"), |b| b.finish("c"), |b| _ = b.shutdown()];
+    for end in ends {
+        let mut bench = Bench::launch(otp(tree()));
+        end(&mut bench);
+        bench.pass(ms(100));
+        bench.take();
+        bench.crash("s/x");
+        bench.crash("s/y");
+        bench.pass(ms(100));
+        let trace = bench.take();
+        assert!(!trace.iter().any(|line| line.starts_with("start ")), "{trace:?}");
+        assert!(bench.ended().is_some());
+    }
+}
+
+#[test]
 fn r100_d20_what_is_asked_for_during_a_shutdown_is_answered_promptly_and_starts_nothing() {
     let mut bench = Bench::launch(one_for_one([perm("a"), perm("done"), slow("b")]));
     bench.pause("done");
@@ -396,4 +419,23 @@ fn d19_concurrent_stop_asks_whatever_nobody_running_depends_on() {
     assert_eq!(bench.take(), ["down api", "stop db"]);
     bench.pass(ms(200));
     assert_eq!(bench.take(), ["down db", "done shutdown"]);
+}
+
+#[test]
+fn d19_r57_a_concurrent_stop_waits_also_for_whom_somebody_else_is_stopping() {
+    let stops = |name, span| perm(name).always(Run::healthy().stops_after(span));
+    let below = || one_for_one([stops("db", secs(1)), stops("api", ms(200)).after(["db"])]).concurrent();
+    let before: fn(&mut Bench) = |bench| _ = bench.quarantine("s/db");
+    let nothing: fn(&mut Bench) = |_| ();
+    for (first, then) in [(before, nothing), (nothing, before)] {
+        let mut bench = Bench::launch(one_for_one([sup("s", below()), perm("a")]));
+        first(&mut bench);
+        let remove = bench.remove("s");
+        then(&mut bench);
+        bench.pass(ms(999));
+        assert_eq!(bench.reply(remove), None, "the bench still runs: {:?}", bench.living());
+        bench.pass(ms(1_000));
+        bench.ok(remove);
+        assert_eq!((bench.find("s"), bench.living()), (None, vec!["a".to_owned()]));
+    }
 }
