@@ -1,15 +1,15 @@
-//! Runs a program that does not outlive this one, however this one ends.
+//! A tree whose programs do not outlive it, however it ends.
 //!
-//! `cargo run -p supervisor-process --example guarded -- sh -c 'sleep 1000 & sleep 1000'`, then kill it with
-//! SIGKILL from another terminal: both sleeps are gone. With `--helper PATH` another binary serves as the
-//! guardian, with `--no-guardian` there is none, and the first sleep lives on.
+//! `cargo run -p supervisor-process --example guarded -- sh -c 'sleep 1000 & sleep 1000'` runs that program as a job.
+//! Kill the example with SIGKILL from another terminal: both sleeps are gone. With `--helper PATH` another
+//! binary serves as the guardian. With `--no-guardian` there is none, and the first sleep lives on.
 
 use std::error::Error;
 use std::path::PathBuf;
 
-use supervisor_api::Exit;
+use supervisor_process::ProgramSpec;
 use supervisor_process::guardian::{self, Helper};
-use supervisor_process::{Orders, OutputLine, ProgramSpec, Unconfined};
+use tokio_supervisor::{Lifecycle, LogItem, Role, Supervisor, SupervisorSpec};
 
 fn main() -> Result<(), Box<dyn Error>> {
     // Before everything else: this binary is its own guardian when it is executed again.
@@ -26,41 +26,32 @@ fn main() -> Result<(), Box<dyn Error>> {
         _ => guardian::start(Helper::ThisBinary)?,
     }
     let program = words.next().ok_or("name a program to run")?;
-    let spec = ProgramSpec::new(program).args(words);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let exit = runtime.block_on(supervisor_process::run(&spec, &Terminal));
-    match exit {
-        Exit::Completed => Ok(()),
-        exit => Err(exit.to_string().into()),
-    }
+    runtime.block_on(supervise(ProgramSpec::new(program).args(words)))
 }
 
-/// Shows what the program writes, and never asks it to stop.
-#[derive(Clone)]
-struct Terminal;
-
-impl Orders for Terminal {
-    async fn stopping(&self) {
-        std::future::pending().await
-    }
-
-    async fn killed(&self) {
-        std::future::pending().await
-    }
-
-    fn ready(&self) {}
-
-    fn phase(&self, _text: &str) {}
-
-    #[expect(clippy::print_stdout, reason = "showing it is what this example does")]
-    fn output(&self, line: OutputLine) {
-        println!("{line}");
-    }
-
-    #[expect(clippy::print_stderr, reason = "showing it is what this example does")]
-    fn unconfined(&self, processes: &[Unconfined]) {
-        for process in processes {
-            eprintln!("unconfined: {} ({})", process.pid, process.name);
+#[expect(clippy::print_stdout, reason = "showing what the program writes is what this example does")]
+async fn supervise(program: ProgramSpec) -> Result<(), Box<dyn Error>> {
+    let handle = Supervisor::launch(SupervisorSpec::root([program.into_child("program").role(Role::Job)]))?;
+    let (mut logs, mut events) = (handle.logs_after(0), handle.events_after(0));
+    let showing = tokio::spawn(async move {
+        while let Some(item) = logs.next().await {
+            if let LogItem::Line(line) = item {
+                println!("{}", line.message);
+            }
         }
+    });
+    while let Some(item) = events.next().await {
+        let lifecycle = item.event().map(|event| event.event.row.lifecycle);
+        if matches!(lifecycle, Some(Lifecycle::Completed | Lifecycle::Failed)) {
+            break;
+        }
+    }
+    let exits = handle.exits("program")?;
+    handle.shutdown("guarded", "the program has ended").await?;
+    showing.await?;
+    match exits.last() {
+        Some(last) if !last.exit.is_clean() => Err(last.exit.to_string().into()),
+        _ => Ok(()),
     }
 }

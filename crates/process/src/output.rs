@@ -184,26 +184,68 @@ pub(crate) async fn pump(pipe: Receiver, stream: Stream, mut each: impl FnMut(Ou
     let mut splitter = Splitter::default();
     let mut each = move |text, truncated| each(OutputLine { stream, text, truncated });
     loop {
-        // A pipe that is never empty is always readable: without this a flood would hold the worker.
-        tokio::task::consume_budget().await;
         if pipe.readable().await.is_err() {
             break;
         }
-        // On the stack for the length of this turn: a silent program costs no buffer.
-        let mut chunk = [0; 16 * 1024];
-        match pipe.try_read(&mut chunk) {
-            Ok(0) => break,
-            Ok(read) => splitter.feed(&chunk[..read], &mut each),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Err(_) => break,
+        match read_once(&pipe, &mut splitter, &mut each) {
+            Read::All => {}
+            // A pipe that is never empty is always readable. A flood has its turn like everybody else.
+            Read::Part => tokio::task::yield_now().await,
+            Read::End => break,
         }
     }
     splitter.finish(&mut each);
 }
 
+enum Read {
+    /// Nothing is left for now.
+    All,
+    /// There may be more.
+    Part,
+    /// There will be no more.
+    End,
+}
+
+fn read_once(pipe: &Receiver, splitter: &mut Splitter, each: impl FnMut(String, bool)) -> Read {
+    // On the stack for the length of this turn: a silent program costs no buffer.
+    let mut chunk = [0; 16 * 1024];
+    match pipe.try_read(&mut chunk) {
+        Ok(0) => Read::End,
+        Ok(read) => {
+            splitter.feed(&chunk[..read], each);
+            if read == chunk.len() { Read::Part } else { Read::All }
+        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+            Read::All
+        }
+        Err(_) => Read::End,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_flood_has_its_turn_like_everybody_else() {
+        use std::io::Write;
+
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(&b"x\n".repeat(32 * 1024)).unwrap();
+        drop(writer);
+        let lines = std::rc::Rc::new(std::cell::Cell::new(0));
+        let count = std::rc::Rc::clone(&lines);
+        let pipe = Receiver::from_owned_fd(reader.into()).unwrap();
+        let mut pump = Box::pin(pump(pipe, Stream::Stdout, move |_| count.set(count.get() + 1)));
+        let mut turns = Vec::new();
+        // Each turn of the loop is one poll, as a runtime would do it between other tasks.
+        while std::future::poll_fn(|cx| std::task::Poll::Ready(pump.as_mut().poll(cx).is_pending())).await {
+            turns.push(lines.take());
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(turns.iter().sum::<i32>() + lines.get(), 32 * 1024);
+        assert!(turns.iter().all(|lines| *lines <= 8 * 1024), "{turns:?}");
+    }
 
     fn line(text: &str) -> OutputLine {
         OutputLine { stream: Stream::Stdout, text: text.into(), truncated: false }

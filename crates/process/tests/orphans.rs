@@ -25,6 +25,21 @@ async fn when_a_program_ends_by_itself_the_rest_of_its_group_is_gone_before_the_
 }
 
 #[tokio::test]
+async fn the_run_returns_only_when_a_member_that_takes_long_to_die_is_gone() {
+    let bench = Bench::new();
+    let dir = tempfile::tempdir().unwrap();
+    // `tail` keeps what it cannot yet cut into lines: memory that the kernel needs its time to take back.
+    let script = "{ head -c 300000000 /dev/zero; touch full; sleep 60; } | tail >/dev/null 2>&1 & echo pid=$!; \
+                  until test -e full; do sleep 0.01; done";
+    let run = bench.start(sh(script).working_dir(dir.path()));
+    let pid = bench.pid("pid").await;
+    assert_eq!(end(run).await, Exit::Completed);
+    // Dead members may wait for their new parent to reap them; they hold nothing any more.
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    assert!(status.is_empty() || status.contains("\nState:\tZ"), "{status}");
+}
+
+#[tokio::test]
 async fn a_daemon_that_only_forks_twice_stays_in_the_group_and_dies_with_it() {
     let (bench, mark) = (Bench::new(), Mark::new());
     let dir = tempfile::tempdir().unwrap();
