@@ -207,13 +207,14 @@ pub enum Reply {
     },
     /// What a command on a child did.
     Control(ChildControlOutcome),
-    /// The spec was applied: how many children were added, removed, changed and left alone.
+    /// The spec was applied: how many children were added, removed, changed and left alone. A supervisor that
+    /// is added or removed counts as one, with all below it.
     Applied {
         /// New children.
         added: u32,
         /// Children that are gone.
         removed: u32,
-        /// Children with a new spec, restarted or not.
+        /// Children with a new spec or new dependencies, restarted or not.
         changed: u32,
         /// Children left alone; they keep their generation.
         unchanged: u32,

@@ -14,8 +14,9 @@ use supervisor_api::{Cause, EventKind, Finding, SupervisorError, SupervisorPath}
 use super::Machine;
 use super::life::News;
 use super::node::{Flow, Life, NONE, Then, Wave};
+use super::timers::NEVER;
 use crate::face::{Effect, Reply, Ticket};
-use crate::resolve::{FixedState, ResolvedChild, ResolvedSupervisor, resolve};
+use crate::resolve::{ChildPolicy, FixedState, ResolvedChild, ResolvedSupervisor, resolve};
 use crate::spec::SupervisorDecl;
 
 /// How many children a new spec touches, and how.
@@ -140,12 +141,14 @@ impl Machine {
         let mut order = Vec::with_capacity(children.len());
         let mut restarted = Vec::new();
         let mut links = Vec::with_capacity(children.len());
-        let mut fresh = Vec::new();
+        let (mut fresh, mut same) = (Vec::new(), Vec::new());
         for mut child in children {
             links.push((std::mem::take(&mut child.depends_on), child.primary.take()));
             let index = match self.find_index(above.child(&child.id).as_str()) {
                 Some(index) => {
-                    self.adopt(index, child, counts, &mut restarted);
+                    if !self.adopt(index, child, counts, &mut restarted) {
+                        same.push(index);
+                    }
                     index
                 }
                 None => {
@@ -157,7 +160,10 @@ impl Machine {
             };
             order.push(index);
         }
-        self.relink(&order, links);
+        let moved = self.relink(&order, links);
+        let moved = same.iter().filter(|index| moved.contains(index)).count() as u32;
+        counts.changed += moved;
+        counts.unchanged += same.len() as u32 - moved;
         for index in fresh {
             self.announce_new(index);
             self.tell(index, News::new(EventKind::ChildDeclarationAccepted, Cause::Reload));
@@ -165,17 +171,31 @@ impl Machine {
         (order, restarted)
     }
 
-    /// Gives a child of the tree its new spec.
-    fn adopt(&mut self, index: u32, child: ResolvedChild, counts: &mut Counts, restarted: &mut Vec<u32>) {
+    /// Gives a child of the tree its new spec. Says whether that differs from the old one.
+    fn adopt(
+        &mut self,
+        index: u32,
+        child: ResolvedChild,
+        counts: &mut Counts,
+        restarted: &mut Vec<u32>,
+    ) -> bool {
         let node = self.node(index);
         let body = child.body.map_or(NONE, |(body, _)| body);
-        let (runs_else, decided_else) = (node.body != body, node.policy != child.policy);
+        let runs_else = node.body != body;
+        let supervised_else = child
+            .supervisor
+            .as_deref()
+            .is_some_and(|below| self.sup(node.supervisor).context.policy != below.context.policy);
+        let decided_else = node.policy != child.policy || supervised_else;
+        let old = Arc::clone(&node.policy);
         self.account(index, false);
         let node = self.node_mut(index);
         node.flags.declared = true;
         node.body = body;
         if let Some((_, bound)) = child.body {
-            node.flags.bound = bound;
+            // What was registered meanwhile for the same body stays so.
+            node.flags.bound_late &= !runs_else;
+            node.flags.bound = bound || node.flags.bound_late;
         }
         node.policy = Arc::clone(&child.policy);
         self.account(index, true);
@@ -186,6 +206,7 @@ impl Machine {
         {
             self.redirect(index, Then::Start);
         }
+        self.take_up_deadlines(index, &old);
         if runs_else || decided_else {
             counts.changed += 1;
             let key = self.node(index).key(index);
@@ -194,8 +215,6 @@ impl Machine {
                 body: child.body.map(|(body, _)| body),
                 policy: child.policy,
             });
-        } else {
-            counts.unchanged += 1;
         }
         if runs_else {
             restarted.push(index);
@@ -204,18 +223,37 @@ impl Machine {
             let sup = self.node(index).supervisor;
             self.reconcile(sup, *below, counts);
         }
+        runs_else || decided_else
     }
 
-    /// Replaces the links among declared children; those of operators' additions stay.
-    fn relink(&mut self, order: &[u32], links: Vec<(Vec<u32>, Option<u32>)>) {
-        let mut additions = Vec::new();
-        for &index in order {
-            for &dependant in self.node(index).dependants() {
-                if !self.node(dependant).flags.declared {
-                    additions.push((dependant, index));
-                }
+    /// A promise, or a limit, that is new or gone holds for the run that is on (D12: applied live).
+    fn take_up_deadlines(&mut self, index: u32, old: &ChildPolicy) {
+        let node = self.node(index);
+        let (new, since) = (Arc::clone(&node.policy), node.since);
+        if node.life == Life::Running && old.heartbeat != new.heartbeat {
+            let node = self.node_mut(index);
+            (node.misses, node.due) = (0, NEVER);
+            self.await_beat(index);
+        }
+        if self.node(index).life == Life::Starting && old.ready_within != new.ready_within {
+            self.node_mut(index).due = NEVER;
+            if let Some(limit) = new.ready_within {
+                self.set_due(index, since.saturating_add(limit));
             }
         }
+    }
+
+    /// Replaces the links among declared children; those of operators' additions stay. Says who depends on
+    /// others than before.
+    fn relink(&mut self, order: &[u32], links: Vec<(Vec<u32>, Option<u32>)>) -> Vec<u32> {
+        let mut additions = Vec::new();
+        for &index in order {
+            let node = self.node(index);
+            let added = |&&other: &&u32| !self.node(other).flags.declared;
+            additions.extend(node.dependants().iter().filter(added).map(|&other| (other, vec![index], None)));
+            additions.extend(node.sidecars().iter().filter(added).map(|&other| (other, vec![], Some(index))));
+        }
+        let before: Vec<_> = order.iter().map(|&index| self.links_of(index)).collect();
         for &index in order {
             self.unlink(index);
         }
@@ -223,9 +261,18 @@ impl Machine {
             let depends_on = depends_on.into_iter().map(|at| order[at as usize]).collect();
             self.link(index, depends_on, primary.map(|at| order[at as usize]));
         }
-        for (dependant, on) in additions {
-            self.link(dependant, vec![on], None);
+        for (index, depends_on, primary) in additions {
+            self.link(index, depends_on, primary);
         }
+        let moved = order.iter().zip(before).filter(|(index, before)| self.links_of(**index) != *before);
+        moved.map(|(&index, _)| index).collect()
+    }
+
+    fn links_of(&self, index: u32) -> (Vec<u32>, Option<u32>) {
+        let node = self.node(index);
+        let mut depends_on = node.depends_on().to_vec();
+        depends_on.sort_unstable();
+        (depends_on, node.primary())
     }
 
     /// Declared children in the order of the spec, what is being removed before them, additions last (R9).
@@ -246,6 +293,7 @@ impl Machine {
         }
         order.extend(declared);
         order.extend(additions);
+        self.leave_out_visited(sup);
         self.reorder(sup, &order);
         let lowest = in_scope.iter().map(|&index| self.node(index).rank).min();
         let last = self.sup(sup).last;
@@ -253,6 +301,26 @@ impl Machine {
             (Flow::Down { from, cursor, .. }, Some(lowest)) => (*from, *cursor) = (lowest, last),
             (Flow::Delay { from, .. }, Some(lowest)) => *from = lowest,
             _ => {}
+        }
+        let first = self.sup(sup).first;
+        if let Flow::Up { cursor, begun, .. } = &mut self.sup_mut(sup).flow {
+            (*cursor, *begun) = (first, false);
+        }
+    }
+
+    /// A wave that is under way begins again over the new order; what it has visited and what rests since is not
+    /// started once more.
+    fn leave_out_visited(&mut self, sup: u32) {
+        let Flow::Up { cursor, begun, .. } = self.sup(sup).flow else { return };
+        for index in self.indices(sup).collect::<Vec<_>>() {
+            if index == cursor && !begun {
+                return;
+            }
+            let node = self.node_mut(index);
+            node.flags.left_out = matches!(node.life, Life::Stopped | Life::Completed | Life::Failed);
+            if index == cursor {
+                return;
+            }
         }
     }
 

@@ -152,6 +152,8 @@ pub(crate) struct Flags {
     pub(crate) declared: bool,
     /// The driver can spawn it.
     pub(crate) bound: bool,
+    /// It was declared unbound, and what it runs was registered later.
+    pub(crate) bound_late: bool,
     /// A new spec took away what it runs while it ran.
     pub(crate) starts_when_bound: bool,
     /// The next start is an automatic restart.
@@ -269,6 +271,7 @@ impl Node {
                 declared: true,
                 bound: true,
                 starts_when_bound: false,
+                bound_late: false,
                 again: false,
                 grow: false,
                 forgiven: false,

@@ -169,7 +169,8 @@ impl Machine {
             return;
         }
         self.account(key.index, false);
-        self.node_mut(key.index).flags.bound = true;
+        let flags = &mut self.node_mut(key.index).flags;
+        (flags.bound, flags.bound_late) = (true, true);
         self.account(key.index, true);
         let node = self.node(key.index);
         let sup = self.sup(node.parent);
