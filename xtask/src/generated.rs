@@ -14,10 +14,16 @@ struct Generated {
     by: &'static [&'static str],
 }
 
-const GENERATED: &[Generated] = &[Generated {
-    file: "docs/stack.schema.json",
-    by: &["run", "--quiet", "--package", "supervisor-cli", "--", "schema"],
-}];
+const GENERATED: &[Generated] = &[
+    Generated {
+        file: "docs/stack.schema.json",
+        by: &["run", "--quiet", "--package", "supervisor-cli", "--", "schema"],
+    },
+    Generated {
+        file: "docs/events.md",
+        by: &["run", "--quiet", "--package", "supervisor-api", "--example", "events"],
+    },
+];
 
 /// The verb `gen`.
 pub(crate) fn generate(arguments: &[String]) -> Outcome {
