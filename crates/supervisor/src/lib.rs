@@ -48,6 +48,8 @@ mod journal;
 mod kept;
 #[cfg(feature = "manifest")]
 mod manifest;
+#[cfg(doctest)]
+mod pages;
 mod plane;
 mod queue;
 mod registry;
