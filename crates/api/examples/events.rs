@@ -16,7 +16,7 @@ const RESERVED: &[EventKind] = &[
 const INTRODUCTION: &str = "\
 # Events
 
-This page is generated from the catalogue in `crates/api/src/event.rs` by `cargo xtask gen`. Do not edit it.
+This page is generated from the catalogue in `crates/api/src/event/catalogue.rs` by `cargo xtask gen`. Do not edit it.
 
 A tree tells every decision as one event. In Rust an event is a `StampedEvent`; `Display` gives it as a line of
 text. As JSON it is one object with the keys `sequence`, `correlation_id`, `event_type`, `severity`, `target_path`,
