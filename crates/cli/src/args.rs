@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// Runs programs that must stay up: starts them in order, restarts what fails, stops them in order.
 #[derive(Debug, Parser)]
@@ -27,17 +27,67 @@ A stack file:
       dependencies: [db]
 
 Examples:
+  supervisor run stack.yaml        run it until Ctrl-C
   supervisor check stack.yaml      say everything that is wrong with the file
   supervisor schema > stack.json   the keys of a file, for an editor";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run a stack until it is asked to stop or has nothing left to do.
+    Run(RunArgs),
     /// Check a stack file and start nothing.
     Check(CheckArgs),
     /// Print the JSON Schema of a stack file.
     #[command(after_help = SCHEMA_HELP)]
     Schema,
 }
+
+/// What `run` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = RUN_HELP)]
+pub(crate) struct RunArgs {
+    /// The stack file.
+    pub(crate) file: PathBuf,
+    /// How to print events and the programs' output.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: OutputForm,
+    /// Whether to colour text. `auto`: on a terminal, unless NO_COLOR is set.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) color: ColorWhen,
+}
+
+/// What a line of output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputForm {
+    /// Lines for people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// When text is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+const RUN_HELP: &str = "\
+The first SIGINT (Ctrl-C) or SIGTERM stops every program in reverse order, each within its grace.
+A second one kills what is left at once.
+
+Exit codes:
+  0   asked to stop, or everything is done
+  1   a program failed and nothing is left to do, the stack gave up, or a program could not be stopped
+  2   the command line is wrong
+  66  the file cannot be read
+  73  a stack of this name runs already, or its lock is not to be had
+  78  the file is invalid
+
+Examples:
+  supervisor run stack.yaml
+  supervisor run --output json stack.yaml > stack.log";
 
 /// What `check` takes.
 #[derive(Debug, clap::Args)]

@@ -7,18 +7,31 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// What was asked for is done.
     Good,
+    /// The stack ran and did not end well.
+    Failed,
     /// The file could not be read, or the output not be written.
     NoInput,
+    /// The lock of the stack is not to be had.
+    NoLock,
     /// The file is invalid.
     Invalid,
 }
 
+impl Exit {
+    /// The code.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Failed => 1,
+            Self::NoInput => 66,
+            Self::NoLock => 73,
+            Self::Invalid => 78,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Good => 0,
-            Exit::NoInput => 66,
-            Exit::Invalid => 78,
-        })
+        Self::from(exit.code())
     }
 }

@@ -3,23 +3,27 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use supervisor_api::manifest::{ChildManifest, StackManifest};
+use supervisor_api::manifest::{Kind, StackManifest};
 use supervisor_api::{Finding, SupervisorPath};
+use tokio_supervisor::{Registry, SupervisorSpec};
 
 use crate::finding::{FileFinding, Findings};
 use crate::schema;
 use crate::shape::Shapes;
 use crate::source::{self, Place, Source, UnreadableFile};
+use crate::tree;
 use crate::walk::{Broken, Walked, walk};
 use crate::yaml::{self, Entry, Node, Value};
 
-/// A stack file that can be used.
+/// A stack file that can be run.
 #[derive(Debug, Clone)]
 pub struct Stack {
     /// What the file says.
     pub manifest: StackManifest,
     /// What is doubtful in it.
     pub warnings: Findings,
+    pub(crate) spec: SupervisorSpec,
+    pub(crate) registry: Registry,
 }
 
 /// Why there is no stack.
@@ -35,15 +39,27 @@ pub enum StackError {
 }
 
 impl Stack {
-    /// Reads and checks the file at `path`. Reports every mistake, not only the first.
+    /// Reads and checks the file at `path`. Reports every mistake, not only the first. Its children are
+    /// programs; for tasks see [`Self::read_with`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self, StackError> {
+        Self::read_with(path, Registry::new())
+    }
+
+    /// [`Self::read`] with the factories of tasks that the file can name. One that nobody registered is a
+    /// mistake of the file.
+    pub fn read_with(path: impl AsRef<Path>, registry: Registry) -> Result<Self, StackError> {
         let path = path.as_ref();
         let bytes = source::read(path)?;
-        Self::parse(&path.display().to_string(), bytes)
+        Self::parse_with(&path.display().to_string(), bytes, registry)
     }
 
     /// Checks the text of a file that messages call `name`.
     pub fn parse(name: &str, bytes: impl Into<Vec<u8>>) -> Result<Self, StackError> {
+        Self::parse_with(name, bytes, Registry::new())
+    }
+
+    /// [`Self::parse`] with the factories of tasks that the file can name.
+    pub fn parse_with(name: &str, bytes: impl Into<Vec<u8>>, registry: Registry) -> Result<Self, StackError> {
         let source = match Source::new(name.to_owned(), bytes.into()) {
             Ok(source) => source,
             Err((source, place, message)) => {
@@ -51,10 +67,13 @@ impl Stack {
                 return Err(StackError::Invalid(Findings::new(&source, vec![finding])));
             }
         };
-        let (manifest, findings) = read_manifest(&source.text);
+        let registry = registry.kind(Kind::Process, supervisor_process::kind);
+        let (read, findings) = read_tree(&source.text, &registry);
         let findings = Findings::new(&source, findings);
-        match manifest {
-            Some(manifest) if findings.errors() == 0 => Ok(Self { manifest, warnings: findings }),
+        match read {
+            Some((manifest, spec)) if findings.errors() == 0 => {
+                Ok(Self { manifest, warnings: findings, spec, registry })
+            }
             _ => Err(StackError::Invalid(findings)),
         }
     }
@@ -66,7 +85,7 @@ fn shapes() -> Result<&'static Shapes, String> {
     SHAPES.get_or_init(|| Shapes::of(&schema::of_types())).as_ref().map_err(Clone::clone)
 }
 
-fn read_manifest(text: &str) -> (Option<StackManifest>, Vec<FileFinding>) {
+fn read_tree(text: &str, registry: &Registry) -> (Option<(StackManifest, SupervisorSpec)>, Vec<FileFinding>) {
     let (root, mistakes) = yaml::parse(text);
     let plain = |(place, message)| FileFinding { place, path: None, message, warning: false };
     let mut findings: Vec<FileFinding> = mistakes.into_iter().map(plain).collect();
@@ -83,13 +102,10 @@ fn read_manifest(text: &str) -> (Option<StackManifest>, Vec<FileFinding>) {
     findings.append(&mut walked.findings);
     match serde_json::from_value::<StackManifest>(std::mem::take(&mut walked.json)) {
         Ok(manifest) => {
-            let about = problems(&manifest);
-            findings.extend(about.into_iter().filter(|finding| !is_known(&walked, finding)).map(|finding| {
-                let place = place_of(&walked, &finding);
-                let path = (finding.path != "/").then(|| Arc::from(finding.path.as_str()));
-                FileFinding { place, path, message: finding.message, warning: finding.warning }
-            }));
-            (Some(manifest), findings)
+            let (spec, about) = tree::build(&manifest, registry);
+            let about = about.into_iter().filter(|finding| !is_known(&walked, finding));
+            findings.extend(about.map(|finding| placed(&walked, finding)));
+            (Some((manifest, spec)), findings)
         }
         Err(error) => {
             // The walk lets through only what the types take, so this says that the two differ.
@@ -99,18 +115,44 @@ fn read_manifest(text: &str) -> (Option<StackManifest>, Vec<FileFinding>) {
     }
 }
 
-/// Where each manifest contradicts itself.
-fn problems(manifest: &StackManifest) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut due: Vec<(SupervisorPath, &[ChildManifest])> = vec![(SupervisorPath::root(), &manifest.children)];
-    while let Some((above, children)) = due.pop() {
-        for child in children {
-            let path = above.child(&child.name);
-            findings.extend(child.problems(&path));
-            due.push((path, child.children.as_deref().unwrap_or_default()));
-        }
+/// A finding about the tree as one about the file.
+fn placed(walked: &Walked<'_>, finding: Finding) -> FileFinding {
+    let message = sentence(&finding);
+    let (path, place) = match inherited_from(walked, &finding) {
+        Some((path, place)) => (path, place),
+        None => (finding.path.clone(), place_of(walked, &finding)),
+    };
+    let path = (path != "/").then(|| Arc::from(path.as_str()));
+    FileFinding { place, path, message, warning: finding.warning }
+}
+
+/// The message as a sentence: one that begins with its verb gets its key as the subject.
+fn sentence(finding: &Finding) -> String {
+    let Finding { key, message, .. } = finding;
+    let first = message.split(' ').next().unwrap_or_default();
+    match first {
+        "is" | "has" | "must" | "contradicts" | "cannot" => format!("`{key}` {message}"),
+        _ => message.clone(),
     }
-    findings
+}
+
+/// The `defaults` a child has the key from that a finding is about, when it does not say it itself.
+fn inherited_from(walked: &Walked<'_>, finding: &Finding) -> Option<(String, Place)> {
+    let first = finding.key.split('.').next().filter(|key| !key.is_empty())?;
+    if walked.nodes.get(finding.path.as_str())?.get(first).is_some() {
+        return None;
+    }
+    let mut above = SupervisorPath::parse(&finding.path).ok()?.parent();
+    while let Some(path) = above {
+        let node = walked.nodes.get(path.as_str())?;
+        let way = if path.is_root() { "supervisor.defaults" } else { "defaults" };
+        let entry = find(node, way).and_then(|defaults| find(&defaults.node, finding.key));
+        if let Some(entry) = entry {
+            return Some((path.to_string(), place_of_entry(entry, &finding.message)));
+        }
+        above = path.parent();
+    }
+    None
 }
 
 /// Whether a finding may only follow from a mistake that was already reported.
@@ -142,12 +184,16 @@ fn place_of(walked: &Walked<'_>, finding: &Finding) -> Place {
     let root = node.get("supervisor").map(|entry| &entry.node).filter(|_| finding.path == "/");
     let entry = root.and_then(|node| find(node, finding.key)).or_else(|| find(node, finding.key));
     match entry {
-        Some(entry) => quoted_item(&entry.node, &finding.message).unwrap_or(match &entry.node.value {
-            Value::Scalar { .. } if !entry.node.is_null() => entry.node.place,
-            _ => entry.place,
-        }),
+        Some(entry) => place_of_entry(entry, &finding.message),
         None => node.get("name").map_or(node.place, |entry| entry.node.place),
     }
+}
+
+fn place_of_entry(entry: &Entry, message: &str) -> Place {
+    quoted_item(&entry.node, message).unwrap_or(match &entry.node.value {
+        Value::Scalar { .. } if !entry.node.is_null() => entry.node.place,
+        _ => entry.place,
+    })
 }
 
 /// The entry under `a.b.c`, or as much of that way as is there.

@@ -108,8 +108,8 @@ fn one_column(c: char) -> char {
     }
 }
 
-/// Text without characters that move, hide or colour other text.
-fn printable(text: &str) -> String {
+/// Text without characters that move, hide or colour other text: they are written as escapes.
+pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if is_harmless(c) {

@@ -2,7 +2,7 @@
 //!
 //! [`Stack::read`] reads a file and reports everything that is wrong with it at once, each mistake
 //! with its line and column, what stands there and what was meant. [`schema`] is the JSON Schema of
-//! such a file.
+//! such a file. [`Stack::launch`] runs it, and [`Lock`] sees to it that it runs once.
 //!
 //! ```
 //! use supervisor_stack::Stack;
@@ -16,13 +16,22 @@
 mod expect;
 mod file;
 mod finding;
+mod launch;
+mod lock;
 mod schema;
 mod shape;
 mod source;
+mod tree;
 mod walk;
 mod yaml;
 
 pub use file::{Stack, StackError};
-pub use finding::{FileFinding, Findings};
+pub use finding::{FileFinding, Findings, printable};
+pub use lock::{Lock, LockError};
 pub use schema::schema;
 pub use source::{Place, UnreadableFile};
+
+/// The process that kills programs when the supervisor is killed.
+pub use supervisor_process::guardian;
+/// The library that runs the tree.
+pub use tokio_supervisor;

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use supervisor_api::manifest::{Kind, StackManifest};
 use supervisor_stack::{Stack, StackError, schema};
+use tokio_supervisor::Registry;
 
 fn good_files() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good");
@@ -20,9 +21,15 @@ fn all_keys() -> String {
     good_files().into_iter().find(|text| text.contains("name: all-keys")).unwrap()
 }
 
+/// Everything that the good files name.
+fn registry() -> Registry {
+    Registry::new().factory("a", |_| async {}).factory("parse", |_| async {}).blocking("index", |_| {})
+}
+
 #[track_caller]
 fn good(text: impl Into<Vec<u8>>) -> StackManifest {
-    Stack::parse("f.yaml", text).unwrap_or_else(|error| panic!("{error}")).manifest
+    let read = Stack::parse_with("f.yaml", text, registry());
+    read.unwrap_or_else(|error| panic!("{error}")).manifest
 }
 
 #[track_caller]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Cause, EventKind, Next, StampedEvent};
+use crate::Exit;
 
 impl fmt::Display for StampedEvent {
     /// One line: path, what happened, why, what happens next.
@@ -10,11 +11,13 @@ impl fmt::Display for StampedEvent {
         write!(f, "{} {}", self.path, sentence(self.event.kind))?;
         let detail = self.event.detail.as_deref();
         if let Some(exit) = detail.and_then(|d| d.exit.as_ref()) {
-            write!(f, ": {exit}")?;
+            if !says_it_all(self.event.kind, exit) {
+                write!(f, ": {exit}")?;
+            }
         } else if let Some(text) = detail.and_then(|d| d.text.as_ref()) {
             write!(f, ": {text}")?;
         }
-        if self.event.cause == Cause::Operator {
+        if self.event.cause == Cause::Operator || is_asked(self.event.kind) {
             if let Some(by) = detail.and_then(|d| d.requested_by.as_ref()) {
                 write!(f, " by {by}")?;
             }
@@ -22,7 +25,8 @@ impl fmt::Display for StampedEvent {
                 write!(f, " ({reason})")?;
             }
         }
-        if let Some(cause) = &self.cause_path {
+        if let Some(cause) = self.cause_path.as_ref().filter(|cause| Some(*cause) != self.next_path.as_ref())
+        {
             write!(f, ", because of {cause} ({})", self.event.cause.word().replace('_', " "))?;
         }
         self.write_numbers(f)?;
@@ -38,12 +42,15 @@ impl StampedEvent {
     fn write_numbers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut open = false;
         for (name, value) in self.event.kind.spec().numbers.iter().zip(self.event.numbers) {
-            if *name == "budget_max" {
+            // What is killed at a time says the grace already.
+            let said = *name == "grace_ms" && matches!(self.event.next, Next::KillAt(_));
+            if *name == "budget_max" || said {
                 continue;
             }
             write!(f, "{}", if open { ", " } else { " [" })?;
             open = true;
             match name.strip_suffix("_ms") {
+                Some(name) if value == u32::MAX => write!(f, "{} without end", name.replace('_', " "))?,
                 Some(name) => write!(f, "{} {}", name.replace('_', " "), millis(u64::from(value)))?,
                 None if *name == "budget_used" => match self.event.numbers.get(self.budget_max_at()) {
                     Some(&u32::MAX) | None => write!(f, "budget {value} of unlimited")?,
@@ -79,6 +86,19 @@ impl StampedEvent {
             Next::Escalate => f.write_str("; its supervisor gives up"),
         }
     }
+}
+
+/// Whether the exit is the one that the kind of event means.
+fn says_it_all(kind: EventKind, exit: &Exit) -> bool {
+    matches!(
+        (kind, exit),
+        (EventKind::ChildCompleted, Exit::Completed) | (EventKind::ChildStopped, Exit::Stopped)
+    )
+}
+
+/// Whether somebody asks here for what many events follow from.
+fn is_asked(kind: EventKind) -> bool {
+    matches!(kind, EventKind::ShutdownRequested | EventKind::ShutdownPhaseChanged)
 }
 
 /// Milliseconds as a person reads them.

@@ -1,0 +1,36 @@
+//! Reading a stack file, and saying what is wrong with it.
+
+use std::path::Path;
+
+use supervisor_stack::{Stack, StackError};
+
+use crate::exit::Exit;
+use crate::print;
+
+/// Reads the file; warnings and mistakes go to standard error.
+pub(crate) fn stack(file: &Path) -> Result<Stack, Exit> {
+    match Stack::read(file) {
+        Ok(stack) => {
+            print::err(&stack.warnings.to_string());
+            Ok(stack)
+        }
+        Err(StackError::Invalid(findings)) => {
+            let name = file.display();
+            print::err(&format!("{findings}{name}: {}\n", counted(findings.errors(), "error")));
+            Err(Exit::Invalid)
+        }
+        Err(error) => {
+            print::err(&format!("{error}\n"));
+            Err(Exit::NoInput)
+        }
+    }
+}
+
+/// A number with its word, in the plural where that is due.
+pub(crate) fn counted(number: usize, word: &str) -> String {
+    match (number, word) {
+        (1, _) => format!("1 {word}"),
+        (_, "child") => format!("{number} children"),
+        _ => format!("{number} {word}s"),
+    }
+}

@@ -1,0 +1,84 @@
+//! What a run prints, whatever the form.
+
+use std::io::IsTerminal;
+
+use supervisor_stack::Stack;
+use supervisor_stack::tokio_supervisor::{Gap, LogRecord, StampedEvent};
+
+use super::ending::Ending;
+use super::json::Json;
+use super::text::Text;
+use crate::args::{ColorWhen, OutputForm, RunArgs};
+
+/// What lines look like.
+pub(crate) enum Form {
+    Text(Text),
+    Json(Json),
+}
+
+/// Of which stream something is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    Events,
+    Logs,
+}
+
+impl Form {
+    pub(crate) fn new(args: &RunArgs, stack: &Stack) -> Self {
+        match args.output {
+            OutputForm::Json => Self::Json(Json::new(stack.manifest.name.as_str())),
+            OutputForm::Text => {
+                let terminal = std::io::stdout().is_terminal();
+                let coloured = match args.color {
+                    ColorWhen::Always => true,
+                    ColorWhen::Never => false,
+                    ColorWhen::Auto => terminal && colour_is_welcome(),
+                };
+                Self::Text(Text::new(&args.file, stack, terminal, coloured))
+            }
+        }
+    }
+
+    /// What comes before everything else.
+    pub(crate) fn opening(&self, at: u64) -> String {
+        match self {
+            Self::Text(text) => text.opening(at),
+            Self::Json(_) => String::new(),
+        }
+    }
+
+    pub(crate) fn event(&self, event: &StampedEvent) -> String {
+        match self {
+            Self::Text(text) => text.event(event),
+            Self::Json(json) => json.event(event),
+        }
+    }
+
+    pub(crate) fn line(&self, line: &LogRecord) -> String {
+        match self {
+            Self::Text(text) => text.line(line),
+            Self::Json(json) => json.line(line),
+        }
+    }
+
+    pub(crate) fn gap(&self, lost: Lost, gap: Gap) -> String {
+        match self {
+            Self::Text(text) => text.gap(lost, gap),
+            Self::Json(json) => json.gap(lost, gap),
+        }
+    }
+
+    /// The report of the whole run.
+    pub(crate) fn ending(&self, ending: &Ending) -> String {
+        match self {
+            Self::Text(text) => text.ending(ending),
+            Self::Json(json) => json.ending(ending),
+        }
+    }
+}
+
+/// What a terminal and its user say about colour.
+fn colour_is_welcome() -> bool {
+    let set = |key| std::env::var_os(key).filter(|value| !value.is_empty());
+    set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
+}

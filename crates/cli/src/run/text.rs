@@ -1,0 +1,218 @@
+//! Lines for people: time, path, what happened.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use supervisor_api::report::ChildShutdownOutcome;
+use supervisor_api::{EventKind, Exit, Lifecycle, Severity, SupervisorPath};
+use supervisor_stack::tokio_supervisor::{Gap, LogRecord, StampedEvent};
+use supervisor_stack::{Stack, printable};
+
+use super::ending::Ending;
+use super::form::Lost;
+use crate::read::counted;
+
+/// The widest column of paths; longer ones move their line.
+const MAX_PATH: usize = 28;
+
+/// Escape codes that colour what follows.
+const DIM: &str = "\x1b[2m";
+const CYAN: &str = "\x1b[36m";
+const YELLOW: &str = "\x1b[33m";
+const RED: &str = "\x1b[31m";
+const PLAIN: &str = "";
+
+/// Lines for people.
+pub(crate) struct Text {
+    name: String,
+    opening: String,
+    /// The column of paths.
+    width: usize,
+    /// A terminal shows the time of day; what is kept needs the date and the offset.
+    terminal: bool,
+    coloured: bool,
+    zone: TimeZone,
+}
+
+impl Text {
+    pub(crate) fn new(file: &Path, stack: &Stack, terminal: bool, coloured: bool) -> Self {
+        let name = stack.manifest.name.to_string();
+        let children = counted(stack.manifest.count(), "child");
+        let file = printable(&file.display().to_string());
+        let hint = if terminal { "; Ctrl-C stops it" } else { "" };
+        let opening = format!("{name}: {children} from {file}{hint}");
+        Self { name, opening, width: longest_path(stack), terminal, coloured, zone: TimeZone::system() }
+    }
+
+    pub(super) fn opening(&self, at: u64) -> String {
+        self.plain(at, &self.opening)
+    }
+
+    /// One line, or nothing for what another line says too.
+    pub(super) fn event(&self, event: &StampedEvent) -> String {
+        let severity = event.event.kind.severity();
+        if severity < Severity::Info || is_said_elsewhere(event.event.kind) {
+            return String::new();
+        }
+        let text = event.to_string();
+        let text = text.strip_prefix(event.path.as_str()).unwrap_or(&text).trim_start();
+        let colour = match severity {
+            Severity::Error => RED,
+            Severity::Warning => YELLOW,
+            _ => PLAIN,
+        };
+        let text = self.painted(colour, &printable(text));
+        self.of(event.occurred_at_unix_nanos, event.path.as_str(), &text)
+    }
+
+    /// One line of a program's output.
+    pub(super) fn line(&self, line: &LogRecord) -> String {
+        let mut text = format!("{} {}", self.painted(DIM, "|"), line.message);
+        if line.severity >= Severity::Warning {
+            text = self.painted(YELLOW, &text);
+        }
+        self.of(line.occurred_at_unix_nanos, line.path.as_str(), &text)
+    }
+
+    pub(super) fn gap(&self, lost: Lost, gap: Gap) -> String {
+        let what = match lost {
+            Lost::Events => "events",
+            Lost::Logs => "lines of output",
+        };
+        let text = format!("… {what} not shown because they came too fast: {}", gap.missed());
+        self.painted(YELLOW, &text) + "\n"
+    }
+
+    pub(super) fn ending(&self, ending: &Ending) -> String {
+        let report = &ending.report;
+        let why = match &*report.phase {
+            "shutdown" => "it was asked to stop",
+            "all_done" => "nothing is left to do",
+            "auto_shutdown" => "a significant child ended",
+            "start" => "its start failed",
+            "escalation" => "it gave up",
+            _ => "the supervisor itself failed",
+        };
+        let ran = span(ending.ran_nanos / 1_000);
+        let head = format!("{} is down after {ran}: {why}", self.name);
+        let mut out = self.plain(report.completed_at_unix_nanos, &head);
+        let outcomes = &ending.result.outcomes;
+        let width = outcomes.iter().map(|outcome| outcome.path.as_str().len()).max().unwrap_or(0);
+        for outcome in outcomes {
+            let text = row(outcome);
+            let colour = match outcome.state {
+                Lifecycle::Unresponsive => RED,
+                Lifecycle::Failed | Lifecycle::Quarantined => YELLOW,
+                _ => PLAIN,
+            };
+            let path = format!("{:width$}", outcome.path.as_str());
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(out, "  {}  {}", self.painted(CYAN, &path), self.painted(colour, &text));
+        }
+        out
+    }
+
+    /// A line about a child.
+    fn of(&self, at: u64, path: &str, text: &str) -> String {
+        let path = format!("{path:width$}", width = self.width);
+        format!("{} {} {text}\n", self.time(at), self.painted(CYAN, &path))
+    }
+
+    /// A line about the whole.
+    fn plain(&self, at: u64, text: &str) -> String {
+        format!("{} {text}\n", self.time(at))
+    }
+
+    fn time(&self, unix_nanos: u64) -> String {
+        let form = if self.terminal { "%H:%M:%S%.3f" } else { "%Y-%m-%dT%H:%M:%S%.3f%:z" };
+        let time =
+            jiff::Timestamp::from_nanosecond(i128::from(unix_nanos)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let text = time.to_zoned(self.zone.clone()).strftime(form).to_string();
+        self.painted(DIM, &text)
+    }
+
+    fn painted(&self, colour: &str, text: &str) -> String {
+        if self.coloured && !colour.is_empty() { format!("{colour}{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// A program that is ready is `running`, or `restarted`; one that ended badly while it stopped is `stopped`,
+/// with its exit.
+fn is_said_elsewhere(kind: EventKind) -> bool {
+    matches!(kind, EventKind::ChildReady | EventKind::ChildStopError)
+}
+
+/// How one child ended.
+fn row(outcome: &ChildShutdownOutcome) -> String {
+    let mut text = outcome.state.to_string();
+    if outcome.took_micros > 0 {
+        let _ = write!(text, " in {}", span(outcome.took_micros));
+    }
+    match &outcome.exit {
+        None | Some(Exit::Stopped | Exit::Completed) => {}
+        Some(exit) => {
+            let _ = write!(text, ": {}", printable(&exit.to_string()));
+        }
+    }
+    text
+}
+
+/// The column that fits the paths of the file.
+fn longest_path(stack: &Stack) -> usize {
+    let mut longest = 1;
+    let mut due = vec![(SupervisorPath::root(), &stack.manifest.children)];
+    while let Some((above, children)) = due.pop() {
+        for child in children {
+            let path = above.child(&child.name);
+            longest = longest.max(path.as_str().len());
+            due.extend(child.children.as_ref().map(|children| (path, children)));
+        }
+    }
+    longest.min(MAX_PATH)
+}
+
+/// Microseconds as a person reads them.
+fn span(micros: u64) -> String {
+    let millis = micros / 1_000;
+    let seconds = millis / 1_000;
+    match seconds {
+        0 => format!("{millis} ms"),
+        1..60 => format!("{seconds}.{} s", millis % 1_000 / 100),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_at_a_glance() {
+        for (micros, text) in [
+            (0, "0 ms"),
+            (999_999, "999 ms"),
+            (1_250_000, "1.2 s"),
+            (61_000_000, "1 min 1 s"),
+            (3_600_000_000, "1 h 0 min"),
+            (90_000_000_000, "1 d 1 h"),
+        ] {
+            assert_eq!(span(micros), text);
+        }
+    }
+
+    #[test]
+    fn a_terminal_shows_the_time_of_day_and_a_file_the_date() {
+        let file = "version: 1\nname: demo\nchildren:\n  - {name: web, kind: process, command: [x]}\n";
+        let stack = Stack::parse("f", file).unwrap();
+        let mut text = Text::new(Path::new("f"), &stack, true, false);
+        text.zone = TimeZone::UTC;
+        assert_eq!(text.opening(1_500_000_000), "00:00:01.500 demo: 1 child from f; Ctrl-C stops it\n");
+        let mut text = Text::new(Path::new("f"), &stack, false, true);
+        text.zone = TimeZone::UTC;
+        let line = text.opening(1_500_000_000);
+        assert_eq!(line, "\x1b[2m1970-01-01T00:00:01.500+00:00\x1b[0m demo: 1 child from f\n");
+    }
+}

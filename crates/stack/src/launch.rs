@@ -1,0 +1,54 @@
+//! From a file that was read to a tree that runs.
+
+use std::time::Duration;
+
+use supervisor_api::{EventKind, StampedEvent};
+use tokio_supervisor::{
+    EventItem, EventStream, RuntimeControlPlaneState, Supervisor, SupervisorError, SupervisorHandle,
+};
+
+use crate::file::Stack;
+
+impl Stack {
+    /// Launches the tree. The handle is there at once, while children start (D7).
+    ///
+    /// Needs a Tokio runtime. Programs outlive this process unless [`guardian::start`](crate::guardian::start)
+    /// was called before the runtime was made.
+    pub fn launch(&self) -> Result<SupervisorHandle, SupervisorError> {
+        let handle = Supervisor::launch_with(self.spec.clone(), self.registry.clone())?;
+        if let Some(limit) = self.stop_within() {
+            tokio::spawn(cut_stop(handle.clone(), handle.events_after(0), limit));
+        }
+        Ok(handle)
+    }
+
+    /// How long the whole stop may take, if the file says it.
+    fn stop_within(&self) -> Option<Duration> {
+        self.manifest.supervisor.as_ref()?.shutdown?.graceful_timeout_ms?.duration()
+    }
+}
+
+/// Cuts the graces that are left when the stop of the tree, whatever began it, has taken this long.
+async fn cut_stop(handle: SupervisorHandle, mut events: EventStream, limit: Duration) {
+    loop {
+        let begun = match events.next().await {
+            Some(EventItem::Event(event)) => begins_the_end(&event),
+            // What was lost may have been the beginning.
+            Some(EventItem::Gap(_)) => handle.health().state == RuntimeControlPlaneState::ShuttingDown,
+            None => return,
+        };
+        if begun {
+            break;
+        }
+    }
+    tokio::time::sleep(limit).await;
+    let milliseconds = limit.as_millis();
+    let reason = format!("the stop took longer than graceful_timeout_ms: {milliseconds}");
+    // A tree that has ended in the meantime needs nothing.
+    let _ = handle.skip_graces("the stack file", reason).await;
+}
+
+fn begins_the_end(event: &StampedEvent) -> bool {
+    use EventKind::{Escalated, ShutdownRequested, SupervisorEnding};
+    event.path.is_root() && matches!(event.event.kind, ShutdownRequested | SupervisorEnding | Escalated)
+}

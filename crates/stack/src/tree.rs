@@ -1,0 +1,159 @@
+//! From the words of a file to a tree that can be launched, and what is wrong only with the whole.
+
+use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind, StackManifest, SupervisorManifest};
+use supervisor_api::policy::{AutoShutdown, OnStartFailure, Profile, Role, StartOrder};
+use supervisor_api::{ChildId, Finding, SupervisorPath};
+use tokio_supervisor::{ChildSpec, Registry, Supervisor, SupervisorSpec, UnknownFactory};
+
+/// A tree, as far as it could be made, and everything that is wrong or doubtful about it.
+///
+/// A child that contradicts itself is looked at once more by its bare policy, so that a cycle or a misspelt
+/// sibling is found in the same pass (R6).
+pub(crate) fn build(manifest: &StackManifest, registry: &Registry) -> (SupervisorSpec, Vec<Finding>) {
+    let mut manifest = manifest.clone();
+    let mut findings = contradictions(&manifest);
+    if !findings.is_empty() {
+        forget_bad_defaults(&mut manifest);
+    }
+    fill_in(&mut manifest);
+    let root = manifest.supervisor.unwrap_or_default();
+    let mut children = Vec::with_capacity(manifest.children.len());
+    let mut whole = true;
+    for child in &manifest.children {
+        match below_root(registry, child, root.defaults.as_ref(), UnknownFactory::Refuse) {
+            Ok(spec) => children.push(spec),
+            Err(found) => {
+                findings.extend(found.into_iter().map(|finding| without_factories(registry, finding)));
+                let bones = below_root(registry, &bones(child), root.defaults.as_ref(), UnknownFactory::Wait);
+                whole &= bones.map(|spec| children.push(spec)).is_ok();
+            }
+        }
+    }
+    let spec = SupervisorSpec::from_manifest(&root).children(children);
+    // With a child missing, what is said about its siblings might only follow from that.
+    if whole {
+        let (Ok(found) | Err(found)) = Supervisor::check(spec.clone());
+        findings.extend(found);
+    }
+    (spec, findings)
+}
+
+/// Where no factory can be named at all, the sentence says what can be done instead.
+fn without_factories(registry: &Registry, mut finding: Finding) -> Finding {
+    if finding.key == "factory" && registry.factories().is_empty() && !finding.message.contains("is for") {
+        finding.message.push_str("; here only `kind: process` can be run");
+    }
+    finding
+}
+
+fn below_root(
+    registry: &Registry,
+    child: &ChildManifest,
+    defaults: Option<&DefaultsManifest>,
+    unknown: UnknownFactory,
+) -> Result<ChildSpec, Vec<Finding>> {
+    registry.build(child, &SupervisorPath::root(), defaults, unknown)
+}
+
+/// Where each manifest contradicts itself, the root included.
+fn contradictions(manifest: &StackManifest) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let root = SupervisorPath::root();
+    let defaults = manifest.supervisor.as_ref().and_then(|supervisor| supervisor.defaults.as_ref());
+    if let Some(defaults) = defaults {
+        findings.extend(problems_of(defaults, &root));
+    }
+    let mut due: Vec<(SupervisorPath, &[ChildManifest])> = vec![(root, &manifest.children)];
+    while let Some((above, children)) = due.pop() {
+        for child in children {
+            let path = above.child(&child.name);
+            findings.extend(child.problems(&path));
+            due.push((path, child.children.as_deref().unwrap_or_default()));
+        }
+    }
+    findings
+}
+
+/// What a child with these defaults and nothing else would be told.
+fn problems_of(defaults: &DefaultsManifest, path: &SupervisorPath) -> Vec<Finding> {
+    let Ok(name) = ChildId::new("defaults") else { return Vec::new() };
+    let blank = ChildManifest::new(name, Kind::Supervisor);
+    ChildManifest { defaults: Some(defaults.clone()), ..blank }.problems(path)
+}
+
+/// Removes variables that are refused where they stand, so that they are not refused again for every child
+/// that would inherit them.
+fn forget_bad_defaults(manifest: &mut StackManifest) {
+    let mend = |defaults: Option<&mut DefaultsManifest>| {
+        if let Some(defaults) = defaults
+            && !problems_of(defaults, &SupervisorPath::root()).is_empty()
+        {
+            defaults.environment.clear();
+        }
+    };
+    mend(manifest.supervisor.as_mut().and_then(|supervisor| supervisor.defaults.as_mut()));
+    let mut due: Vec<&mut ChildManifest> = manifest.children.iter_mut().collect();
+    while let Some(child) = due.pop() {
+        mend(child.defaults.as_mut());
+        due.extend(child.children.iter_mut().flatten());
+    }
+}
+
+/// What a supervisor of a file takes when it does not say; the library's defaults differ (D1, D19, D20).
+fn fill_in(manifest: &mut StackManifest) {
+    let root = manifest.supervisor.get_or_insert_default();
+    let profile = root.profile.unwrap_or(Profile::Default);
+    if profile == Profile::Default {
+        fill_in_root(root);
+    }
+    let mut due: Vec<(Profile, &mut ChildManifest)> =
+        manifest.children.iter_mut().map(|child| (profile, child)).collect();
+    while let Some((above, child)) = due.pop() {
+        if child.kind != Kind::Supervisor {
+            continue;
+        }
+        let profile = child.profile.unwrap_or(above);
+        if profile == Profile::Default {
+            child.order.get_or_insert(StartOrder::Dependencies);
+            child.on_start_failure.get_or_insert(OnStartFailure::Retry);
+        }
+        due.extend(child.children.iter_mut().flatten().map(|child| (profile, child)));
+    }
+}
+
+fn fill_in_root(root: &mut SupervisorManifest) {
+    root.order.get_or_insert(StartOrder::Dependencies);
+    root.on_start_failure.get_or_insert(OnStartFailure::Retry);
+    // A dynamic supervisor never ends by itself: somebody may add a child at any time.
+    let ends = if root.dynamic.is_some() { AutoShutdown::Never } else { AutoShutdown::AllDone };
+    root.auto_shutdown.get_or_insert(ends);
+}
+
+/// The policy of a child without what it runs. It cannot contradict itself, and says the same to its
+/// siblings.
+fn bones(child: &ChildManifest) -> ChildManifest {
+    let supervisor = child.kind == Kind::Supervisor;
+    let kind = if supervisor { Kind::Supervisor } else { Kind::AsyncWorker };
+    let mut bones = ChildManifest {
+        role: child.role.or((!supervisor).then_some(Role::Service)),
+        retry: child.retry,
+        primary: child.primary().cloned(),
+        restart_policy: child.restart_policy,
+        backoff: child.backoff,
+        budget: child.budget.clone(),
+        dependencies: child.dependencies.clone(),
+        shutdown: child.shutdown,
+        significant: child.significant,
+        ..ChildManifest::new(child.name.clone(), kind)
+    };
+    if supervisor {
+        bones.profile = child.profile;
+        bones.strategy = child.strategy;
+        bones.order = child.order;
+        bones.auto_shutdown = child.auto_shutdown;
+        bones.dynamic = child.dynamic;
+        bones.defaults = child.defaults.clone();
+        bones.children = child.children.as_ref().map(|children| children.iter().map(self::bones).collect());
+    }
+    bones
+}
