@@ -200,7 +200,10 @@ impl Machine {
         node.policy = Arc::clone(&child.policy);
         self.account(index, true);
         // The new spec names it, so it stays.
-        self.node_mut(index).flags.doomed = false;
+        let sup = self.node(index).parent;
+        self.sup_mut(sup).line.retain(|entry| *entry != (index, Then::Remove));
+        let flags = &mut self.node_mut(index).flags;
+        (flags.doomed, flags.reload) = (false, false);
         if let Life::Stopping { then: Then::Remove, .. } | Life::Unresponsive { then: Then::Remove } =
             self.node(index).life
         {

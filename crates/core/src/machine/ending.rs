@@ -7,6 +7,7 @@ use super::Machine;
 use super::life::News;
 use super::node::{Ending, Flow, Life, NONE, Step, Then, end_of};
 use super::start::millis;
+use super::timers::Timers;
 use crate::face::{Effect, End, Reply, Ticket};
 
 impl Machine {
@@ -147,6 +148,7 @@ impl Machine {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        self.timers = Timers::default();
         self.refuse_all_waits();
         for ticket in std::mem::take(&mut self.shutdown_tickets) {
             self.reply(ticket, Ok(Reply::Shutdown));

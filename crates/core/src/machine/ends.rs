@@ -9,7 +9,7 @@ use supervisor_api::{Cause, EventKind, Exit, ExitClass, Next, SupervisorError};
 use super::Machine;
 use super::failure::Failure;
 use super::life::News;
-use super::node::{Ending, Flow, Life, NONE, Step, Then, Trial};
+use super::node::{Down, Ending, Flow, Life, NONE, Step, Then, Trial};
 use super::start::millis;
 
 impl Machine {
@@ -32,7 +32,7 @@ impl Machine {
 
     /// A started child ended by itself.
     fn ended(&mut self, index: u32, exit: Exit) {
-        if self.is_overtaken(index, &exit, false) {
+        if self.report_overtaken(index, &exit, false) {
             return;
         }
         let class = exit.class();
@@ -73,14 +73,18 @@ impl Machine {
                 self.node_mut(index).flags.forgiven = true;
             }
             self.shift(index, if clean { Life::Completed } else { Life::Failed }, news);
+            if !clean {
+                self.stop_dependants(index);
+            }
         }
         if significant {
             self.significant_ended(sup, index);
         }
     }
 
-    /// Whether the supervisor is already taking the child down: its end is reported, not charged (R28, R59).
-    fn is_overtaken(&mut self, index: u32, exit: &Exit, start: bool) -> bool {
+    /// Reports the end of a child that its supervisor is already taking down, uncharged (R28, R59). Says
+    /// whether it was so.
+    fn report_overtaken(&mut self, index: u32, exit: &Exit, start: bool) -> bool {
         let node = self.node(index);
         let ran = millis(self.now - node.ran_since);
         let clean = exit.is_clean() && !start;
@@ -108,7 +112,7 @@ impl Machine {
 
     /// A run ended before it was started.
     pub(super) fn start_failed(&mut self, index: u32, failure: Failure) {
-        if self.is_overtaken(index, &failure.exit, true) {
+        if self.report_overtaken(index, &failure.exit, true) {
             return;
         }
         let node = self.node(index);
@@ -173,7 +177,7 @@ impl Machine {
     }
 
     fn decide_or_rest(&mut self, index: u32, failure: Failure) {
-        if !self.is_overtaken(index, &failure.exit, false) {
+        if !self.report_overtaken(index, &failure.exit, false) {
             self.decide(index, failure, ExitClass::Abnormal);
         }
     }
@@ -329,7 +333,7 @@ impl Machine {
         };
         if failure.start {
             self.start_failed(index, failure);
-        } else if !self.is_overtaken(index, &failure.exit, false) {
+        } else if !self.report_overtaken(index, &failure.exit, false) {
             // Giving up is an end of the clean class (R46), though not a clean end (D9).
             self.decide(index, failure, ExitClass::Clean);
         }
@@ -355,7 +359,9 @@ impl Machine {
         let sup = self.node(index).parent;
         match (then, &self.sup(sup).flow) {
             (Then::Group, Flow::Delay { due, .. }) => Next::WithGroup(*due),
-            (Then::Group, Flow::Down { .. } | Flow::Up { .. }) => Next::WithGroup(self.now),
+            (Then::Group, Flow::Down { why: Down::Group { .. }, .. } | Flow::Up { .. }) => {
+                Next::WithGroup(self.now)
+            }
             _ => Next::Nothing,
         }
     }

@@ -71,16 +71,9 @@ impl Machine {
 
     fn start_in_wave(&mut self, index: u32, wave: Wave) {
         let left_out = std::mem::take(&mut self.node_mut(index).flags.left_out);
-        if left_out || self.node(index).flags.doomed || !self.is_revivable(index) {
-            if self.node(index).life == Life::Declared {
-                // Its primary rests, so it rests too; the initial start does not wait for it.
-                let cause = self.cause_of(index, Then::WithPrimary);
-                self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, cause));
-            }
-            // Whoever waits for it learns that the plan leaves it as it is.
-            if self.node(index).flags.awaited {
-                self.settle_waits(index);
-            }
+        let flags = &self.node(index).flags;
+        if left_out || flags.doomed || !flags.bound || !self.is_revivable(index) {
+            self.pass_over(index);
             return;
         }
         let again = matches!(wave, Wave::Group(_)) && self.node(index).generation > 0;
@@ -104,6 +97,25 @@ impl Machine {
                 self.redirect(index, Then::Start);
             }
             _ => {}
+        }
+    }
+
+    /// Leaves a child as it is, or lets a sidecar rest with its primary; whoever waits for it learns that.
+    fn pass_over(&mut self, index: u32) {
+        let node = self.node(index);
+        let rests = node.flags.bound && node.primary().is_some() && !self.is_revivable(index);
+        let cause = self.cause_of(index, Then::WithPrimary);
+        match node.life {
+            Life::Declared | Life::Backoff { .. } | Life::Waiting { .. } if rests => {
+                self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, cause));
+            }
+            Life::Unresponsive { then } if rests && !then.is_commanded() => {
+                self.redirect(index, Then::WithPrimary);
+            }
+            _ => {}
+        }
+        if self.node(index).flags.awaited {
+            self.settle_waits(index);
         }
     }
 
@@ -328,7 +340,12 @@ impl Machine {
             _ => false,
         };
         let flags = &node.flags;
-        included && !flags.left_out && !flags.doomed && self.plan_is_ahead(index) && self.is_revivable(index)
+        included
+            && flags.bound
+            && !flags.left_out
+            && !flags.doomed
+            && self.plan_is_ahead(index)
+            && self.is_revivable(index)
     }
 
     /// The group is down: it starts when the longest delay in it is over.

@@ -204,6 +204,11 @@ impl Machine {
     }
 
     fn take(&mut self, input: Input) {
+        let heard = !self.ended
+            || matches!(input, Input::Exited { .. } | Input::Declined { .. } | Input::Command { .. });
+        if !heard {
+            return;
+        }
         match input {
             Input::Exited { key, generation, exit } => {
                 if let Some(node) = self.current(key, generation) {

@@ -182,7 +182,7 @@ impl Machine {
             Flow::Idle => false,
         };
         let wanted = match node.life {
-            Life::Declared => true,
+            Life::Declared | Life::Waiting { .. } => true,
             Life::Stopped => node.flags.starts_when_bound,
             Life::Backoff { due, .. } => due <= self.now,
             _ => false,

@@ -1,11 +1,11 @@
 //! Stopping a child: ask, grace, kill, and giving up on who does not end (D8).
 
 use supervisor_api::policy::Grace;
-use supervisor_api::{Cause, EventKind, Next};
+use supervisor_api::{Cause, EventKind, Exit, Next, SupervisorError};
 
 use super::Machine;
 use super::life::News;
-use super::node::{Ending, Flow, Life, NONE, Step, Then};
+use super::node::{Ending, Flow, Life, NONE, Step, Then, Trial};
 use super::start::millis;
 use crate::face::Effect;
 use crate::resolve::nanos;
@@ -152,6 +152,8 @@ impl Machine {
             Life::Stopping { step: Step::Asked, .. } if node.is_supervisor() => self.kill_below(index),
             Life::Stopping { step: Step::Asked, .. } => self.kill(index, false),
             Life::Stopping { then, step: Step::Killed { .. } } if !node.is_supervisor() => {
+                let then = self.end_trial(index, then);
+                let node = self.node(index);
                 let waited = millis(self.now - node.since);
                 let news = News::new(EventKind::ChildUnresponsive, Cause::Deadline).numbers(&[waited]);
                 let next = if then.is_commanded() { Next::Nothing } else { Next::WhenGone };
@@ -159,6 +161,20 @@ impl Machine {
             }
             _ => {}
         }
+    }
+
+    /// A first start that timed out, and whose run does not even die, has failed all the same (R11, R68).
+    fn end_trial(&mut self, index: u32, then: Then) -> Then {
+        let node = self.node(index);
+        let instead = match (then, node.flags.trial) {
+            (Then::TimedOut, Trial::Added) => Then::Remove,
+            (Then::TimedOut, Trial::Again) => Then::Rest,
+            _ => return then,
+        };
+        let what = node.complaint.clone().unwrap_or_else(|| "its start".into());
+        let refusal = SupervisorError::StartFailed { path: node.path.clone(), exit: Exit::TimedOut { what } };
+        self.refuse_waits(index, &refusal);
+        instead
     }
 
     // Stops one after the other.
@@ -272,6 +288,9 @@ impl Machine {
                     self.ask_to_stop(sidecar, Then::WithPrimary, Cause::Primary(primary));
                 }
                 Life::Stopping { then, .. } if !then.is_commanded() && !self.node(sidecar).flags.swept => {
+                    self.redirect(sidecar, Then::WithPrimary);
+                }
+                Life::Unresponsive { then } if !then.is_commanded() => {
                     self.redirect(sidecar, Then::WithPrimary);
                 }
                 Life::Backoff { .. } | Life::Waiting { .. } => {

@@ -307,7 +307,7 @@ impl Machine {
         let twin = record.dormant.iter().position(|&index| self.node(index).path == *path);
         if let Some(at) = twin.filter(|&at| record.is_up() && self.node(record.dormant[at]).flags.overdue) {
             let index = self.sup_mut(sup).dormant.remove(at);
-            self.revive(sup, index, Cause::Supervisor(self.sup(sup).node));
+            self.revive(sup, vec![index], Cause::Supervisor(self.sup(sup).node));
             self.start_declared(sup);
         }
     }
@@ -376,33 +376,49 @@ impl Machine {
                 _ => self.remove(child, News::new(EventKind::ChildRuntimeStateRemoved, cause)),
             }
         }
-        let mut dormant = std::mem::take(&mut self.sup_mut(sup).dormant);
-        dormant.sort_unstable_by_key(|&index| self.node(index).rank);
+        let dormant = std::mem::take(&mut self.sup_mut(sup).dormant);
+        let mut revived = Vec::with_capacity(dormant.len());
         for index in dormant {
             if self.find_index(self.node(index).path.as_str()).is_some() {
                 // An added child of this name does not end; until it does, no other run may start (D6, D8).
                 self.node_mut(index).flags.overdue = true;
                 self.sup_mut(sup).dormant.push(index);
             } else {
-                self.revive(sup, index, cause);
+                revived.push(index);
             }
+        }
+        revived.sort_unstable();
+        self.revive(sup, revived, cause);
+    }
+
+    /// Brings removed children back to their places in the order, as other children of the same name.
+    fn revive(&mut self, sup: u32, revived: Vec<u32>, cause: Cause) {
+        if revived.is_empty() {
+            return;
+        }
+        let mut order: Vec<u32> = self.indices(sup).chain(revived.iter().copied()).collect();
+        order.sort_by_key(|&index| self.node(index).rank);
+        for &index in &revived {
+            self.renew(sup, index);
+        }
+        self.reorder(sup, &order);
+        for index in
+            order.into_iter().filter(|index| revived.binary_search(index).is_ok()).collect::<Vec<_>>()
+        {
+            self.account(index, true);
+            self.announce_one(index);
+            self.tell(index, News::new(EventKind::ChildDeclarationAccepted, cause));
         }
     }
 
-    fn revive(&mut self, sup: u32, index: u32, cause: Cause) {
+    fn renew(&mut self, sup: u32, index: u32) {
         let old = self.node(index);
         let (rank, links, supervisor) = (old.rank, old.links.clone(), old.supervisor);
         let mut node = Node::new(old.path.clone(), Arc::clone(&old.policy), sup, old.epoch + 1);
         (node.rank, node.links, node.supervisor) = (rank, links, supervisor);
         (node.body, node.flags.bound, node.armed) = (old.body, old.flags.bound, old.armed);
         *self.node_mut(index) = node;
-        let before =
-            self.indices(sup).take_while(|&other| self.node(other).rank < rank).last().unwrap_or(NONE);
-        self.insert_after(sup, index, before);
         self.names_insert(index);
-        self.account(index, true);
-        self.announce_one(index);
-        self.tell(index, News::new(EventKind::ChildDeclarationAccepted, cause));
     }
 }
 

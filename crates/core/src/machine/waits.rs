@@ -170,6 +170,7 @@ impl Machine {
         let came_to_nothing = matches!(
             state,
             Lifecycle::Removed
+                | Lifecycle::Unresponsive
                 | Lifecycle::Stopped
                 | Lifecycle::Paused
                 | Lifecycle::Quarantined
