@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use tokio_supervisor::api::manifest::ChildManifest;
-use tokio_supervisor::{ChildContext, ChildSpec, Finding, ReadinessMode, Severity, SupervisorPath};
+use tokio_supervisor::{ChildContext, ChildSpec, Finding, ReadinessMode, Role, Severity, SupervisorPath};
 
 use crate::output::OutputLine;
 use crate::probe::LineSeen;
 use crate::processes::Unconfined;
 use crate::run::{Orders, run};
-use crate::spec::{Health, ProgramSpec};
+use crate::spec::{Health, ProgramSpec, Readiness};
 
 /// Builds the children of `kind: process`, for
 /// [`Registry::kind`](tokio_supervisor::Registry::kind).
@@ -30,7 +30,13 @@ pub fn kind(manifest: &ChildManifest, path: &SupervisorPath) -> Result<ChildSpec
         return Err(problems);
     }
     match ProgramSpec::from_manifest(manifest) {
-        Ok(spec) => Ok(spec.into_child(&manifest.name)),
+        Ok(spec) => {
+            // A job without a probe satisfies its dependants when it has ended well, not when it was
+            // executed (D19).
+            let ends = manifest.role == Some(Role::Job) && spec.readiness == Readiness::Immediate;
+            let child = spec.into_child(&manifest.name);
+            Ok(if ends { child.readiness(ReadinessMode::Immediate) } else { child })
+        }
         Err(message) => Err(vec![Finding { path: path.to_string(), key: "", message, warning: false }]),
     }
 }
