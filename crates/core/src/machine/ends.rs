@@ -236,13 +236,7 @@ impl Machine {
         match then {
             Then::WaitDependency if self.is_open(self.node(index).parent) => self.await_line(index),
             Then::Start if self.is_open(self.node(index).parent) => {
-                if self.node(index).flags.bound {
-                    self.try_start(index, cause);
-                } else {
-                    self.node_mut(index).flags.starts_when_bound = true;
-                    let news = News::new(EventKind::ChildUnbound, cause);
-                    self.shift(index, Life::Stopped, news);
-                }
+                self.try_start(index, cause);
             }
             Then::Group if self.leaves_no_trace(index) => self.remove(index, stopped),
             Then::Group if self.node(index).policy.keeps_row && !self.retries(index) => {

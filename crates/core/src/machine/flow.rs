@@ -71,8 +71,9 @@ impl Machine {
 
     fn start_in_wave(&mut self, index: u32, wave: Wave) {
         let left_out = std::mem::take(&mut self.node_mut(index).flags.left_out);
-        let flags = &self.node(index).flags;
-        if left_out || flags.doomed || !flags.bound || !self.is_revivable(index) {
+        let node = self.node(index);
+        let unbound = node.life == Life::Declared && !node.flags.bound;
+        if left_out || node.flags.doomed || unbound || !self.is_revivable(index) {
             self.pass_over(index);
             return;
         }

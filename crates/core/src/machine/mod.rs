@@ -178,6 +178,9 @@ impl Machine {
         std::mem::swap(out, &mut self.out);
         self.finish_announcing();
         act(self);
+        if self.ended {
+            self.agenda.clear();
+        }
         while self.out.len() < before + CUT {
             let Some(task) = self.agenda.pop_front() else { break };
             self.perform(task);

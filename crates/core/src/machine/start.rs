@@ -14,7 +14,11 @@ impl Machine {
     /// Starts a child that has no run, or lets it wait for whom it depends on (D11).
     pub(super) fn try_start(&mut self, index: u32, cause: Cause) {
         let node = self.node(index);
-        if !node.flags.bound || !self.is_open(node.parent) {
+        if !self.is_open(node.parent) {
+            return;
+        }
+        if !node.flags.bound {
+            self.rest_unbound(index, cause);
             return;
         }
         if self.unsatisfied(index).is_some() {
@@ -29,6 +33,14 @@ impl Machine {
             self.begin_incarnation(index, cause, automatic);
         } else {
             self.spawn(index, cause);
+        }
+    }
+
+    /// A child that is due to start, and whose body a new spec took away, rests until it has one again.
+    fn rest_unbound(&mut self, index: u32, cause: Cause) {
+        if self.node(index).life != Life::Declared {
+            self.node_mut(index).flags.starts_when_bound = true;
+            self.shift(index, Life::Stopped, News::new(EventKind::ChildUnbound, cause));
         }
     }
 
@@ -184,7 +196,6 @@ impl Machine {
         let wanted = match node.life {
             Life::Declared | Life::Waiting { .. } => true,
             Life::Stopped => node.flags.starts_when_bound,
-            Life::Backoff { due, .. } => due <= self.now,
             _ => false,
         };
         if wanted && passed {

@@ -267,8 +267,10 @@ impl Machine {
                     self.redirect(index, then);
                 }
                 // It ended by itself before its turn came; what was wanted of it is done all the same.
-                // A new spec restarts what runs; what rests takes it up when it starts.
-                _ if then == Then::Start && self.node(index).flags.reload => {}
+                // A new spec restarts what runs; what rests takes it up when it starts. And who was parked since
+                // the restart was asked for stays parked; whoever asked has been told.
+                life if then == Then::Start
+                    && (self.node(index).flags.reload || life.lifecycle().is_parked()) => {}
                 _ if then != Then::WaitDependency => {
                     if then == Then::Start {
                         self.forgive(index);
