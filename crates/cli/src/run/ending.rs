@@ -4,7 +4,7 @@ use supervisor_api::command::CommandResult;
 use supervisor_api::report::{
     ChildShutdownOutcome, RuntimeControlPlaneState, RuntimeExitReport, ShutdownResult,
 };
-use supervisor_api::{Lifecycle, SupervisorPath};
+use supervisor_api::{Exit as Ended, Lifecycle, SupervisorPath};
 use supervisor_stack::tokio_supervisor::SupervisorHandle;
 
 use crate::exit::Exit;
@@ -54,8 +54,16 @@ impl Ending {
 
 fn failure(outcome: &ChildShutdownOutcome) -> Option<String> {
     let failed = outcome.state == Lifecycle::Failed;
-    let exit = || outcome.exit.as_ref().map(|exit| format!(": {exit}")).unwrap_or_default();
-    failed.then(|| format!("{} failed{}", outcome.path, exit()))
+    let how = || outcome.exit.as_ref().map(|exit| format!(": {}", how(exit))).unwrap_or_default();
+    failed.then(|| format!("{} failed{}", outcome.path, how()))
+}
+
+/// The exit after the word of the state, which says already that it is a failure.
+pub(super) fn how(exit: &Ended) -> String {
+    match exit {
+        Ended::Failed { error } => error.to_string(),
+        _ => exit.to_string(),
+    }
 }
 
 /// The sentence for a tree that failed, its chain of causes a line each.
@@ -76,7 +84,6 @@ fn did_not_stop(paths: &[SupervisorPath]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use supervisor_api::Exit as Ended;
     use supervisor_api::report::RuntimeFailureReason;
 
     fn result(state: Lifecycle) -> ShutdownResult {
@@ -104,7 +111,7 @@ mod tests {
     #[test]
     fn d20_a_stack_that_is_done_fails_with_a_failed_child_and_names_it() {
         assert_eq!(exit("all_done", Lifecycle::Completed), (0, String::new()));
-        assert_eq!(exit("all_done", Lifecycle::Failed), (1, "/a failed: failed: boom".into()));
+        assert_eq!(exit("all_done", Lifecycle::Failed), (1, "/a failed: boom".into()));
         assert_eq!(exit("auto_shutdown", Lifecycle::Failed).0, 1);
         assert_eq!(exit("auto_shutdown", Lifecycle::Stopped).0, 0);
     }

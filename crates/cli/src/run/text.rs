@@ -9,7 +9,7 @@ use supervisor_api::{EventKind, Exit, Lifecycle, Severity, SupervisorPath};
 use supervisor_stack::tokio_supervisor::{Gap, LogRecord, StampedEvent};
 use supervisor_stack::{Stack, printable};
 
-use super::ending::Ending;
+use super::ending::{Ending, how};
 use super::form::Lost;
 use crate::read::counted;
 
@@ -138,9 +138,9 @@ impl Text {
 }
 
 /// A program that is ready is `running`, or `restarted`; one that ended badly while it stopped is `stopped`,
-/// with its exit.
+/// with its exit; and an end says when the next start is.
 fn is_said_elsewhere(kind: EventKind) -> bool {
-    matches!(kind, EventKind::ChildReady | EventKind::ChildStopError)
+    matches!(kind, EventKind::ChildReady | EventKind::ChildStopError | EventKind::BackoffScheduled)
 }
 
 /// How one child ended.
@@ -152,7 +152,7 @@ fn row(outcome: &ChildShutdownOutcome) -> String {
     match &outcome.exit {
         None | Some(Exit::Stopped | Exit::Completed) => {}
         Some(exit) => {
-            let _ = write!(text, ": {}", printable(&exit.to_string()));
+            let _ = write!(text, ": {}", printable(&how(exit)));
         }
     }
     text

@@ -1,0 +1,238 @@
+//! A running `supervisor run`, as its user sees it, and the processes that belong to it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "not every test needs everything")]
+
+use std::fs::Permissions;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use serde_json::Value;
+
+/// Longer than anything here takes. Nobody waits for it unless a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A `supervisor run`. Every process of it has the folder as its HOME, which nobody else has.
+pub(crate) struct Run {
+    child: Child,
+    lines: Receiver<String>,
+    errors: Option<JoinHandle<String>>,
+    /// Every line of standard output so far.
+    pub(crate) seen: Vec<String>,
+    pub(crate) home: tempfile::TempDir,
+}
+
+/// How a run ended.
+pub(crate) struct End {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: Vec<String>,
+    pub(crate) err: String,
+}
+
+/// A folder that a run can have for itself.
+pub(crate) fn home() -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let runtime = home.path().join("run");
+    std::fs::create_dir(&runtime).unwrap();
+    std::fs::set_permissions(runtime, Permissions::from_mode(0o700)).unwrap();
+    home
+}
+
+/// The binary, told to live in `home`.
+pub(crate) fn supervisor(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_supervisor"));
+    command.env("HOME", home).env("XDG_RUNTIME_DIR", home.join("run")).stdin(Stdio::null());
+    command
+}
+
+/// A stack file with these children.
+pub(crate) fn file(home: &Path, text: &str) -> PathBuf {
+    let path = home.join("stack.yaml");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+impl Run {
+    /// Runs a file with JSON lines.
+    pub(crate) fn json(text: &str) -> Self {
+        Self::start(home(), text, &["--output", "json"])
+    }
+
+    /// Runs a file with these arguments.
+    pub(crate) fn start(home: tempfile::TempDir, text: &str, args: &[&str]) -> Self {
+        let path = file(home.path(), text);
+        let mut command = supervisor(home.path());
+        command.arg("run").args(args).arg(path).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (send, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+        let mut stderr = child.stderr.take().unwrap();
+        let errors = std::thread::spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).unwrap();
+            text
+        });
+        Self { child, lines, errors: Some(errors), seen: Vec::new(), home }
+    }
+
+    /// The next line; `None` when there will be none.
+    fn next(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                self.seen.push(line.clone());
+                Some(line)
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                panic!("nothing came for {PATIENCE:?}; until then:\n{}", self.seen.join("\n"))
+            }
+        }
+    }
+
+    /// Waits for a line.
+    #[track_caller]
+    pub(crate) fn line(&mut self, is_it: impl Fn(&str) -> bool) -> String {
+        while let Some(line) = self.next() {
+            if is_it(&line) {
+                return line;
+            }
+        }
+        panic!("the run ended before that line:\n{}\n{}", self.seen.join("\n"), self.errors());
+    }
+
+    /// Waits for a JSON line.
+    #[track_caller]
+    pub(crate) fn value(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
+        let line = self.line(|line| is_it(&serde_json::from_str(line).unwrap()));
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Waits for the event of this type about this path.
+    #[track_caller]
+    pub(crate) fn event(&mut self, kind: &str, path: &str) -> Value {
+        self.value(|line| line["event"]["event_type"] == kind && line["event"]["target_path"] == path)
+    }
+
+    /// Waits for a program's output.
+    #[track_caller]
+    pub(crate) fn output(&mut self, path: &str, text: &str) {
+        self.value(|line| line["log"]["target_path"] == path && line["log"]["message"] == text);
+    }
+
+    /// Sends a signal to the supervisor.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Waits for the end.
+    pub(crate) fn end(mut self) -> End {
+        while self.next().is_some() {}
+        let code = self.child.wait().unwrap().code();
+        End { code, out: std::mem::take(&mut self.seen), err: self.errors() }
+    }
+
+    /// Asks it to stop and waits for that.
+    pub(crate) fn stop(self) -> End {
+        self.signal(Signal::TERM);
+        self.end()
+    }
+
+    fn errors(&mut self) -> String {
+        self.errors.take().map(|errors| errors.join().unwrap()).unwrap_or_default()
+    }
+
+    /// Every process of this run: the supervisor, its guardian, programs and what they started.
+    pub(crate) fn processes(&self) -> Vec<Process> {
+        processes(self.home.path())
+    }
+
+    /// The program with this in its command.
+    #[track_caller]
+    pub(crate) fn program(&self, text: &str) -> Pid {
+        let all = self.processes();
+        let parent = self.pid().as_raw_nonzero().get();
+        let found = all.iter().find(|process| process.parent == parent && process.command.contains(text));
+        found.unwrap_or_else(|| panic!("no program with {text:?} in {all:?}")).pid
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // A test that failed leaves nothing behind; one that passed has waited already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl End {
+    /// The JSON lines.
+    pub(crate) fn values(&self) -> Vec<Value> {
+        self.out.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The paths of the events of this type, in order.
+    pub(crate) fn paths_of(&self, kind: &str) -> Vec<String> {
+        let values = self.values();
+        let events = values.iter().filter(|line| line["event"]["event_type"] == kind);
+        events.map(|line| line["event"]["target_path"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The outcome of a child in the report.
+    pub(crate) fn outcome(&self, path: &str) -> Value {
+        let report = self.values().pop().unwrap();
+        assert_eq!(report["type"], "report", "the report is the last line");
+        let outcomes = report["report"]["shutdown"]["outcomes"].as_array().unwrap().clone();
+        outcomes.into_iter().find(|outcome| outcome["path"] == path).unwrap()
+    }
+}
+
+/// A process of a run.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: Pid,
+    pub(crate) parent: i32,
+    pub(crate) command: String,
+}
+
+/// The living processes that have this folder as their HOME.
+pub(crate) fn processes(home: &Path) -> Vec<Process> {
+    let mark = format!("HOME={}", home.display());
+    let pids = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<i32>().ok());
+    pids.filter_map(|pid| {
+        let read = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).ok();
+        let environment = read("environ")?;
+        environment.split(|byte| *byte == 0).find(|variable| *variable == mark.as_bytes())?;
+        let command = String::from_utf8_lossy(&read("cmdline")?).replace('\0', " ");
+        let stat = String::from_utf8_lossy(&read("stat")?).into_owned();
+        // After the name, which is in brackets and may hold anything: state and parent.
+        let mut rest = stat.rsplit_once(')')?.1.split_whitespace();
+        let (state, parent) = (rest.next()?, rest.next()?.parse().ok()?);
+        (state != "Z").then_some(Process { pid: Pid::from_raw(pid)?, parent, command })
+    })
+    .collect()
+}
+
+/// Waits until all of these have ended.
+pub(crate) fn wait_gone(processes: &[Process]) {
+    for process in processes {
+        // One that cannot be opened is gone already.
+        let Ok(end) = pidfd_open(process.pid, PidfdFlags::empty()) else { continue };
+        let patience = Timespec { tv_sec: 30, tv_nsec: 0 };
+        let ended = poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&patience)).unwrap();
+        assert_eq!(ended, 1, "{process:?} lives on");
+    }
+}
