@@ -86,15 +86,26 @@ pub(crate) struct Past {
     /// The last ends, oldest first.
     pub(crate) exits: VecDeque<PastExit>,
     /// The last bad end, and the sequence of the event that told it.
-    pub(crate) failure: Option<(u64, Exit)>,
+    failure: Option<Box<(u64, Exit)>>,
     /// The bad end before that one, for a reader that is one event behind.
-    pub(crate) before: Option<Exit>,
+    before: Option<Box<(u64, Exit)>>,
 }
 
 impl Past {
     /// A bad end was told by the event with this sequence.
     pub(crate) fn failed(&mut self, sequence: u64, exit: Exit) {
-        self.before = self.failure.replace((sequence, exit)).map(|(_, before)| before);
+        // The older box is used again: a child that fails and fails allocates nothing here.
+        std::mem::swap(&mut self.failure, &mut self.before);
+        match &mut self.failure {
+            Some(failure) => **failure = (sequence, exit),
+            None => self.failure = Some(Box::new((sequence, exit))),
+        }
+    }
+
+    /// The last bad end as of the event with this sequence.
+    pub(crate) fn failure(&self, as_of: u64) -> Option<Exit> {
+        let known = [&self.failure, &self.before].into_iter().flatten();
+        known.filter(|failure| failure.0 <= as_of).map(|failure| failure.1.clone()).next()
     }
 
     /// Adds an end; the exit of a run that is there already is replaced, because the machine knows better
@@ -106,6 +117,9 @@ impl Past {
         }
         if self.exits.len() == EXITS {
             self.exits.pop_front();
+        } else if self.exits.len() == self.exits.capacity() {
+            // Most children end once or twice; room for four would be most of what they cost.
+            self.exits.reserve_exact(self.exits.len().max(1));
         }
         self.exits.push_back(PastExit { generation, exit, at_unix_nanos });
     }

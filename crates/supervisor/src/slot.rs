@@ -99,7 +99,7 @@ pub(crate) struct Cell {
     pub(crate) ready: u64,
     pub(crate) beat: u64,
     /// Why a probe failed, and of which run.
-    pub(crate) missed: Option<(u64, Arc<str>)>,
+    pub(crate) missed: Option<Box<(u64, Arc<str>)>>,
     /// Which restart of its streak the run is.
     pub(crate) attempt: u32,
     /// The request to stop.

@@ -197,11 +197,7 @@ impl Tree {
             return None;
         }
         let cell = self.table.slot(key.index).cell();
-        let past = cell.past.as_ref()?;
-        match &past.failure {
-            Some((sequence, exit)) if *sequence <= row.as_of => Some(exit.clone()),
-            _ => past.before.clone(),
-        }
+        cell.past.as_ref()?.failure(row.as_of)
     }
 }
 

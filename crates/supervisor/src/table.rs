@@ -1,36 +1,43 @@
-//! Where the shared slots are: chunks that double in size and never move.
+//! Where the shared slots are: chunks that grow with the table and never move.
 
 use std::sync::OnceLock;
 
 use crate::slot::Slot;
 
-/// Slots in the first chunk; a power of two.
+/// Slots in the first group of chunks; a power of two. Each group has twice as many as the one before.
 const FIRST: u64 = 64;
-/// Chunks enough for every index of 32 bits.
-const CHUNKS: usize = 27;
+/// Chunks in a group, all of one size; a power of two. More of them waste less at the end of the table.
+const PARTS: u64 = 8;
+/// Groups enough for every index of 32 bits.
+const GROUPS: u64 = 27;
 
 /// The shared slots of a tree by the machine's index.
-#[derive(Default)]
 pub(crate) struct Table {
-    chunks: [OnceLock<Box<[Slot]>>; CHUNKS],
+    chunks: Box<[OnceLock<Box<[Slot]>>]>,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { chunks: (0..GROUPS * PARTS).map(|_| OnceLock::new()).collect() }
+    }
 }
 
 impl Table {
     /// The slot at `index`; its chunk is made when it is first asked for.
     pub(crate) fn slot(&self, index: u32) -> &Slot {
-        let (chunk, at) = place(index);
-        let slots = self.chunks[chunk].get_or_init(|| {
-            let size = (FIRST << chunk) as usize;
-            (0..size).map(|_| Slot::default()).collect()
-        });
+        let (chunk, at, size) = place(index);
+        let slots = self.chunks[chunk].get_or_init(|| (0..size).map(|_| Slot::default()).collect());
         &slots[at]
     }
 }
 
-fn place(index: u32) -> (usize, usize) {
+/// The chunk of an index, its place there, and the chunk's size.
+fn place(index: u32) -> (usize, usize, u64) {
     let number = u64::from(index) + FIRST;
-    let chunk = number.ilog2() - FIRST.ilog2();
-    (chunk as usize, (number - (FIRST << chunk)) as usize)
+    let group = u64::from(number.ilog2() - FIRST.ilog2());
+    let size = (FIRST / PARTS) << group;
+    let offset = number - (FIRST << group);
+    ((group * PARTS + offset / size) as usize, (offset % size) as usize, size)
 }
 
 #[cfg(test)]
@@ -39,12 +46,13 @@ mod tests {
 
     #[test]
     fn every_index_has_a_place_of_its_own() {
-        assert_eq!(place(0), (0, 0));
-        assert_eq!(place(63), (0, 63));
-        assert_eq!(place(64), (1, 0));
-        assert_eq!(place(191), (1, 127));
-        assert_eq!(place(192), (2, 0));
-        assert!(place(u32::MAX).0 < CHUNKS);
+        let mut expected = (0, 0);
+        for index in 0..200_000 {
+            let (chunk, at, size) = place(index);
+            assert_eq!((chunk, at), expected, "{index}");
+            expected = if at as u64 + 1 == size { (chunk + 1, 0) } else { (chunk, at + 1) };
+        }
+        assert!(place(u32::MAX).0 < (GROUPS * PARTS) as usize);
     }
 
     #[test]

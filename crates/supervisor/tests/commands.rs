@@ -1,4 +1,5 @@
 //! The operator's commands and how children are named (`wire.md` 1).
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
 
@@ -14,7 +15,10 @@ async fn three() -> SupervisorHandle {
 }
 
 fn ended<T: std::fmt::Debug>(result: Result<T, SupervisorError>) {
-    assert!(matches!(&result, Err(SupervisorError::Ended { report }) if &*report.phase == "shutdown"), "{result:?}");
+    assert!(
+        matches!(&result, Err(SupervisorError::Ended { report }) if &*report.phase == "shutdown"),
+        "{result:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,7 +60,10 @@ async fn d10_pause_resume_and_quarantine_are_idempotent() {
     let first = control(handle.pause_child("a", "ops", "x").await.unwrap());
     assert_eq!((first.state_after, first.idempotent), (Lifecycle::Paused, false));
     let again = control(handle.pause_child("a", "ops", "x").await.unwrap());
-    assert_eq!((again.state_after, again.idempotent, again.cancel_delivered), (Lifecycle::Paused, true, false));
+    assert_eq!(
+        (again.state_after, again.idempotent, again.cancel_delivered),
+        (Lifecycle::Paused, true, false)
+    );
     let resumed = control(handle.resume_child("a", "ops", "x").await.unwrap());
     assert_eq!((resumed.state_after, resumed.generation), (Lifecycle::Running, 2));
     let again = control(handle.resume_child("a", "ops", "x").await.unwrap());
@@ -83,7 +90,8 @@ async fn removing_a_child_deletes_it_and_two_removals_are_one() {
     assert!(matches!(handle.child("/slow"), Err(SupervisorError::ChildNotFound { .. })));
     let gone = handle.remove_child("/slow", "ops", "z").await.unwrap_err();
     assert_eq!(gone.code(), "validation_failed");
-    let paths: Vec<_> = common::current(&handle).children.into_iter().map(|row| row.child_path.to_string()).collect();
+    let paths: Vec<_> =
+        common::current(&handle).children.into_iter().map(|row| row.child_path.to_string()).collect();
     assert_eq!(paths, ["/", "/b"]);
 }
 
@@ -345,7 +353,9 @@ async fn r6_a_bad_spec_starts_nothing_and_every_mistake_is_found() {
         service("c"),
         ChildSpec::job("j", |_| async {}).restart(tokio_supervisor::RestartType::Permanent),
     ]);
-    let SupervisorError::InvalidSpec(findings) = Supervisor::launch(tree.clone()).unwrap_err() else { panic!() };
+    let SupervisorError::InvalidSpec(findings) = Supervisor::launch(tree.clone()).unwrap_err() else {
+        panic!()
+    };
     assert!(findings.len() >= 2, "{findings:?}");
     assert_eq!(Supervisor::check(tree).unwrap_err(), findings);
 }

@@ -8,7 +8,8 @@ const PAGE: &str = include_str!("../../../docs/contract.md");
 
 /// The text of the section with this title.
 fn section(title: &str) -> &'static str {
-    let (_, rest) = PAGE.split_once(&format!("\n## {title}\n")).unwrap_or_else(|| panic!("no section {title}"));
+    let (_, rest) =
+        PAGE.split_once(&format!("\n## {title}\n")).unwrap_or_else(|| panic!("no section {title}"));
     rest.split("\n## ").next().unwrap_or(rest)
 }
 

@@ -1,10 +1,13 @@
 //! One life, one number (D5); at most one of them at any instant (D6).
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
 
 use std::sync::Mutex;
 
-use common::{Counter, Notes, OnDrop, control, event, idle, lifecycle, ms, secs, service, settle, start, state};
+use common::{
+    Counter, Notes, OnDrop, control, event, idle, lifecycle, ms, secs, service, settle, start, state,
+};
 use tokio_supervisor::{ChildContext, ChildSpec, EventKind, Exit, Lifecycle, SupervisorSpec};
 
 #[tokio::test(start_paused = true)]

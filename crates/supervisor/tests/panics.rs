@@ -1,4 +1,5 @@
 //! Panics are contained (D14).
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
 

@@ -1,11 +1,14 @@
 //! Honest stop (D8), owners (D16), exit words after a request (D22).
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Notes, OnDrop, control, event, idle, lifecycle, ms, secs, service, settle, shutdown, start, state};
+use common::{
+    Notes, OnDrop, control, event, idle, lifecycle, ms, secs, service, settle, shutdown, start, state,
+};
 use tokio_supervisor::{
     Cause, ChildSpec, EventKind, Exit, Lifecycle, RuntimeControlPlaneState, Supervisor, SupervisorSpec,
 };

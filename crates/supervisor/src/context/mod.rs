@@ -84,8 +84,8 @@ impl ChildContext {
 
     /// Resolves when the run is asked to stop, with the reason and the grace left. Cancel safe; can be
     /// asked for any number of times.
-    pub fn stopping(&self) -> Stopping {
-        Stopping::new(self.clone())
+    pub fn stopping(&self) -> Stopping<'_> {
+        Stopping::new(self)
     }
 
     /// Whether the run was asked to stop.
@@ -128,8 +128,8 @@ impl ChildContext {
     }
 
     /// For managed runs: resolves when the grace is over. The run must destroy what it owns and return.
-    pub fn killed(&self) -> Killed {
-        Killed::new(self.clone())
+    pub fn killed(&self) -> Killed<'_> {
+        Killed::new(self)
     }
 
     /// The token of this run that is cancelled once one of `flags` is up.
@@ -169,7 +169,7 @@ impl ChildContext {
     /// For runs that check what they own, such as programs.
     pub fn missed(&self, why: impl Into<Arc<str>>) {
         let why = why.into();
-        self.report(MISSED, |cell| cell.missed = Some((self.generation, why)));
+        self.report(MISSED, |cell| cell.missed = Some(Box::new((self.generation, why))));
     }
 
     fn report(&self, bit: u32, note: impl FnOnce(&mut crate::slot::Cell)) {

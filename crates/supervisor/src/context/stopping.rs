@@ -83,23 +83,23 @@ type Waiting = Option<Pin<Box<WaitForCancellationFutureOwned>>>;
 
 /// Resolves when the run is asked to stop. See [`ChildContext::stopping`].
 #[must_use = "futures do nothing unless they are awaited"]
-pub struct Stopping {
-    ctx: ChildContext,
+pub struct Stopping<'a> {
+    ctx: &'a ChildContext,
     waiting: Waiting,
 }
 
-impl Stopping {
-    pub(super) fn new(ctx: ChildContext) -> Self {
+impl<'a> Stopping<'a> {
+    pub(super) fn new(ctx: &'a ChildContext) -> Self {
         Self { ctx, waiting: None }
     }
 }
 
-impl Future for Stopping {
+impl Future for Stopping<'_> {
     type Output = StopRequest;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<StopRequest> {
         let this = &mut *self;
-        let ctx = &this.ctx;
+        let ctx = this.ctx;
         let token = || ctx.own_token(STOP | KILL | ENDING | OVER, |aids| &mut aids.stop);
         if !ctx.is_stopping() && !ctx.in_own_task(cx) && wait(&mut this.waiting, token, cx).is_pending() {
             return Poll::Pending;
@@ -111,29 +111,29 @@ impl Future for Stopping {
 
 /// Resolves when the grace of the run is over. See [`ChildContext::killed`].
 #[must_use = "futures do nothing unless they are awaited"]
-pub struct Killed {
-    ctx: ChildContext,
+pub struct Killed<'a> {
+    ctx: &'a ChildContext,
     waiting: Waiting,
 }
 
-impl Killed {
-    pub(super) fn new(ctx: ChildContext) -> Self {
+impl<'a> Killed<'a> {
+    pub(super) fn new(ctx: &'a ChildContext) -> Self {
         Self { ctx, waiting: None }
     }
 }
 
-impl Future for Killed {
+impl Future for Killed<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let killed = |ctx: &ChildContext| ctx.order().has(KILL | OVER);
-        let ctx = &this.ctx;
+        let ctx = this.ctx;
         let token = || ctx.own_token(KILL | OVER, |aids| &mut aids.kill);
         if !killed(ctx) && !ctx.in_own_task(cx) && wait(&mut this.waiting, token, cx).is_pending() {
             return Poll::Pending;
         }
-        if killed(&this.ctx) { Poll::Ready(()) } else { Poll::Pending }
+        if killed(this.ctx) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -145,13 +145,13 @@ fn wait(
     waiting.get_or_insert_with(|| Box::pin(token().cancelled_owned())).as_mut().poll(cx)
 }
 
-impl fmt::Debug for Stopping {
+impl fmt::Debug for Stopping<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stopping").field("ctx", &self.ctx).finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Killed {
+impl fmt::Debug for Killed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Killed").field("ctx", &self.ctx).finish_non_exhaustive()
     }

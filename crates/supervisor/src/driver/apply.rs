@@ -13,6 +13,9 @@ use crate::slot::{About, FORGET, KILL, STOP, SlotRow, StopOrder};
 use crate::spec::{Bound, Extras};
 use crate::tree::Tree;
 
+/// Effects, and what is put off, that there is always room for.
+pub(super) const KEPT: usize = 1024;
+
 impl Brain {
     /// Applies effects within one window of the journal, and gives the emptied list back.
     pub(super) fn apply(&mut self, tree: &Arc<Tree>, now: u64, mut effects: Vec<Effect>) {
@@ -22,6 +25,8 @@ impl Brain {
                 self.apply_one(tree, now, effect);
             }
             tree.journal.close_window();
+            // A large tree is declared in one go; its list is not needed at that size again.
+            effects.shrink_to(KEPT);
         }
         self.effects = effects;
     }
@@ -71,13 +76,13 @@ impl Brain {
 
     fn extras_of(&self, path: &SupervisorPath, body: Option<u32>) -> Option<Arc<Extras>> {
         match body {
-            Some(body) => self.bodies.get(&body).and_then(|body| body.extras.clone()),
+            Some(body) => self.body(body).and_then(|body| body.extras.clone()),
             None => self.supervisors.get(path).cloned(),
         }
     }
 
     fn is_late(&self, body: Option<u32>) -> bool {
-        body.and_then(|body| self.bodies.get(&body)).is_some_and(|body| matches!(body.run, Bound::Late(_)))
+        body.and_then(|body| self.body(body)).is_some_and(|body| matches!(body.run, Bound::Late(_)))
     }
 
     fn changed(&mut self, tree: &Tree, key: ChildKey, body: Option<u32>, policy: Arc<ChildPolicy>) {
@@ -111,15 +116,17 @@ impl Brain {
         }
         let had_a_task = seat.hosted != 0;
         seat.hosted = seat.body;
-        let Some(body) = self.bodies.get(&(seat.body - 1)) else { return };
-        let (Bound::Yes(run) | Bound::Late(run)) = &body.run else { return };
-        let number = slot.host().wrapping_add(1);
-        slot.set_host(number);
+        let number = seat.body - 1;
+        let run = match self.body(number).map(|body| &body.run) {
+            Some(Bound::Yes(run) | Bound::Late(run)) => Arc::clone(run),
+            _ => return,
+        };
+        let host = slot.host().wrapping_add(1);
+        slot.set_host(host);
         if had_a_task {
             self.after.push(After::Ring(key.index));
         }
-        let seat = run::Seat { tree: Arc::clone(tree), key, number };
-        self.after.push(After::Launch(Arc::clone(run), seat));
+        self.after.push(After::Launch(run, run::Seat { tree: Arc::clone(tree), key, number: host }));
     }
 
     /// A run has to stop, or to die. The cause comes with the event about it.

@@ -80,9 +80,8 @@ impl Brain {
         while let Ok(msg) = self.inbox.try_recv() {
             self.refuse(tree, msg);
         }
-        for (_, body) in self.bodies.drain() {
-            self.after.push(After::Drop(Box::new(body)));
-        }
+        let launched = std::mem::take(&mut self.launched);
+        self.after.push(After::Drop(Box::new((launched, std::mem::take(&mut self.added)))));
     }
 }
 

@@ -76,7 +76,7 @@ impl Brain {
         let mut batch = Batch::default();
         for (number, body) in bodies.numbered {
             batch.numbers.push(number);
-            self.bodies.insert(number, body);
+            self.added.insert(number, body);
         }
         for (path, extras) in bodies.supervisors {
             batch.supervisors.push(path.clone());
@@ -101,7 +101,7 @@ impl Brain {
     /// Drops bodies that nobody needs any more; they are a user's, so it is done later.
     pub(super) fn discard(&mut self, batch: Batch) {
         for number in batch.numbers {
-            if let Some(body) = self.bodies.remove(&number) {
+            if let Some(body) = self.added.remove(&number) {
                 self.after.push(After::Drop(Box::new(body)));
             }
         }
@@ -119,7 +119,9 @@ impl Brain {
         probe: Option<&Probe>,
     ) {
         let mut numbers = Vec::new();
-        for (&number, body) in &mut self.bodies {
+        let launched = (0u32..).zip(&mut self.launched);
+        let added = self.added.iter_mut().map(|(&number, body)| (number, body));
+        for (number, body) in launched.chain(added) {
             if matches!(&body.run, Bound::No(waits_for) if waits_for == wanted) {
                 body.bind(run, probe);
                 numbers.push(number);
@@ -132,7 +134,7 @@ impl Brain {
             .map(|(index, seat)| ChildKey { index, epoch: seat.epoch })
             .collect();
         for key in keys {
-            let body = self.seat(key).and_then(|seat| self.bodies.get(&(seat.body - 1)));
+            let body = self.seat(key).and_then(|seat| self.body(seat.body - 1));
             let extras = body.and_then(|body| body.extras.clone());
             tree.table.slot(key.index).change(|about| about.extras = extras);
             self.feed(tree, now, Input::Bound { key });

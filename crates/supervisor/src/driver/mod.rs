@@ -28,9 +28,11 @@ pub(crate) use inbox::{Ask, Msg};
 pub(crate) struct Brain {
     pub(crate) machine: Machine,
     inbox: mpsc::Receiver<Msg>,
-    /// Bodies by number. Those the tree was launched with stay, because a restarted supervisor has its
-    /// static children again (R48).
-    bodies: HashMap<u32, Body>,
+    /// The bodies that the tree was launched with, by number. They stay, because a restarted supervisor has
+    /// its static children again (R48).
+    launched: Vec<Body>,
+    /// Bodies that came later.
+    added: HashMap<u32, Body>,
     /// What belongs to supervisors, by path.
     supervisors: HashMap<SupervisorPath, Arc<Extras>>,
     /// What the driver knows of each child, by index.
@@ -98,10 +100,13 @@ enum After {
 
 impl Brain {
     pub(crate) fn new(machine: Machine, inbox: mpsc::Receiver<Msg>, bodies: Bodies) -> Self {
+        let mut launched = Vec::with_capacity(bodies.numbered.len());
+        launched.extend(bodies.numbered.into_iter().map(|(_, body)| body));
         Self {
             machine,
             inbox,
-            bodies: bodies.numbered.into_iter().collect(),
+            launched,
+            added: HashMap::new(),
             supervisors: bodies.supervisors.into_iter().collect(),
             seats: Vec::new(),
             batches: HashMap::new(),
@@ -122,10 +127,15 @@ impl Brain {
     /// The name of the factory that a child waits for, if it does.
     pub(crate) fn unbound(&self, key: ChildKey) -> Option<Arc<str>> {
         let seat = self.seat(key)?;
-        match &self.bodies.get(&seat.body.checked_sub(1)?)?.run {
+        match &self.body(seat.body.checked_sub(1)?)?.run {
             crate::spec::Bound::No(wanted) => Some(Arc::clone(&wanted.factory)),
             _ => None,
         }
+    }
+
+    /// What a number stands for.
+    fn body(&self, number: u32) -> Option<&Body> {
+        self.launched.get(number as usize).or_else(|| self.added.get(&number))
     }
 
     fn seat(&self, key: ChildKey) -> Option<&Seat> {

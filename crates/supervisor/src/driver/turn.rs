@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use supervisor_api::{ChildKey, Severity};
 use supervisor_core::Input;
 
+use super::apply::KEPT;
 use super::{After, Brain, More};
 use crate::clock::unix_nanos;
 use crate::contain::{drop_quietly, panic_message};
@@ -72,7 +73,8 @@ impl Tree {
     }
 
     /// Gives the emptied list back, so that a turn allocates nothing.
-    fn keep_room(&self, after: Vec<After>) {
+    fn keep_room(&self, mut after: Vec<After>) {
+        after.shrink_to(KEPT);
         let mut brain = self.brain();
         if brain.after.capacity() < after.capacity() && brain.after.is_empty() {
             brain.after = after;
@@ -88,7 +90,10 @@ impl Tree {
                 let _ = reply.send(result);
             }
             After::Drop(value) => drop_quietly(value),
-            After::Started(how) => self.plane.started(how),
+            After::Started(how) => {
+                self.plane.mark_alive();
+                self.plane.started(how);
+            }
             After::Ended(report) => self.ended(report),
         }
     }
@@ -168,6 +173,9 @@ impl Brain {
             let Some((index, bits)) = self.reports.pop_front() else { break };
             self.take_report(tree, now, index, bits);
         }
+        if self.reports.is_empty() {
+            self.reports.shrink_to(KEPT);
+        }
         if self.reports.is_empty() && !tree.queue.is_empty() {
             tree.ring();
         }
@@ -181,6 +189,9 @@ impl Brain {
             let mut cell = slot.cell();
             let missed = if bits & MISSED != 0 { cell.missed.take() } else { None };
             let end = if bits & EXIT != 0 { cell.end.take() } else { None };
+            if let Some(stop) = cell.stop.as_mut().filter(|_| end.is_some()) {
+                stop.detail = None;
+            }
             (cell.ready, cell.beat, missed, end)
         };
         if bits & READY != 0 {
@@ -189,7 +200,8 @@ impl Brain {
         if bits & BEAT != 0 {
             self.feed(tree, now, Input::Beat { key, generation: beat });
         }
-        if let Some((generation, why)) = missed {
+        if let Some(missed) = missed {
+            let (generation, why) = *missed;
             self.feed(tree, now, Input::Missed { key, generation, why });
         }
         let Some(end) = end else { return };

@@ -43,8 +43,7 @@ where
 {
     fn host(self: Arc<Self>, seat: Seat) {
         let runtime = seat.tree.runtime.clone();
-        let managed = self.managed;
-        runtime.spawn(host::host(seat, managed, self, |task| &task.factory));
+        runtime.spawn(host::host(seat, self));
     }
 }
 

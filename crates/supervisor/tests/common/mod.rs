@@ -1,13 +1,14 @@
 //! Helpers of the library's tests.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_supervisor::{
-    ChildContext, ChildControlOutcome, ChildSpec, CommandResult, EventItem, EventKind, EventStream, Lifecycle,
-    ShutdownResult, StampedEvent, Supervisor, SupervisorHandle, SupervisorSpec, TreeState,
+    ChildContext, ChildControlOutcome, ChildSpec, CommandResult, EventItem, EventKind, EventStream,
+    Lifecycle, ShutdownResult, StampedEvent, Supervisor, SupervisorHandle, SupervisorSpec, TreeState,
 };
 
 pub const fn ms(millis: u64) -> Duration {
