@@ -389,3 +389,32 @@ fn r118_d17_an_operators_restart_is_not_charged_and_resets_the_backoff() {
     bench.crash("x");
     assert_eq!(bench.take(), ["down x: failed: boom", "start x"], "immediate again");
 }
+
+#[test]
+fn r36_d19_a_child_that_is_terminated_before_its_turn_is_passed_over() {
+    let slow = perm("slow").explicit().always(Run::never_ready());
+    let mut bench = Bench::launch(otp(one_for_one([slow, perm("b"), perm("c")])));
+    assert_eq!(bench.state("b"), Lifecycle::Declared);
+    let ticket = bench.terminate("b");
+    bench.ok(ticket);
+    bench.take();
+    bench.ready("slow");
+    assert_eq!(bench.take(), ["ready slow", "start c", "started"]);
+    assert_eq!(bench.state("b"), Lifecycle::Stopped);
+}
+
+#[test]
+fn r36_d8_terminate_of_an_unresponsive_child_cancels_what_was_to_follow() {
+    let x = perm("x").grace(secs(1)).run(1, Run::healthy().immortal());
+    let mut bench = Bench::launch(one_for_one([x, perm("y")]));
+    bench.restart("x");
+    bench.pass(secs(2));
+    assert_eq!(bench.state("x"), Lifecycle::Unresponsive);
+    let ticket = bench.terminate("x");
+    bench.take();
+    bench.end("x", Exit::Aborted);
+    bench.ok(ticket);
+    assert_eq!(bench.take(), ["down x: aborted after its grace"]);
+    assert_eq!(bench.state("x"), Lifecycle::Stopped);
+    assert_eq!(bench.unanswered(), [0; 0]);
+}

@@ -325,3 +325,49 @@ fn d12_what_the_spec_no_longer_has_goes_whatever_is_asked_of_it_meanwhile() {
         assert_eq!(bench.unanswered(), [0; 0]);
     }
 }
+
+#[test]
+fn d12_a_child_that_loses_its_body_while_it_waits_or_backs_off_starts_when_it_has_one_again() {
+    let api = || quick("api").after(["db"]);
+    let mut bench = Bench::launch(one_for_one([quick("db"), api()]).unlimited());
+    bench.pause("db");
+    bench.crash("api");
+    assert_eq!(bench.state("api"), Lifecycle::Waiting);
+    bench.apply(one_for_one([quick("db"), api().unbound()]).unlimited());
+    bench.resume("db");
+    bench.bind("api");
+    assert_eq!(bench.state("api"), Lifecycle::Running);
+
+    for tree in [one_for_one, one_for_all, rest_for_one] {
+        let tree = |a: Child| tree(vec![quick("first"), a, quick("last")]).unlimited();
+        let slow = || perm("a").steps(ms(100), secs(1));
+        let mut bench = Bench::launch(tree(slow()));
+        bench.crash("a");
+        bench.crash("a");
+        assert_eq!(bench.state("a"), Lifecycle::Backoff);
+        bench.apply(tree(slow().unbound()));
+        bench.pass(secs(9));
+        bench.bind("a");
+        assert_eq!(bench.state("a"), Lifecycle::Running);
+
+        let mut bench = Bench::launch(tree(slow()));
+        bench.apply(tree(slow().unbound()));
+        bench.crash("a");
+        bench.pass(secs(9));
+        bench.bind("a");
+        assert_eq!(["first", "a", "last"].map(|name| bench.state(name)), [Lifecycle::Running; 3]);
+    }
+}
+
+#[test]
+fn d12_r48_an_added_child_that_the_new_spec_has_is_one_of_its_own_from_then_on() {
+    let tree =
+        |extra: Option<Child>| one_for_one([sup("s", one_for_one([quick("x")].into_iter().chain(extra)))]);
+    let mut bench = Bench::launch(tree(None));
+    bench.add("s", quick("extra"));
+    let ticket = bench.apply(tree(Some(quick("extra"))));
+    bench.ok(ticket);
+    assert_eq!(bench.generation("s/extra"), 1);
+    bench.restart("s");
+    assert_eq!((bench.state("s/extra"), bench.generation("s/extra")), (Lifecycle::Running, 2));
+}

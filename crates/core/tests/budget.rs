@@ -241,3 +241,50 @@ fn r52_d17_recovery_by_hand_does_not_reset_the_log() {
         assert!(bench.ended().is_some(), "only time resets it");
     }
 }
+
+#[test]
+fn r48_d17_static_specs_come_back_with_every_new_incarnation_whatever_became_of_them() {
+    let below = || one_for_one([perm("x"), temp("t"), perm("r"), temp("j")]).budget(0, secs(60));
+    let again: [fn(&mut Bench); 4] = [
+        |bench| bench.crash("s/x"),
+        |bench| _ = bench.restart("s"),
+        |bench| {
+            bench.pause("s");
+            bench.resume("s");
+        },
+        |bench| {
+            bench.terminate("s");
+            bench.start_again("s");
+        },
+    ];
+    for again in again {
+        let mut bench = Bench::launch(otp(one_for_one([sup("s", below())]).budget(9, secs(60))));
+        bench.finish("s/t");
+        bench.crash("s/j");
+        bench.remove("s/r");
+        for gone in ["s/t", "s/r", "s/j"] {
+            assert_eq!(bench.find(gone), None);
+        }
+        bench.take();
+        again(&mut bench);
+        let starts: Vec<_> = bench.take().into_iter().filter(|line| line.starts_with("start ")).collect();
+        assert_eq!(starts, ["start s/x", "start s/t", "start s/r", "start s/j"], "in their old places");
+    }
+}
+
+#[test]
+fn r48_d3_streaks_end_with_the_incarnation_of_the_supervisor() {
+    let x = perm("x").steps(ms(100), secs(1));
+    let mut bench = Bench::launch(one_for_one([sup("s", one_for_one([x]).unlimited())]));
+    for _ in 0..3 {
+        bench.crash("s/x");
+        bench.pass(secs(1));
+    }
+    assert_eq!(bench.row("s/x").attempt, 3);
+    bench.restart("s");
+    assert_eq!(bench.row("s/x").attempt, 0);
+    bench.take();
+    bench.crash("s/x");
+    assert_eq!(bench.take(), ["down s/x: failed: boom", "start s/x"], "the first of a new streak");
+    assert_eq!(bench.row("s/x").attempt, 1);
+}

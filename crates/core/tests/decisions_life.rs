@@ -1,7 +1,8 @@
 //! Decisions D5-D10: identity, one life at a time, nothing waits, honest stop, reasons, operator states.
 
+use supervisor_api::command::ControlVerb;
 use supervisor_api::{Cause, EventKind, Exit, Lifecycle, Next, Readiness};
-use supervisor_core::{End, Input};
+use supervisor_core::{Address, Command, End, Input};
 use supervisor_testkit::*;
 
 fn immortal(name: &str) -> Child {
@@ -85,6 +86,35 @@ fn d7_commands_are_carried_out_while_a_child_never_gets_ready() {
     }
     assert_eq!(bench.find("a"), None);
     assert_eq!(bench.state("z"), Lifecycle::Declared);
+}
+
+#[test]
+fn d7_a_long_plan_is_cut_and_commands_and_reads_come_in_between() {
+    let many: Vec<Child> = (0..3_000).map(|n| quick(&format!("c{n}"))).collect();
+    let mut bench = Bench::begin(one_for_one(many), 0);
+    assert!(bench.machine().has_open_plan());
+    assert!(bench.take().len() < 1_000, "so much and not more in one turn");
+    assert_eq!(bench.state("c2999"), Lifecycle::Declared);
+    let ticket = bench.send(Command::Control(ControlVerb::Pause, Address::Text("/c2999".into())));
+    bench.ok(ticket);
+    assert!(bench.machine().has_open_plan(), "the plan is not over");
+    bench.settle();
+    let trace = bench.take();
+    assert_eq!(trace[trace.len() - 2..], ["start c2998", "started"]);
+    assert_eq!((bench.state("c2999"), bench.living().len()), (Lifecycle::Paused, 2_999));
+}
+
+#[test]
+fn d7_a_shutdown_comes_through_a_long_plan() {
+    let many: Vec<Child> = (0..3_000).map(|n| quick(&format!("c{n}"))).collect();
+    let mut bench = Bench::begin(one_for_one(many), 0);
+    let begun = bench.take().len();
+    bench.send(Command::Shutdown);
+    bench.settle();
+    let trace = bench.take();
+    assert!(!trace.iter().any(|line| line.starts_with("start ")), "nothing more is started");
+    assert_eq!(trace.iter().filter(|line| line.starts_with("stop ")).count(), begun);
+    assert!(bench.ended().is_some());
 }
 
 // ---- D8 ----

@@ -215,6 +215,20 @@ fn d11_a_child_that_is_being_removed_cannot_be_depended_on() {
     assert_eq!((bench.find("db"), bench.find("api")), (None, None));
 }
 
+#[test]
+fn d11_d17_an_unbound_child_that_waits_starts_when_both_are_over() {
+    let tree = || one_for_one([held("db"), quick("api").after(["db"]).unbound()]).by_dependencies();
+    let mut bench = Bench::launch(tree());
+    bench.ready("db");
+    bench.bind("api");
+    assert_eq!(bench.state("api"), Lifecycle::Running);
+    let mut bench = Bench::launch(tree());
+    bench.bind("api");
+    assert_eq!(bench.state("api"), Lifecycle::Waiting);
+    bench.ready("db");
+    assert_eq!(bench.state("api"), Lifecycle::Running);
+}
+
 // ---- D15 ----
 
 fn with_sidecar() -> Tree {
@@ -284,6 +298,28 @@ fn d15_a_sidecar_stays_while_its_primary_is_restarted_and_the_other_way_round() 
     bench.crash("proxy");
     assert_eq!(bench.take(), ["down proxy: failed: boom", "start proxy"]);
     assert_eq!(bench.policy("proxy").restart, RestartType::Permanent);
+}
+
+#[test]
+fn d15_a_sidecar_that_is_started_without_its_primary_is_never_stuck() {
+    for tree in [one_for_one, one_for_all, rest_for_one] {
+        let proxy = sidecar("proxy", "main").steps(ms(10), ms(10));
+        let mut bench = Bench::launch(tree(vec![job("main"), proxy, quick("other")]).unlimited());
+        bench.finish("main");
+        assert_eq!(bench.state("proxy"), Lifecycle::Stopped);
+        bench.restart("proxy");
+        if bench.state("proxy") == Lifecycle::Running {
+            bench.crash("proxy");
+        }
+        bench.pass(secs(60));
+        assert!(
+            [Lifecycle::Running, Lifecycle::Stopped].contains(&bench.state("proxy")),
+            "{}",
+            bench.state("proxy")
+        );
+        bench.restart("main");
+        assert_eq!([bench.state("proxy"), bench.state("main")], [Lifecycle::Running; 2]);
+    }
 }
 
 #[test]

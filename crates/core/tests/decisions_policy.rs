@@ -590,3 +590,33 @@ fn d4_r51_under_an_unreachable_budget_failures_in_a_row_count() {
     }
     assert_eq!(bench.ended(), None, "a run that lasts ends the row");
 }
+
+#[test]
+fn d4_d9_people_are_told_of_the_budget_that_decided() {
+    let told = |own, shared| {
+        let x = quick("x").budget(own, secs(7));
+        let mut bench = Bench::launch(one_for_one([x]).budget(shared, secs(9)));
+        crash_times(&mut bench, "x", 1 + own.min(shared) as usize);
+        let exhausted = bench.events(EventKind::BudgetExhausted, "x");
+        assert_eq!(exhausted.len(), 1);
+        [exhausted[0].numbers[1], exhausted[0].numbers[2]]
+    };
+    assert_eq!(told(1, 5), [1, 7_000], "its own");
+    assert_eq!(told(5, 1), [1, 9_000], "the shared one");
+}
+
+#[test]
+fn d3_d11_a_member_that_waits_is_stopped_with_its_group_and_waits_again_after_it() {
+    let mut bench =
+        Bench::launch(one_for_all([stepped("a"), stepped("db"), stepped("api").after(["db"])]).unlimited());
+    bench.crash("a");
+    bench.pause("db");
+    bench.restart("api");
+    assert_eq!(bench.state("api"), Lifecycle::Waiting);
+    bench.crash("a");
+    assert_eq!([bench.state("a"), bench.state("api")], [Lifecycle::Backoff, Lifecycle::Stopped]);
+    bench.pass(ms(100));
+    assert_eq!([bench.state("a"), bench.state("api")], [Lifecycle::Running, Lifecycle::Waiting]);
+    bench.shutdown();
+    assert_eq!(bench.state("api"), Lifecycle::Stopped);
+}

@@ -69,6 +69,7 @@ fn r87_d23_what_a_temporary_child_was_built_from_is_dropped_when_it_ends() {
         assert_eq!(bench.generation("d/shot"), 1, "another child each time, round {n}");
         bench.finish("d/shot");
         assert_eq!(bench.find("d/shot"), None);
+        assert_eq!(bench.kept_for_nothing(), [""; 0]);
     }
     let counts = bench.machine().count_children(bench.key("d")).unwrap();
     assert_eq!((counts.specs, counts.active), (0, 0));

@@ -75,7 +75,8 @@ impl Bench {
         self.ask_with(|bench| {
             let root = SupervisorPath::root();
             let decl = Box::new(tree.declare(&root, &mut bench.bodies));
-            bench.note_needs(&root, tree.children());
+            bench.watch.forget_declared_sidecars();
+            bench.note_needs(&root, tree.children(), false);
             Command::Apply(decl)
         })
     }
@@ -152,7 +153,7 @@ impl Bench {
     fn declare_child(&mut self, under: &str, child: &Child) -> supervisor_core::ChildDecl {
         let under = path(under);
         let decl = child.declare(&under, &mut self.bodies);
-        self.note_needs(&under, std::slice::from_ref(child));
+        self.note_needs(&under, std::slice::from_ref(child), true);
         decl
     }
 }

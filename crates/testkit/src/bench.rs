@@ -90,7 +90,7 @@ impl Bench {
             end: None,
             out: Vec::new(),
         };
-        bench.note_needs(&SupervisorPath::root(), tree.children());
+        bench.note_needs(&SupervisorPath::root(), tree.children(), false);
         bench.call(false, |machine, now, out| machine.launch(now, out));
         Ok(bench)
     }
@@ -212,6 +212,15 @@ impl Bench {
     pub fn beat(&mut self, name: &str) {
         let (key, generation) = self.live(name);
         self.queue.push_back(Input::Beat { key, generation });
+        self.settle();
+    }
+
+    /// Every live run shows that it is alive.
+    pub fn beat_all(&mut self) {
+        for key in self.living_keys() {
+            let Some(generation) = self.watch.live_generation(key) else { continue };
+            self.queue.push_back(Input::Beat { key, generation });
+        }
         self.settle();
     }
 
@@ -363,10 +372,13 @@ impl Bench {
     fn carry_out(&mut self, effect: Effect) -> Result<(), String> {
         match effect {
             Effect::Declared { key, parent, path, body, policy } => {
+                self.watch.declared(key, parent, path)?;
+                self.watch.decided_by(key, &policy);
                 self.told.insert(key, (policy, body));
-                self.watch.declared(key, parent, path)
+                Ok(())
             }
             Effect::Changed { key, body, policy } => {
+                self.watch.decided_by(key, &policy);
                 self.told.insert(key, (policy, body));
                 Ok(())
             }
@@ -429,7 +441,8 @@ impl Bench {
         }
     }
 
-    fn fail(&self, what: &str) -> ! {
+    /// Panics with this sentence and the story so far.
+    pub fn fail(&self, what: &str) -> ! {
         let tail = &self.story[self.story.len().saturating_sub(100)..];
         panic!("after {:?}: {what}\nthe story so far:\n  {}", self.now(), tail.join("\n  "))
     }
@@ -532,6 +545,12 @@ impl Bench {
         self.watch.open_tickets().collect()
     }
 
+    /// Children that are no longer in the tree and whose bodies the driver was not told to drop. Declared
+    /// temporary children of a nested supervisor are among them: they come back with it (R48).
+    pub fn kept_for_nothing(&self) -> Vec<String> {
+        self.watch.kept_for_nothing().map(|path| line::name(path).to_owned()).collect()
+    }
+
     /// The machine, for reads.
     pub fn machine(&self) -> &Machine {
         &self.machine
@@ -549,6 +568,11 @@ impl Bench {
             .collect();
         all.sort_by_key(|(key, _, _)| *key);
         all
+    }
+
+    /// The first of those that the child depends on that is not ready.
+    pub fn waits_for(&self, key: ChildKey) -> Option<String> {
+        self.watch.unmet(key).map(|path| line::name(path).to_owned())
     }
 
     /// The names of children with a live run.
@@ -572,18 +596,24 @@ impl Bench {
         }
     }
 
-    pub(crate) fn note_needs(&mut self, under: &SupervisorPath, children: &[Child]) {
+    pub(crate) fn note_needs(&mut self, under: &SupervisorPath, children: &[Child], added: bool) {
         let at = |name: &str| path(&format!("{}/{name}", under.as_str().trim_end_matches('/')));
+        for child in children {
+            self.watch.no_sidecar(&at(child.name()));
+            if added {
+                self.watch.forget_needs(&at(child.name()));
+            }
+        }
         for child in children {
             let needs = child.waits_for().iter().map(|name| at(name)).collect();
             self.watch.set_needs(at(child.name()), needs);
         }
         for child in children {
             if let Some(primary) = child.belongs_to() {
-                self.watch.add_sidecar(at(primary), at(child.name()));
+                self.watch.add_sidecar(at(primary), at(child.name()), added);
             }
             if let Some(tree) = child.subtree() {
-                self.note_needs(&at(child.name()), tree.children());
+                self.note_needs(&at(child.name()), tree.children(), added);
             }
         }
     }

@@ -10,23 +10,28 @@
 //! - Nothing starts once the tree is ending (R64); nothing but late exits happens after the end.
 //! - A command has exactly one reply.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
+use supervisor_api::policy::ReadinessMode;
 use supervisor_api::{ChildKey, Event, EventKind, Lifecycle, Readiness, Row, SupervisorPath};
-use supervisor_core::{Machine, Ticket};
+use supervisor_core::{ChildPolicy, Machine, Ticket};
 
 /// Up to this many children every row is compared after every input; beyond, every 64 inputs.
 const SMALL: usize = 64;
 
-/// Who waits for whom.
-pub(crate) type Needs = HashMap<SupervisorPath, Vec<SupervisorPath>>;
+/// Who waits for whom, and who of them is a sidecar.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Needs {
+    of: HashMap<SupervisorPath, Vec<SupervisorPath>>,
+    /// And whether it was added while the tree ran.
+    sidecars: HashMap<SupervisorPath, bool>,
+}
 
 #[derive(Default)]
 pub(crate) struct Watch {
     kids: HashMap<ChildKey, Kid>,
     live_paths: HashMap<SupervisorPath, ChildKey>,
     needs: Needs,
-    sidecars: HashSet<SupervisorPath>,
     open: BTreeSet<Ticket>,
     touched: Vec<ChildKey>,
     calls: u64,
@@ -47,6 +52,7 @@ pub(crate) struct Kid {
     last_generation: u64,
     /// The supervisor's generation when an operator or a budget parked the child.
     parked_under: Option<u64>,
+    must_complete: bool,
     forgotten: bool,
 }
 
@@ -79,8 +85,16 @@ impl Watch {
         self.kids.keys().copied()
     }
 
-    pub(crate) fn set_needs(&mut self, path: SupervisorPath, needs: Vec<SupervisorPath>) {
-        self.needs.insert(path, needs);
+    /// A child that is added is another one than whoever had its path before.
+    pub(crate) fn forget_needs(&mut self, path: &SupervisorPath) {
+        self.needs.of.remove(path);
+    }
+
+    /// Sets whom a child waits for. Its sidecars stay.
+    pub(crate) fn set_needs(&mut self, path: SupervisorPath, mut needs: Vec<SupervisorPath>) {
+        let before = self.needs.of.remove(&path).unwrap_or_default();
+        needs.extend(before.into_iter().filter(|need| self.needs.sidecars.contains_key(need)));
+        self.needs.of.insert(path, needs);
     }
 
     pub(crate) fn needs(&self) -> Needs {
@@ -91,10 +105,24 @@ impl Watch {
         self.needs = needs;
     }
 
+    /// A child is no sidecar, whatever it was.
+    pub(crate) fn no_sidecar(&mut self, path: &SupervisorPath) {
+        if self.needs.sidecars.remove(path).is_some() {
+            self.needs.of.values_mut().for_each(|needs| needs.retain(|need| need != path));
+        }
+    }
+
+    /// A new spec says who is a sidecar, but of those that were added while the tree ran.
+    pub(crate) fn forget_declared_sidecars(&mut self) {
+        let declared: Vec<_> =
+            self.needs.sidecars.iter().filter(|(_, added)| !**added).map(|(path, _)| path.clone()).collect();
+        declared.iter().for_each(|path| self.no_sidecar(path));
+    }
+
     /// A primary waits for its sidecars, as long as there are any.
-    pub(crate) fn add_sidecar(&mut self, primary: SupervisorPath, sidecar: SupervisorPath) {
-        self.sidecars.insert(sidecar.clone());
-        let needs = self.needs.entry(primary).or_default();
+    pub(crate) fn add_sidecar(&mut self, primary: SupervisorPath, sidecar: SupervisorPath, added: bool) {
+        self.needs.sidecars.insert(sidecar.clone(), added);
+        let needs = self.needs.of.entry(primary).or_default();
         if !needs.contains(&sidecar) {
             needs.push(sidecar);
         }
@@ -106,6 +134,12 @@ impl Watch {
 
     pub(crate) fn was_asked(&self, key: ChildKey) -> bool {
         self.kids.get(&key).and_then(|kid| kid.live.as_ref()).is_some_and(|live| live.asked || live.killed)
+    }
+
+    /// Children that are no longer in the tree, have no run, and were not let go.
+    pub(crate) fn kept_for_nothing(&self) -> impl Iterator<Item = &SupervisorPath> {
+        let kept = self.kids.values().filter(|kid| kid.life == Lifecycle::Removed && kid.live.is_none());
+        kept.filter(|kid| !kid.forgotten).map(|kid| &kid.path)
     }
 
     pub(crate) fn open_tickets(&self) -> impl Iterator<Item = Ticket> {
@@ -140,10 +174,18 @@ impl Watch {
             live: None,
             last_generation: 0,
             parked_under: None,
+            must_complete: false,
             forgotten: false,
         };
         self.kids.insert(key, kid);
         Ok(())
+    }
+
+    /// The policy of a child, told with its declaration and with every change.
+    pub(crate) fn decided_by(&mut self, key: ChildKey, policy: &ChildPolicy) {
+        if let Some(kid) = self.kids.get_mut(&key) {
+            kid.must_complete = policy.keeps_row && policy.readiness == ReadinessMode::Immediate;
+        }
     }
 
     pub(crate) fn spawned(&mut self, key: ChildKey, generation: u64) -> Check {
@@ -178,15 +220,30 @@ impl Watch {
             let held = kid.parked_under.is_some_and(|under| under == parent.row.generation);
             must!(!held || self.operator_starts, "{path} is spawned while it is {}", kid.life);
         }
-        for need in self.needs.get(path).into_iter().flatten() {
-            let met = self.kids.values().any(|other| {
-                other.path == *need
-                    && !other.forgotten
-                    && (other.row.readiness == Readiness::Ready || other.life == Lifecycle::Completed)
-            });
-            must!(met, "{path} is spawned while {need}, which it depends on, is not ready");
+        match self.unmet_by(kid) {
+            Some(need) => Err(format!("{path} is spawned while {need}, which it depends on, is not ready")),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// The first dependency of a child that is neither ready nor completed.
+    pub(crate) fn unmet(&self, key: ChildKey) -> Option<&SupervisorPath> {
+        self.unmet_by(self.kids.get(&key)?)
+    }
+
+    fn unmet_by(&self, kid: &Kid) -> Option<&SupervisorPath> {
+        let met = |need: &SupervisorPath| {
+            let mut there = self.kids.values().filter(|other| other.path == *need && !other.forgotten);
+            there.any(|other| match other.life {
+                Lifecycle::Completed => true,
+                // A job that does not report ready satisfies nobody before it completed (D19).
+                Lifecycle::Running | Lifecycle::Stopping => {
+                    other.row.readiness == Readiness::Ready && !other.must_complete
+                }
+                _ => false,
+            })
+        };
+        self.needs.of.get(&kid.path)?.iter().find(|need| !met(need))
     }
 
     pub(crate) fn asked_to_stop(&mut self, key: ChildKey) -> Check {
@@ -255,8 +312,12 @@ impl Watch {
         must!(kid.live.is_none(), "{} is forgotten while it has a run", kid.path);
         must!(kid.life == Lifecycle::Removed, "{} is forgotten while it is {}", kid.path, kid.life);
         kid.forgotten = true;
-        if self.sidecars.contains(&kid.path) {
-            self.needs.values_mut().for_each(|needs| needs.retain(|need| *need != kid.path));
+        let path = kid.path.clone();
+        self.no_sidecar(&path);
+        // Sidecars belong to the child, not to whoever has its path next.
+        let sidecars = &self.needs.sidecars;
+        if let Some(needs) = self.needs.of.get_mut(&path) {
+            needs.retain(|need| sidecars.get(need).is_none_or(|added| !added));
         }
         Ok(())
     }
