@@ -22,5 +22,5 @@ pub use error::{Finding, SupervisorError};
 pub use event::{Cause, ChildKey, Detail, Event, EventKind, EventSpec, Next, Row, Severity, StampedEvent};
 pub use exit::{Exit, ExitClass};
 pub use id::{ChildId, IdError, SupervisorPath};
-pub use nearest::nearest;
 pub use life::{Health, Lifecycle, Readiness, ShutdownState};
+pub use nearest::nearest;

@@ -10,7 +10,8 @@ pub fn nearest<'a>(asked: &str, candidates: impl IntoIterator<Item = &'a str>) -
     for candidate in candidates {
         let lower: Vec<char> = candidate.to_lowercase().chars().take(LONGEST).collect();
         let allowed = (asked_lower.len().max(lower.len()) / 3).max(1);
-        let prefix = asked_lower.len() >= 3 && (lower.starts_with(&asked_lower) || asked_lower.starts_with(&lower[..]));
+        let prefix = asked_lower.len() >= 3
+            && (lower.starts_with(&asked_lower) || asked_lower.starts_with(&lower[..]));
         if lower.len().abs_diff(asked_lower.len()) > allowed && !prefix {
             continue;
         }
