@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Cause, EventKind, Next, StampedEvent};
 use crate::Exit;
+use crate::SupervisorPath;
 
 impl fmt::Display for StampedEvent {
     /// One line: path, what happened, why, what happens next.
@@ -39,6 +40,11 @@ impl fmt::Display for StampedEvent {
 }
 
 impl StampedEvent {
+    /// Whether the path of the cause says more than the line does without it.
+    fn tells_news(&self, cause: &SupervisorPath) -> bool {
+        *cause != self.path && self.next_path.as_ref() != Some(cause)
+    }
+
     fn write_numbers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut open = false;
         for (name, value) in self.event.kind.spec().numbers.iter().zip(self.event.numbers) {
@@ -68,20 +74,24 @@ impl StampedEvent {
     }
 
     fn write_next(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let wait = millis(self.next_in_nanos().unwrap_or(0) / 1_000_000);
+        let wait = match self.next_in_nanos().unwrap_or(0) / 1_000_000 {
+            0 => "now".to_owned(),
+            ms => format!("in {}", millis(ms)),
+        };
         match self.event.next {
             Next::Nothing => Ok(()),
             Next::StartNow => f.write_str("; starts again now"),
             Next::StartAt(_) => {
-                write!(f, "; starts again in {wait} (attempt {})", self.event.row.attempt + 1)
+                write!(f, "; starts again {wait} (attempt {})", self.event.row.attempt + 1)
             }
-            Next::WithGroup(_) => write!(f, "; starts with its group in {wait}"),
+            Next::WithGroup(_) => write!(f, "; starts with its group {wait}"),
             Next::WaitsFor(_) => match &self.next_path {
+                Some(path) if self.event.kind == EventKind::ChildWaiting => write!(f, " for {path}"),
                 Some(path) => write!(f, "; waits for {path}"),
                 None => f.write_str("; waits for a sibling"),
             },
             Next::WhenGone => f.write_str("; starts when its old run is gone"),
-            Next::KillAt(_) => write!(f, "; killed in {wait} unless it ends before"),
+            Next::KillAt(_) => write!(f, "; killed {wait} unless it ends before"),
             Next::Operator => f.write_str("; stays until an operator resumes or restarts it"),
             Next::Escalate => f.write_str("; its supervisor gives up"),
         }
