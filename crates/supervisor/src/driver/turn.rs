@@ -216,3 +216,48 @@ impl Brain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ChildSpec, Lifecycle, RuntimeControlPlaneState, Supervisor, SupervisorError, SupervisorSpec,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_in_the_loop_ends_the_tree_as_failed_and_nobody_else() {
+        let child = ChildSpec::service("a", |ctx| async move {
+            ctx.stopping().await;
+            std::future::pending::<()>().await;
+        });
+        let handle = Supervisor::start(SupervisorSpec::root([child])).await.unwrap();
+        let mut events = handle.subscribe_events();
+        let (before, waits) = (handle.snapshot(), handle.clone());
+        let waiting = tokio::spawn(async move { waits.pause_child("a", "test", "waits").await });
+        while handle.child("a").unwrap().state.lifecycle_state != Lifecycle::Stopping {
+            tokio::task::yield_now().await;
+        }
+        let tree = Arc::clone(&handle.tree);
+        let more = tree.locked(|_, _| {
+            tree.journal.open_window();
+            panic!("a mistake in the machine")
+        });
+        assert!(matches!(more, More::Never));
+
+        let report = handle.join().await;
+        assert_eq!((report.state, report.phase.as_ref()), (RuntimeControlPlaneState::Failed, "loop"));
+        assert!(report.panic && !report.recoverable && report.reason.contains("a mistake in the machine"));
+        assert!(handle.health().failure.unwrap().panic);
+        let answer = waiting.await.unwrap();
+        assert!(matches!(answer, Err(SupervisorError::Ended { .. })), "{answer:?}");
+        assert!(matches!(handle.resume_child("a", "test", "late").await, Err(SupervisorError::Ended { .. })));
+        assert_eq!(handle.shutdown("test", "late").await.unwrap(), report);
+        assert_eq!(handle.snapshot().len(), before.len(), "reads still answer");
+        while events.next().await.is_some() {}
+        // The child was stopped hard: its run is over although its grace is not.
+        let slot = tree.table.slot(handle.find("a").unwrap().index);
+        while !slot.order().has(crate::slot::OVER) {
+            tokio::task::yield_now().await;
+        }
+    }
+}

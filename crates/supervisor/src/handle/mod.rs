@@ -36,7 +36,7 @@ pub use reads::{ChildCounts, ChildView};
 /// ambiguous, or by the [`ChildKey`] of exactly one child.
 #[derive(Clone)]
 pub struct SupervisorHandle {
-    tree: Arc<Tree>,
+    pub(crate) tree: Arc<Tree>,
 }
 
 impl SupervisorHandle {
