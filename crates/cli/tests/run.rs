@@ -54,7 +54,6 @@ fn every_program_of_the_quickstart_comes_back_when_it_is_killed_alone_and_with_a
         kill_process(run.program(text), Signal::KILL).unwrap();
         killed_and_back(&mut run, &[path]);
     }
-    // The last one killed took its group with it: wait until both run.
     let pids = QUICKSTART.map(|(_, text)| run.program(text));
     for pid in pids {
         kill_process(pid, Signal::KILL).unwrap();

@@ -158,13 +158,18 @@ impl Run {
         processes(self.home.path())
     }
 
-    /// The program with this in its command.
+    /// The program with this in its command, looked for again at every line until it is there.
     #[track_caller]
-    pub(crate) fn program(&self, text: &str) -> Pid {
-        let all = self.processes();
+    pub(crate) fn program(&mut self, text: &str) -> Pid {
         let parent = self.pid().as_raw_nonzero().get();
-        let found = all.iter().find(|process| process.parent == parent && process.command.contains(text));
-        found.unwrap_or_else(|| panic!("no program with {text:?} in {all:?}")).pid
+        loop {
+            let all = self.processes();
+            let found = all.iter().find(|process| process.parent == parent && process.command.contains(text));
+            match found {
+                Some(process) => return process.pid,
+                None => self.line(|_| true),
+            };
+        }
     }
 }
 
