@@ -271,8 +271,9 @@ fn converge(seed: u64, bench: &mut Bench) {
         let above = name.rsplit_once('/').map_or("/", |(above, _)| above);
         let as_it_should_be = match row.lifecycle {
             Lifecycle::Stopping => false,
-            // Its group may be held up by a supervisor whose own start waits for something.
-            Lifecycle::Backoff => sibling_starts(bench, above),
+            // A supervisor may fail again and again with what is below it; a group may be held up by a
+            // supervisor whose own start waits for something.
+            Lifecycle::Backoff => supervisor || sibling_starts(bench, above),
             Lifecycle::Starting | Lifecycle::Running => supervisor || bench.living_keys().contains(&key),
             Lifecycle::Waiting => bench.waits_for(key).is_some(),
             Lifecycle::Declared => bench.state(above) != Lifecycle::Running || sibling_starts(bench, above),

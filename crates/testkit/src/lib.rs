@@ -23,6 +23,7 @@
 mod ask;
 mod bench;
 mod line;
+mod look;
 mod plan;
 mod random;
 mod script;
