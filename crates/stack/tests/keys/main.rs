@@ -1,0 +1,135 @@
+//! Every key of a stack file has an effect, and a test that sees it on a running tree.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod policy;
+mod programs;
+mod supervisors;
+mod tree;
+
+use std::collections::BTreeSet;
+
+use supervisor_stack::{Stack, schema};
+
+/// Each key with the test that sees its effect.
+#[rustfmt::skip]
+const KEYS: &[(&str, fn())] = &[
+    ("BackoffManifest.initial_ms", policy::delays_begin_at_initial_double_and_end_at_max),
+    ("BackoffManifest.jitter_ratio", policy::jitter_moves_a_delay_by_at_most_its_share),
+    ("BackoffManifest.max_ms", policy::delays_begin_at_initial_double_and_end_at_max),
+    ("BackoffManifest.reset_after_secs", policy::a_run_that_lasts_long_enough_ends_the_streak),
+    ("BudgetLimits.max_restarts", policy::a_childs_budget_has_figures_and_an_action),
+    ("BudgetLimits.on_exhausted", policy::a_childs_budget_has_figures_and_an_action),
+    ("BudgetLimits.window_secs", policy::a_childs_budget_has_figures_and_an_action),
+    ("ChildManifest.auto_shutdown", supervisors::a_significant_child_ends_its_supervisor),
+    ("ChildManifest.backoff", policy::delays_begin_at_initial_double_and_end_at_max),
+    ("ChildManifest.budget", policy::a_childs_budget_has_figures_and_an_action),
+    ("ChildManifest.children", supervisors::defaults_reach_the_children_of_children),
+    ("ChildManifest.command", programs::a_command_gets_its_words_as_they_are),
+    ("ChildManifest.command_permissions", policy::commands_that_a_child_does_not_permit_are_refused),
+    ("ChildManifest.criticality", policy::an_optional_child_is_parked_where_another_takes_the_tree_down),
+    ("ChildManifest.defaults", supervisors::defaults_reach_the_children_of_children),
+    ("ChildManifest.dependencies", policy::a_dependant_waits_for_a_job_to_end_well),
+    ("ChildManifest.dynamic", supervisors::a_dynamic_supervisor_takes_as_many_children_as_it_is_said),
+    ("ChildManifest.environment", programs::variables_come_from_the_child_the_defaults_and_secrets),
+    ("ChildManifest.factory", policy::a_task_is_made_by_the_factory_it_names_or_is_called_like),
+    ("ChildManifest.factory_key", policy::a_task_is_made_by_the_factory_it_names_or_is_called_like),
+    ("ChildManifest.health_check", programs::a_program_that_does_not_answer_is_unhealthy),
+    ("ChildManifest.kind", policy::a_task_is_made_by_the_factory_it_names_or_is_called_like),
+    ("ChildManifest.name", programs::a_command_gets_its_words_as_they_are),
+    ("ChildManifest.on_start_failure", supervisors::a_failed_start_is_unwound_or_tried_again),
+    ("ChildManifest.order", supervisors::declared_order_waits_for_each_and_dependencies_for_those_named_only),
+    ("ChildManifest.primary", policy::a_sidecar_starts_before_its_primary_and_ends_with_it),
+    ("ChildManifest.profile", supervisors::under_profile_otp_the_second_failure_is_too_much),
+    ("ChildManifest.readiness", programs::a_program_is_ready_when_its_probe_succeeds),
+    ("ChildManifest.ready_within_secs", policy::a_start_that_takes_too_long_has_failed),
+    ("ChildManifest.resource_limits", programs::the_limit_of_open_files_is_set),
+    ("ChildManifest.restart_dependants", policy::dependants_are_restarted_when_it_is_said),
+    ("ChildManifest.restart_policy", policy::the_restart_policy_wins_over_the_role),
+    ("ChildManifest.retry", policy::a_job_is_tried_again_only_with_retry),
+    ("ChildManifest.role", policy::a_role_says_what_an_end_means),
+    ("ChildManifest.secrets", programs::a_secret_is_read_by_its_name_and_may_be_missing_only_when_it_is_said),
+    ("ChildManifest.shutdown", policy::a_program_that_does_not_stop_is_killed_after_its_grace),
+    ("ChildManifest.sidecar_config", policy::a_sidecar_starts_before_its_primary_and_ends_with_it),
+    ("ChildManifest.significant", supervisors::a_significant_child_ends_its_supervisor),
+    ("ChildManifest.stop", supervisors::children_are_stopped_one_by_one_or_at_once),
+    ("ChildManifest.stop_signal", programs::the_stop_signal_is_the_one_that_is_sent),
+    ("ChildManifest.strategy", supervisors::the_strategy_says_who_is_restarted),
+    ("ChildManifest.success_exit_codes", programs::success_exit_codes_are_good_ends),
+    ("ChildManifest.tags", policy::tags_are_kept_with_the_child),
+    ("ChildManifest.task_role", policy::a_role_says_what_an_end_means),
+    ("ChildManifest.working_dir", programs::the_working_directory_is_the_childs_or_the_default),
+    ("CommandPermissions.allow_restart", policy::commands_that_a_child_does_not_permit_are_refused),
+    ("CommandPermissions.allow_shutdown", policy::commands_that_a_child_does_not_permit_are_refused),
+    ("DefaultsManifest.backoff", policy::delays_begin_at_initial_double_and_end_at_max),
+    ("DefaultsManifest.command_permissions", policy::commands_that_a_child_does_not_permit_are_refused),
+    ("DefaultsManifest.criticality", policy::an_optional_child_is_parked_where_another_takes_the_tree_down),
+    ("DefaultsManifest.environment", programs::variables_come_from_the_child_the_defaults_and_secrets),
+    ("DefaultsManifest.ready_within_secs", policy::a_start_that_takes_too_long_has_failed),
+    ("DefaultsManifest.shutdown", policy::a_program_that_does_not_stop_is_killed_after_its_grace),
+    ("DefaultsManifest.working_dir", programs::the_working_directory_is_the_childs_or_the_default),
+    ("DynamicManifest.max_children", supervisors::a_dynamic_supervisor_takes_as_many_children_as_it_is_said),
+    ("EnvironmentEntry.name", programs::variables_come_from_the_child_the_defaults_and_secrets),
+    ("EnvironmentEntry.secret_ref", programs::variables_come_from_the_child_the_defaults_and_secrets),
+    ("EnvironmentEntry.value", programs::variables_come_from_the_child_the_defaults_and_secrets),
+    ("HealthCheckManifest.check_interval_secs", programs::a_program_that_does_not_answer_is_unhealthy),
+    ("HealthCheckManifest.exec", programs::a_program_that_does_not_answer_is_unhealthy),
+    ("HealthCheckManifest.http", programs::a_program_that_does_not_answer_is_unhealthy),
+    ("HealthCheckManifest.max_retries", programs::a_program_that_does_not_answer_is_unhealthy),
+    ("HealthCheckManifest.tcp", programs::a_program_that_does_not_answer_is_unhealthy),
+    ("HealthCheckManifest.timeout_secs", programs::a_health_probe_that_hangs_is_a_miss),
+    ("ReadinessProbe.check_interval_secs", programs::a_probe_is_tried_every_interval_and_each_try_ends_after_its_timeout),
+    ("ReadinessProbe.delay_ms", programs::a_program_is_ready_when_its_probe_succeeds),
+    ("ReadinessProbe.exec", programs::a_program_is_ready_when_its_probe_succeeds),
+    ("ReadinessProbe.http", programs::a_program_is_ready_when_its_probe_succeeds),
+    ("ReadinessProbe.log_line", programs::a_program_is_ready_when_its_probe_succeeds),
+    ("ReadinessProbe.tcp", programs::a_program_is_ready_when_its_probe_succeeds),
+    ("ReadinessProbe.timeout_secs", programs::a_probe_is_tried_every_interval_and_each_try_ends_after_its_timeout),
+    ("ResourceLimits.max_file_descriptors", programs::the_limit_of_open_files_is_set),
+    ("RootShutdownManifest.graceful_timeout_ms", supervisors::the_whole_stop_can_be_limited),
+    ("SecretEntry.key", programs::a_secret_is_read_by_its_name_and_may_be_missing_only_when_it_is_said),
+    ("SecretEntry.name", programs::a_secret_is_read_by_its_name_and_may_be_missing_only_when_it_is_said),
+    ("SecretEntry.required", programs::a_secret_is_read_by_its_name_and_may_be_missing_only_when_it_is_said),
+    ("ShutdownManifest.abort_wait_ms", policy::a_kill_that_is_not_confirmed_in_time_is_unresponsive),
+    ("ShutdownManifest.graceful_timeout_ms", policy::a_program_that_does_not_stop_is_killed_after_its_grace),
+    ("SidecarConfig.primary_child_id", policy::a_sidecar_starts_before_its_primary_and_ends_with_it),
+    ("Stack.children", programs::a_command_gets_its_words_as_they_are),
+    ("Stack.name", the_name_and_the_version_are_read),
+    ("Stack.supervisor", supervisors::the_strategy_says_who_is_restarted),
+    ("Stack.version", the_name_and_the_version_are_read),
+    ("SupervisorManifest.auto_shutdown", supervisors::d20_a_stack_ends_when_it_is_done_unless_it_is_told_not_to),
+    ("SupervisorManifest.budget", supervisors::the_budget_of_a_supervisor_is_for_its_children),
+    ("SupervisorManifest.defaults", supervisors::defaults_reach_the_children_of_children),
+    ("SupervisorManifest.dynamic", supervisors::a_dynamic_supervisor_takes_as_many_children_as_it_is_said),
+    ("SupervisorManifest.on_start_failure", supervisors::a_failed_start_is_unwound_or_tried_again),
+    ("SupervisorManifest.order", supervisors::declared_order_waits_for_each_and_dependencies_for_those_named_only),
+    ("SupervisorManifest.profile", supervisors::under_profile_otp_the_second_failure_is_too_much),
+    ("SupervisorManifest.shutdown", supervisors::the_whole_stop_can_be_limited),
+    ("SupervisorManifest.stop", supervisors::children_are_stopped_one_by_one_or_at_once),
+    ("SupervisorManifest.strategy", supervisors::the_strategy_says_who_is_restarted),
+];
+
+#[test]
+fn every_key_of_the_schema_has_a_test_that_sees_its_effect() {
+    let schema = schema();
+    let definitions = schema["$defs"].as_object().unwrap().iter();
+    let mut keys = BTreeSet::new();
+    for (owner, definition) in definitions.chain([(&"Stack".to_owned(), &schema)]) {
+        let properties = definition["properties"].as_object().into_iter().flatten();
+        keys.extend(properties.map(|(key, _)| format!("{owner}.{key}")));
+    }
+    let tested: BTreeSet<String> = KEYS.iter().map(|(key, _)| (*key).to_owned()).collect();
+    assert_eq!(tested.len(), KEYS.len(), "a key is there twice");
+    let untested: Vec<_> = keys.difference(&tested).collect();
+    assert!(untested.is_empty(), "add a test for each of {untested:?}, and name it in KEYS");
+    let unknown: Vec<_> = tested.difference(&keys).collect();
+    assert!(unknown.is_empty(), "no such keys: {unknown:?}");
+}
+
+#[test]
+fn the_name_and_the_version_are_read() {
+    let stack = Stack::parse("f", "version: 1\nname: demo\nchildren: []\n").unwrap();
+    assert_eq!((stack.manifest.name.as_str(), stack.manifest.version), ("demo", 1));
+    let error = Stack::parse("f", "version: 2\nname: demo\nchildren: []\n").unwrap_err();
+    assert!(error.to_string().contains("`version` must be 1"), "{error}");
+}

@@ -1,0 +1,184 @@
+//! What only a program has: command, surroundings, probes.
+
+use tokio_supervisor::{EventKind, Exit};
+
+use crate::tree::{block, launch};
+
+/// A child that runs a shell script, with more keys.
+fn shell(name: &str, script: &str, keys: &str) -> String {
+    let more = if keys.is_empty() { String::new() } else { format!(", {keys}") };
+    format!("  - {{name: {name}, kind: process, command: [sh, -c, {script:?}]{more}}}\n")
+}
+
+#[test]
+pub(crate) fn a_command_gets_its_words_as_they_are() {
+    block(async {
+        let child = "  - {name: a, kind: process, role: job, command: [sh, -c, 'echo \"$0,$1\"', \"a b\", \"$HOME\"]}";
+        let mut tree = launch("", child);
+        assert_eq!(tree.said("/a").await, "a b,$HOME");
+        assert_eq!(&*tree.end().await.phase, "all_done");
+    });
+}
+
+#[test]
+pub(crate) fn the_working_directory_is_the_childs_or_the_default() {
+    block(async {
+        let children = shell("a", "pwd", "role: job") + &shell("b", "pwd", "role: job, working_dir: /usr");
+        let mut tree = launch("supervisor: {defaults: {working_dir: /}}", &children);
+        assert_eq!(tree.said("/a").await, "/");
+        let mut tree = launch("supervisor: {defaults: {working_dir: /}}", &children);
+        assert_eq!(tree.said("/b").await, "/usr");
+    });
+}
+
+#[test]
+pub(crate) fn the_stop_signal_is_the_one_that_is_sent() {
+    block(async {
+        let script = "trap 'echo usr1; exit 0' USR1; echo up; while :; do sleep 0.01; done";
+        let mut tree = launch("", &shell("a", script, "stop_signal: USR1"));
+        assert_eq!(tree.said("/a").await, "up");
+        tree.stop().await;
+        // The shell may first tell of its own child, which got the signal too.
+        while tree.said("/a").await != "usr1" {}
+    });
+}
+
+#[test]
+pub(crate) fn success_exit_codes_are_good_ends() {
+    block(async {
+        let keys = "role: job, success_exit_codes: [3]";
+        let mut tree = launch("", &(shell("a", "exit 3", keys) + &shell("b", "exit 0", keys)));
+        tree.until("/a", EventKind::ChildCompleted).await;
+        let mut tree = launch("", &shell("b", "exit 0", keys));
+        tree.until("/b", EventKind::ChildFailed).await;
+    });
+}
+
+#[test]
+pub(crate) fn the_limit_of_open_files_is_set() {
+    block(async {
+        let child = shell("a", "ulimit -n", "role: job, resource_limits: {max_file_descriptors: 77}");
+        assert_eq!(launch("", &child).said("/a").await, "77");
+    });
+}
+
+#[test]
+pub(crate) fn variables_come_from_the_child_the_defaults_and_secrets() {
+    block(async {
+        let top =
+            "supervisor: {defaults: {environment: [{name: A, value: default}, {name: B, value: default}]}}";
+        let keys = "role: job, environment: [{name: B, value: own}, {name: C, secret_ref: \"${s}\"}], \
+                    secrets: [{name: s, key: CARGO_PKG_NAME}]";
+        let mut tree = launch(top, &shell("a", "echo $A $B $C", keys));
+        assert_eq!(tree.said("/a").await, "default own supervisor-stack");
+    });
+}
+
+#[test]
+pub(crate) fn a_secret_is_read_by_its_name_and_may_be_missing_only_when_it_is_said() {
+    block(async {
+        let task = |keys: &str| {
+            format!("  - {{name: a, kind: async_worker, factory: teller, secrets: [{{name: s, {keys}}}]}}")
+        };
+        let mut tree = launch("", &task("key: CARGO_PKG_NAME"));
+        assert_eq!(tree.said("/a").await, "Some(\"supervisor-stack\")");
+        let mut tree = launch("", &task("key: NO_SUCH_VARIABLE, required: false"));
+        assert_eq!(tree.said("/a").await, "None");
+        let mut tree = launch("", &task("key: NO_SUCH_VARIABLE, required: true"));
+        let refused = tree.event(|event| event.path.as_str() == "/a" && event.event.detail.is_some()).await;
+        assert!(refused.to_string().contains("NO_SUCH_VARIABLE"), "{refused}");
+    });
+}
+
+/// Starts a program with this readiness; its sibling waits for it.
+async fn ready(readiness: &str, script: &str) {
+    let children = shell("a", script, &format!("readiness: {readiness}"))
+        + &shell("b", "sleep 1000", "dependencies: [a]");
+    let mut tree = launch("", &children);
+    tree.until("/b", EventKind::ChildWaiting).await;
+    tree.until("/a", EventKind::ChildRunning).await;
+    tree.until("/b", EventKind::ChildRunning).await;
+    tree.stop().await;
+}
+
+#[test]
+pub(crate) fn a_program_is_ready_when_its_probe_succeeds() {
+    block(async {
+        let web = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = web.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = web.accept().await {
+                let answer = b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n";
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await;
+            }
+        });
+        ready(&format!("{{tcp: \"{at}\"}}"), "sleep 1000").await;
+        ready(&format!("{{http: \"http://{at}/\"}}"), "sleep 1000").await;
+        ready("{exec: [\"true\"]}", "sleep 1000").await;
+        ready("{log_line: READY}", "echo READY now; sleep 1000").await;
+        ready("{delay_ms: 50}", "sleep 1000").await;
+    });
+}
+
+#[test]
+pub(crate) fn a_probe_is_tried_every_interval_and_each_try_ends_after_its_timeout() {
+    block(async {
+        let dir = tempfile::tempdir().unwrap();
+        let tries = dir.path().join("tries");
+        // The third try succeeds; the ones before hang and are given up.
+        let probe = format!("echo x >> {0}; test $(wc -l < {0}) -ge 3 || sleep 1000", tries.display());
+        let readiness =
+            format!("{{exec: [sh, -c, {probe:?}], check_interval_secs: 0.02, timeout_secs: 0.2}}");
+        let before = tokio::time::Instant::now();
+        ready(&readiness, "sleep 1000").await;
+        assert!(before.elapsed().as_millis() >= 400, "two tries took their timeout");
+        assert_eq!(std::fs::read_to_string(&tries).unwrap().lines().count(), 3);
+        let slow = "{tcp: \"127.0.0.1:1\", check_interval_secs: 3600}";
+        let mut tree =
+            launch("", &shell("a", "sleep 1000", &format!("readiness: {slow}, ready_within_secs: 0.3")));
+        tree.until("/a", EventKind::ChildStartFailed).await;
+    });
+}
+
+#[test]
+pub(crate) fn a_program_that_does_not_answer_is_unhealthy() {
+    block(async {
+        for probe in ["tcp: \"127.0.0.1:1\"", "http: \"http://127.0.0.1:1/\"", "exec: [\"false\"]"] {
+            let keys = format!(
+                "health_check: {{{probe}, check_interval_secs: 0.05, timeout_secs: 0.05, max_retries: 2}}"
+            );
+            let mut tree = launch("", &shell("a", "sleep 1000", &keys));
+            let missed = tree.until("/a", EventKind::ChildHeartbeatMissed).await;
+            assert_eq!(missed.event.numbers[..2], [1, 2]);
+            tree.until("/a", EventKind::ChildUnhealthy).await;
+            let end = tree.until("/a", EventKind::ChildFailed).await;
+            let exit = end.event.detail.unwrap().exit.clone().unwrap();
+            assert!(matches!(exit, Exit::Unhealthy { .. }), "{exit}");
+        }
+    });
+}
+
+#[test]
+pub(crate) fn a_program_that_answers_stays() {
+    block(async {
+        let dir = tempfile::tempdir().unwrap();
+        let tries = dir.path().join("tries");
+        let probe = format!("echo x >> {0}; test $(wc -l < {0}) -lt 6", tries.display());
+        let keys = format!(
+            "health_check: {{exec: [sh, -c, {probe:?}], check_interval_secs: 0.05, timeout_secs: 5, max_retries: 1}}"
+        );
+        let mut tree = launch("", &shell("a", "sleep 1000", &keys));
+        tree.until("/a", EventKind::ChildUnhealthy).await;
+        assert!(std::fs::read_to_string(&tries).unwrap().lines().count() >= 6);
+    });
+}
+
+#[test]
+pub(crate) fn a_health_probe_that_hangs_is_a_miss() {
+    block(async {
+        let keys = "health_check: {exec: [sleep, \"1000\"], check_interval_secs: 0.05, timeout_secs: 0.1, max_retries: 2}";
+        let mut tree = launch("", &shell("a", "sleep 1000", keys));
+        let unhealthy = tree.until("/a", EventKind::ChildUnhealthy).await;
+        assert!(unhealthy.at >= 200_000_000, "two tries of 100 ms: {} ns", unhealthy.at);
+    });
+}
