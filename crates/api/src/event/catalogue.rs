@@ -29,7 +29,7 @@ pub struct EventSpec {
     pub name: &'static str,
     /// How much it matters.
     pub severity: Severity,
-    /// Names of [`Event::numbers`], in order; they are keys of the payload.
+    /// Names of [`Event::numbers`](crate::Event::numbers), in order; they are keys of the payload.
     pub numbers: &'static [&'static str],
     /// What it means.
     pub meaning: &'static str,
