@@ -371,3 +371,25 @@ fn d12_r48_an_added_child_that_the_new_spec_has_is_one_of_its_own_from_then_on()
     bench.restart("s");
     assert_eq!((bench.state("s/extra"), bench.generation("s/extra")), (Lifecycle::Running, 2));
 }
+
+#[test]
+fn d12_d0_a_child_that_has_ended_and_loses_its_body_takes_only_edges_of_the_table() {
+    let ends: [fn(&mut Bench); 3] = [|b| b.finish("a"), |b| b.crash("a"), |b| _ = b.terminate("a")];
+    for end in ends {
+        for tree in [one_for_one, one_for_all] {
+            let tree = |a: Child| tree(vec![a, quick("b")]).unlimited();
+            let mut bench = Bench::launch(tree(job("a")));
+            end(&mut bench);
+            bench.apply(tree(tran("a").unbound()));
+            // A group restart would revive it, if it could.
+            bench.crash("b");
+            assert!(!bench.state("a").is_live());
+            let restart = bench.restart("a");
+            assert!(!bench.state("a").is_live());
+            bench.bind("a");
+            let accepted = bench.reply(restart).is_none_or(Result::is_ok);
+            assert_eq!(bench.state("a") == Lifecycle::Running, accepted, "{:?}", bench.reply(restart));
+            assert_eq!(bench.state("b"), Lifecycle::Running);
+        }
+    }
+}

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use super::{Cause, EventKind, Next, StampedEvent};
-use crate::Exit;
-use crate::SupervisorPath;
+use crate::{Exit, SupervisorPath};
 
 impl fmt::Display for StampedEvent {
     /// One line: path, what happened, why, what happens next.
@@ -26,8 +25,7 @@ impl fmt::Display for StampedEvent {
                 write!(f, " ({reason})")?;
             }
         }
-        if let Some(cause) = self.cause_path.as_ref().filter(|cause| Some(*cause) != self.next_path.as_ref())
-        {
+        if let Some(cause) = self.cause_elsewhere() {
             write!(f, ", because of {cause} ({})", self.event.cause.word().replace('_', " "))?;
         }
         self.write_numbers(f)?;
@@ -40,9 +38,11 @@ impl fmt::Display for StampedEvent {
 }
 
 impl StampedEvent {
-    /// Whether the path of the cause says more than the line does without it.
-    fn tells_news(&self, cause: &SupervisorPath) -> bool {
-        *cause != self.path && self.next_path.as_ref() != Some(cause)
+    /// The child that caused it, when the line does not name it anyway.
+    fn cause_elsewhere(&self) -> Option<&SupervisorPath> {
+        self.cause_path
+            .as_ref()
+            .filter(|cause| **cause != self.path && self.next_path.as_ref() != Some(*cause))
     }
 
     fn write_numbers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
