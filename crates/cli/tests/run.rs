@@ -64,6 +64,26 @@ fn every_program_of_the_quickstart_comes_back_when_it_is_killed_alone_and_with_a
 }
 
 #[test]
+fn the_quickstart_runs_without_python_too() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart.yaml");
+    let home = home();
+    let bin = home.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    for program in ["sh", "sleep"] {
+        std::os::unix::fs::symlink(format!("/bin/{program}"), bin.join(program)).unwrap();
+    }
+    let text = std::fs::read_to_string(path).unwrap();
+    let text = text.replace(
+        "defaults:\n",
+        &format!("defaults:\n    environment: [{{name: PATH, value: {}}}]\n", bin.display()),
+    );
+    let mut run = Run::start(home, &text, &["--output", "json"]);
+    run.output("/web", "Serving nothing: there is no python3");
+    run.output("/visitor", "hello, web is up");
+    assert_eq!(run.stop().code, Some(0));
+}
+
+#[test]
 fn sigterm_stops_the_quickstart_in_reverse_order_and_leaves_no_process() {
     let run = quickstart();
     let before = run.processes();
