@@ -38,16 +38,18 @@ impl Machine {
 
     /// A child that is due to start, and whose body a new spec took away, rests until it has one again.
     fn rest_unbound(&mut self, index: u32, cause: Cause) {
-        let life = self.node(index).life;
-        if life == Life::Declared {
-            return;
-        }
-        self.node_mut(index).flags.starts_when_bound = true;
-        let news = News::new(EventKind::ChildUnbound, cause);
-        if matches!(life, Life::Stopped | Life::Completed | Life::Failed) {
-            self.tell(index, news);
-        } else {
-            self.shift(index, Life::Stopped, news);
+        let due = !matches!(
+            self.node(index).life,
+            Life::Declared
+                | Life::Stopped
+                | Life::Completed
+                | Life::Failed
+                | Life::Paused
+                | Life::Quarantined
+        );
+        if due {
+            self.node_mut(index).flags.starts_when_bound = true;
+            self.shift(index, Life::Stopped, News::new(EventKind::ChildUnbound, cause));
         }
     }
 
@@ -202,7 +204,7 @@ impl Machine {
         };
         let wanted = match node.life {
             Life::Declared | Life::Waiting { .. } => true,
-            Life::Stopped | Life::Completed | Life::Failed => node.flags.starts_when_bound,
+            Life::Stopped => node.flags.starts_when_bound,
             _ => false,
         };
         if wanted && passed {
