@@ -107,3 +107,42 @@ fn every_example_file_is_good() {
     }
     assert!(seen.iter().any(|name| name == "quickstart.yaml"), "{seen:?}");
 }
+
+#[test]
+fn a_doubtful_file_is_good_unless_it_is_checked_strictly() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("doubtful.yaml");
+    let text = "version: 1\nname: demo\nchildren:\n  - name: group\n    kind: supervisor\n    \
+                shutdown: {graceful_timeout_ms: 100}\n    children: []\n";
+    std::fs::write(&path, text).unwrap();
+    let (code, out, err) = check(&path);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.ends_with("doubtful.yaml: good, 1 child\n"), "{out}");
+    assert!(err.contains(":6:37: warning: /group: a finite grace can kill a supervisor"), "{err}");
+    let output = supervisor(&["check", "--strict", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(78));
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.ends_with("doubtful.yaml: 1 warning, which --strict refuses\n"), "{err}");
+}
+
+#[test]
+fn mistakes_of_the_whole_tree_have_their_line_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tree.yaml");
+    let text = "version: 1\nname: demo\nchildren:\n\
+                \x20 - {name: a, kind: process, command: [x], dependencies: [b]}\n\
+                \x20 - {name: b, kind: process, command: [x], dependencies: [a]}\n\
+                \x20 - {name: c, kind: process, command: [x], dependencies: [aa]}\n\
+                \x20 - {name: d, kind: async_worker}\n";
+    std::fs::write(&path, text).unwrap();
+    let (code, _, err) = check(&path);
+    assert_eq!(code, Some(78));
+    for words in [
+        ":4:44: error: /a: the dependencies form a cycle: a -> b -> a; remove one of them",
+        ":6:59: error: /c: there is no sibling 'aa'; did you mean a?",
+        ":7:12: error: /d: no factory named 'd' is registered",
+        ": 3 errors\n",
+    ] {
+        assert!(err.contains(words), "{words} is not in:\n{err}");
+    }
+}
