@@ -4,7 +4,7 @@
 mod common;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{
     Notes, OnDrop, control, event, idle, lifecycle, ms, secs, service, settle, shutdown, start, state,
@@ -271,6 +271,57 @@ async fn d16_dropping_the_owner_is_the_hard_stop() {
     let mut seen = notes.all();
     seen.sort();
     assert_eq!(seen, ["managed killed", "task dropped"]);
+}
+
+/// Three levels of tasks, two siblings each, every one a second slow to stop. Each run counts while it lives.
+fn slow_tree(live: &Arc<AtomicUsize>) -> SupervisorSpec {
+    struct Alive(Arc<AtomicUsize>);
+    impl Drop for Alive {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+    let slow = |name: &str| {
+        let live = Arc::clone(live);
+        ChildSpec::service(name, move |ctx| {
+            live.fetch_add(1, Ordering::AcqRel);
+            let alive = Alive(Arc::clone(&live));
+            async move {
+                let _alive = alive;
+                ctx.stopping().await;
+                tokio::time::sleep(secs(1)).await;
+            }
+        })
+    };
+    let below = |name: &str, children| ChildSpec::supervisor(SupervisorSpec::new(name).children(children));
+    let deepest = below("deepest", vec![slow("e"), slow("f")]);
+    let middle = below("middle", vec![slow("c"), slow("d"), deepest]);
+    SupervisorSpec::root([slow("a"), slow("b"), middle])
+}
+
+#[tokio::test(start_paused = true)]
+async fn r61_d16_no_run_survives_an_owner_that_goes_away_at_any_moment_of_a_shutdown() {
+    for step in 0..=7 {
+        let live = Arc::new(AtomicUsize::new(0));
+        let owner = Supervisor::scoped(slow_tree(&live)).unwrap();
+        owner.started().await.unwrap();
+        settle().await;
+        assert_eq!(live.load(Ordering::Acquire), 6);
+        let handle = owner.handle();
+        let stop = tokio::spawn({
+            let handle = handle.clone();
+            async move { handle.shutdown_tree("test", "an end in the middle").await }
+        });
+        tokio::time::sleep(ms(1000 * step + 500)).await;
+        let left = 6_usize.saturating_sub(usize::try_from(step).unwrap());
+        assert_eq!(live.load(Ordering::Acquire), left, "one at a time, after {step} s");
+        drop(owner);
+        handle.join().await;
+        settle().await;
+        assert_eq!(live.load(Ordering::Acquire), 0, "dropped after {step} s");
+        // Whoever waited for the shutdown is answered, too.
+        let _ = stop.await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
