@@ -115,15 +115,18 @@ children:
 
 #[test]
 fn sigkill_of_the_supervisor_leaves_no_process_grandchildren_included() {
-    let mut run = Run::json(FAMILY);
-    run.output("/parent", "grandchild is up");
-    let before = run.processes();
-    for text in ["sleep 1000", "sleep 1001"] {
-        assert!(before.iter().any(|process| process.command.contains(text)), "{before:?}");
+    // A terminal that is closed sends SIGHUP, which ends the supervisor on the spot too.
+    for signal in [Signal::KILL, Signal::HUP] {
+        let mut run = Run::json(FAMILY);
+        run.output("/parent", "grandchild is up");
+        let before = run.processes();
+        for text in ["sleep 1000", "sleep 1001"] {
+            assert!(before.iter().any(|process| process.command.contains(text)), "{before:?}");
+        }
+        run.signal(signal);
+        wait_gone(&before);
+        assert_eq!(run.processes().len(), 0);
     }
-    run.signal(Signal::KILL);
-    wait_gone(&before);
-    assert_eq!(run.processes().len(), 0);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Lines for people: time, path, what happened.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -33,6 +34,16 @@ pub(crate) struct Text {
     terminal: bool,
     coloured: bool,
     zone: TimeZone,
+    last_second: RefCell<Second>,
+}
+
+/// The text of one second. Lines come in bursts, and asking a time zone takes longer than all the rest.
+#[derive(Default)]
+struct Second {
+    /// Since 1970; `None` before the first line.
+    second: Option<u64>,
+    time: String,
+    offset: String,
 }
 
 impl Text {
@@ -42,7 +53,15 @@ impl Text {
         let file = printable(&file.display().to_string());
         let hint = if terminal { "; Ctrl-C stops it" } else { "" };
         let opening = format!("{name}: {children} from {file}{hint}");
-        Self { name, opening, width: longest_path(stack), terminal, coloured, zone: TimeZone::system() }
+        Self {
+            name,
+            opening,
+            width: longest_path(stack),
+            terminal,
+            coloured,
+            zone: TimeZone::system(),
+            last_second: RefCell::default(),
+        }
     }
 
     pub(super) fn opening(&self, at: u64) -> String {
@@ -125,11 +144,21 @@ impl Text {
     }
 
     fn time(&self, unix_nanos: u64) -> String {
-        let form = if self.terminal { "%H:%M:%S%.3f" } else { "%Y-%m-%dT%H:%M:%S%.3f%:z" };
-        let time =
-            jiff::Timestamp::from_nanosecond(i128::from(unix_nanos)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let text = time.to_zoned(self.zone.clone()).strftime(form).to_string();
+        let second = unix_nanos / 1_000_000_000;
+        let mut last = self.last_second.borrow_mut();
+        if last.second != Some(second) {
+            *last = self.second(second);
+        }
+        let text = format!("{}.{:03}{}", last.time, unix_nanos / 1_000_000 % 1_000, last.offset);
         self.painted(DIM, &text)
+    }
+
+    fn second(&self, second: u64) -> Second {
+        let time = i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
+        let time = time.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone());
+        let (form, offset) = if self.terminal { ("%H:%M:%S", "") } else { ("%Y-%m-%dT%H:%M:%S", "%:z") };
+        let shown = |form: &str| time.strftime(form).to_string();
+        Second { second: Some(second), time: shown(form), offset: shown(offset) }
     }
 
     fn painted(&self, colour: &str, text: &str) -> String {
