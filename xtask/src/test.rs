@@ -50,7 +50,8 @@ impl Plan {
         // One failing test binary must not hide what the others have to say.
         let mut arguments = vec!["test", "--no-fail-fast"];
         if self.packages.is_empty() {
-            arguments.push("--workspace");
+            // What a feature adds is tested too.
+            arguments.extend(["--workspace", "--all-features"]);
         }
         arguments.extend(self.packages.iter().flat_map(|package| ["-p", package]));
         if self.release {
@@ -147,7 +148,7 @@ mod tests {
     #[test]
     fn without_arguments_the_whole_workspace_is_tested() {
         let plan = parse(&[]).unwrap();
-        assert_eq!(plan.cargo_arguments(), ["test", "--no-fail-fast", "--workspace"]);
+        assert_eq!(plan.cargo_arguments(), ["test", "--no-fail-fast", "--workspace", "--all-features"]);
         assert!(plan.is_whole());
     }
 

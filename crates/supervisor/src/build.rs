@@ -159,7 +159,10 @@ impl Building<'_> {
     /// A child of a kind that somebody else builds.
     fn foreign(&mut self, manifest: &ChildManifest, path: &SupervisorPath) -> Option<ChildSpec> {
         let Some(builder) = self.registry.builder(manifest.kind) else {
-            let message = format!("nothing is registered that builds the kind `{}`", manifest.kind);
+            let message = format!(
+                "nothing is registered that builds the kind `{}`; register it with `Registry::kind`",
+                manifest.kind
+            );
             self.mistake(path, "kind", message);
             return None;
         };

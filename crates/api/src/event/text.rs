@@ -50,7 +50,9 @@ impl StampedEvent {
         for (name, value) in self.event.kind.spec().numbers.iter().zip(self.event.numbers) {
             // What is killed at a time says the grace already.
             let said = *name == "grace_ms" && matches!(self.event.next, Next::KillAt(_));
-            if *name == "budget_max" || said {
+            // Without a limit nothing is counted.
+            let uncounted = *name == "budget_used" && self.budget_max() == Some(u32::MAX);
+            if *name == "budget_max" || said || uncounted {
                 continue;
             }
             write!(f, "{}", if open { ", " } else { " [" })?;
@@ -58,19 +60,19 @@ impl StampedEvent {
             match name.strip_suffix("_ms") {
                 Some(name) if value == u32::MAX => write!(f, "{} without end", name.replace('_', " "))?,
                 Some(name) => write!(f, "{} {}", name.replace('_', " "), millis(u64::from(value)))?,
-                None if *name == "budget_used" => match self.event.numbers.get(self.budget_max_at()) {
-                    Some(&u32::MAX) | None => write!(f, "budget {value} of unlimited")?,
-                    Some(max) => write!(f, "budget {value} of {max}")?,
-                },
+                None if *name == "budget_used" => {
+                    write!(f, "budget {value} of {}", self.budget_max().unwrap_or(u32::MAX))?;
+                }
                 None => write!(f, "{} {value}", name.replace('_', " "))?,
             }
         }
         if open { f.write_str("]") } else { Ok(()) }
     }
 
-    fn budget_max_at(&self) -> usize {
+    fn budget_max(&self) -> Option<u32> {
         let names = self.event.kind.spec().numbers;
-        names.iter().position(|name| *name == "budget_max").unwrap_or(usize::MAX)
+        let at = names.iter().position(|name| *name == "budget_max")?;
+        self.event.numbers.get(at).copied()
     }
 
     fn write_next(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -201,11 +201,16 @@ impl Machine {
             }
             Address::Text(text) => &**text,
         };
+        if text.is_empty() {
+            let message = "say which child: a path such as /web, or an id".to_owned();
+            return Err(SupervisorError::InvalidTransition { message });
+        }
         if text.starts_with('/') { self.resolve_path(text) } else { self.resolve_id(text) }
     }
 
     fn resolve_path(&self, text: &str) -> Result<u32, SupervisorError> {
-        let path = SupervisorPath::parse(text).map_err(|_| self.not_found(text))?;
+        let path = SupervisorPath::parse(text)
+            .map_err(|error| SupervisorError::InvalidTransition { message: error.to_string() })?;
         if let Some(index) = self.find_index(path.as_str()) {
             return Ok(index);
         }

@@ -496,3 +496,13 @@ pub(crate) fn end_of(
         Ending::Unwind { path, exit, .. } => End::StartFailed { path, exit },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_a_child_stays_small() {
+        assert!(size_of::<Node>() <= 192, "{}", size_of::<Node>());
+    }
+}

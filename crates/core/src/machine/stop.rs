@@ -154,7 +154,9 @@ impl Machine {
             Life::Stopping { then, step: Step::Killed { .. } } if !node.is_supervisor() => {
                 let then = self.end_trial(index, then);
                 let node = self.node(index);
-                let waited = millis(self.now - node.since);
+                let took = self.now - node.since;
+                self.node_mut(index).took = took;
+                let waited = millis(took);
                 let news = News::new(EventKind::ChildUnresponsive, Cause::Deadline).numbers(&[waited]);
                 let next = if then.is_commanded() { Next::Nothing } else { Next::WhenGone };
                 self.shift(index, Life::Unresponsive { then }, news.next(next));
