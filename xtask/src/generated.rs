@@ -20,6 +20,10 @@ const GENERATED: &[Generated] = &[
         by: &["run", "--quiet", "--package", "supervisor-cli", "--", "schema"],
     },
     Generated {
+        file: "docs/words.schema.json",
+        by: &["run", "--quiet", "--package", "supervisor-api", "--features", "schema", "--example", "words"],
+    },
+    Generated {
         file: "docs/events.md",
         by: &["run", "--quiet", "--package", "supervisor-api", "--example", "events"],
     },

@@ -38,6 +38,7 @@ words! {
 
 /// What a command on one child did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChildControlOutcome {
     /// The last segment of the path.
     pub child_id: Arc<str>,
@@ -63,6 +64,7 @@ pub struct ChildControlOutcome {
 
 /// The row of a child in a read of the whole tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChildState {
     /// The child.
     pub child_path: SupervisorPath,
@@ -88,6 +90,7 @@ pub struct ChildState {
 
 /// A read of the whole tree, exact at one sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TreeState {
     /// The sequence of the last event in it.
     pub sequence: u64,
@@ -97,6 +100,7 @@ pub struct TreeState {
 
 /// The result of a command.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CommandResult {

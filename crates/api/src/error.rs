@@ -9,6 +9,7 @@ use crate::{Exit, SupervisorPath};
 
 /// One thing that is wrong, or doubtful, in a spec.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// The child or supervisor it is about.
     pub path: String,

@@ -12,6 +12,8 @@ mod exit;
 mod id;
 mod life;
 mod nearest;
+#[cfg(feature = "schema")]
+mod schema;
 
 pub mod command;
 pub mod manifest;
@@ -24,3 +26,5 @@ pub use exit::{Exit, ExitClass};
 pub use id::{ChildId, IdError, SupervisorPath};
 pub use life::{Health, Lifecycle, Readiness, ShutdownState};
 pub use nearest::nearest;
+#[cfg(feature = "schema")]
+pub use schema::words_schema;

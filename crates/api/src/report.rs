@@ -45,6 +45,7 @@ words! {
 
 /// Why a tree failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RuntimeFailureReason {
     /// Where: `start`, `escalation`, `loop`.
     pub phase: Arc<str>,
@@ -70,6 +71,7 @@ impl RuntimeFailureReason {
 
 /// How a tree ended. Written once; the first report wins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RuntimeExitReport {
     /// `completed` or `failed`.
     pub state: RuntimeControlPlaneState,
@@ -130,6 +132,7 @@ impl fmt::Display for RuntimeExitReport {
 
 /// A child, or the loop, that has not moved for too long (D13).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stuck {
     /// The child's path, or `loop`.
     pub name: Arc<str>,
@@ -141,6 +144,7 @@ pub struct Stuck {
 
 /// What a tree says of itself now. Reading it never waits for the loop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RuntimeHealthReport {
     /// Whether the tree can take commands.
     pub alive: bool,
@@ -165,6 +169,7 @@ pub struct RuntimeHealthReport {
 
 /// How one child ended in a shutdown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChildShutdownOutcome {
     /// The child.
     pub path: SupervisorPath,
@@ -180,6 +185,7 @@ pub struct ChildShutdownOutcome {
 
 /// What a shutdown left behind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReconcileReport {
     /// Children that ended after they were asked to.
     pub stopped: u64,
@@ -193,6 +199,7 @@ pub struct ReconcileReport {
 
 /// The result of a shutdown: an outcome for each child, and what it adds up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ShutdownResult {
     /// One for each child, in the order of the tree.
     pub outcomes: Vec<ChildShutdownOutcome>,

@@ -190,6 +190,7 @@ fn chain_of(
         chain.push(format!("{child}: {}", failure.exit).into());
     }
     let max = budget.max_restarts.unwrap_or(u32::MAX);
-    chain.push(format!("{sup}: gave up after {max} restarts within {:?}", budget.window).into());
+    let restarts = if max == 1 { "restart" } else { "restarts" };
+    chain.push(format!("{sup}: gave up after {max} {restarts} within {:?}", budget.window).into());
     chain
 }
