@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_supervisor::{Backoff, ChildContext, ChildSpec, Supervisor, SupervisorError, SupervisorSpec};
 
 const MANY: usize = 100_000;
-const ROUNDS: u64 = 20_000;
+const ROUNDS: u64 = 10_000;
 
 async fn idle(ctx: ChildContext) {
     ctx.stopping().await;
