@@ -16,7 +16,12 @@ use crate::worker::SEARCHER;
 /// Looks that only ask the kernel whether the group has a member, before `/proc` is read.
 const QUICK_LOOKS: u32 = 4;
 /// More of a process's environment than this is not searched.
-const MAX_ENVIRONMENT: u64 = 256 * 1024;
+const MAX_ENVIRONMENT: usize = 256 * 1024;
+/// How often a process in the middle of an exec is looked at again, a millisecond apart. An exec takes less than
+/// one, but on a busy machine it can be interrupted for long.
+const EXEC_LOOKS: u32 = 500;
+/// An environment that reads as empty this often while no exec is going on is empty.
+const EMPTY_READS: u32 = 4;
 
 /// A process that belongs to a run and has left its group, so nothing ends it when the run ends.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -92,14 +97,44 @@ fn by_run() -> HashMap<String, Vec<Unconfined>> {
 }
 
 fn run_of(pid: u32) -> Option<String> {
-    let mut environment = Vec::new();
-    let file = fs::File::open(format!("/proc/{pid}/environ")).ok()?;
-    file.take(MAX_ENVIRONMENT).read_to_end(&mut environment).ok()?;
+    let environment = environment(pid)?;
     let value = environment.split(|&byte| byte == 0).find_map(|pair| {
         let value = pair.strip_prefix(RUN.as_bytes())?;
         value.strip_prefix(b"=")
     })?;
     String::from_utf8(value.to_vec()).ok()
+}
+
+/// The environment a process was started with. Read in the middle of an exec, or opened before one and read after
+/// it, it is empty though the process lives on: it is read again then.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the searcher is a thread of its own; the end of an exec tells nobody"
+)]
+fn environment(pid: u32) -> Option<Vec<u8>> {
+    // One read takes it whole; a second one after an exec would find nothing.
+    let mut environment = vec![0; MAX_ENVIRONMENT];
+    let mut empty_outside_an_exec = 0;
+    for _ in 0..EXEC_LOOKS {
+        let length = fs::File::open(format!("/proc/{pid}/environ")).ok()?.read(&mut environment).ok()?;
+        empty_outside_an_exec += u32::from(!in_exec(pid));
+        if length > 0 || empty_outside_an_exec == EMPTY_READS {
+            environment.truncate(length);
+            return Some(environment);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    None
+}
+
+/// Whether the process has a program and that program's memory is not set up yet: its environment ends at 0.
+fn in_exec(pid: u32) -> bool {
+    const END_OF_ENVIRONMENT: usize = 48;
+    let read = || {
+        let line = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        Some(after_the_name(&line)?.split_ascii_whitespace().nth(END_OF_ENVIRONMENT)? == "0")
+    };
+    read() == Some(true) && fs::read_link(format!("/proc/{pid}/exe")).is_ok()
 }
 
 /// Empty when there is no `/proc`.
@@ -124,13 +159,22 @@ fn parse_stat(line: &[u8]) -> Option<Stat> {
     let open = line.iter().position(|&byte| byte == b'(')?;
     let close = line.iter().rposition(|&byte| byte == b')')?;
     let name = text::printable(line.get(open + 1..close)?, 64).0;
-    let mut fields = std::str::from_utf8(&line[close + 1..]).ok()?.split_ascii_whitespace();
+    let mut fields = after_the_name(line)?.split_ascii_whitespace();
     let runs = !matches!(fields.next()?, "Z" | "X" | "x");
     Some(Stat { name, runs, group: fields.nth(1)?.parse().ok()? })
 }
 
+/// The fields from the state on.
+fn after_the_name(line: &[u8]) -> Option<&str> {
+    let close = line.iter().rposition(|&byte| byte == b')')?;
+    std::str::from_utf8(&line[close + 1..]).ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
     use super::*;
 
     #[test]
@@ -142,9 +186,32 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_seen_with_its_group() {
-        let own = stat(std::process::id()).unwrap();
-        assert_eq!(own.group, rustix::process::getpgrp().as_raw_nonzero().get());
-        assert!(own.runs && has_running_member(rustix::process::getpgrp()));
+    fn a_process_is_seen_with_its_group() {
+        // Not this process: in a namespace of its own its group can be one that has no number there.
+        let mut child = Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
+        let group = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+        let seen = stat(child.id()).unwrap();
+        assert_eq!(seen.group, group.as_raw_nonzero().get());
+        assert!(seen.runs && has_running_member(group));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!has_running_member(group));
+    }
+
+    #[test]
+    fn a_process_that_executes_one_program_after_the_other_is_never_without_its_environment() {
+        let run = format!("test-{}", std::process::id());
+        let script = "i=$((i + 1)); [ $i -gt 300 ] || exec env i=$i sh -c \"$1\" sh \"$1\"; exec sleep 60";
+        let mut child = Command::new("sh").args(["-c", script, "sh", script]).env(RUN, &run).spawn().unwrap();
+        let is_over = || stat(child.id()).is_some_and(|stat| stat.name == "sleep");
+        let mut missed = 0;
+        // Before the first exec it has this process's environment.
+        while run_of(child.id()).as_ref() != Some(&run) {}
+        while !is_over() {
+            missed += u32::from(run_of(child.id()).as_ref() != Some(&run));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(missed, 0);
     }
 }

@@ -219,7 +219,7 @@ pub(crate) fn processes(home: &Path) -> Vec<Process> {
         .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<i32>().ok());
     pids.filter_map(|pid| {
         let read = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).ok();
-        let environment = read("environ")?;
+        let environment = environment(pid);
         environment.split(|byte| *byte == 0).find(|variable| *variable == mark.as_bytes())?;
         let command = String::from_utf8_lossy(&read("cmdline")?).replace('\0', " ");
         let stat = String::from_utf8_lossy(&read("stat")?).into_owned();
@@ -229,6 +229,24 @@ pub(crate) fn processes(home: &Path) -> Vec<Process> {
         (state != "Z").then_some(Process { pid: Pid::from_raw(pid)?, parent, command })
     })
     .collect()
+}
+
+/// The environment a process was started with. In the middle of an exec it reads as empty, though the process
+/// lives: it is read again then. Dead processes and threads of the kernel have none and no program either.
+#[expect(clippy::disallowed_methods, reason = "the end of an exec tells nobody")]
+fn environment(pid: i32) -> Vec<u8> {
+    // One read takes it whole; a second one after an exec would find nothing.
+    let mut bytes = vec![0; 256 * 1024];
+    for _ in 0..50 {
+        let file = std::fs::File::open(format!("/proc/{pid}/environ"));
+        let length = file.and_then(|mut file| file.read(&mut bytes)).unwrap_or_default();
+        if length > 0 || std::fs::read_link(format!("/proc/{pid}/exe")).is_err() {
+            bytes.truncate(length);
+            return bytes;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Vec::new()
 }
 
 /// Waits until all of these have ended.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -179,10 +180,8 @@ impl Mark {
     /// The living processes that bear the mark, and how they are called.
     pub(crate) fn processes(&self) -> BTreeMap<u32, String> {
         let pair = format!("{}={}", Self::NAME, self.0);
-        let bears = |pid: &u32| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|&byte| byte == 0).any(|found| found == pair.as_bytes())
-        };
+        let bears =
+            |pid: &u32| environment(*pid).split(|&byte| byte == 0).any(|found| found == pair.as_bytes());
         let command = |pid: u32| {
             let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             (pid, String::from_utf8_lossy(&words).replace('\0', " "))
@@ -193,8 +192,13 @@ impl Mark {
 
     /// Waits until the number of living processes with the mark is `count`.
     pub(crate) async fn until(&self, count: usize) -> BTreeMap<u32, String> {
-        until(&format!("{count} processes of {self:?}"), || self.processes().len() == count).await;
-        self.processes()
+        let mut found = BTreeMap::new();
+        let mut enough = || {
+            found = self.processes();
+            found.len() == count
+        };
+        until(&format!("{count} processes of {self:?}"), &mut enough).await;
+        found
     }
 }
 
@@ -202,6 +206,24 @@ impl std::fmt::Debug for Mark {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Mark").field(&self.0).field(&self.processes()).finish()
     }
+}
+
+/// The environment a process was started with. In the middle of an exec it reads as empty, though the process
+/// lives: it is read again then. Dead processes and threads of the kernel have none and no program either.
+#[expect(clippy::disallowed_methods, reason = "the end of an exec tells nobody")]
+fn environment(pid: u32) -> Vec<u8> {
+    // One read takes it whole; a second one after an exec would find nothing.
+    let mut bytes = vec![0; 256 * 1024];
+    for _ in 0..50 {
+        let file = fs::File::open(format!("/proc/{pid}/environ"));
+        let length = file.and_then(|mut file| file.read(&mut bytes)).unwrap_or_default();
+        if length > 0 || fs::read_link(format!("/proc/{pid}/exe")).is_err() {
+            bytes.truncate(length);
+            return bytes;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Vec::new()
 }
 
 pub(crate) fn pids() -> impl Iterator<Item = u32> {
