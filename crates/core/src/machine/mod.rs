@@ -46,7 +46,7 @@ use self::node::{NONE, Node, Sup};
 use self::timers::{Holder, NEVER, Timers};
 use self::waits::Wait;
 use crate::face::{Address, Command, Effect, Input, Ticket};
-use crate::resolve::{ChildPolicy, Resolved};
+use crate::resolve::{ChildPolicy, Resolved, SupervisorPolicy};
 
 pub use self::health::Tally;
 
@@ -323,6 +323,12 @@ impl Machine {
     /// What a child in the tree is decided by.
     pub fn policy(&self, key: ChildKey) -> Option<&Arc<ChildPolicy>> {
         self.lookup(key).map(|node| &node.policy)
+    }
+
+    /// What a supervisor in the tree is decided by; `None` when the child is none.
+    pub fn supervisor_policy(&self, key: ChildKey) -> Option<&SupervisorPolicy> {
+        let sup = self.lookup(key)?.supervisor;
+        (sup != NONE).then(|| &self.sup(sup).context.policy)
     }
 
     /// The children of a supervisor in effective order; none when it is no supervisor.
