@@ -18,6 +18,13 @@
 //! A specification is checked once, by [`resolve`], where defaults are filled in and mistakes are found;
 //! what comes out of it is trusted.
 
+#[cfg(planted)]
+#[macro_use]
+pub mod faults;
+#[cfg(not(planted))]
+#[macro_use]
+mod faults;
+
 mod face;
 mod machine;
 mod resolve;

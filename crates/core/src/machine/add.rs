@@ -101,7 +101,7 @@ impl Machine {
             });
         }
         match record.context.policy.dynamic {
-            Some(max) if record.count >= max => {
+            Some(max) if record.count >= max.saturating_add(fault!(max_children_off_by_one).into()) => {
                 Err(SupervisorError::MaxChildren { path: above.clone(), max })
             }
             _ => Ok(()),

@@ -181,7 +181,7 @@ impl Machine {
     ) -> bool {
         let node = self.node(index);
         let body = child.body.map_or(NONE, |(body, _)| body);
-        let runs_else = node.body != body;
+        let runs_else = node.body != body || fault!(apply_restarts_unchanged);
         let supervised_else = child
             .supervisor
             .as_deref()
@@ -236,7 +236,7 @@ impl Machine {
         if node.life == Life::Running && old.heartbeat != new.heartbeat {
             let node = self.node_mut(index);
             (node.misses, node.due) = (0, NEVER);
-            self.await_beat(index);
+            self.await_beat(index, self.now);
         }
         if self.node(index).life == Life::Starting && old.ready_within != new.ready_within {
             self.node_mut(index).due = NEVER;
@@ -330,7 +330,9 @@ impl Machine {
     fn carry_out_changes(&mut self, sup: u32, removed: Vec<u32>, restarted: Vec<u32>) {
         for index in removed {
             self.node_mut(index).flags.declared = false;
-            self.take_out(index);
+            if !fault!(apply_keeps_the_gone) {
+                self.take_out(index);
+            }
         }
         for index in restarted.into_iter().rev() {
             let node = self.node_mut(index);

@@ -7,15 +7,15 @@ use crate::resolve::nanos;
 /// The delay before the `attempt`-th restart of a streak, in nanoseconds. The first is immediate, the
 /// second `initial`, each further one twice as long up to `max`, with jitter from `dice`.
 pub(crate) fn delay(backoff: &Backoff, attempt: u32, dice: u64) -> u64 {
-    if attempt <= 1 {
+    if attempt <= 1 && !fault!(first_restart_waits) {
         return 0;
     }
-    let doublings = (attempt - 2).min(63);
+    let doublings = if fault!(backoff_never_grows) { 0 } else { attempt.saturating_sub(2).min(63) };
     let initial = nanos(backoff.initial);
     let grown =
         initial.checked_shl(doublings).filter(|grown| grown >> doublings == initial).unwrap_or(u64::MAX);
-    let base = grown.min(nanos(backoff.max));
-    jitter(base, backoff.jitter_ratio, dice)
+    let base = if fault!(backoff_has_no_ceiling) { grown } else { grown.min(nanos(backoff.max)) };
+    jitter(base, backoff.jitter_ratio * if fault!(jitter_is_doubled) { 2.0 } else { 1.0 }, dice)
 }
 
 /// `base` off by at most `ratio` of it, either way.

@@ -15,13 +15,17 @@ impl Charges {
     pub(crate) fn allow(&mut self, budget: &Budget, now: u64) -> bool {
         let Some(max) = budget.max_restarts else { return true };
         self.forget_old(budget, now);
-        self.0.len() < max as usize
+        let spare = usize::from(fault!(budget_allows_one_more));
+        self.0.len() + usize::from(fault!(budget_allows_one_less)) < max as usize + spare
     }
 
     /// Counts a restart. An unlimited budget counts nothing, so it needs no memory.
     pub(crate) fn charge(&mut self, budget: &Budget, now: u64) {
         if budget.max_restarts.is_some() {
             self.0.push_back(now);
+            if fault!(charged_twice) {
+                self.0.push_back(now);
+            }
         }
     }
 
@@ -36,9 +40,12 @@ impl Charges {
     }
 
     fn forget_old(&mut self, budget: &Budget, now: u64) {
-        let window = nanos(budget.window);
+        if fault!(window_never_slides) {
+            return;
+        }
+        let window = nanos(budget.window) / if fault!(window_is_halved) { 2 } else { 1 };
         if let Some(outside) = now.checked_sub(window) {
-            while self.0.front().is_some_and(|&at| at <= outside) {
+            while self.0.front().is_some_and(|&at| at + u64::from(fault!(window_keeps_its_edge)) <= outside) {
                 self.0.pop_front();
             }
         }

@@ -25,6 +25,9 @@ impl Machine {
         if self.is_done_already(index, verb) {
             let mut outcome = self.outcome_now(index, before, false);
             outcome.idempotent = true;
+            if fault!(idempotent_is_told_twice) {
+                self.reply(ticket, Ok(Reply::Control(outcome.clone())));
+            }
             self.reply(ticket, Ok(Reply::Control(outcome)));
             return Ok(());
         }
@@ -36,6 +39,9 @@ impl Machine {
         };
         if then == Then::Start {
             self.forgive(index);
+        }
+        if fault!(operators_restart_is_charged) && verb == ControlVerb::Restart {
+            self.charge(index);
         }
         if verb == ControlVerb::Resume {
             self.tell(index, News::new(EventKind::Resumed, Cause::Operator));
@@ -106,9 +112,15 @@ impl Machine {
 
     /// An operator's restart or resume: a clean streak and a clean budget of its own (D10, D17).
     pub(super) fn forgive(&mut self, index: u32) {
+        if fault!(restart_by_hand_clears_the_log) {
+            let sup = self.node(index).parent;
+            self.sup_mut(sup).charges.clear();
+        }
         let node = self.node_mut(index);
-        node.flags.forgiven = true;
-        node.own_charges = None;
+        node.flags.forgiven |= !fault!(resume_keeps_the_streak);
+        if !fault!(resume_keeps_the_budget) {
+            node.own_charges = None;
+        }
         (node.flags.grow, node.flags.trial) = (false, Trial::No);
         if !node.life.is_live() {
             node.flags.again = false;

@@ -90,7 +90,7 @@ impl Machine {
             self.reply(ticket, Ok(Reply::Shutdown));
             return;
         }
-        if ticket != 0 {
+        if ticket != 0 && !(fault!(second_shutdown_is_unanswered) && self.sup(0).is_ending()) {
             self.shutdown_tickets.push(ticket);
         }
         if self.sup(0).is_ending() {
@@ -115,7 +115,7 @@ impl Machine {
         let node = record.node;
         if node == 0 {
             self.finish_tree(ending);
-        } else {
+        } else if !(fault!(escalation_is_lost) && matches!(ending, Ending::GaveUp { .. })) {
             self.supervisor_gone(node, ending);
         }
     }

@@ -35,16 +35,20 @@ impl Machine {
         if self.report_overtaken(index, &exit, false) {
             return;
         }
-        let class = exit.class();
+        let class = match exit {
+            Exit::Killed { .. } if fault!(killed_counts_as_clean) => ExitClass::Clean,
+            Exit::Panicked { .. } if fault!(panic_counts_as_clean) => ExitClass::Clean,
+            _ => exit.class(),
+        };
         self.decide(index, Failure::crash(exit), class);
     }
 
     /// The table: restart type × class of the exit.
     fn decide(&mut self, index: u32, failure: Failure, class: ExitClass) {
         let restarts = match self.node(index).policy.restart {
-            RestartType::Permanent => true,
-            RestartType::Transient => class == ExitClass::Abnormal,
-            RestartType::Temporary => false,
+            RestartType::Permanent => class == ExitClass::Abnormal || !fault!(clean_end_rests),
+            RestartType::Transient => class == ExitClass::Abnormal || fault!(transient_always_restarts),
+            RestartType::Temporary => class == ExitClass::Abnormal && fault!(temporary_is_restarted),
         };
         if restarts {
             self.fail(index, failure);
@@ -69,7 +73,7 @@ impl Machine {
         if self.leaves_no_trace(index) || self.is_dynamic(index) {
             self.remove(index, news);
         } else {
-            if clean {
+            if clean && !fault!(completion_keeps_the_streak) {
                 self.node_mut(index).flags.forgiven = true;
             }
             self.shift(index, if clean { Life::Completed } else { Life::Failed }, news);
@@ -91,11 +95,13 @@ impl Machine {
         let kind = if clean { EventKind::ChildCompleted } else { failure_kind(exit, start) };
         let numbers: &[u32] = if clean { &[ran] } else { &[ran, 0, u32::MAX] };
         let news = News::new(kind, Cause::Exit).numbers(numbers).exit(exit.clone());
-        if self.is_closing(node.parent) {
+        if self.is_closing(node.parent) && !fault!(late_end_is_acted_upon) {
             self.shift(index, if clean { Life::Completed } else { Life::Failed }, news);
             return true;
         }
-        let Some(_) = self.group_takes(index) else { return false };
+        if self.group_takes(index).is_none() || fault!(absorbed_end_is_charged) {
+            return false;
+        }
         if self.leaves_no_trace(index) {
             self.remove(index, news);
         } else if node_is_done(self.node(index), clean, self.retries(index)) {
@@ -126,7 +132,7 @@ impl Machine {
         };
         let refusal = SupervisorError::StartFailed { path: path.clone(), exit: failure.exit.clone() };
         match node.flags.trial {
-            Trial::Added => {
+            Trial::Added if !fault!(failed_addition_is_kept) => {
                 self.refuse_waits(index, &refusal);
                 self.remove(index, news());
                 return;
@@ -137,7 +143,7 @@ impl Machine {
                 self.shift(index, Life::Failed, news());
                 return;
             }
-            Trial::No => {}
+            Trial::Added | Trial::No => {}
         }
         let first = sup.initial && node.started_in != sup.incarnation && node.flags.declared;
         if first && sup.context.policy.on_start_failure == OnStartFailure::Unwind {
@@ -151,6 +157,10 @@ impl Machine {
         if node.policy.restart == RestartType::Temporary {
             self.finish(index, EventKind::ChildStartFailed, failure.exit, failure.chain);
         } else {
+            if fault!(failed_start_clears_the_log) {
+                let sup = node.parent;
+                self.sup_mut(sup).charges.clear();
+            }
             self.fail(index, failure);
         }
     }
@@ -160,7 +170,7 @@ impl Machine {
         let took = self.now - self.node(index).since;
         self.node_mut(index).took = took;
         match then {
-            Then::Unhealthy => {
+            Then::Unhealthy if !fault!(unhealthy_is_let_be) => {
                 let why = self.take_complaint(index);
                 self.decide_or_rest(index, Failure::crash(Exit::Unhealthy { why }));
             }
@@ -195,6 +205,9 @@ impl Machine {
             self.finish(index, failure_kind(&exit, false), exit, Vec::new());
         } else if failed {
             self.node_mut(index).flags.again = true;
+            if fault!(unresponsive_is_charged) {
+                self.charge(index);
+            }
             self.carry_out(index, Then::Start, exit, false);
         } else {
             self.carry_out(index, then, exit, false);
@@ -238,7 +251,9 @@ impl Machine {
             Then::Start if self.is_open(self.node(index).parent) => {
                 self.try_start(index, cause);
             }
-            Then::Group if self.leaves_no_trace(index) => self.remove(index, stopped),
+            Then::Group if self.leaves_no_trace(index) && !fault!(temporary_sibling_comes_back) => {
+                self.remove(index, stopped)
+            }
             Then::Group if self.node(index).policy.keeps_row && !self.retries(index) => {
                 self.shift(index, Life::Failed, stopped);
             }
@@ -249,6 +264,9 @@ impl Machine {
             _ => {
                 let next = self.next_of(index, then);
                 self.shift(index, Life::Stopped, stopped.next(next));
+                if fault!(terminate_fires) && then == Then::Rest && self.node(index).policy.significant {
+                    self.significant_ended(self.node(index).parent, index);
+                }
                 // Its primary may have been told to start again meanwhile.
                 if then == Then::WithPrimary
                     && let Some(primary) = self.node(index).primary()
@@ -329,7 +347,8 @@ impl Machine {
             self.start_failed(index, failure);
         } else if !self.report_overtaken(index, &failure.exit, false) {
             // Giving up is an end of the clean class (R46), though not a clean end (D9).
-            self.decide(index, failure, ExitClass::Clean);
+            let class = if fault!(escalation_is_a_crash) { ExitClass::Abnormal } else { ExitClass::Clean };
+            self.decide(index, failure, class);
         }
     }
 

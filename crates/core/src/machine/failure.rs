@@ -39,7 +39,7 @@ impl Failure {
 
 /// What a charge left of a budget.
 #[derive(Debug, Clone, Copy)]
-struct Account {
+pub(super) struct Account {
     used: u32,
     budget: Budget,
 }
@@ -55,7 +55,8 @@ impl Machine {
     pub(super) fn fail(&mut self, index: u32, failure: Failure) {
         let node = self.node(index);
         // A run that lasted long enough ends the streak of failures before it (D3).
-        if !failure.start && self.now - node.ran_since >= nanos(node.policy.backoff.reset_after) {
+        let lasted = self.now - node.ran_since >= nanos(node.policy.backoff.reset_after);
+        if !failure.start && lasted && !fault!(lasting_run_keeps_the_streak) {
             self.node_mut(index).flags.forgiven = true;
         }
         let (account, exhausted) = self.charge(index);
@@ -72,12 +73,13 @@ impl Machine {
     }
 
     /// Charges one failure to the budgets it counts against (D4). An exhausting failure is charged to none.
-    fn charge(&mut self, index: u32) -> (Account, Option<OnExhausted>) {
+    pub(super) fn charge(&mut self, index: u32) -> (Account, Option<OnExhausted>) {
         let now = self.now;
         let node = &mut self.nodes[index as usize];
         let sup = &mut self.sups[node.parent as usize];
         let policy = &node.policy;
-        let shared_counts = policy.on_exhausted != OnExhausted::Quarantine;
+        let shared_counts =
+            policy.on_exhausted != OnExhausted::Quarantine || fault!(quarantine_charges_the_supervisor);
         let shared = sup.context.policy.budget;
         let streak = node.streak();
         let over = |limit: Option<u32>| limit.is_some_and(|limit| streak >= limit);
@@ -89,7 +91,9 @@ impl Machine {
         });
         let exhausted = match (shared_out, own_out) {
             (false, false) => None,
-            (true, true) => Some(policy.on_exhausted.max(sup.context.policy.on_exhausted)),
+            (true, true) if !fault!(weaker_action_wins) => {
+                Some(policy.on_exhausted.max(sup.context.policy.on_exhausted))
+            }
             _ => Some(policy.on_exhausted),
         };
         if exhausted.is_none() {
@@ -115,10 +119,12 @@ impl Machine {
         let node = self.node(index);
         let sup = node.parent;
         let attempt = node.streak().saturating_add(1);
+        let seed =
+            if fault!(jitter_without_seed) { Box::leak(Box::new(0)) as *mut _ as u64 } else { self.seed };
         let delay =
-            backoff::delay(&node.policy.backoff, attempt, backoff::dice(self.seed, index, node.generation));
+            backoff::delay(&node.policy.backoff, attempt, backoff::dice(seed, index, node.generation));
         let due = self.now.saturating_add(delay);
-        let alone = self.sup(sup).context.policy.strategy == Strategy::OneForOne;
+        let alone = self.sup(sup).context.policy.strategy == Strategy::OneForOne || fault!(siblings_stay_up);
         let flags = &mut self.node_mut(index).flags;
         (flags.again, flags.grow) = (true, true);
         if alone && delay == 0 && !start {
@@ -166,6 +172,11 @@ impl Machine {
             self.tell(index, exhausted.next(Next::Operator));
             let parked = News::new(EventKind::ChildQuarantined, Cause::Budget);
             self.tell(index, parked.numbers(&[used, max]).next(Next::Operator));
+            if fault!(quarantine_stops_siblings)
+                && self.sup(sup).context.policy.strategy != Strategy::OneForOne
+            {
+                self.begin_group(sup, index);
+            }
             return;
         }
         self.shift(index, Life::Failed, news.next(Next::Escalate));
@@ -174,6 +185,9 @@ impl Machine {
         let chain = chain_of(child, &self.node(self.sup(sup).node).path, failure, account.budget);
         let ends = if action == OnExhausted::ShutdownTree { 0 } else { sup };
         let news = News::new(EventKind::Escalated, Cause::Budget).chain(chain.clone());
+        if fault!(escalation_comes_twice) {
+            self.tell(self.sup(ends).node, news.clone());
+        }
         self.end_itself(ends, Ending::GaveUp { chain, child: index }, news);
     }
 }

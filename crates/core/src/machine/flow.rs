@@ -93,6 +93,8 @@ impl Machine {
             // Outside a group restart a failed child has a time of its own.
             Life::Backoff { .. } if matches!(wave, Wave::Group(_)) => self.try_start(index, cause),
             Life::Waiting { .. } => self.try_start(index, cause),
+            Life::Paused | Life::Quarantined if fault!(group_revives_paused) => self.try_start(index, cause),
+            Life::Unresponsive { .. } if fault!(unresponsive_is_started) => self.try_start(index, cause),
             Life::Unresponsive { then } if all && !then.is_commanded() => {
                 self.node_mut(index).flags.again = again;
                 self.redirect(index, Then::Start);
@@ -129,7 +131,10 @@ impl Machine {
         {
             return false;
         }
-        if !node.policy.keeps_row || node.spawned_in != self.sup(node.parent).incarnation {
+        if fault!(group_revives_jobs)
+            || !node.policy.keeps_row
+            || node.spawned_in != self.sup(node.parent).incarnation
+        {
             return true;
         }
         match node.life {
@@ -179,7 +184,10 @@ impl Machine {
 
     /// Asks the child at the cursor to stop; one at a time unless the supervisor says otherwise.
     fn step_down(&mut self, sup: u32, from: u32, cursor: u32) -> bool {
-        let pending = self.sup(sup).pending;
+        let mut pending = self.sup(sup).pending;
+        if fault!(group_starts_early) && cursor == NONE && !self.sup(sup).is_ending() {
+            pending = 0;
+        }
         if pending > 0 && !self.stops_at_once(sup) {
             return false;
         }
@@ -189,7 +197,8 @@ impl Machine {
             }
             return pending == 0;
         }
-        let before = self.node(cursor).prev;
+        let node = self.node(cursor);
+        let before = if fault!(stops_forward) { node.next } else { node.prev };
         if let Flow::Down { cursor, .. } = &mut self.sup_mut(sup).flow {
             *cursor = before;
         }
@@ -199,7 +208,8 @@ impl Machine {
 
     fn stops_at_once(&self, sup: u32) -> bool {
         let policy = &self.sup(sup).context.policy;
-        policy.dynamic.is_some() || policy.stop == StopOrder::Concurrent
+        let dynamic = policy.dynamic.is_some() && !fault!(dynamic_stops_in_turn);
+        dynamic || policy.stop == StopOrder::Concurrent || fault!(stops_all_at_once)
     }
 
     /// Takes one child down for the plan of its supervisor.
@@ -251,6 +261,7 @@ impl Machine {
     fn is_needed(&self, index: u32) -> bool {
         let node = self.node(index);
         self.stops_at_once(node.parent)
+            && !fault!(needed_is_stopped)
             && node.dependants().iter().any(|&dependant| self.node(dependant).life.can_be_waited_for())
     }
 
@@ -291,10 +302,14 @@ impl Machine {
     pub(super) fn begin_group(&mut self, sup: u32, failed: u32) {
         let record = self.sup(sup);
         let mut from = match record.context.policy.strategy {
-            Strategy::OneForAll => 0,
+            Strategy::OneForAll if !fault!(one_for_all_spares_the_earlier) => 0,
+            Strategy::RestForOne if fault!(rest_for_one_takes_all) => 0,
             _ => self.node(failed).rank,
         };
         let mut cursor = record.last;
+        if fault!(stops_forward) {
+            cursor = self.indices_from(sup, from).next().unwrap_or(NONE);
+        }
         match record.flow {
             Flow::Down { from: old, cursor: at, .. } => (from, cursor) = (from.min(old), at),
             Flow::Delay { from: old, .. } => from = from.min(old),
@@ -351,7 +366,7 @@ impl Machine {
 
     /// The group is down: it starts when the longest delay in it is over.
     fn delay_group(&mut self, sup: u32, from: u32, trigger: u32) {
-        let due = self.longest_delay(sup, from).unwrap_or(0);
+        let due = self.longest_delay(sup, from).filter(|_| !fault!(group_forgets_its_delay)).unwrap_or(0);
         // A failed start is tried again in a turn of its own, behind what is already asked for (R32).
         if due > self.now || self.sup(sup).retry {
             let due = due.max(self.now);
@@ -364,13 +379,12 @@ impl Machine {
 
     /// When the last of the failed members may start; `None` when there is none left.
     fn longest_delay(&self, sup: u32, from: u32) -> Option<u64> {
-        self.indices_from(sup, from)
-            .filter_map(|index| match self.node(index).life {
-                Life::Backoff { at_once: true, .. } => Some(0),
-                Life::Backoff { due, .. } => Some(due),
-                _ => None,
-            })
-            .max()
+        let delays = self.indices_from(sup, from).filter_map(|index| match self.node(index).life {
+            Life::Backoff { at_once: true, .. } => Some(0),
+            Life::Backoff { due, .. } => Some(due),
+            _ => None,
+        });
+        if fault!(group_takes_the_shortest_delay) { delays.min() } else { delays.max() }
     }
 
     /// Looks at a waiting group again: a failed member may have been taken out of it, with its delay (D3).
@@ -451,15 +465,22 @@ impl Machine {
 
     /// Begins to stop all children of a supervisor, for good.
     pub(super) fn end_supervisor(&mut self, sup: u32, ending: Ending) {
-        let record = self.sup_mut(sup);
-        if record.is_ending() {
+        if self.sup(sup).is_ending() {
             return;
         }
+        let mut last = self.sup(sup).last;
+        if fault!(escalation_leaves_an_orphan) && matches!(ending, Ending::GaveUp { .. }) {
+            last = self.node(last).prev;
+        }
+        if fault!(stops_forward) {
+            last = self.sup(sup).first;
+        }
+        let record = self.sup_mut(sup);
         record.ending = Some(ending);
         record.line.clear();
         record.taken.clear();
         record.in_line = NONE;
-        record.flow = Flow::Down { from: 0, cursor: record.last, why: Down::End };
+        record.flow = Flow::Down { from: 0, cursor: last, why: Down::End };
         self.queue_flow(sup);
         self.settle_waits_below(sup);
     }

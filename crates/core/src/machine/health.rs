@@ -82,9 +82,9 @@ fn is_well(node: &Node) -> bool {
 
 impl Machine {
     /// Begins to count the time of the first promised beat.
-    pub(super) fn await_beat(&mut self, index: u32) {
+    pub(super) fn await_beat(&mut self, index: u32, from: u64) {
         if let Some(heartbeat) = self.node(index).policy.heartbeat {
-            self.set_due(index, self.now.saturating_add(patience(&heartbeat)));
+            self.set_due(index, from.saturating_add(patience(&heartbeat)));
         }
     }
 
@@ -92,10 +92,14 @@ impl Machine {
         let node = self.node(index);
         let (Life::Running, Some(heartbeat)) = (node.life, node.policy.heartbeat) else { return };
         let was = node.health;
-        self.node_mut(index).misses = 0;
+        if !fault!(beat_forgives_nothing) {
+            self.node_mut(index).misses = 0;
+        }
         if was != Health::Healthy {
             self.set_health(index, Health::Healthy);
-            self.tell(index, News::new(EventKind::ChildHealthy, Cause::Report));
+            if !fault!(health_changes_in_silence) {
+                self.tell(index, News::new(EventKind::ChildHealthy, Cause::Report));
+            }
         }
         self.set_due(index, self.now.saturating_add(patience(&heartbeat)));
     }
@@ -110,7 +114,7 @@ impl Machine {
         let why = why.unwrap_or_else(|| {
             format!("no heartbeat for {:?}", heartbeat.interval + heartbeat.timeout).into()
         });
-        if misses < heartbeat.max_retries {
+        if misses < heartbeat.max_retries + u32::from(fault!(one_miss_too_many)) {
             self.set_health(index, Health::Stale);
             let news =
                 News::new(EventKind::ChildHeartbeatMissed, Cause::Heartbeat).numbers(&numbers).text(why);

@@ -182,7 +182,7 @@ impl Machine {
     fn notify_linked(&mut self, index: u32, old: Life, life: Life) {
         if matches!(life, Life::Running | Life::Completed) {
             for dependant in self.node(index).dependants().to_vec() {
-                if matches!(self.node(dependant).life, Life::Waiting { .. }) {
+                if matches!(self.node(dependant).life, Life::Waiting { .. }) && !fault!(wake_is_lost) {
                     self.wake_soon(dependant);
                 }
             }
@@ -228,7 +228,8 @@ impl Machine {
             }
         };
         // A supervisor that runs has only its children to do (D20); in every other state something is pending.
-        let idle = node.policy.is_supervisor && node.life == Life::Running;
+        let idle =
+            node.policy.is_supervisor && node.life == Life::Running && !fault!(running_supervisor_is_busy);
         step(&mut self.busy, node.life.is_busy() && !idle);
         let sup = &mut self.sups[node.parent as usize];
         step(

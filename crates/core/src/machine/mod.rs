@@ -288,7 +288,7 @@ impl Machine {
     fn current(&mut self, key: ChildKey, generation: u64) -> Option<u32> {
         let found = self.nodes.get(key.index as usize).is_some_and(|node| {
             node.epoch == key.epoch
-                && node.generation == generation
+                && (node.generation == generation || fault!(late_message_is_heard))
                 && node.life.is_live()
                 && !node.is_supervisor()
         });

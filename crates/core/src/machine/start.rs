@@ -14,7 +14,7 @@ impl Machine {
     /// Starts a child that has no run, or lets it wait for whom it depends on (D11).
     pub(super) fn try_start(&mut self, index: u32, cause: Cause) {
         let node = self.node(index);
-        if !self.is_open(node.parent) {
+        if !self.is_open(node.parent) && !fault!(retry_beats_shutdown) {
             return;
         }
         if !node.flags.bound {
@@ -61,9 +61,12 @@ impl Machine {
             let on = self.node(on);
             match on.life {
                 // A job that runs has not done anything yet, unless it says so (D19).
+                Life::Running if fault!(running_job_satisfies) => false,
                 Life::Running => on.policy.keeps_row && on.policy.readiness == ReadinessMode::Immediate,
                 // A completion in an earlier incarnation satisfies nobody (D18).
                 Life::Completed => on.spawned_in != incarnation,
+                Life::Starting if fault!(dependant_does_not_wait) => false,
+                Life::Failed if fault!(failed_job_satisfies) => false,
                 _ => true,
             }
         })
@@ -112,13 +115,13 @@ impl Machine {
         let (immediate, ready_within) =
             (node.policy.readiness == ReadinessMode::Immediate, node.policy.ready_within);
         self.out.push(spawn);
-        if immediate {
+        if immediate || fault!(ready_means_spawned) {
             self.started(index, again, cause);
             return;
         }
         let kind = if again { EventKind::ChildRestarting } else { EventKind::ChildStarting };
         self.shift(index, Life::Starting, News::new(kind, cause));
-        if let Some(limit) = ready_within {
+        if let Some(limit) = ready_within.filter(|_| !fault!(no_start_timeout)) {
             self.set_due(index, self.now.saturating_add(limit));
         }
     }
@@ -126,7 +129,9 @@ impl Machine {
     /// Gives the next run its number (D5). Says whether it is an automatic restart.
     fn begin_run(&mut self, index: u32) -> bool {
         let node = self.node_mut(index);
-        node.generation += 1;
+        if !(fault!(generation_is_reused) && node.flags.again) {
+            node.generation += 1;
+        }
         node.restart_count = node.restart_count.saturating_add(u32::from(node.flags.again));
         node.attempt = node.streak().saturating_add(u32::from(node.flags.grow));
         (node.flags.forgiven, node.flags.starts_when_bound) = (false, false);
@@ -137,22 +142,23 @@ impl Machine {
     /// A run reported ready: that is what started means for it (D19).
     pub(super) fn reported_ready(&mut self, index: u32) {
         let node = self.node(index);
-        if node.life != Life::Starting {
+        if node.life != Life::Starting && !(fault!(ready_is_told_again) && node.life == Life::Running) {
             return;
         }
         let again = node.flags.again;
+        let awaited_from = if fault!(beat_counts_from_spawn) { node.since } else { self.now };
         let took = millis(self.now - node.since);
         self.mark_started(index);
         self.shift(index, Life::Running, News::new(EventKind::ChildReady, Cause::Report).numbers(&[took]));
         self.tell(index, News::new(running_kind(again), Cause::Report));
-        self.await_beat(index);
+        self.await_beat(index, awaited_from);
     }
 
     /// A run is started by being spawned, or a supervisor by the end of its initial start.
     pub(super) fn started(&mut self, index: u32, again: bool, cause: Cause) {
         self.mark_started(index);
         self.shift(index, Life::Running, News::new(running_kind(again), cause));
-        self.await_beat(index);
+        self.await_beat(index, self.now);
     }
 
     fn mark_started(&mut self, index: u32) {
@@ -229,7 +235,9 @@ impl Machine {
         record.incarnation += 1;
         record.ending = None;
         record.initial = true;
-        record.charges.clear();
+        if !fault!(incarnation_keeps_its_charges) {
+            record.charges.clear();
+        }
         record.pending = 0;
         record.ended_early = None;
         (record.retry, record.hard, record.more_added) = (false, false, false);

@@ -34,7 +34,11 @@ impl Machine {
                     .next(Next::KillAt(due));
                 self.out.push(Effect::Stop { key, grace: Some(limit) });
                 self.shift(index, Life::Stopping { then, step: Step::Asked }, news);
-                if limit == 0 { self.kill(index, false) } else { self.set_due(index, due) }
+                if limit == 0 {
+                    self.kill(index, false)
+                } else if !fault!(grace_never_ends) {
+                    self.set_due(index, due)
+                }
             }
             Grace::Infinity => {
                 let news = News::new(EventKind::ChildStopping, cause).numbers(&[u32::MAX]);
@@ -151,6 +155,9 @@ impl Machine {
             Life::Backoff { .. } => self.try_start(index, Cause::Backoff),
             Life::Stopping { step: Step::Asked, .. } if node.is_supervisor() => self.kill_below(index),
             Life::Stopping { step: Step::Asked, .. } => self.kill(index, false),
+            Life::Stopping { then, step } if fault!(taken_for_dead) && !node.is_supervisor() => {
+                self.stopped(index, then, step, Exit::Aborted);
+            }
             Life::Stopping { then, step: Step::Killed { .. } } if !node.is_supervisor() => {
                 let then = self.end_trial(index, then);
                 let node = self.node(index);
