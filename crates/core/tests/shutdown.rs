@@ -256,6 +256,18 @@ fn r63_d16_a_hard_stop_kills_everything_and_waits_for_nobody() {
 }
 
 #[test]
+fn d16_a_hard_stop_kills_nobody_a_second_time() {
+    let stuck = perm("stuck").always(Run::healthy().immortal()).abort_wait(ms(50));
+    let mut bench = Bench::launch(otp(one_for_one([stuck, perm("a")])));
+    bench.pause("stuck");
+    bench.pass(secs(10));
+    assert_eq!(bench.state("stuck"), Lifecycle::Unresponsive);
+    bench.take();
+    bench.say(supervisor_core::Input::HardStop);
+    assert_eq!(bench.take(), ["kill a", "done dropped"]);
+}
+
+#[test]
 fn r64_once_shutdown_has_begun_nothing_starts_and_late_exits_are_consumed() {
     let waiting = perm("w").explicit().runs(2..=9, Run::fails_to_start()).steps(ms(50), secs(1));
     let mut bench = Bench::launch(otp(one_for_one([perm("a"), waiting, slow("b")]).unlimited()));

@@ -108,6 +108,11 @@ impl Life {
         self.lifecycle().is_live()
     }
 
+    /// Whether its run was killed and has not ended yet.
+    pub(crate) fn is_killed(self) -> bool {
+        matches!(self, Self::Stopping { step: Step::Killed { .. }, .. } | Self::Unresponsive { .. })
+    }
+
     /// Whether a stop of it would be waited for: it is live, and still expected to answer.
     pub(crate) fn can_be_waited_for(self) -> bool {
         matches!(self, Self::Starting | Self::Running | Self::Stopping { .. })

@@ -317,7 +317,7 @@ impl Machine {
     pub(super) fn hard_stop(&mut self) {
         for index in 0..self.nodes.len() as u32 {
             let node = self.node(index);
-            if node.life.is_live() && !node.is_supervisor() {
+            if node.life.is_live() && !node.life.is_killed() && !node.is_supervisor() {
                 let key = node.key(index);
                 self.out.push(Effect::Kill { key });
             }
