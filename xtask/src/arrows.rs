@@ -37,6 +37,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["supervisor-api", "supervisor-stack", "supervisor-client", "supervisor-relay", "supervisor-ledger"],
     ),
     ("supervisor-testkit", &["supervisor-api", "supervisor-core", "tokio-supervisor"]),
+    (
+        "supervisor-fuzz",
+        &["supervisor-api", "supervisor-core", "supervisor-stack", "supervisor-testkit", "tokio-supervisor"],
+    ),
     ("xtask", &[]),
 ];
 

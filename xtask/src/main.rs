@@ -13,6 +13,7 @@ mod arrows;
 mod ci;
 mod deny;
 mod examples;
+mod fuzz;
 mod generated;
 mod lint;
 mod manifests;
@@ -71,6 +72,12 @@ const VERBS: &[Verb] = &[
         arguments: "",
         teaches: "run every Rust example, check every example file",
         run: examples::examples,
+    },
+    Verb {
+        name: "fuzz",
+        arguments: "TARGET [--seconds N]",
+        teaches: "a fuzz target for a minute or as long as is said; needs cargo-fuzz",
+        run: fuzz::fuzz,
     },
     Verb {
         name: "ci",
