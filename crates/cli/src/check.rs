@@ -1,5 +1,7 @@
 //! `supervisor check FILE`.
 
+use supervisor_stack::tokio_supervisor::StopBound;
+
 use crate::args::CheckArgs;
 use crate::exit::Exit;
 use crate::print;
@@ -17,7 +19,30 @@ pub(crate) fn check(args: &CheckArgs) -> Exit {
         print::err(&format!("{name}: {}, which --strict refuses\n", counted(warnings, "warning")));
         return Exit::Invalid;
     }
-    let children = stack.manifest.count();
-    print::out(&format!("{name}: good, {}\n", counted(children, "child")));
-    Exit::Good
+    match stack.stop_bound() {
+        Ok(bound) => {
+            let children = counted(stack.manifest.count(), "child");
+            print::out(&format!("{name}: good, {children}; {}\n", stopping(&bound)));
+            Exit::Good
+        }
+        Err(error) => {
+            print::err(&format!("{name}: {error}\n"));
+            Exit::Invalid
+        }
+    }
+}
+
+/// How long a stop takes at most, and who is not in that.
+fn stopping(bound: &StopBound) -> String {
+    const SHOWN: usize = 3;
+    let mut text = format!("stopping takes at most {:?}", bound.at_most);
+    let names: Vec<&str> = bound.endless.iter().take(SHOWN).map(|path| path.as_str()).collect();
+    if !names.is_empty() {
+        text += &format!(", besides what is waited for without end: {}", names.join(", "));
+    }
+    let more = bound.endless.len().saturating_sub(SHOWN);
+    if more > 0 {
+        text += &format!(" and {more} more");
+    }
+    text
 }

@@ -24,7 +24,7 @@ fn a_good_file_ends_with_0_and_one_line() {
     std::fs::write(&path, GOOD).unwrap();
     let (code, out, err) = check(&path);
     assert_eq!((code, err.as_str()), (Some(0), ""));
-    assert_eq!(out, format!("{}: good, 1 child\n", path.display()));
+    assert_eq!(out, format!("{}: good, 1 child; stopping takes at most 6s\n", path.display()));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_doubtful_file_is_good_unless_it_is_checked_strictly() {
     std::fs::write(&path, text).unwrap();
     let (code, out, err) = check(&path);
     assert_eq!(code, Some(0), "{err}");
-    assert!(out.ends_with("doubtful.yaml: good, 1 child\n"), "{out}");
+    assert!(out.contains("doubtful.yaml: good, 1 child; "), "{out}");
     assert!(err.contains(":6:37: warning: /group: a finite grace can kill a supervisor"), "{err}");
     let output = supervisor(&["check", "--strict", path.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(78));
@@ -145,4 +145,44 @@ fn mistakes_of_the_whole_tree_have_their_line_too() {
     ] {
         assert!(err.contains(words), "{words} is not in:\n{err}");
     }
+}
+
+#[test]
+fn d8_the_longest_stop_is_told_and_who_is_not_in_it() {
+    let stop = |supervisor: &str, web: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stop.yaml");
+        let text = format!(
+            "version: 1\nname: demo\nsupervisor: {supervisor}\nchildren:\n\
+             \x20 - {{name: web, kind: process, command: [x], shutdown: {{{web}}}}}\n\
+             \x20 - {{name: log, kind: process, command: [x], shutdown: {{graceful_timeout_ms: 2500}}}}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let (code, out, err) = check(&path);
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        out.split_once("good, 2 children; ").unwrap().1.trim_end().to_owned()
+    };
+    assert_eq!(stop("{}", "graceful_timeout_ms: brutal, abort_wait_ms: 500"), "stopping takes at most 4s");
+    let endless = "graceful_timeout_ms: infinity";
+    let besides = "stopping takes at most 3.5s, besides what is waited for without end: /web";
+    assert_eq!(stop("{}", endless), besides);
+    let cut = "{shutdown: {graceful_timeout_ms: 10000}}";
+    assert_eq!(stop(cut, endless), "stopping takes at most 12s");
+}
+
+#[test]
+fn r47_what_is_rarely_meant_is_told_with_its_line_and_refused_strictly() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lost.yaml");
+    let text = "version: 1\nname: demo\nchildren:\n  - name: group\n    kind: supervisor\n    \
+                restart_policy: transient\n    children:\n      - {name: web, kind: process, command: [x]}\n";
+    std::fs::write(&path, text).unwrap();
+    let (code, _, err) = check(&path);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(
+        err.contains(":6:21: warning: /group: a transient supervisor that gives up is not started"),
+        "{err}"
+    );
+    let strict = supervisor(&["check", "--strict", path.to_str().unwrap()]);
+    assert_eq!(strict.status.code(), Some(78));
 }

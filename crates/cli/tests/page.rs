@@ -60,3 +60,16 @@ fn the_mistake_on_the_page_is_what_is_printed() {
     let said = said.replace(path.to_str().unwrap(), "stack.yaml");
     assert!(page().contains(&said), "{said}");
 }
+
+#[test]
+fn the_answer_to_a_good_file_is_the_one_on_the_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let home = home();
+    let output = supervisor(home.path())
+        .current_dir(root)
+        .args(["check", "examples/quickstart.yaml"])
+        .output()
+        .unwrap();
+    let line = String::from_utf8(output.stdout).unwrap();
+    assert!(line.contains("good, ") && page().contains(&line), "{line}");
+}

@@ -26,13 +26,17 @@ pub mod faults;
 mod faults;
 
 mod face;
+mod lint;
 mod machine;
 mod resolve;
 mod spec;
+mod stop_bound;
 
 pub use face::{Address, Command, Effect, End, Input, Reply, Requester, Ticket};
+pub use lint::lint;
 pub use machine::{ChildCounts, Machine, Tally};
 pub use resolve::{
     ChildPolicy, Context, Resolved, ResolvedChild, ResolvedSupervisor, SupervisorPolicy, resolve,
 };
 pub use spec::{Body, ChildDecl, ChildSettings, Limit, SupervisorDecl, SupervisorSettings};
+pub use stop_bound::{StopBound, stop_bound};

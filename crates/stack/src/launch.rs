@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use supervisor_api::{EventKind, StampedEvent};
 use tokio_supervisor::{
-    EventItem, EventStream, RuntimeControlPlaneState, Supervisor, SupervisorError, SupervisorHandle,
+    EventItem, EventStream, RuntimeControlPlaneState, StopBound, Supervisor, SupervisorError,
+    SupervisorHandle,
 };
 
 use crate::file::Stack;
@@ -22,7 +23,16 @@ impl Stack {
         Ok(handle)
     }
 
-    /// How long the whole stop may take, if the file says it.
+    /// How long stopping the stack can take at most, whatever its programs do (D8).
+    pub fn stop_bound(&self) -> Result<StopBound, SupervisorError> {
+        let bound = self.spec.stop_bound().map_err(SupervisorError::InvalidSpec)?;
+        Ok(match self.stop_within() {
+            Some(limit) => bound.cut_after(limit),
+            None => bound,
+        })
+    }
+
+    /// How long the whole stop may take before the graces are cut, if the file says it.
     fn stop_within(&self) -> Option<Duration> {
         self.manifest.supervisor.as_ref()?.shutdown?.graceful_timeout_ms?.duration()
     }

@@ -76,6 +76,10 @@ pub use snapshot::{Snapshot, SnapshotRow};
 pub use spec::{ChildSpec, Secret, SupervisorSpec};
 pub use supervisor::{Scoped, Supervisor};
 
+pub use supervisor_core::StopBound;
+/// What the machine reads of a spec ([`SupervisorSpec::declaration`]), for tools that simulate it.
+pub use supervisor_core::SupervisorDecl;
+
 /// The words and the wire, for those who need more of them than is re-exported here.
 pub use supervisor_api as api;
 pub use supervisor_api::command::{

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU32;
 
 use supervisor_api::report::RuntimeExitReport;
 use supervisor_api::{Finding, SupervisorError};
-use supervisor_core::Machine;
+use supervisor_core::{Machine, lint, resolve};
 use tokio::sync::mpsc;
 
 use crate::contain;
@@ -52,7 +52,7 @@ impl Supervisor {
         let numbers = AtomicU32::new(0);
         let Lowered { decl, bodies, options } =
             lower_root(spec, &numbers).map_err(SupervisorError::InvalidSpec)?;
-        let resolved = supervisor_core::resolve(&decl).map_err(SupervisorError::InvalidSpec)?;
+        let resolved = resolve(&decl).map_err(SupervisorError::InvalidSpec)?;
         if options.panic_hook.unwrap_or(true) {
             contain::install_hook();
         }
@@ -77,10 +77,11 @@ impl Supervisor {
         Ok(Scoped { handle: Self::launch_with(spec, registry)? })
     }
 
-    /// Checks a spec without launching it: what is doubtful, or all mistakes.
+    /// Checks a spec without launching it: what is doubtful, or all mistakes. Looks closer than a launch
+    /// does: at budgets that multiply (R49), supervisors that would be lost (R47), dependencies that wait for
+    /// ever (D11), and more, each with what to do about it.
     pub fn check(spec: SupervisorSpec) -> Result<Vec<Finding>, Vec<Finding>> {
-        let lowered = lower_root(spec, &AtomicU32::new(0))?;
-        supervisor_core::resolve(&lowered.decl).map(|resolved| resolved.warnings)
+        spec.declaration().and_then(|decl| resolve(&decl)).map(|tree| lint(&tree))
     }
 }
 

@@ -160,6 +160,8 @@ impl Child {
         backoff(backoff: Backoff) => backoff = backoff;
         /// A budget of its own.
         budget(max_restarts: u32, window: Duration) => budget = Budget::new(max_restarts, window);
+        /// A budget of its own that is never exhausted.
+        unlimited() => budget = Budget::unlimited();
         /// What an exhausted budget leads to.
         on_exhausted(action: OnExhausted) => on_exhausted = action;
         /// How long it is waited for when it is stopped.

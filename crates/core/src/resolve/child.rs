@@ -124,6 +124,15 @@ pub(crate) fn bare_policy(body: &Body) -> ChildPolicy {
     resolve_policy(&ChildSettings::default(), body, &context, path.as_str(), &mut findings)
 }
 
+impl Context {
+    /// The policy of a child below this supervisor that says nothing for itself.
+    pub(crate) fn unsaid_policy(&self) -> ChildPolicy {
+        let path = SupervisorPath::root();
+        let body = Body::Run(0);
+        resolve_policy(&ChildSettings::default(), &body, self, path.as_str(), &mut Findings::default())
+    }
+}
+
 fn resolve_role(own: &ChildSettings, is_supervisor: bool, path: &str, findings: &mut Findings) -> Role {
     match (own.role, is_supervisor) {
         (None, true) => Role::Supervisor,

@@ -161,6 +161,11 @@ impl Findings {
         self.list.push(Finding { path: path.to_owned(), key, message: message.into(), warning: true });
     }
 
+    /// Everything that was found.
+    pub(crate) fn into_list(self) -> Vec<Finding> {
+        self.list
+    }
+
     /// The mistakes alone, if there are any.
     pub(crate) fn into_result(self) -> Result<Vec<Finding>, Vec<Finding>> {
         if self.mistakes == 0 { Ok(self.list) } else { Err(self.list) }

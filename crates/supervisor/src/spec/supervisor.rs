@@ -2,16 +2,18 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use supervisor_api::Finding;
 use supervisor_api::manifest::DefaultsManifest;
 use supervisor_api::policy::{
     AutoShutdown, Budget, OnExhausted, OnStartFailure, Profile, StartOrder, StopOrder, Strategy,
 };
 use supervisor_api::report::Stuck;
-use supervisor_core::SupervisorSettings;
+use supervisor_core::{StopBound, SupervisorDecl, SupervisorSettings, resolve, stop_bound};
 
-use super::lower::{OnStuck, Options};
+use super::lower::{OnStuck, Options, lower_root};
 use super::{ChildSpec, Name, Wanted, What};
 
 /// A supervisor and its children.
@@ -159,6 +161,28 @@ impl SupervisorSpec {
     pub fn seed(mut self, seed: u64) -> Self {
         self.options.seed = Some(seed);
         self
+    }
+
+    /// What the machine reads of this spec: every setting and name, and a number in the place of what a child
+    /// runs. For tools that look at a spec or simulate it. Or every name that is no name, and every setting
+    /// that is for the root only.
+    pub fn declaration(&self) -> Result<SupervisorDecl, Vec<Finding>> {
+        lower_root(self.clone(), &AtomicU32::new(0)).map(|lowered| lowered.decl)
+    }
+
+    /// How long a shutdown of this tree can take at most, whatever its children do; or all mistakes.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tokio_supervisor::{ChildSpec, SupervisorSpec};
+    ///
+    /// let web = ChildSpec::service("web", |ctx| async move { ctx.stopping().await; });
+    /// let tree = SupervisorSpec::root([web.grace(Duration::from_secs(5))]);
+    /// // The grace, and the second in which a task that was aborted has to be gone (D8).
+    /// assert_eq!(tree.stop_bound().unwrap().at_most, Duration::from_secs(6));
+    /// ```
+    pub fn stop_bound(&self) -> Result<StopBound, Vec<Finding>> {
+        self.declaration().and_then(|decl| resolve(&decl)).map(|tree| stop_bound(&tree))
     }
 }
 
