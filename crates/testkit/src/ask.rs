@@ -75,20 +75,17 @@ impl Bench {
         self.ask_with(|bench| {
             let root = SupervisorPath::root();
             let decl = Box::new(tree.declare(&root, &mut bench.bodies));
-            bench.watch.forget_declared_sidecars();
-            bench.note_needs(&root, tree.children(), false);
             Command::Apply(decl)
         })
     }
 
-    /// Hands over a command that declares something. When it is refused, scripts and dependencies are as before.
+    /// Hands over a command that declares something. When it is refused, scripts are as before.
     fn ask_with(&mut self, command: impl FnOnce(&mut Self) -> Command) -> Ticket {
-        let before = (self.watch.needs(), self.bodies.clone());
+        let before = self.bodies.clone();
         let command = command(self);
         let ticket = self.send(command);
         if self.reply(ticket).is_some_and(Result::is_err) {
-            self.watch.restore_needs(before.0);
-            self.bodies = before.1;
+            self.bodies = before;
         }
         self.settle();
         ticket
@@ -152,9 +149,7 @@ impl Bench {
 
     fn declare_child(&mut self, under: &str, child: &Child) -> supervisor_core::ChildDecl {
         let under = path(under);
-        let decl = child.declare(&under, &mut self.bodies);
-        self.note_needs(&under, std::slice::from_ref(child), true);
-        decl
+        child.declare(&under, &mut self.bodies)
     }
 }
 

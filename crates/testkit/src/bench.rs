@@ -6,30 +6,34 @@ use std::time::Duration;
 
 use supervisor_api::policy::ReadinessMode;
 use supervisor_api::{ChildKey, Event, Exit, Finding, Lifecycle, SupervisorError, SupervisorPath};
-use supervisor_core::{ChildPolicy, Command, Effect, End, Input, Machine, Reply, Ticket, resolve};
+use supervisor_core::{Effect, End, Input, Machine, Reply, Ticket, resolve};
 
+use crate::check::{Checker, Did, Violation};
 use crate::line;
-use crate::plan::{Bodies, Child, Tree};
-use crate::script::{Run, Start};
-use crate::watch::Watch;
+use crate::plan::{Bodies, Tree};
+use crate::script::Start;
+use crate::seen::{Playing, Seen};
 
 /// So many inputs at one instant without coming to rest mean that it never will.
 const RESTLESS: usize = 200_000;
+
+/// Up to this many children the checker sweeps after every call; beyond, after every 64.
+const SMALL: usize = 64;
 
 /// A tree under test, and its time.
 pub struct Bench {
     pub(crate) machine: Machine,
     pub(crate) next_ticket: Ticket,
     pub(crate) bodies: Bodies,
-    pub(crate) watch: Watch,
-    now: u64,
+    pub(crate) checker: Checker,
+    pub(crate) seen: HashMap<ChildKey, Seen>,
+    calls: u64,
+    pub(crate) now: u64,
     counter: u64,
     /// Reports that wait for their turn, in order.
     queue: VecDeque<Input>,
     /// Reports that are made later, by time and then by the order in which they were scheduled.
     later: BTreeMap<(u64, u64), Input>,
-    runs: HashMap<ChildKey, (u64, Run)>,
-    pub(crate) told: HashMap<ChildKey, (Arc<ChildPolicy>, Option<u32>)>,
     pub(crate) trace: Vec<String>,
     /// Everything that was done, asked and told, for whoever reads a failure.
     story: Vec<String>,
@@ -71,16 +75,16 @@ impl Bench {
         let mut bodies = Bodies::default();
         let resolved = resolve(&tree.declare(&SupervisorPath::root(), &mut bodies))?;
         let mut bench = Self {
+            checker: Checker::new(&resolved),
             machine: Machine::new(resolved, seed),
             next_ticket: 1,
             bodies,
-            watch: Watch::default(),
+            seen: HashMap::new(),
+            calls: 0,
             now: 0,
             counter: 0,
             queue: VecDeque::new(),
             later: BTreeMap::new(),
-            runs: HashMap::new(),
-            told: HashMap::new(),
             trace: Vec::new(),
             story: Vec::new(),
             heard: Vec::new(),
@@ -88,8 +92,7 @@ impl Bench {
             end: None,
             out: Vec::new(),
         };
-        bench.note_needs(&SupervisorPath::root(), tree.children(), false);
-        bench.call(false, |machine, now, out| machine.launch(now, out));
+        bench.call(Did::Launch);
         Ok(bench)
     }
 
@@ -128,7 +131,7 @@ impl Bench {
         if self.machine.next_deadline().is_some_and(|at| at <= now) {
             self.say(Input::Tick);
         } else if self.machine.has_open_plan() {
-            self.call(false, |machine, now, out| machine.go_on(now, out));
+            self.call(Did::GoOn);
         } else if let Some(report) = self.queue.pop_front() {
             self.report(report);
         } else {
@@ -174,9 +177,7 @@ impl Bench {
 
     /// The live run of exactly this child ends by itself, also when its path means another child now.
     pub fn end_key(&mut self, key: ChildKey, exit: Exit) {
-        let Some(generation) = self.watch.live_generation(key) else {
-            self.fail("the child has no live run")
-        };
+        let Some(generation) = self.live_generation(key) else { self.fail("the child has no live run") };
         let exit = self.in_words_of_a_driver(Input::Exited { key, generation, exit });
         self.queue.push_back(exit);
         self.settle();
@@ -233,7 +234,7 @@ impl Bench {
     /// Every live run shows that it is alive.
     pub fn beat_all(&mut self) {
         for key in self.living_keys() {
-            let Some(generation) = self.watch.live_generation(key) else { continue };
+            let Some(generation) = self.live_generation(key) else { continue };
             self.queue.push_back(Input::Beat { key, generation });
         }
         self.settle();
@@ -248,36 +249,20 @@ impl Bench {
 
     /// Hands an input to the machine as it is, before anything that waits.
     pub fn say(&mut self, input: Input) {
-        let operator_starts = match &input {
-            Input::Command { ticket, command, .. } => {
-                self.story.push(line::asked(&self.now(), command));
-                if *ticket != 0 {
-                    self.watch.asked(*ticket);
-                }
-                if matches!(command, Command::Shutdown) {
-                    self.watch.end_begins(false);
-                }
-                matches!(
-                    command,
-                    Command::Control(
-                        supervisor_api::command::ControlVerb::Restart
-                            | supervisor_api::command::ControlVerb::Resume,
-                        _
-                    )
-                )
-            }
-            Input::HardStop => {
-                self.watch.end_begins(true);
-                false
-            }
-            _ => false,
-        };
-        self.call(operator_starts, |machine, now, out| machine.handle(now, input, out));
+        if let Input::Command { command, .. } = &input {
+            self.story.push(line::asked(&self.now(), command));
+        }
+        self.call(Did::Input(&input));
+    }
+
+    /// The number of the live run of a child.
+    pub(crate) fn live_generation(&self, key: ChildKey) -> Option<u64> {
+        self.seen.get(&key)?.run.as_ref().map(|run| run.generation)
     }
 
     fn live(&self, name: &str) -> (ChildKey, u64) {
         let key = self.key(name);
-        match self.watch.live_generation(key) {
+        match self.live_generation(key) {
             Some(generation) => (key, generation),
             None => self.fail(&format!("{name} has no live run")),
         }
@@ -285,8 +270,9 @@ impl Bench {
 
     /// An end by itself is `stopped` when it was asked for, as a driver has it (D22).
     fn in_words_of_a_driver(&self, report: Input) -> Input {
+        let asked = |key| self.seen.get(key).and_then(|seen| seen.run.as_ref()).is_some_and(|run| run.asked);
         match report {
-            Input::Exited { key, generation, exit: Exit::Completed } if self.watch.was_asked(key) => {
+            Input::Exited { key, generation, exit: Exit::Completed } if asked(&key) => {
                 Input::Exited { key, generation, exit: Exit::Stopped }
             }
             other => other,
@@ -303,21 +289,22 @@ impl Bench {
             | Input::Missed { key, generation, .. } => (*key, *generation),
             _ => return self.say(report),
         };
-        if self.watch.live_generation(key) != Some(generation) {
+        if self.live_generation(key) != Some(generation) {
             return;
         }
-        let Some(path) = self.watch.kid(key).map(|kid| kid.path.clone()) else { return };
-        match &report {
-            Input::Exited { exit, .. } => {
-                self.line(line::down(&path, exit));
-                self.watch.gone(key);
-            }
-            Input::Declined { .. } => {
-                self.line(format!("declined {}", line::name(&path)));
-                self.watch.gone(key);
-            }
-            Input::Ready { .. } => self.line(format!("ready {}", line::name(&path))),
-            _ => {}
+        let Some(seen) = self.seen.get_mut(&key) else { return };
+        if matches!(report, Input::Exited { .. } | Input::Declined { .. }) {
+            seen.run = None;
+        }
+        let name = line::name(&seen.path);
+        let line = match &report {
+            Input::Exited { exit, .. } => Some(line::down(&seen.path, exit)),
+            Input::Declined { .. } => Some(format!("declined {name}")),
+            Input::Ready { .. } => Some(format!("ready {name}")),
+            _ => None,
+        };
+        if let Some(line) = line {
+            self.line(line);
         }
         self.say(report);
     }
@@ -333,11 +320,12 @@ impl Bench {
     }
 
     fn begin_run(&mut self, key: ChildKey, generation: u64) {
-        let Some((policy, Some(body))) = self.told.get(&key).cloned() else {
-            self.fail("a supervisor, or a child that was not declared, is spawned");
-        };
+        let Some(seen) = self.seen.get_mut(&key) else { return };
+        let Some(body) = seen.body else { return };
         let run = self.bodies.script(body).run(generation);
-        if policy.readiness == ReadinessMode::Explicit {
+        seen.enters(Lifecycle::Starting);
+        seen.run = Some(Playing { generation, script: run.clone(), asked: false });
+        if seen.policy.readiness == ReadinessMode::Explicit {
             match run.start {
                 Start::Ready(after) => self.schedule(after, Input::Ready { key, generation }),
                 Start::NeverReady => {}
@@ -347,97 +335,100 @@ impl Bench {
                 }
             }
         }
-        if let Some((after, exit)) = run.end.clone() {
+        if let Some((after, exit)) = run.end {
             self.schedule(after, Input::Exited { key, generation, exit });
         }
-        self.runs.insert(key, (generation, run));
     }
 
     fn ask_run(&mut self, key: ChildKey) {
-        let Some((generation, run)) = self.runs.get(&key) else { return };
-        if let Some((after, exit)) = run.on_stop.clone() {
-            let report = Input::Exited { key, generation: *generation, exit };
-            self.schedule(after, report);
+        let Some(run) = self.seen.get_mut(&key).and_then(|seen| seen.run.as_mut()) else { return };
+        run.asked = true;
+        let generation = run.generation;
+        if let Some((after, exit)) = run.script.on_stop.clone() {
+            self.schedule(after, Input::Exited { key, generation, exit });
         }
     }
 
     fn kill_run(&mut self, key: ChildKey) {
-        let Some((generation, run)) = self.runs.get(&key) else { return };
-        if let Some(after) = run.on_kill {
-            let report = Input::Exited { key, generation: *generation, exit: Exit::Aborted };
-            self.schedule(after, report);
+        let Some(run) = self.seen.get_mut(&key).and_then(|seen| seen.run.as_mut()) else { return };
+        run.asked = true;
+        let generation = run.generation;
+        if let Some(after) = run.script.on_kill {
+            self.schedule(after, Input::Exited { key, generation, exit: Exit::Aborted });
         }
     }
 
     // ---- what the machine does ----
 
-    fn call(&mut self, operator_starts: bool, act: impl FnOnce(&mut Machine, u64, &mut Vec<Effect>)) {
-        self.watch.begin(operator_starts);
+    /// Calls the machine, carries out what it wants, and checks that all of it was right.
+    fn call(&mut self, did: Did<'_>) {
         let mut out = std::mem::take(&mut self.out);
-        act(&mut self.machine, self.now, &mut out);
-        for effect in out.drain(..) {
-            let outcome = self.carry_out(effect);
+        match did {
+            Did::Launch => self.machine.launch(self.now, &mut out),
+            Did::Input(input) => self.machine.handle(self.now, input.clone(), &mut out),
+            Did::GoOn => self.machine.go_on(self.now, &mut out),
+        }
+        for effect in &out {
+            self.carry_out(effect);
+        }
+        let outcome = self.checker.step(self.now, did, &out, &self.machine);
+        self.check(outcome);
+        self.calls += 1;
+        if self.seen.len() <= SMALL || self.calls.is_multiple_of(64) {
+            let outcome = self.checker.sweep(self.now, &self.machine);
             self.check(outcome);
         }
+        out.clear();
         self.out = out;
-        let outcome = self.watch.compare(&self.machine);
-        self.check(outcome);
     }
 
-    fn carry_out(&mut self, effect: Effect) -> Result<(), String> {
+    fn carry_out(&mut self, effect: &Effect) {
         match effect {
-            Effect::Declared { key, parent, path, body, policy } => {
-                self.watch.declared(key, parent, path)?;
-                self.watch.decided_by(key, &policy);
-                self.told.insert(key, (policy, body));
-                Ok(())
+            Effect::Declared { key, path, body, policy, .. } => {
+                self.seen.insert(*key, Seen::new(path.clone(), Arc::clone(policy), *body));
             }
             Effect::Changed { key, body, policy } => {
-                self.watch.decided_by(key, &policy);
-                self.told.insert(key, (policy, body));
-                Ok(())
+                if let Some(seen) = self.seen.get_mut(key) {
+                    (seen.policy, seen.body) = (Arc::clone(policy), *body);
+                }
             }
             Effect::Spawn { key, generation, .. } => {
-                self.note(key, "start");
-                self.watch.spawned(key, generation)?;
-                self.begin_run(key, generation);
-                Ok(())
+                self.note(*key, "start");
+                self.begin_run(*key, *generation);
             }
             Effect::Stop { key, .. } => {
-                self.note(key, "stop");
-                self.watch.asked_to_stop(key)?;
-                self.ask_run(key);
-                Ok(())
+                self.note(*key, "stop");
+                self.ask_run(*key);
             }
             Effect::Kill { key } => {
-                self.note(key, "kill");
-                self.watch.killed(key)?;
-                self.kill_run(key);
-                Ok(())
+                self.note(*key, "kill");
+                self.kill_run(*key);
             }
-            Effect::Emit(event) => {
-                let name = self.name(event.child);
-                self.story.push(format!("  {name} {}, now {}", event.kind, event.row.lifecycle));
-                self.watch.told(&event)?;
-                self.heard.push(Heard { at: self.now, name, event });
-                Ok(())
-            }
+            Effect::Emit(event) => self.hear(event),
             Effect::Reply { ticket, result } => {
-                self.watch.replied(ticket)?;
-                self.replies.insert(ticket, result);
-                Ok(())
+                self.replies.insert(*ticket, result.clone());
             }
-            Effect::Forget { key } => self.watch.forgotten(key),
-            Effect::Started => {
-                self.line("started".to_owned());
-                Ok(())
+            Effect::Forget { key } => {
+                if let Some(seen) = self.seen.get_mut(key) {
+                    seen.forgotten = true;
+                }
             }
+            Effect::Started => self.line("started".to_owned()),
             Effect::Done(end) => {
-                self.line(line::done(&end));
-                self.end = Some(end);
-                self.watch.ended()
+                self.line(line::done(end));
+                self.end = Some(end.clone());
             }
         }
+    }
+
+    fn hear(&mut self, event: &Event) {
+        let name = self.name(event.child);
+        self.story.push(format!("  {name} {}, now {}", event.kind, event.row.lifecycle));
+        if let Some(seen) = self.seen.get_mut(&event.child) {
+            seen.enters(event.row.lifecycle);
+            seen.row = event.row;
+        }
+        self.heard.push(Heard { at: self.now, name, event: event.clone() });
     }
 
     fn note(&mut self, key: ChildKey, what: &str) {
@@ -450,9 +441,9 @@ impl Bench {
         self.trace.push(line);
     }
 
-    fn check(&self, outcome: Result<(), String>) {
-        if let Err(broken) = outcome {
-            self.fail(&broken);
+    pub(crate) fn check(&self, outcome: Result<(), Violation>) {
+        if let Err(violation) = outcome {
+            self.fail(&violation.to_string());
         }
     }
 
@@ -463,31 +454,9 @@ impl Bench {
     }
 
     fn name(&self, key: ChildKey) -> String {
-        match self.watch.kid(key) {
-            Some(kid) => line::name(&kid.path).to_owned(),
+        match self.seen.get(&key) {
+            Some(seen) => line::name(&seen.path).to_owned(),
             None => format!("{key:?}"),
-        }
-    }
-
-    pub(crate) fn note_needs(&mut self, under: &SupervisorPath, children: &[Child], added: bool) {
-        let at = |name: &str| path(&format!("{}/{name}", under.as_str().trim_end_matches('/')));
-        for child in children {
-            self.watch.no_sidecar(&at(child.name()));
-            if added {
-                self.watch.forget_needs(&at(child.name()));
-            }
-        }
-        for child in children {
-            let needs = child.waits_for().iter().map(|name| at(name)).collect();
-            self.watch.set_needs(at(child.name()), needs);
-        }
-        for child in children {
-            if let Some(primary) = child.belongs_to() {
-                self.watch.add_sidecar(at(primary), at(child.name()), added);
-            }
-            if let Some(tree) = child.subtree() {
-                self.note_needs(&at(child.name()), tree.children(), added);
-            }
         }
     }
 }

@@ -18,18 +18,20 @@
 //!
 //! Children answer in the order in which they were told, each answer as an input of its own. Nothing
 //! takes time unless its script says so. After every single input the bench checks what must hold in
-//! every tree (`watch.rs` has the list) and panics with the trace when it does not.
+//! every tree ([`Checker`]; [`Invariant`] has the list) and panics with the trace when it does not.
 
 mod ask;
 mod bench;
+mod check;
 mod line;
 mod look;
 mod plan;
 mod random;
 mod script;
-mod watch;
+mod seen;
 
 pub use bench::{Bench, Heard};
+pub use check::{Checker, Did, Invariant, Violation};
 pub use plan::{
     Child, Tree, child, dynamic, job, one_for_all, one_for_one, otp, perm, rest_for_one, service, sidecar,
     sup, temp, tran, worker,

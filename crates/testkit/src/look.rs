@@ -7,6 +7,7 @@ use supervisor_core::{ChildPolicy, End, Machine, Reply, Ticket};
 
 use crate::bench::{Bench, Heard, path};
 use crate::line;
+use crate::seen::Seen;
 
 impl Bench {
     /// What was done since this was asked last: `start a`, `ready a`, `declined a`, `stop a`, `kill a`,
@@ -39,12 +40,12 @@ impl Bench {
     /// The lifecycle words a child went through since this was asked last.
     pub fn lives(&mut self, name: &str) -> Vec<Lifecycle> {
         let key = self.key(name);
-        self.watch.take_lives(key)
+        self.lives_of(key)
     }
 
     /// As [`Bench::lives`], of exactly this child, also when it is removed.
     pub fn lives_of(&mut self, key: ChildKey) -> Vec<Lifecycle> {
-        self.watch.take_lives(key)
+        self.seen.get_mut(&key).map(|seen| std::mem::take(&mut seen.lives)).unwrap_or_default()
     }
 
     /// The child's key.
@@ -84,8 +85,8 @@ impl Bench {
     /// What the machine decides by, as the driver was told.
     pub fn policy(&self, name: &str) -> Arc<ChildPolicy> {
         let key = self.key(name);
-        match self.told.get(&key) {
-            Some((policy, _)) => Arc::clone(policy),
+        match self.seen.get(&key) {
+            Some(seen) => Arc::clone(&seen.policy),
             None => self.fail(&format!("{name} was not declared")),
         }
     }
@@ -102,13 +103,34 @@ impl Bench {
 
     /// Commands without a reply.
     pub fn unanswered(&self) -> Vec<Ticket> {
-        self.watch.open_tickets().collect()
+        self.checker.unanswered().to_vec()
     }
 
     /// Children that are no longer in the tree and whose bodies the driver was not told to drop. Declared
     /// temporary children of a nested supervisor are among them: they come back with it (R48).
     pub fn kept_for_nothing(&self) -> Vec<String> {
-        self.watch.kept_for_nothing().map(|path| line::name(path).to_owned()).collect()
+        let kept =
+            self.seen.values().filter(|seen| seen.row.lifecycle == Lifecycle::Removed && !seen.forgotten);
+        kept.filter(|seen| seen.run.is_none()).map(|seen| line::name(&seen.path).to_owned()).collect()
+    }
+
+    /// What must hold when nothing has gone wrong for a while ([`crate::Checker::calm`]).
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn calm(&mut self) {
+        let outcome = self.checker.calm(self.now, &self.machine);
+        self.check(outcome);
+    }
+
+    /// What must hold when the tree was asked to end and the time for that has passed
+    /// ([`crate::Checker::stopped`]).
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn stopped(&mut self) {
+        let outcome = self.checker.stopped(self.now, &self.machine);
+        self.check(outcome);
     }
 
     /// The machine, for reads.
@@ -118,34 +140,21 @@ impl Bench {
 
     /// Every child that was ever declared: its key, its name and its last known row.
     pub fn everyone(&self) -> Vec<(ChildKey, String, Row)> {
-        let mut all: Vec<_> = self
-            .watch
-            .keys()
-            .filter_map(|key| {
-                let kid = self.watch.kid(key)?;
-                Some((key, line::name(&kid.path).to_owned(), kid.row))
-            })
-            .collect();
+        let told = |(key, seen): (&ChildKey, &Seen)| (*key, line::name(&seen.path).to_owned(), seen.row);
+        let mut all: Vec<_> = self.seen.iter().map(told).collect();
         all.sort_by_key(|(key, _, _)| *key);
         all
-    }
-
-    /// The first of those that the child depends on that is not ready.
-    pub fn waits_for(&self, key: ChildKey) -> Option<String> {
-        self.watch.unmet(key).map(|path| line::name(path).to_owned())
     }
 
     /// The names of children with a live run.
     pub fn living(&self) -> Vec<String> {
         let all = self.everyone().into_iter();
-        all.filter(|(key, _, _)| self.watch.live_generation(*key).is_some())
-            .map(|(_, name, _)| name)
-            .collect()
+        all.filter(|(key, _, _)| self.live_generation(*key).is_some()).map(|(_, name, _)| name).collect()
     }
 
     /// The keys of children with a live run.
     pub fn living_keys(&self) -> Vec<ChildKey> {
         let all = self.everyone().into_iter().map(|(key, _, _)| key);
-        all.filter(|key| self.watch.live_generation(*key).is_some()).collect()
+        all.filter(|key| self.live_generation(*key).is_some()).collect()
     }
 }

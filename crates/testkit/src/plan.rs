@@ -307,28 +307,6 @@ impl Tree {
         let children = self.children.iter().map(|child| child.declare(path, bodies)).collect();
         SupervisorDecl { settings: self.settings.clone(), children }
     }
-
-    pub(crate) fn children(&self) -> &[Child] {
-        &self.children
-    }
-}
-
-impl Child {
-    pub(crate) fn subtree(&self) -> Option<&Tree> {
-        match &self.body {
-            What::Supervisor(tree) => Some(tree),
-            What::Runs | What::Unbound => None,
-        }
-    }
-
-    /// Whom it waits for. A sidecar is one of those its primary waits for.
-    pub(crate) fn waits_for(&self) -> &[String] {
-        &self.after
-    }
-
-    pub(crate) fn belongs_to(&self) -> Option<&str> {
-        self.primary.as_deref()
-    }
 }
 
 fn id(name: &str) -> ChildId {

@@ -1,0 +1,132 @@
+//! What a new spec means for the model (D12).
+
+use std::sync::Arc;
+
+use supervisor_core::{ResolvedSupervisor, SupervisorDecl, resolve};
+
+use super::Checker;
+use super::model::{Model, NONE, Order};
+
+/// How a new spec concerns a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Concerns {
+    /// It runs something else: it is restarted, uncharged.
+    Body,
+    /// It is no longer in the spec: it is stopped and removed.
+    Dropped,
+}
+
+impl Checker {
+    pub(super) fn applied(&mut self, decl: &SupervisorDecl) {
+        let Ok(resolved) = resolve(decl) else { return };
+        self.model.adopt_all(0, &resolved.root);
+    }
+}
+
+impl Model {
+    /// Gives a supervisor its new spec: whom it names stays or comes, in its order; whom it does not name goes.
+    fn adopt_all(&mut self, above: u32, resolved: &ResolvedSupervisor) {
+        self.sup_of_mut(above).context = Arc::clone(&resolved.context);
+        let before = self.sup_of(above).children.clone();
+        let path = self.node(above).path.clone();
+        let named: Vec<Option<u32>> =
+            resolved.children.iter().map(|child| self.at_path(path.child(&child.id).as_str())).collect();
+        for at in &before {
+            let is_named = named.contains(&Some(*at));
+            let node = &mut self.nodes[*at as usize];
+            if node.in_spec && !is_named {
+                node.in_spec = false;
+                node.concerned = Some(Concerns::Dropped);
+            }
+        }
+        self.unlink_spec(&before, &named);
+        let order: Vec<u32> = resolved
+            .children
+            .iter()
+            .zip(&named)
+            .map(|(child, known)| match known {
+                Some(at) => {
+                    self.adopt(*at, child.body);
+                    *at
+                }
+                None => self.plant(above, &child.id, Arc::clone(&child.policy), child.body),
+            })
+            .collect();
+        for (at, child) in order.iter().zip(&resolved.children) {
+            self.link(*at, child, |position| order[position as usize]);
+        }
+        self.reorder(above, &order, &before);
+        for ((at, child), known) in order.iter().zip(&resolved.children).zip(&named) {
+            match (&child.supervisor, known) {
+                (Some(below), Some(_)) if self.node(*at).sup != NONE => self.adopt_all(*at, below),
+                (Some(below), None) => self.plant_supervisor(*at, below),
+                _ => {}
+            }
+        }
+    }
+
+    /// A child that was there takes its new body. What was registered meanwhile for the same stays so.
+    fn adopt(&mut self, at: u32, body: Option<(u32, bool)>) {
+        let node = &mut self.nodes[at as usize];
+        node.in_spec = true;
+        node.concerned = None;
+        // The new spec names it, so it stays.
+        node.life.order = node.life.order.filter(|order| *order != Order::Remove);
+        let new = body.map(|(body, _)| body);
+        if node.body != new {
+            node.body = new;
+            node.bound_late = false;
+            node.concerned = Some(Concerns::Body);
+            node.life.forgiven = true;
+        }
+        node.bound = node.bound_late || body.is_none_or(|(_, bound)| bound);
+    }
+
+    /// Cuts the links that the old spec made; those of children that were added by command stay.
+    fn unlink_spec(&mut self, before: &[u32], named: &[Option<u32>]) {
+        let concerned = |at: &u32, model: &Self| {
+            named.contains(&Some(*at)) || model.node(*at).concerned == Some(Concerns::Dropped)
+        };
+        let mut additions = Vec::new();
+        for at in before.iter().filter(|at| !concerned(at, self)) {
+            let node = self.node(*at);
+            additions.push((*at, node.needs.clone(), node.primary));
+        }
+        for at in before {
+            self.unlink(*at);
+        }
+        let there = |on: &u32, model: &Self| model.node(*on).concerned != Some(Concerns::Dropped);
+        for (at, needs, primary) in additions {
+            for on in needs {
+                if there(&on, self) {
+                    self.depend(at, on);
+                }
+            }
+            if primary != NONE && there(&primary, self) {
+                self.be_sidecar(at, primary);
+            }
+        }
+    }
+
+    /// Children that are on their way out first, then those of the spec in its order, additions last (R9).
+    fn reorder(&mut self, above: u32, named: &[u32], before: &[u32]) {
+        let others = before.iter().copied().filter(|at| !named.contains(at));
+        let (leaving, added): (Vec<u32>, Vec<u32>) =
+            others.partition(|at| self.node(*at).concerned == Some(Concerns::Dropped));
+        let order: Vec<u32> = leaving.into_iter().chain(named.iter().copied()).chain(added).collect();
+        let in_scope = |model: &Self, at: &u32| {
+            model.sup_of(above).group.is_some_and(|group| model.node(*at).rank >= group.from)
+        };
+        let scope: Vec<u32> = before.iter().copied().filter(|at| in_scope(self, at)).collect();
+        for (rank, at) in order.iter().enumerate() {
+            self.nodes[*at as usize].rank = rank as u32;
+        }
+        let from = scope.iter().map(|at| self.node(*at).rank).min();
+        let sup = self.sup_of_mut(above);
+        sup.next_rank = order.len() as u32;
+        sup.children = order;
+        if let (Some(group), Some(from)) = (&mut sup.group, from) {
+            (group.from, group.mixed) = (from, true);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What an effect means for the model.
+
+use std::sync::Arc;
+
+use supervisor_api::{Cause, ChildKey, Event, EventKind, Lifecycle, Next};
+use supervisor_core::ChildPolicy;
+
+use super::model::{Itself, NONE, Order, Stop, Trial};
+use super::violation::{Check, must};
+use super::{Checker, Ending};
+
+impl Checker {
+    /// Takes an event into the model, after it was checked.
+    pub(super) fn fold(&mut self, at: u32, event: &Event) -> Check {
+        let (from, to) = (self.model.node(at).state(), event.row.lifecycle);
+        if at != 0 && from != to {
+            self.counts[from as usize] -= 1;
+            self.counts[to as usize] += 1;
+        }
+        self.touch(at);
+        if self.turn.told_next == Some(at) {
+            self.turn.told_next = None;
+        }
+        if self.turn.ended.is_some_and(|ended| ended.node == at) {
+            self.turn.ended = None;
+        }
+        let life = self.model.life(at);
+        (life.row, life.cause) = (event.row, event.cause);
+        self.tree_changed(at, event);
+        if from != to || event.kind == EventKind::ChildRestarted {
+            self.moved(at, from, event);
+        }
+        Ok(())
+    }
+
+    /// What events say about the tree as a whole.
+    fn tree_changed(&mut self, at: u32, event: &Event) {
+        let begins = event.kind == EventKind::ShutdownRequested
+            || (at == 0 && matches!(event.kind, EventKind::Escalated | EventKind::SupervisorEnding));
+        if begins && self.ending.is_none() {
+            self.ending = Some(Ending { hard: false });
+        }
+    }
+
+    fn moved(&mut self, at: u32, from: Lifecycle, event: &Event) {
+        let now = self.now;
+        let incarnation = self.model.above(at).incarnation;
+        let to = event.row.lifecycle;
+        let life = self.model.life(at);
+        match to {
+            Lifecycle::Starting if from != Lifecycle::Running => {
+                life.spawned_in = incarnation;
+                (life.forgiven, life.grows) = (false, false);
+                if self.model.node(at).sup != NONE {
+                    self.incarnated(at, event.kind == EventKind::ChildRestarting);
+                }
+            }
+            Lifecycle::Running => {
+                if from != Lifecycle::Starting || life.spawned_call == self.call {
+                    life.spawned_in = incarnation;
+                    (life.forgiven, life.grows) = (false, false);
+                }
+                (life.started_at, life.started_in, life.misses) = (now, incarnation, 0);
+                (life.trial, life.order) = (Trial::No, None);
+                if self.model.node(at).sup != NONE {
+                    self.model.sup_of_mut(at).initial = false;
+                }
+            }
+            Lifecycle::Stopping => {
+                life.stopping_at = now;
+                life.stop = match (event.kind, event.cause) {
+                    (EventKind::Escalated, _) => Stop::Itself(Itself::GaveUp),
+                    (EventKind::SupervisorEnding, Cause::Unwind(_)) => Stop::Itself(Itself::Unwind),
+                    (EventKind::SupervisorEnding, Cause::Significant(_)) => Stop::Itself(Itself::Significant),
+                    (EventKind::SupervisorEnding, _) => Stop::Itself(Itself::AllDone),
+                    (_, Cause::Heartbeat) => Stop::Unhealthy,
+                    (_, Cause::Deadline) => Stop::TimedOut,
+                    _ => Stop::Planned,
+                };
+            }
+            Lifecycle::Backoff => {
+                if let Next::StartAt(due) | Next::WithGroup(due) = event.next {
+                    life.due = due;
+                }
+            }
+            Lifecycle::Completed => life.forgiven = true,
+            Lifecycle::Waiting => life.trial = Trial::No,
+            Lifecycle::Paused | Lifecycle::Quarantined => (life.trial, life.order) = (Trial::No, None),
+            _ => {}
+        }
+    }
+
+    /// A supervisor begins a new incarnation: empty budgets, streaks forgiven (R48). What operators hold stays
+    /// held only when an operator restarts it (D10).
+    fn incarnated(&mut self, at: u32, restarted: bool) {
+        let sup = self.model.sup_of_mut(at);
+        let automatic = std::mem::take(&mut sup.unpark) || restarted;
+        sup.incarnation += 1;
+        sup.initial = true;
+        sup.charges.clear();
+        sup.group = None;
+        let children = std::mem::take(&mut sup.children);
+        for child in &children {
+            let life = self.model.life(*child);
+            life.charges.clear();
+            (life.forgiven, life.grows, life.trial) = (true, false, Trial::No);
+            let held = |order: &Order| matches!(order, Order::Pause | Order::Quarantine) && !automatic;
+            life.order = life.order.filter(held);
+            if self.model.node(*child).sup != NONE {
+                self.model.sup_of_mut(*child).unpark = automatic;
+            }
+        }
+        self.model.sup_of_mut(at).children = children;
+        self.announced |= at == 0;
+    }
+
+    pub(super) fn changed(&mut self, key: ChildKey, policy: &Arc<ChildPolicy>) -> Check {
+        let Some(at) = self.model.find(key) else {
+            must!(self, false, Sequence, "{key:?} is changed, which is not there");
+            return Ok(());
+        };
+        self.model.nodes[at as usize].policy = Arc::clone(policy);
+        self.touch(at);
+        Ok(())
+    }
+
+    pub(super) fn forgotten(&mut self, key: ChildKey) -> Check {
+        let Some(at) = self.model.find(key).filter(|at| !self.model.node(*at).forgotten) else {
+            must!(self, false, Sequence, "{key:?} is forgotten, which is not there");
+            return Ok(());
+        };
+        let node = self.model.node(at);
+        must!(
+            self,
+            node.life.live.is_none() && !node.is_there(),
+            Sequence,
+            "{} is forgotten while it is {} and has {:?}",
+            node.path,
+            node.state(),
+            node.life.live
+        );
+        self.model.forget(at);
+        Ok(())
+    }
+
+    pub(super) fn tree_started(&mut self) -> Check {
+        must!(self, !self.started, Sequence, "the tree is started twice");
+        self.started = true;
+        must!(
+            self,
+            self.model.node(0).is(Lifecycle::Running),
+            Sequence,
+            "the tree is started, but the root is {}",
+            self.model.node(0).state()
+        );
+        Ok(())
+    }
+
+    pub(super) fn tree_ended(&mut self) -> Check {
+        must!(self, !self.done, Sequence, "the tree ends twice");
+        self.done = true;
+        for at in self.model.there() {
+            let node = self.model.node(at);
+            let Some(live) = node.life.live else { continue };
+            must!(
+                self,
+                node.is(Lifecycle::Unresponsive) || self.is_hard() && live.killed.is_some(),
+                StopBound,
+                "the tree has ended while {} is {}",
+                node.path,
+                node.state()
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! Invariants 4 and 11: when a child may start at all.
+
+use supervisor_api::Lifecycle;
+use supervisor_api::policy::ReadinessMode;
+
+use super::Checker;
+use super::model::Order;
+use super::violation::{Check, must};
+
+impl Checker {
+    /// Whether a child, or a supervisor, may be started now.
+    pub(super) fn may_start(&self, at: u32) -> Check {
+        self.i11_nothing_starts_where_it_must_not(at)?;
+        self.i04_dependencies(at)
+    }
+
+    /// Invariant 4. Everything it depends on is ready, or a job that completed in this incarnation (D11, D18).
+    fn i04_dependencies(&self, at: u32) -> Check {
+        if let Some(on) = self.unmet(at) {
+            let (node, on) = (self.model.node(at), self.model.node(on));
+            must!(
+                self,
+                false,
+                Dependencies,
+                "{} is started while {}, which it depends on, is {} and not satisfied",
+                node.path,
+                on.path,
+                on.state()
+            );
+        }
+        Ok(())
+    }
+
+    /// The first of those a child depends on that is neither ready nor completed.
+    pub(super) fn unmet(&self, at: u32) -> Option<u32> {
+        let node = self.model.node(at);
+        node.needs.iter().copied().find(|on| !self.satisfies(*on))
+    }
+
+    fn satisfies(&self, on: u32) -> bool {
+        let node = self.model.node(on);
+        match node.state() {
+            // A job that does not report ready satisfies nobody before it completed (D19).
+            Lifecycle::Running => {
+                !(node.policy.keeps_row && node.policy.readiness == ReadinessMode::Immediate)
+            }
+            Lifecycle::Completed => node.life.spawned_in == self.model.above(on).incarnation,
+            _ => false,
+        }
+    }
+
+    /// Invariant 11. Nothing starts after the end began, below a supervisor that does not run, or while it is held,
+    /// stopping or gone.
+    fn i11_nothing_starts_where_it_must_not(&self, at: u32) -> Check {
+        let node = self.model.node(at);
+        let path = &node.path;
+        must!(self, !self.done, NoStart, "{path} is started after the end of the tree");
+        must!(self, self.ending.is_none(), NoStart, "{path} is started although the tree is ending");
+        let state = node.state();
+        must!(self, node.is_there(), NoStart, "{path} is started although it was removed");
+        must!(
+            self,
+            !matches!(state, Lifecycle::Stopping | Lifecycle::Unresponsive) || node.life.live.is_none(),
+            NoStart,
+            "{path} is started while it is {state}"
+        );
+        if at != 0 {
+            let above = self.model.node(node.parent);
+            must!(
+                self,
+                matches!(above.state(), Lifecycle::Starting | Lifecycle::Running),
+                NoStart,
+                "{path} is started while its supervisor {} is {}",
+                above.path,
+                above.state()
+            );
+            must!(
+                self,
+                !self.model.is_closing(node.parent),
+                NoStart,
+                "{path} is started while a supervisor above {} is stopping",
+                above.path
+            );
+        }
+        let ordered = node.life.order == Some(Order::Start);
+        must!(self, !state.is_parked() || ordered, NoStart, "{path} is started while it is {state}");
+        let held = matches!(node.life.order, Some(Order::Pause | Order::Quarantine | Order::Remove));
+        must!(
+            self,
+            !(held && matches!(state, Lifecycle::Stopping | Lifecycle::Unresponsive)),
+            NoStart,
+            "{path} is started although an operator holds it: {:?}",
+            node.life.order
+        );
+        must!(self, node.bound, NoStart, "{path} is started although nobody registered what it runs");
+        Ok(())
+    }
+}

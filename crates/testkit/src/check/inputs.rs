@@ -1,0 +1,223 @@
+//! What an input means for the model, before its effects are looked at.
+
+#![expect(dead_code, reason = "the invariants that need the rest follow")]
+
+use supervisor_api::command::{ControlVerb, OtpVerb};
+use supervisor_api::{ChildKey, EventKind, Exit, Lifecycle};
+use supervisor_core::{Address, ChildDecl, Command, Effect, Input, Ticket};
+
+use super::model::{NONE, Order, Trial};
+use super::{Checker, Did, Ending};
+
+/// What is special about the present call.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    /// A report about a run that is not current.
+    pub(super) stale: bool,
+    /// Such a report is not even counted: the tree has ended.
+    pub(super) unheard: bool,
+    /// A command was refused, or had nothing to do: it has no effect but its reply.
+    pub(super) refused: bool,
+    /// The run that ended, until an event says what becomes of it.
+    pub(super) ended: Option<Ended>,
+    /// The node that a `Spawn`, `Stop` or `Kill` was about; its event comes next.
+    pub(super) told_next: Option<u32>,
+    /// A child is being added.
+    pub(super) adding: Option<Adding>,
+    /// A probe of this child failed.
+    pub(super) probed: u32,
+}
+
+/// The end of a run, as it was reported.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    pub(super) node: u32,
+    /// The state it ended in.
+    pub(super) from: Lifecycle,
+    pub(super) how: How,
+}
+
+/// How a run ended, as far as the table of exits goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    Clean,
+    Abnormal,
+    Panicked,
+    Declined,
+}
+
+impl How {
+    pub(super) fn of(exit: &Exit) -> Self {
+        match exit {
+            Exit::Panicked { .. } => Self::Panicked,
+            Exit::Completed | Exit::Stopped | Exit::StoppedWith { .. } => Self::Clean,
+            _ => Self::Abnormal,
+        }
+    }
+}
+
+/// A child that is being added: under whom, and whether it goes again when its first start fails.
+#[derive(Debug)]
+pub(super) struct Adding {
+    pub(super) parent: u32,
+    pub(super) decl: Box<ChildDecl>,
+    pub(super) trial: Trial,
+}
+
+impl Checker {
+    pub(super) fn begin(&mut self, did: Did<'_>, effects: &[Effect]) {
+        self.turn = Turn { probed: NONE, ..Turn::default() };
+        let Did::Input(input) = did else { return };
+        // After the end nobody listens to anything but late ends.
+        self.turn.unheard = self.done && !matches!(input, Input::Exited { .. } | Input::Declined { .. });
+        match input {
+            Input::Exited { key, generation, exit } => self.gone(*key, *generation, How::of(exit)),
+            Input::Declined { key, generation, .. } => self.gone(*key, *generation, How::Declined),
+            Input::Ready { key, generation } | Input::Beat { key, generation } => {
+                self.reported(*key, *generation);
+            }
+            Input::Missed { key, generation, .. } => {
+                if let Some(at) = self.reported(*key, *generation) {
+                    self.turn.probed = at;
+                }
+            }
+            Input::Bound { key } => {
+                if let Some(at) = self.model.find(*key) {
+                    self.model.bind(at);
+                }
+            }
+            Input::Command { ticket, command, .. } => self.commanded(*ticket, command, effects),
+            Input::Tick => {}
+            Input::HardStop => self.ending = Some(Ending { hard: true }),
+        }
+    }
+
+    /// The child that a report is about, if the run is current.
+    fn reported(&mut self, key: ChildKey, generation: u64) -> Option<u32> {
+        let at = self.model.find(key).filter(|at| {
+            let live = self.model.node(*at).life.live;
+            live.is_some_and(|live| live.generation == generation)
+        });
+        self.turn.stale = at.is_none();
+        at
+    }
+
+    fn gone(&mut self, key: ChildKey, generation: u64, how: How) {
+        if let Some(node) = self.reported(key, generation) {
+            let life = self.model.life(node);
+            life.live = None;
+            self.turn.ended = Some(Ended { node, from: life.row.lifecycle, how });
+        }
+    }
+
+    fn commanded(&mut self, ticket: Ticket, command: &Command, effects: &[Effect]) {
+        if ticket != 0 {
+            self.tickets.push(ticket);
+        }
+        let refused = effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Reply { ticket: to, result: Err(_) } if *to == ticket));
+        match command {
+            Command::Control(verb, address) => self.controlled(*verb, address, refused),
+            Command::Otp(verb, address) => self.called(*verb, address, refused),
+            Command::Add { under, child } => self.adds(under, child, false, effects),
+            Command::StartChild { under, child } => self.adds(under, child, true, effects),
+            Command::Apply(decl) => {
+                let applied = |effect: &Effect| matches!(effect, Effect::Emit(event) if event.kind == EventKind::SpecApplied);
+                self.turn.refused = !effects.iter().any(applied);
+                if !self.turn.refused {
+                    self.applied(decl);
+                }
+            }
+            Command::Shutdown => {
+                if self.ending.is_none() && !self.done {
+                    self.ending = Some(Ending { hard: false });
+                }
+            }
+            Command::SkipGraces => {
+                self.skipped.get_or_insert(self.now);
+            }
+        }
+    }
+
+    fn controlled(&mut self, verb: ControlVerb, address: &Address, refused: bool) {
+        self.turn.refused = refused;
+        let Some(at) = self.meant(address).filter(|_| !refused) else { return };
+        let node = self.model.node(at);
+        let parking = matches!(node.state(), Lifecycle::Stopping | Lifecycle::Unresponsive)
+            && matches!(node.life.order, Some(Order::Pause | Order::Quarantine));
+        let done_already = match verb {
+            ControlVerb::Pause => node.is(Lifecycle::Paused),
+            ControlVerb::Quarantine => node.is(Lifecycle::Quarantined),
+            ControlVerb::Resume => !parking && !node.state().is_parked(),
+            ControlVerb::Restart | ControlVerb::Remove => false,
+        };
+        if done_already {
+            self.turn.refused = true;
+            return;
+        }
+        let order = match verb {
+            ControlVerb::Restart | ControlVerb::Resume => Order::Start,
+            ControlVerb::Pause => Order::Pause,
+            ControlVerb::Quarantine => Order::Quarantine,
+            ControlVerb::Remove => Order::Remove,
+        };
+        let rank = node.rank;
+        let life = self.model.life(at);
+        life.order = Some(order);
+        if order != Order::Start {
+            return;
+        }
+        // An operator's restart clears the streak and the child's own budget (D17).
+        (life.forgiven, life.grows, life.trial, life.left_out) = (true, false, Trial::No, false);
+        life.charges.clear();
+        let parent = self.model.node(at).parent;
+        if let Some(group) = &mut self.model.sup_of_mut(parent).group {
+            group.hurried |= rank >= group.from;
+        }
+    }
+
+    fn called(&mut self, verb: OtpVerb, address: &Address, refused: bool) {
+        self.turn.refused = refused;
+        let Some(at) = self.meant(address).filter(|_| !refused) else { return };
+        let grouped = self.model.above(at).group.is_some() || self.model.above(at).initial;
+        let life = self.model.life(at);
+        match verb {
+            OtpVerb::Terminate => {
+                life.order = Some(Order::Rest);
+                life.left_out = grouped;
+            }
+            OtpVerb::StartAgain => {
+                life.order = Some(Order::Start);
+                (life.grows, life.trial) = (false, Trial::Again);
+            }
+            OtpVerb::Delete => life.order = Some(Order::Remove),
+        }
+    }
+
+    fn adds(&mut self, under: &Address, child: &ChildDecl, otp: bool, effects: &[Effect]) {
+        use supervisor_api::policy::OnStartFailure::Retry;
+        let parent = self.meant(under).filter(|at| self.model.node(*at).sup != NONE);
+        let declares = effects.iter().any(|effect| matches!(effect, Effect::Declared { .. }));
+        let Some(parent) = parent.filter(|_| declares) else {
+            self.turn.refused = true;
+            return;
+        };
+        let kept = !otp && self.model.sup_of(parent).policy().on_start_failure == Retry;
+        let trial = if kept { Trial::No } else { Trial::Added };
+        self.turn.adding = Some(Adding { parent, decl: Box::new(child.clone()), trial });
+    }
+
+    /// Whom an address means (`wire.md` 1).
+    fn meant(&self, address: &Address) -> Option<u32> {
+        match address {
+            Address::Key(key) => self.model.find(*key).filter(|at| self.model.node(*at).is_there()),
+            Address::Text(text) if text.starts_with('/') => self.model.at_path(text).or_else(|| {
+                let below =
+                    text.strip_prefix("/root").filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+                self.model.at_path(if below.is_empty() { "/" } else { below })
+            }),
+            Address::Text(id) => self.model.with_id(id),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The checker of invariants: an independent model of a tree that watches a machine.
+//!
+//! The checker sees what the machine is told ([`Did`]) and what it does about it (its effects), recomputes
+//! from these alone what must be true, and complains with a [`Violation`]. It never asks the machine for the
+//! answer it checks: reads of the machine are only what is compared against. Each invariant is a function or
+//! a file that carries its number: `i08` is where invariant 8 is.
+//!
+//! A step costs what its effects cost. What needs a pass over the tree is in [`Checker::sweep`].
+//!
+//! | file | subject |
+//! |---|---|
+//! | `violation` | the invariants by number |
+//! | `model` | what is known of the tree |
+//! | `inputs` | what an input means for the model |
+//! | `fold` | what an event means for the model |
+//! | `i…` | the invariants |
+
+mod adopt;
+mod fold;
+mod i01_i02_runs;
+mod i03_i28_calls;
+mod i04_i11_starts;
+mod i06_scopes;
+mod i12_stops;
+mod i17_i18_commands;
+mod i22_i25_rows;
+mod i30_calm;
+mod inputs;
+mod model;
+mod violation;
+
+use supervisor_api::{Event, Lifecycle};
+use supervisor_core::{Effect, Input, Machine, Resolved, Ticket};
+
+use self::inputs::Turn;
+use self::model::Model;
+use self::violation::{Check, must};
+
+pub use self::violation::{Invariant, Violation};
+
+/// What the machine was called for.
+#[derive(Debug, Clone, Copy)]
+pub enum Did<'a> {
+    /// [`Machine::launch`].
+    Launch,
+    /// [`Machine::handle`] with this input.
+    Input(&'a Input),
+    /// [`Machine::go_on`].
+    GoOn,
+}
+
+/// Watches one machine from its launch on. After a violation it is of no further use until
+/// [`Checker::reset`].
+#[derive(Debug, Default)]
+pub struct Checker {
+    model: Model,
+    now: u64,
+    /// Which call of the machine this is, from 1.
+    call: u64,
+    turn: Turn,
+    /// Whether the machine had something left to do before this call.
+    open_before: bool,
+    /// Commands without a reply.
+    tickets: Vec<Ticket>,
+    /// Children in each state, the root left out.
+    counts: [u32; Lifecycle::ALL.len()],
+    /// Nodes with an effect in this call.
+    touched: Vec<u32>,
+    ending: Option<Ending>,
+    /// Graces were cut to zero at this time.
+    skipped: Option<u64>,
+    /// Every child of the first spec was told of.
+    announced: bool,
+    started: bool,
+    done: bool,
+    stale: u64,
+}
+
+/// The end of the whole tree has begun.
+#[derive(Debug, Clone, Copy)]
+struct Ending {
+    /// Nobody is waited for.
+    hard: bool,
+}
+
+impl Checker {
+    /// A checker for a machine that is made of this tree and was not launched yet.
+    pub fn new(resolved: &Resolved) -> Self {
+        let mut checker = Self::default();
+        checker.reset(resolved);
+        checker
+    }
+
+    /// Takes up another tree. Memory is kept, so that many short schedules cost little.
+    pub fn reset(&mut self, resolved: &Resolved) {
+        let (mut model, mut tickets, mut touched) = (
+            std::mem::take(&mut self.model),
+            std::mem::take(&mut self.tickets),
+            std::mem::take(&mut self.touched),
+        );
+        model.reset(resolved);
+        tickets.clear();
+        touched.clear();
+        *self = Self { model, tickets, touched, ..Self::default() };
+    }
+
+    /// Checks one call of the machine: what it was told at `now`, and the effects of just this call.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold.
+    pub fn step(&mut self, now: u64, did: Did<'_>, effects: &[Effect], machine: &Machine) -> Check {
+        self.now = self.now.max(now);
+        self.call += 1;
+        self.begin(did, effects);
+        for effect in effects {
+            self.effect(effect)?;
+        }
+        self.end(did, effects, machine)
+    }
+
+    /// Compares everything with the machine. Costs a pass over the tree; meant for every 64 steps and the end.
+    ///
+    /// # Errors
+    /// As [`Checker::step`].
+    pub fn sweep(&mut self, now: u64, machine: &Machine) -> Check {
+        self.now = self.now.max(now);
+        self.i23_every_row(machine)?;
+        self.i25_recount(machine)
+    }
+
+    /// Whether the tree has ended.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn effect(&mut self, effect: &Effect) -> Check {
+        self.i06_event_follows(effect)?;
+        match effect {
+            Effect::Declared { key, parent, path, policy, .. } => self.declared(*key, *parent, path, policy),
+            Effect::Changed { key, policy, .. } => self.changed(*key, policy),
+            Effect::Spawn { key, generation, attempt } => self.spawned(*key, *generation, *attempt),
+            Effect::Stop { key, grace } => self.asked_to_stop(*key, *grace),
+            Effect::Kill { key } => self.killed(*key),
+            Effect::Emit(event) => self.told(event),
+            Effect::Reply { ticket, result } => self.i18_reply(*ticket, result),
+            Effect::Forget { key } => self.forgotten(*key),
+            Effect::Started => self.tree_started(),
+            Effect::Done(_) => self.tree_ended(),
+        }
+    }
+
+    fn told(&mut self, event: &Event) -> Check {
+        let Some(at) = self.model.find(event.child) else {
+            must!(
+                self,
+                false,
+                Sequence,
+                "{} is told about {:?}, which is not there",
+                event.kind,
+                event.child
+            );
+            return Ok(());
+        };
+        self.i25_edge(at, event)?;
+        self.i02_row(at, event)?;
+        self.i15_ready_once(at, event)?;
+        self.fold(at, event)
+    }
+
+    fn touch(&mut self, at: u32) {
+        let call = self.call;
+        let life = self.model.life(at);
+        if life.touched != call {
+            life.touched = call;
+            self.touched.push(at);
+        }
+    }
+
+    fn end(&mut self, did: Did<'_>, effects: &[Effect], machine: &Machine) -> Check {
+        self.i03_stale_changes_nothing(effects, machine)?;
+        self.i28_one_call_is_bounded(did, effects)?;
+        self.i18_nobody_is_forgotten()?;
+        self.i23_touched_rows(machine)?;
+        self.i25_counts(machine)?;
+        self.open_before = machine.has_open_plan();
+        Ok(())
+    }
+}

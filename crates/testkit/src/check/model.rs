@@ -1,0 +1,578 @@
+//! What the checker knows of a tree: who is in it, in which order, who depends on whom, and what was told
+//! and asked so far. It is built from the resolved spec, the inputs and the effects alone.
+
+#![expect(dead_code, reason = "the invariants that need the rest follow")]
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, LazyLock};
+
+use supervisor_api::{Cause, ChildId, ChildKey, Lifecycle, Row, SupervisorPath};
+use supervisor_core::{
+    Body, ChildDecl, ChildPolicy, Context, Resolved, ResolvedChild, ResolvedSupervisor, SupervisorDecl,
+    SupervisorPolicy, SupervisorSettings, resolve,
+};
+
+use super::adopt::Concerns;
+
+/// "Nobody".
+pub(super) const NONE: u32 = u32::MAX;
+
+/// A live run, as the driver sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Live {
+    pub(super) generation: u64,
+    /// When it was asked to stop, and how long it was given.
+    pub(super) asked: Option<(u64, Option<u64>)>,
+    pub(super) killed: Option<u64>,
+}
+
+/// Why a child was told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// A plan of its supervisor, a sibling, or an operator: its end is not its own.
+    Planned,
+    /// It was unhealthy: a failure.
+    Unhealthy,
+    /// It was not started in time: a failed start.
+    TimedOut,
+    /// A supervisor that ends by itself.
+    Itself(Itself),
+}
+
+/// Why a supervisor ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Itself {
+    GaveUp,
+    Unwind,
+    Significant,
+    AllDone,
+}
+
+/// What somebody asked for and what is not done yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Start,
+    Pause,
+    Quarantine,
+    Remove,
+    Rest,
+}
+
+/// What the failure of a first start leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trial {
+    No,
+    /// The child is not kept (R11).
+    Added,
+    /// The child rests (R68).
+    Again,
+}
+
+/// A child, or the root.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) path: SupervisorPath,
+    pub(super) key: ChildKey,
+    pub(super) policy: Arc<ChildPolicy>,
+    /// The node of its supervisor; the root's is itself.
+    pub(super) parent: u32,
+    /// Its place among the supervisors, if it is one.
+    pub(super) sup: u32,
+    /// Grows along the effective order of its siblings.
+    pub(super) rank: u32,
+    pub(super) needs: Vec<u32>,
+    pub(super) needed_by: Vec<u32>,
+    pub(super) primary: u32,
+    /// Stands in the spec; others were added while the tree runs.
+    pub(super) in_spec: bool,
+    pub(super) bound: bool,
+    pub(super) bound_late: bool,
+    pub(super) body: Option<u32>,
+    /// What the last new spec wants of it.
+    pub(super) concerned: Option<Concerns>,
+    /// Was told of.
+    pub(super) seen: bool,
+    pub(super) forgotten: bool,
+    pub(super) life: Life,
+}
+
+/// What is known of the life of a child since it was declared.
+#[derive(Debug, Clone)]
+pub(super) struct Life {
+    /// The row after the last event.
+    pub(super) row: Row,
+    pub(super) live: Option<Live>,
+    /// The call of the machine in which the last run was spawned; the event that tells it follows.
+    pub(super) spawned_call: u64,
+    pub(super) spawned_at: u64,
+    pub(super) started_at: u64,
+    pub(super) stopping_at: u64,
+    pub(super) stop: Stop,
+    /// When the next start may come, in back-off.
+    pub(super) due: u64,
+    /// The incarnation of its supervisor in which it was spawned, and in which it was started, last.
+    pub(super) spawned_in: u32,
+    pub(super) started_in: u32,
+    /// The streak has ended; the next run is the first of another.
+    pub(super) forgiven: bool,
+    /// The next run is a restart after a failure of this child.
+    pub(super) grows: bool,
+    pub(super) charges: VecDeque<u64>,
+    pub(super) order: Option<Order>,
+    pub(super) trial: Trial,
+    pub(super) misses: u32,
+    /// When the next beat is missed.
+    pub(super) beat_due: u64,
+    /// Terminated as OTP does while a plan was under way, which passes it over.
+    pub(super) left_out: bool,
+    /// The incarnation of its supervisor's group plan in which it was started last.
+    pub(super) raised: u64,
+    /// Why the last event happened.
+    pub(super) cause: Cause,
+    pub(super) touched: u64,
+}
+
+impl Life {
+    fn new() -> Self {
+        Self {
+            row: Row::DECLARED,
+            live: None,
+            spawned_call: 0,
+            spawned_at: 0,
+            started_at: 0,
+            stopping_at: 0,
+            stop: Stop::Planned,
+            due: 0,
+            spawned_in: 0,
+            started_in: 0,
+            forgiven: false,
+            grows: false,
+            charges: VecDeque::new(),
+            order: None,
+            trial: Trial::No,
+            misses: 0,
+            beat_due: u64::MAX,
+            left_out: false,
+            raised: 0,
+            cause: Cause::Start,
+            touched: 0,
+        }
+    }
+
+    /// How many restarts the present streak of failures has (D3).
+    pub(super) fn streak(&self) -> u32 {
+        if self.forgiven { 0 } else { self.row.attempt }
+    }
+}
+
+impl Node {
+    pub(super) fn is(&self, state: Lifecycle) -> bool {
+        self.life.row.lifecycle == state
+    }
+
+    pub(super) fn state(&self) -> Lifecycle {
+        self.life.row.lifecycle
+    }
+
+    /// In the tree: declared and not removed.
+    pub(super) fn is_there(&self) -> bool {
+        self.seen && !self.forgotten && !self.is(Lifecycle::Removed)
+    }
+
+    /// Whether a plan that stops it waits for it.
+    pub(super) fn is_waited_for(&self) -> bool {
+        matches!(self.state(), Lifecycle::Starting | Lifecycle::Running | Lifecycle::Stopping)
+    }
+
+    /// Whether it is a supervisor, or `held` up by somebody.
+    pub(super) fn sup_or_held(&self, held: bool) -> bool {
+        self.policy.is_supervisor || held
+    }
+
+    pub(super) fn policy_is_of_a_run(&self) -> bool {
+        self.sup == NONE && !self.policy.is_supervisor
+    }
+
+    /// Nothing of it stays when it ended: temporary, and no job.
+    pub(super) fn leaves_no_trace(&self) -> bool {
+        use supervisor_api::policy::RestartType::Temporary;
+        self.policy.restart == Temporary && !self.policy.keeps_row
+    }
+
+    /// A job that is tried again, and every child that is no job.
+    pub(super) fn retries(&self) -> bool {
+        self.policy.restart != supervisor_api::policy::RestartType::Temporary
+    }
+}
+
+/// The ordered work of a supervisor that starts children again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Group {
+    /// Members have this rank or a higher one.
+    pub(super) from: u32,
+    /// Which plan, of all.
+    pub(super) number: u64,
+    /// Its start has begun.
+    pub(super) up: bool,
+    /// An operator's restart of a member: it does not wait for any delay.
+    pub(super) hurried: bool,
+    /// A new spec came in between; who was passed already is not known.
+    pub(super) mixed: bool,
+}
+
+/// A supervisor.
+#[derive(Debug)]
+pub(super) struct Sup {
+    pub(super) node: u32,
+    pub(super) context: Arc<Context>,
+    /// In effective order, with those that are removed and may come back.
+    pub(super) children: Vec<u32>,
+    pub(super) charges: VecDeque<u64>,
+    /// Which incarnation this is, from 1.
+    pub(super) incarnation: u32,
+    /// A supervisor above was restarted automatically, so that the next incarnation holds nobody.
+    pub(super) unpark: bool,
+    /// Its initial start is not over.
+    pub(super) initial: bool,
+    pub(super) group: Option<Group>,
+    pub(super) next_rank: u32,
+    pub(super) touched: u64,
+}
+
+impl Sup {
+    pub(super) fn policy(&self) -> &SupervisorPolicy {
+        &self.context.policy
+    }
+}
+
+/// The tree.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    pub(super) nodes: Vec<Node>,
+    pub(super) sups: Vec<Sup>,
+    /// The node of each place in the machine's table.
+    slots: Vec<u32>,
+    by_path: HashMap<SupervisorPath, u32>,
+    /// Children whose path has another owner since.
+    twins: Vec<u32>,
+}
+
+impl Model {
+    /// Forgets everything but its memory, and takes up another tree.
+    pub(super) fn reset(&mut self, resolved: &Resolved) {
+        self.nodes.clear();
+        self.sups.clear();
+        self.slots.clear();
+        self.by_path.clear();
+        self.twins.clear();
+        // What the root is decided by is told with its declaration; nothing is decided by it.
+        let root = self.new_node(SupervisorPath::root(), NONE, placeholder(), None);
+        self.nodes[root as usize].parent = root;
+        self.plant_supervisor(root, &resolved.root);
+    }
+
+    fn new_node(
+        &mut self,
+        path: SupervisorPath,
+        parent: u32,
+        policy: Arc<ChildPolicy>,
+        body: Option<(u32, bool)>,
+    ) -> u32 {
+        let at = self.nodes.len() as u32;
+        self.twins.extend(self.by_path.insert(path.clone(), at));
+        self.nodes.push(Node {
+            path,
+            key: ChildKey { index: NONE, epoch: 0 },
+            policy,
+            parent,
+            sup: NONE,
+            rank: 0,
+            needs: Vec::new(),
+            needed_by: Vec::new(),
+            primary: NONE,
+            in_spec: true,
+            bound: body.is_none_or(|(_, bound)| bound),
+            bound_late: false,
+            concerned: None,
+            body: body.map(|(body, _)| body),
+            seen: false,
+            forgotten: false,
+            life: Life::new(),
+        });
+        at
+    }
+
+    pub(super) fn plant_supervisor(&mut self, node: u32, resolved: &ResolvedSupervisor) {
+        let sup = self.sups.len() as u32;
+        self.nodes[node as usize].sup = sup;
+        self.sups.push(Sup {
+            node,
+            context: Arc::clone(&resolved.context),
+            children: Vec::with_capacity(resolved.children.len()),
+            charges: VecDeque::new(),
+            incarnation: 0,
+            unpark: false,
+            initial: false,
+            group: None,
+            next_rank: 0,
+            touched: 0,
+        });
+        let first = self.nodes.len() as u32;
+        for child in &resolved.children {
+            self.plant(node, &child.id, Arc::clone(&child.policy), child.body);
+        }
+        for (at, child) in (first..).zip(&resolved.children) {
+            self.link(at, child, |position| first + position);
+            if let Some(below) = &child.supervisor {
+                self.plant_supervisor(at, below);
+            }
+        }
+    }
+
+    pub(super) fn plant(
+        &mut self,
+        parent: u32,
+        id: &ChildId,
+        policy: Arc<ChildPolicy>,
+        body: Option<(u32, bool)>,
+    ) -> u32 {
+        let path = self.node(parent).path.child(id);
+        let at = self.new_node(path, parent, policy, body);
+        let sup = self.sup_of_mut(parent);
+        sup.children.push(at);
+        let rank = sup.next_rank;
+        sup.next_rank += 1;
+        self.nodes[at as usize].rank = rank;
+        at
+    }
+
+    /// Positions among the siblings of a spec become links.
+    pub(super) fn link(&mut self, at: u32, child: &ResolvedChild, sibling: impl Fn(u32) -> u32) {
+        for on in &child.depends_on {
+            self.depend(at, sibling(*on));
+        }
+        if let Some(primary) = child.primary {
+            self.be_sidecar(at, sibling(primary));
+        }
+    }
+
+    pub(super) fn depend(&mut self, at: u32, on: u32) {
+        if !self.node(at).needs.contains(&on) {
+            self.nodes[at as usize].needs.push(on);
+            self.nodes[on as usize].needed_by.push(at);
+        }
+    }
+
+    pub(super) fn be_sidecar(&mut self, at: u32, primary: u32) {
+        self.nodes[at as usize].primary = primary;
+        self.depend(primary, at);
+    }
+
+    pub(super) fn unlink(&mut self, at: u32) {
+        let needs = std::mem::take(&mut self.nodes[at as usize].needs);
+        for on in needs {
+            let on = &mut self.nodes[on as usize];
+            on.needed_by.retain(|other| *other != at);
+            if on.primary == at {
+                on.primary = NONE;
+            }
+        }
+        let needed_by = std::mem::take(&mut self.nodes[at as usize].needed_by);
+        for by in needed_by {
+            self.nodes[by as usize].needs.retain(|other| *other != at);
+        }
+        self.nodes[at as usize].primary = NONE;
+    }
+
+    /// Children that are sidecars of this one.
+    pub(super) fn sidecars(&self, at: u32) -> impl Iterator<Item = u32> + '_ {
+        self.node(at).needs.iter().copied().filter(move |on| self.node(*on).primary == at)
+    }
+
+    // Who is meant.
+
+    pub(super) fn node(&self, at: u32) -> &Node {
+        &self.nodes[at as usize]
+    }
+
+    pub(super) fn life(&mut self, at: u32) -> &mut Life {
+        &mut self.nodes[at as usize].life
+    }
+
+    /// The supervisor that a node is.
+    pub(super) fn sup_of(&self, node: u32) -> &Sup {
+        &self.sups[self.node(node).sup as usize]
+    }
+
+    pub(super) fn sup_of_mut(&mut self, node: u32) -> &mut Sup {
+        let sup = self.node(node).sup;
+        &mut self.sups[sup as usize]
+    }
+
+    /// The supervisor that a node is in.
+    pub(super) fn above(&self, node: u32) -> &Sup {
+        self.sup_of(self.node(node).parent)
+    }
+
+    /// The child with this key, if it was told of and its place has no other owner since.
+    pub(super) fn find(&self, key: ChildKey) -> Option<u32> {
+        let at = self.place(key.index)?;
+        (self.node(at).key == key).then_some(at)
+    }
+
+    /// Who has, or had last, this place in the machine's table.
+    pub(super) fn place(&self, index: u32) -> Option<u32> {
+        self.slots.get(index as usize).copied().filter(|at| *at != NONE)
+    }
+
+    pub(super) fn at_path(&self, path: &str) -> Option<u32> {
+        let path = SupervisorPath::parse(path).ok()?;
+        self.by_path.get(&path).copied().filter(|at| self.node(*at).is_there())
+    }
+
+    /// The one child with this id, if there is exactly one.
+    pub(super) fn with_id(&self, id: &str) -> Option<u32> {
+        let mut found = (1..self.nodes.len() as u32).filter(|at| {
+            let node = self.node(*at);
+            node.is_there() && node.path.last_segment() == Some(id)
+        });
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    /// Nodes that are in the tree, the root first.
+    pub(super) fn there(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.nodes.len() as u32).filter(|at| self.node(*at).is_there())
+    }
+
+    /// Whether a supervisor, or one above it, is stopping.
+    pub(super) fn is_closing(&self, node: u32) -> bool {
+        let mut at = node;
+        loop {
+            if self.node(at).is(Lifecycle::Stopping) {
+                return true;
+            }
+            if at == 0 {
+                return false;
+            }
+            at = self.node(at).parent;
+        }
+    }
+
+    /// Another child that had the path before, and may still have a run.
+    pub(super) fn twin_of(&self, at: u32) -> Option<u32> {
+        self.twins.iter().copied().find(|twin| *twin != at && self.node(*twin).path == self.node(at).path)
+    }
+
+    // What changes.
+
+    /// A child was told of. Says which node it is; `None` when nobody is expected there.
+    pub(super) fn declare(&mut self, key: ChildKey, path: &SupervisorPath) -> Option<u32> {
+        let place = key.index as usize;
+        if place >= self.slots.len() {
+            self.slots.resize(place + 1, NONE);
+        }
+        let again = self.place(key.index).filter(|at| {
+            let node = self.node(*at);
+            !node.forgotten && node.path == *path
+        });
+        let at = again.or_else(|| {
+            let at = *self.by_path.get(path)?;
+            (!self.node(at).seen).then_some(at)
+        })?;
+        self.slots[place] = at;
+        if again.is_some() {
+            self.twins.extend(self.by_path.insert(path.clone(), at).filter(|before| *before != at));
+            self.nodes[at as usize].life = Life::new();
+        }
+        let node = &mut self.nodes[at as usize];
+        (node.key, node.seen) = (key, true);
+        Some(at)
+    }
+
+    /// A child will not come back, and its place is free.
+    pub(super) fn forget(&mut self, at: u32) {
+        self.unlink(at);
+        let node = &mut self.nodes[at as usize];
+        node.forgotten = true;
+        let (parent, path) = (node.parent, node.path.clone());
+        if self.by_path.get(&path) == Some(&at) {
+            self.by_path.remove(&path);
+        }
+        self.sup_of_mut(parent).children.retain(|child| *child != at);
+    }
+
+    /// A factory was registered for an unbound child.
+    pub(super) fn bind(&mut self, at: u32) {
+        let node = &mut self.nodes[at as usize];
+        node.bound_late |= !node.bound;
+        node.bound = true;
+    }
+
+    /// A command adds a child: makes its node, and those below it, before they are told of.
+    pub(super) fn add(&mut self, parent: u32, decl: &ChildDecl) {
+        let sibling = |model: &Self, id: &ChildId| model.at_path(model.node(parent).path.child(id).as_str());
+        let needs: Vec<u32> = decl.depends_on.iter().filter_map(|id| sibling(self, id)).collect();
+        let primary = decl.primary.as_ref().and_then(|id| sibling(self, id));
+        let body = match &decl.body {
+            Body::Run(body) => Some((*body, true)),
+            Body::Unbound(body) => Some((*body, false)),
+            Body::Supervisor(_) => None,
+        };
+        // Its policy is told with its declaration.
+        let at = self.plant(parent, &decl.id, placeholder(), body);
+        self.nodes[at as usize].in_spec = false;
+        for on in needs {
+            self.depend(at, on);
+        }
+        if let Some(primary) = primary {
+            self.be_sidecar(at, primary);
+        }
+        if let Body::Supervisor(below) = &decl.body
+            && let Some(below) = resolve_below(&self.sup_of(parent).context, &decl.id, below)
+        {
+            self.plant_supervisor(at, &below);
+        }
+    }
+}
+
+/// Fills in the defaults of a supervisor that is added under one with this context.
+fn resolve_below(context: &Context, id: &ChildId, decl: &SupervisorDecl) -> Option<ResolvedSupervisor> {
+    let within = |settings, tree: SupervisorDecl| SupervisorDecl {
+        settings,
+        children: vec![ChildDecl {
+            id: id.clone(),
+            settings: Arc::default(),
+            depends_on: Vec::new(),
+            primary: None,
+            body: Body::Supervisor(Box::new(tree)),
+        }],
+    };
+    let mut tree = decl.clone();
+    // What was said about all children, one supervisor above the other, nearest first.
+    for defaults in &context.defaults {
+        let defaults = Some(Arc::clone(defaults));
+        tree = within(SupervisorSettings { defaults, ..SupervisorSettings::default() }, tree);
+    }
+    let outermost = SupervisorSettings { profile: Some(context.profile), ..SupervisorSettings::default() };
+    let mut below = resolve(&within(outermost, tree)).ok()?.root;
+    for _ in 0..=context.defaults.len() {
+        below = *below.children.pop()?.supervisor?;
+    }
+    Some(below)
+}
+
+/// Stands for a policy until that is told.
+fn placeholder() -> Arc<ChildPolicy> {
+    static ANY: LazyLock<Option<Arc<ChildPolicy>>> = LazyLock::new(|| {
+        let child = ChildDecl {
+            id: ChildId::new("any").ok()?,
+            settings: Arc::default(),
+            depends_on: Vec::new(),
+            primary: None,
+            body: Body::Supervisor(Box::default()),
+        };
+        let tree = SupervisorDecl { settings: SupervisorSettings::default(), children: vec![child] };
+        resolve(&tree).ok()?.root.children.pop().map(|child| child.policy)
+    });
+    ANY.clone().unwrap_or_else(|| unreachable!("a tree of one supervisor has no mistakes"))
+}
