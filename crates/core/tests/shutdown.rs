@@ -398,6 +398,16 @@ fn r97_r113_d8_shutdown_names_who_did_not_stop_and_goes_on_without_it() {
 }
 
 #[test]
+fn d20_cutting_graces_after_the_end_is_answered_and_nothing_more() {
+    let mut bench = Bench::launch(one_for_one([perm("a")]));
+    bench.shutdown();
+    let told = bench.heard().len();
+    let ticket = bench.skip_graces();
+    assert_eq!(bench.ok(ticket), &Reply::GracesSkipped);
+    assert_eq!(bench.heard().len(), told);
+}
+
+#[test]
 fn d20_skipping_graces_cuts_every_one_that_remains_to_zero() {
     let mut bench = Bench::launch(otp(one_for_one([deaf("a").infinite(), deaf("b").infinite()])));
     let shutdown = bench.shutdown();

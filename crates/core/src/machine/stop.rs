@@ -130,7 +130,8 @@ impl Machine {
 
     /// Every grace that runs ends now, and no later one begins (D20).
     pub(super) fn skip_all_graces(&mut self) {
-        if std::mem::replace(&mut self.skip_graces, true) {
+        // After the end there is no grace left to cut.
+        if self.ended || std::mem::replace(&mut self.skip_graces, true) {
             return;
         }
         self.tell(0, News::new(EventKind::ShutdownPhaseChanged, Cause::Shutdown));
