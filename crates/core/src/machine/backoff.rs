@@ -39,6 +39,9 @@ pub(crate) fn dice(seed: u64, index: u32, generation: u64) -> u64 {
 }
 
 #[cfg(test)]
+mod model;
+
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 

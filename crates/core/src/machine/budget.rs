@@ -53,6 +53,9 @@ impl Charges {
 }
 
 #[cfg(test)]
+mod model;
+
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 
