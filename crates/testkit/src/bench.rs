@@ -322,7 +322,7 @@ impl Bench {
     fn begin_run(&mut self, key: ChildKey, generation: u64) {
         let Some(seen) = self.seen.get_mut(&key) else { return };
         let Some(body) = seen.body else { return };
-        let run = self.bodies.script(body).run(generation);
+        let run = self.bodies.script(body).of(generation).clone();
         seen.enters(Lifecycle::Starting);
         seen.run = Some(Playing { generation, script: run.clone(), asked: false });
         if seen.policy.readiness == ReadinessMode::Explicit {

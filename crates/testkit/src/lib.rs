@@ -23,6 +23,8 @@
 mod ask;
 mod bench;
 mod check;
+#[cfg(feature = "tokio")]
+mod kit;
 mod line;
 mod look;
 mod plan;
@@ -32,12 +34,14 @@ mod seen;
 
 pub use bench::{Bench, Heard};
 pub use check::{Checker, Did, Invariant, Violation};
+#[cfg(feature = "tokio")]
+pub use kit::{Playing, TestTree, Trace};
 pub use plan::{
     Child, Tree, child, dynamic, job, one_for_all, one_for_one, otp, perm, rest_for_one, service, sidecar,
     sup, temp, tran, worker,
 };
 pub use random::Random;
-pub use script::Run;
+pub use script::{Run, Script};
 
 use std::time::Duration;
 

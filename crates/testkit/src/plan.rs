@@ -205,7 +205,7 @@ impl Child {
     /// What every run does.
     #[must_use]
     pub fn always(mut self, run: Run) -> Self {
-        self.script.usual = run;
+        self.script = self.script.otherwise(run);
         self
     }
 
@@ -218,7 +218,7 @@ impl Child {
     /// What some runs do instead.
     #[must_use]
     pub fn runs(mut self, generations: RangeInclusive<u64>, run: Run) -> Self {
-        self.script.special.push((generations, run));
+        self.script = self.script.runs(generations, run);
         self
     }
 

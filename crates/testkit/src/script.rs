@@ -13,6 +13,9 @@ pub struct Run {
     pub(crate) end: Option<(Duration, Exit)>,
     pub(crate) on_stop: Option<(Duration, Exit)>,
     pub(crate) on_kill: Option<Duration>,
+    /// When it stops to report life; told to children of the library, which report it by themselves.
+    #[cfg(feature = "tokio")]
+    pub(crate) silent_after: Option<Duration>,
 }
 
 /// How a run starts; matters to children that report ready themselves.
@@ -30,6 +33,8 @@ impl Default for Run {
             end: None,
             on_stop: Some((Duration::ZERO, Exit::Stopped)),
             on_kill: Some(Duration::ZERO),
+            #[cfg(feature = "tokio")]
+            silent_after: None,
         }
     }
 }
@@ -58,6 +63,21 @@ impl Run {
     /// Ends badly at once, without having reported ready: `failed: no start`.
     pub fn fails_to_start() -> Self {
         Self::never_ready().ends_after(Duration::ZERO, Exit::failed("no start"))
+    }
+
+    /// Fails this long after it was spawned, with this error.
+    pub fn fails_after(delay: Duration, error: &str) -> Self {
+        Self::healthy().ends_after(delay, Exit::failed(error))
+    }
+
+    /// Panics as soon as it runs, with this message.
+    pub fn panics(message: &str) -> Self {
+        Self::healthy().ends_after(Duration::ZERO, Exit::Panicked { message: message.into(), location: None })
+    }
+
+    /// Is done, and well, this long after it was spawned.
+    pub fn completes_after(delay: Duration) -> Self {
+        Self::healthy().ends_after(delay, Exit::Completed)
     }
 
     /// Ends by itself this long after it was spawned.
@@ -107,16 +127,48 @@ impl Run {
 }
 
 /// The runs of a child: what it usually does, and what some of its runs do instead. Runs are counted by
-/// generation, from 1, through restarts of the supervisor too.
+/// generation, from 1, through restarts of the supervisor too. The default is healthy for ever.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Script {
-    pub(crate) usual: Run,
-    pub(crate) special: Vec<(RangeInclusive<u64>, Run)>,
+pub struct Script {
+    usual: Run,
+    special: Vec<(RangeInclusive<u64>, Run)>,
 }
 
 impl Script {
-    pub(crate) fn run(&self, generation: u64) -> Run {
+    /// Every run does the same.
+    pub fn always(run: Run) -> Self {
+        Self { usual: run, special: Vec::new() }
+    }
+
+    /// What one run does instead, counted from 1.
+    #[must_use]
+    pub fn run(self, generation: u64, run: Run) -> Self {
+        self.runs(generation..=generation, run)
+    }
+
+    /// What some runs do instead. What is said last counts.
+    #[must_use]
+    pub fn runs(mut self, generations: RangeInclusive<u64>, run: Run) -> Self {
+        self.special.push((generations, run));
+        self
+    }
+
+    /// What every run does of which nothing else is said.
+    #[must_use]
+    pub fn otherwise(mut self, run: Run) -> Self {
+        self.usual = run;
+        self
+    }
+
+    /// What this run does.
+    pub fn of(&self, generation: u64) -> &Run {
         let special = self.special.iter().rev().find(|(runs, _)| runs.contains(&generation));
-        special.map_or(&self.usual, |(_, run)| run).clone()
+        special.map_or(&self.usual, |(_, run)| run)
+    }
+}
+
+impl From<Run> for Script {
+    fn from(run: Run) -> Self {
+        Self::always(run)
     }
 }

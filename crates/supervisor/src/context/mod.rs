@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use supervisor_api::policy::ReadinessMode;
+use supervisor_api::policy::{Heartbeat, ReadinessMode};
 use supervisor_api::{ChildKey, Severity, SupervisorPath};
 use tokio_util::sync::CancellationToken;
 
@@ -163,6 +163,16 @@ impl ChildContext {
     /// Keeps the promise to report life (D13).
     pub fn heartbeat(&self) {
         self.report(BEAT, |cell| cell.beat = cell.beat.max(self.generation));
+    }
+
+    /// The promise to report life that this run has to keep with [`Self::heartbeat`]; `None` when there is none,
+    /// or when a probe keeps it.
+    pub fn promised(&self) -> Option<Heartbeat> {
+        let probed = self.extras().is_some_and(|extras| extras.probe.is_some());
+        self.slot()
+            .policy()
+            .and_then(|policy| policy.heartbeat)
+            .filter(|_| !probed && self.slot().is(self.key))
     }
 
     /// A check of the run from outside has failed, and why: counts as a missed heartbeat, at once (D13).

@@ -1,0 +1,17 @@
+//! The kit for trees of the library. `docs/testing.md` is its guide.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `play` | a script as a factory of `ChildSpec` |
+//! | `tree` | a tree under paused time |
+//! | `trace` | what happened, as lines, and what a test expects of them |
+//! | `line` | an event as such a line |
+
+mod line;
+mod play;
+mod trace;
+mod tree;
+
+pub use play::Playing;
+pub use trace::Trace;
+pub use tree::TestTree;
