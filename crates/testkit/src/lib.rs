@@ -35,7 +35,7 @@ mod seen;
 pub use bench::{Bench, Heard};
 pub use check::{Checker, Did, Invariant, Violation};
 #[cfg(feature = "tokio")]
-pub use kit::{Playing, TestTree, Trace};
+pub use kit::{Play, TestTree, Trace};
 pub use plan::{
     Child, Tree, child, dynamic, job, one_for_all, one_for_one, otp, perm, rest_for_one, service, sidecar,
     sup, temp, tran, worker,

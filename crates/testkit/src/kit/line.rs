@@ -103,7 +103,7 @@ pub(super) fn span(span: Duration) -> String {
     let millis = span.as_millis();
     match millis {
         0..1_000 => format!("{millis} ms"),
-        1_000..60_000 if millis % 1_000 == 0 => format!("{} s", millis / 1_000),
+        1_000..60_000 if millis.is_multiple_of(1_000) => format!("{} s", millis / 1_000),
         1_000..60_000 => format!("{}.{:03} s", millis / 1_000, millis % 1_000),
         _ => format!("{} min {}.{:03} s", millis / 60_000, millis % 60_000 / 1_000, millis % 1_000),
     }

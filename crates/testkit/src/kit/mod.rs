@@ -12,6 +12,6 @@ mod play;
 mod trace;
 mod tree;
 
-pub use play::Playing;
+pub use play::Play;
 pub use trace::Trace;
 pub use tree::TestTree;

@@ -13,9 +13,9 @@ use tokio_supervisor::ChildContext;
 use crate::script::{Run, Script, Start};
 
 /// A run of a script, going on.
-pub struct Playing(Pin<Box<dyn Future<Output = Exit> + Send>>);
+pub struct Play(Pin<Box<dyn Future<Output = Exit> + Send>>);
 
-impl Future for Playing {
+impl Future for Play {
     type Output = Exit;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
@@ -23,9 +23,9 @@ impl Future for Playing {
     }
 }
 
-impl std::fmt::Debug for Playing {
+impl std::fmt::Debug for Play {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Playing(..)")
+        f.write_str("Play(..)")
     }
 }
 
@@ -42,18 +42,18 @@ impl Script {
     ///
     /// A task that is aborted is dropped, whatever its script says about being killed; what
     /// [`Run::dies_after`] and [`Run::immortal`] say of that is done by managed children.
-    pub fn play(self) -> impl Fn(ChildContext) -> Playing + Clone + Send + Sync + 'static {
+    pub fn play(self) -> impl Fn(ChildContext) -> Play + Clone + Send + Sync + 'static {
         let script = Arc::new(self);
         move |ctx| {
             let run = script.of(ctx.generation()).clone();
-            Playing(Box::pin(play(run, ctx)))
+            Play(Box::pin(play(run, ctx)))
         }
     }
 }
 
 impl Run {
     /// A factory whose every run is this one; see [`Script::play`].
-    pub fn play(self) -> impl Fn(ChildContext) -> Playing + Clone + Send + Sync + 'static {
+    pub fn play(self) -> impl Fn(ChildContext) -> Play + Clone + Send + Sync + 'static {
         Script::always(self).play()
     }
 
