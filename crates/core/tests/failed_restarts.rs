@@ -284,3 +284,19 @@ fn r39_r66_stopping_during_a_long_backoff_skips_the_child() {
     assert_eq!(bench.take(), ["stop b", "down b", "done shutdown"]);
     assert_eq!(bench.now(), ms(0));
 }
+
+/// A retry of a group at the very first instant took its own turn for a group without delay.
+#[test]
+fn r32_r37_a_groups_retry_at_time_zero_stands_behind_what_was_there_before_it() {
+    let tree = rest_for_one([perm("a").explicit(), flaky("b", 1), perm("c").explicit()]);
+    let mut bench = Bench::launch(otp(tree.budget(9, secs(5))));
+    assert_eq!(bench.now(), ms(0));
+    bench.queue_end("b", Exit::failed("boom"));
+    while bench.state("b") != Lifecycle::Backoff || !bench.living().iter().all(|name| name == "a") {
+        assert!(bench.turn());
+    }
+    bench.take();
+    let ticket = bench.send(Command::Otp(OtpVerb::Terminate, Address::Text("/c".into())));
+    bench.ok(ticket);
+    assert_eq!(bench.take(), [""; 0], "the retry waits for its turn");
+}

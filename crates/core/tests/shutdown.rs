@@ -135,6 +135,20 @@ fn r55_r62_a_supervisor_with_a_finite_grace_is_killed_with_all_below_it() {
 }
 
 #[test]
+fn r58_r62_a_supervisor_that_is_killed_after_its_grace_is_reported_and_a_brutal_one_is_not() {
+    let below = || one_for_one([deaf("x").infinite()]);
+    let tree = one_for_one([sup("late", below()).grace(ms(20)), sup("brutal", below()).brutal()]);
+    let mut bench = Bench::launch(otp(tree));
+    bench.terminate("late");
+    bench.pass(ms(20));
+    bench.terminate("brutal");
+    let reports = |bench: &Bench, name| bench.events(EventKind::ChildStopError, name).len();
+    assert_eq!((reports(&bench, "late"), reports(&bench, "brutal")), (1, 0));
+    assert_eq!((bench.state("late"), bench.state("brutal")), (Lifecycle::Stopped, Lifecycle::Stopped));
+    assert_eq!(bench.row("late").generation, 1);
+}
+
+#[test]
 fn r62_a_supervisor_is_waited_for_for_ever_by_default() {
     let below = one_for_one([deaf("x").infinite()]);
     for tree in [otp(one_for_one([sup("s", below.clone())])), one_for_one([sup("s", below)])] {

@@ -326,7 +326,8 @@ impl Machine {
     pub(super) fn supervisor_gone(&mut self, index: u32, ending: Ending) {
         let Life::Stopping { then, step } = self.node(index).life else { return };
         if then != Then::Itself {
-            self.stopped(index, then, step, Exit::Stopped);
+            let killed = matches!(step, Step::Killed { .. });
+            self.stopped(index, then, step, if killed { Exit::Aborted } else { Exit::Stopped });
             return;
         }
         // A supervisor that never was ready failed to start, whatever ended it.

@@ -366,7 +366,7 @@ impl Machine {
 
     /// The group is down: it starts when the longest delay in it is over.
     fn delay_group(&mut self, sup: u32, from: u32, trigger: u32) {
-        let due = self.longest_delay(sup, from).filter(|_| !fault!(group_forgets_its_delay)).unwrap_or(0);
+        let due = self.longest_delay(sup, from).flatten().filter(|_| !fault!(group_forgets_its_delay)).unwrap_or(0);
         // A failed start is tried again in a turn of its own, behind what is already asked for (R32).
         if due > self.now || self.sup(sup).retry {
             let due = due.max(self.now);
@@ -377,11 +377,12 @@ impl Machine {
         }
     }
 
-    /// When the last of the failed members may start; `None` when there is none left.
-    fn longest_delay(&self, sup: u32, from: u32) -> Option<u64> {
+    /// When the last of the failed members may start; `Some(None)` when each may at once, `None` when there is none
+    /// left.
+    fn longest_delay(&self, sup: u32, from: u32) -> Option<Option<u64>> {
         let delays = self.indices_from(sup, from).filter_map(|index| match self.node(index).life {
-            Life::Backoff { at_once: true, .. } => Some(0),
-            Life::Backoff { due, .. } => Some(due),
+            Life::Backoff { at_once: true, .. } => Some(None),
+            Life::Backoff { due, .. } => Some(Some(due)),
             _ => None,
         });
         if fault!(group_takes_the_shortest_delay) { delays.min() } else { delays.max() }
@@ -390,11 +391,11 @@ impl Machine {
     /// Looks at a waiting group again: a failed member may have been taken out of it, with its delay (D3).
     fn check_delay(&mut self, sup: u32, from: u32, trigger: u32) -> bool {
         match self.longest_delay(sup, from) {
-            None | Some(0) => {
+            None | Some(None) => {
                 self.raise_group(sup, from, trigger);
                 true
             }
-            Some(longest) => {
+            Some(Some(longest)) => {
                 let due = longest.max(self.now);
                 self.sup_mut(sup).flow = Flow::Delay { from, trigger, due };
                 self.set_group_due(sup, due);

@@ -110,7 +110,8 @@ impl Machine {
     /// Kills everything below a supervisor whose grace is over, all at once (R62, R63).
     pub(super) fn kill_below(&mut self, index: u32) {
         let sup = self.node(index).supervisor;
-        self.mark_killed(index, false);
+        // Killed for its own grace's end, a supervisor is reported like any child (R58).
+        self.mark_killed(index, self.grace_of(index) == Grace::Brutal);
         self.sup_mut(sup).hard = true;
         for child in self.indices(sup).collect::<Vec<_>>() {
             let node = self.node(child);
