@@ -22,6 +22,7 @@ mod msrv;
 mod rules;
 mod scan;
 mod shell;
+mod sim;
 mod source;
 mod summary;
 mod test;
@@ -66,6 +67,12 @@ const VERBS: &[Verb] = &[
         arguments: "[--check]",
         teaches: "each rule of supervision with its tests; fails on a rule without one",
         run: rules::rules,
+    },
+    Verb {
+        name: "sim",
+        arguments: "[--seeds N] [--from S] [--small] [--minutes M] [--seed S --trace] [--planted]",
+        teaches: "the simulator: random trees in virtual time, every invariant after every step",
+        run: sim::sim,
     },
     Verb {
         name: "examples",

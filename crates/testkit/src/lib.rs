@@ -31,6 +31,7 @@ mod plan;
 mod random;
 mod script;
 mod seen;
+pub mod sim;
 
 pub use bench::{Bench, Heard};
 pub use check::{Checker, Did, Invariant, Violation};

@@ -1,0 +1,251 @@
+//! The simulator's command: `cargo xtask sim` builds it in release and runs it.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this program talks to a developer at a terminal"
+)]
+
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use supervisor_testkit::sim::{Batch, Finding, Seeds, Simulator, Size};
+
+const HELP: &str = "\
+Runs trees of supervisors through random lives and checks every invariant after every step.
+
+cargo xtask sim [--seeds N] [--from S] [--small | --full] [--jobs J] [--minutes M]
+cargo xtask sim --seed S [--trace] [--small]
+cargo xtask sim --planted
+
+  --seeds N     so many seeds (default 20000)
+  --from S      the first seed (default 0; with --minutes drawn from the clock, and printed)
+  --small       small trees only: at most 8 children in two levels, at least 50 inputs
+  --full        full trees only; without either, every second seed is small
+  --minutes M   as many seeds as fit into M minutes
+  --jobs J      so many threads (default: one per core)
+  --seed S      one seed again; what it breaks is made as small as it can be
+  --trace       with --seed: the whole tree, and every input and effect
+  --planted     builds faults into the machine and sees that each is found
+
+A full seed that broke something is run again with `--seed S`, a small one with `--seed S --small`.
+Exit code 1: something is broken, or a batch of 100000 full seeds and more left a marker unhit.";
+
+/// Batches of so many full seeds must hit every marker.
+const LARGE: u64 = 100_000;
+
+/// So many findings are made small and shown.
+const SHOWN: usize = 5;
+
+#[derive(Debug, Default)]
+struct Arguments {
+    seeds: Option<u64>,
+    from: Option<u64>,
+    size: Option<Size>,
+    minutes: Option<f64>,
+    jobs: Option<usize>,
+    seed: Option<u64>,
+    trace: bool,
+    planted: bool,
+    help: bool,
+}
+
+fn main() -> ExitCode {
+    match read(std::env::args().skip(1)).and_then(|arguments| act(&arguments)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("sim: {problem}; see --help");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
+    let mut read = Arguments::default();
+    while let Some(word) = words.next() {
+        let mut number = || words.next().ok_or_else(|| format!("{word} needs a number"));
+        match word.as_str() {
+            "--seeds" => read.seeds = Some(parsed(&word, &number()?)?),
+            "--from" => read.from = Some(parsed(&word, &number()?)?),
+            "--seed" => read.seed = Some(parsed(&word, &number()?)?),
+            "--minutes" => read.minutes = Some(parsed(&word, &number()?)?),
+            "--jobs" => read.jobs = Some(parsed(&word, &number()?)?),
+            "--small" => read.size = Some(Size::Small),
+            "--full" => read.size = Some(Size::Full),
+            "--trace" => read.trace = true,
+            "--planted" => read.planted = true,
+            "-h" | "--help" => read.help = true,
+            other => return Err(format!("there is no option `{other}`")),
+        }
+    }
+    if read.trace && read.seed.is_none() {
+        return Err("--trace needs --seed".into());
+    }
+    Ok(read)
+}
+
+fn parsed<T: std::str::FromStr>(option: &str, text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{option} needs a number, not `{text}`"))
+}
+
+/// Says whether all is well.
+fn act(arguments: &Arguments) -> Result<bool, String> {
+    if arguments.help {
+        println!("{HELP}");
+        return Ok(true);
+    }
+    if let Some(seed) = arguments.seed {
+        return Ok(one(seed, arguments.size.unwrap_or_default(), arguments.trace));
+    }
+    if arguments.planted {
+        return planted::hunt();
+    }
+    Ok(many(arguments))
+}
+
+/// One seed, with everything about it.
+fn one(seed: u64, size: Size, trace: bool) -> bool {
+    let mut simulator = Simulator::default();
+    let ran = quietly(|| simulator.run(seed, size));
+    if trace {
+        for line in &quietly(|| simulator.trace(seed, size)).trace {
+            println!("{line}");
+        }
+    }
+    println!("seed {seed}: {} steps, trace {:016x}", ran.steps, ran.digest);
+    let Some(fault) = ran.fault else { return true };
+    println!("{fault}\n");
+    if let Some(finding) = quietly(|| simulator.shrink(seed, size)) {
+        show(&finding);
+    }
+    false
+}
+
+/// Panics are findings; they are told once, with the others.
+fn quietly<T>(act: impl FnOnce() -> T) -> T {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = act();
+    std::panic::set_hook(hook);
+    result
+}
+
+fn show(finding: &Finding) {
+    let small = if finding.size == Size::Small { " --small" } else { "" };
+    println!("---- seed {}: the smallest schedule that breaks the same", finding.seed);
+    for line in &finding.trace {
+        println!("{line}");
+    }
+    println!("{}", finding.fault);
+    println!("again: cargo xtask sim --seed {} --trace{small}\n", finding.seed);
+}
+
+fn many(arguments: &Arguments) -> bool {
+    let clock = Clock::start();
+    let from = arguments.from.unwrap_or_else(|| arguments.minutes.map_or(0, |_| drawn_seed()));
+    let count = arguments.seeds.or(if arguments.minutes.is_some() { None } else { Some(20_000) });
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = arguments.jobs.unwrap_or(cores).max(1);
+    let seeds = Seeds { from, count, size: arguments.size, jobs };
+    println!("sim: from seed {from}, {jobs} threads");
+    let limit = arguments.minutes.map(|minutes| Duration::from_secs_f64(minutes.max(0.0) * 60.0));
+    let told = Mutex::new(Duration::ZERO);
+    let batch = quietly(|| {
+        seeds.run(&|so_far, violations| {
+            let elapsed = clock.elapsed();
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if elapsed >= *told + Duration::from_secs(10) {
+                *told = elapsed;
+                eprintln!("sim: {so_far} seeds, {violations} violations, {} s", elapsed.as_secs());
+            }
+            limit.is_none_or(|limit| elapsed < limit)
+        })
+    });
+    let elapsed = clock.elapsed();
+    show_findings(&batch);
+    sum_up(&batch, elapsed, jobs)
+}
+
+/// The figures of a batch; says whether all is well.
+fn sum_up(batch: &Batch, elapsed: Duration, jobs: usize) -> bool {
+    let markers = batch.markers();
+    let missed: Vec<_> = markers.iter().filter(|marker| marker.hits == 0).collect();
+    for marker in &missed {
+        println!("not reached: {}", marker.name);
+    }
+    let mut reached: Vec<_> = markers.iter().filter(|marker| marker.hits > 0).collect();
+    reached.sort_by_key(|marker| marker.hits);
+    let rarest = reached.iter().take(5).map(|marker| format!("{} ({})", marker.name, marker.hits));
+    println!("rarest: {}", rarest.collect::<Vec<_>>().join(", "));
+    if let Some(mean) = batch.full_steps.checked_div(batch.full) {
+        println!("mean steps of a full seed: {mean}");
+    }
+    println!("fewest steps of a seed: {}", batch.shortest);
+    let rate = batch.seeds as f64 / elapsed.as_secs_f64().max(0.001) / jobs as f64;
+    println!(
+        "sim: seeds={} steps={} schedules_per_s={} violations={} markers_hit={}/{} planted_found=0/0",
+        batch.seeds,
+        batch.steps,
+        rate as u64,
+        batch.violations,
+        reached.len(),
+        markers.len()
+    );
+    batch.violations == 0 && (batch.full < LARGE || missed.is_empty())
+}
+
+/// The first findings of each kind, made small, and how many there are of it.
+fn show_findings(batch: &Batch) {
+    let mut simulator = Simulator::default();
+    let mut kinds: Vec<String> = Vec::new();
+    for (seed, size, fault) in &batch.faults {
+        if kinds.contains(&fault.kind()) {
+            continue;
+        }
+        kinds.push(fault.kind());
+        if kinds.len() > SHOWN {
+            continue;
+        }
+        println!("seed {seed} ({size:?}): {fault}");
+        if let Some(finding) = quietly(|| simulator.shrink(*seed, *size)) {
+            show(&finding);
+        }
+    }
+    for kind in kinds {
+        let alike: Vec<_> = batch.faults.iter().filter(|(_, _, fault)| fault.kind() == kind).collect();
+        let word = |size: &Size| if *size == Size::Small { " small" } else { "" };
+        let seeds = alike.iter().take(10).map(|(seed, size, _)| format!("{seed}{}", word(size)));
+        let seeds = seeds.collect::<Vec<_>>().join(", ");
+        println!("{kind}: {} of the first {} violations; seeds {seeds}", alike.len(), batch.faults.len());
+    }
+}
+
+/// A seed nobody chose.
+#[expect(clippy::disallowed_methods, reason = "a new batch wants a new seed; it is printed")]
+fn drawn_seed() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_nanos() as u64 >> 10
+}
+
+/// How long a batch takes on this machine.
+struct Clock(Instant);
+
+#[expect(clippy::disallowed_methods, reason = "measures real speed for the developer; no test waits on it")]
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Faults that are built into the machine with `--cfg planted`.
+mod planted {
+    #[cfg(not(planted))]
+    pub(crate) fn hunt() -> Result<bool, String> {
+        Err("the faults are not built in; `cargo xtask sim --planted` builds them".into())
+    }
+}

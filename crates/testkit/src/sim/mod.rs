@@ -1,0 +1,249 @@
+//! The simulator: random trees, random children, random operators, in virtual time.
+//!
+//! # Theory of operation
+//!
+//! The machine of `supervisor-core` is pure, so whole lives of trees can be run in microseconds. A *seed*
+//! makes a [`schedule`](schedule::Schedule): a tree, what the runs of its children do, what comes from outside,
+//! and the habits of the world (late ticks, inputs of one instant in any order, plans that are interrupted,
+//! slow readers). The [`world`] carries it out on one heap of (time, tiebreak, event), and the
+//! [checker](crate::Checker) looks at every call. First anything may go wrong; then faults stop and the tree
+//! must converge; then it is shut down.
+//!
+//! ```text
+//!   seed ─► knobs ─► schedule ─► world ◄─► machine
+//!                       ▲          │  └──► checker ─► violation ─┐
+//!                       └─────────shrink ◄──────────────────────┘
+//! ```
+//!
+//! The same seed gives the same trace. A schedule is plain data, so what breaks an invariant can be made
+//! smaller ([`shrink`]) until only what matters is left.
+
+mod acts;
+mod batch;
+mod digest;
+mod grow;
+mod knobs;
+mod marks;
+mod queue;
+mod readers;
+mod schedule;
+mod shrink;
+mod text;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use supervisor_core::{Body, SupervisorDecl};
+
+pub use batch::{Batch, Marker, Seeds};
+pub use knobs::Size;
+
+use self::schedule::Schedule;
+use self::world::{Outcome, Room};
+use crate::Invariant;
+
+/// What went wrong under a seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The seed.
+    pub seed: u64,
+    /// Which size of schedule the seed was run as.
+    pub size: Size,
+    /// What is broken.
+    pub fault: Fault,
+    /// What happened, line by line; of the smallest schedule, once it was shrunk.
+    pub trace: Vec<String>,
+}
+
+/// What is broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// An invariant.
+    Broken {
+        /// Which.
+        invariant: Invariant,
+        /// What was found, as a sentence.
+        text: String,
+    },
+    /// The machine, or the checker, panicked.
+    Panic {
+        /// With what message.
+        message: String,
+    },
+}
+
+impl Fault {
+    /// In a word or two, the same for all faults of a kind: the invariant, or what panicked.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::Broken { invariant, .. } => format!("invariant {}", invariant.number()),
+            Self::Panic { message } => {
+                let mut words = message.split(|c: char| c == '/' || c.is_ascii_digit());
+                format!("panic {}", words.next_back().unwrap_or_default().trim_start_matches([':', ' ']))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Broken { invariant, text } => {
+                write!(f, "invariant {} ({}) is broken: {text}", invariant.number(), invariant.name())
+            }
+            Self::Panic { message } => write!(f, "panic: {message}"),
+        }
+    }
+}
+
+/// What came of one seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// Calls of the machine.
+    pub steps: u64,
+    /// The hash of the trace: of all inputs and effects (35).
+    pub digest: u64,
+    /// What went wrong, if anything did.
+    pub fault: Option<Fault>,
+}
+
+/// Runs seeds, one after the other, and keeps what they share.
+#[derive(Default)]
+pub struct Simulator {
+    room: Room,
+}
+
+impl Simulator {
+    /// Runs one seed.
+    pub fn run(&mut self, seed: u64, size: Size) -> Ran {
+        let made = catch_unwind(|| knobs::schedule(seed, size));
+        match made {
+            Ok(schedule) => {
+                self.carry_out(&schedule, None).unwrap_or(Ran { steps: 0, digest: 0, fault: None })
+            }
+            Err(payload) => Ran { steps: 0, digest: 0, fault: Some(panicked(payload)) },
+        }
+    }
+
+    /// Runs one seed again and tells everything: the tree, what its children do, and the trace.
+    pub fn trace(&mut self, seed: u64, size: Size) -> Finding {
+        let schedule = knobs::schedule(seed, size);
+        self.told(&schedule, seed, size)
+    }
+
+    /// Makes the schedule of a seed as small as it can be while it breaks the same, and tells it. `None`
+    /// when the seed breaks nothing.
+    pub fn shrink(&mut self, seed: u64, size: Size) -> Option<Finding> {
+        let schedule = knobs::schedule(seed, size);
+        self.shrink_schedule(schedule, seed, size)
+    }
+
+    fn shrink_schedule(&mut self, schedule: Schedule, seed: u64, size: Size) -> Option<Finding> {
+        let fault = self.carry_out(&schedule, None)?.fault?;
+        let smallest = shrink::shrink(schedule, |smaller| {
+            let ran = self.carry_out(smaller, None);
+            ran.and_then(|ran| ran.fault).is_some_and(|found| found.kind() == fault.kind())
+        });
+        let mut finding = self.told(&smallest, seed, size);
+        if matches!(finding.fault, Fault::Panic { .. }) {
+            finding.fault = fault;
+        }
+        Some(finding)
+    }
+
+    fn told(&mut self, schedule: &Schedule, seed: u64, size: Size) -> Finding {
+        let mut trace: Vec<String> = text::tree(&schedule.tree).lines().map(str::to_owned).collect();
+        trace.extend(text::conditions(schedule).lines().map(str::to_owned));
+        let fault = self.carry_out(schedule, Some(&mut trace)).and_then(|ran| ran.fault);
+        let none = || Fault::Panic { message: "nothing is broken".to_owned() };
+        Finding { seed, size, fault: fault.unwrap_or_else(none), trace }
+    }
+
+    /// Carries out a schedule; a panic is a fault like any other. `None` when the tree has mistakes.
+    fn carry_out(&mut self, schedule: &Schedule, trace: Option<&mut Vec<String>>) -> Option<Ran> {
+        let room = &mut self.room;
+        let outcome = catch_unwind(AssertUnwindSafe(|| world::carry_out(room, schedule, trace)));
+        match outcome {
+            Ok(outcome) => outcome.map(Ran::from),
+            Err(payload) => Some(Ran { steps: 0, digest: 0, fault: Some(panicked(payload)) }),
+        }
+    }
+}
+
+impl From<Outcome> for Ran {
+    fn from(outcome: Outcome) -> Self {
+        let fault = outcome
+            .violation
+            .map(|violation| Fault::Broken { invariant: violation.invariant, text: violation.text });
+        Self { steps: u64::from(outcome.steps), digest: outcome.digest, fault }
+    }
+}
+
+fn panicked(payload: Box<dyn std::any::Any + Send>) -> Fault {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+    Fault::Panic { message: text.unwrap_or("without a message").to_owned() }
+}
+
+/// How a tree of the user's is simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// The first seed.
+    pub from: u64,
+    /// How many seeds.
+    pub seeds: u64,
+    /// Stop after so many findings.
+    pub findings: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { from: 0, seeds: 1_000, findings: 1 }
+    }
+}
+
+/// What came of simulating a tree of the user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Seeds that were run.
+    pub seeds: u64,
+    /// Calls of the machine.
+    pub steps: u64,
+    /// What went wrong, each with its smallest trace.
+    pub findings: Vec<Finding>,
+}
+
+/// Simulates this tree: its children do what they like, operators ask for what they like, and everything that
+/// must hold in every tree is checked. A finding is a bug of this library, or a sign that the tree cannot
+/// converge; its trace says what happened.
+///
+/// # Errors
+/// What is wrong with the tree (R6).
+pub fn check_tree(tree: &SupervisorDecl, options: Options) -> Result<Report, Vec<supervisor_api::Finding>> {
+    supervisor_core::resolve(tree)?;
+    let bodies = bodies_of(tree);
+    let mut simulator = Simulator::default();
+    let mut report = Report { seeds: 0, steps: 0, findings: Vec::new() };
+    for seed in options.from..options.from.saturating_add(options.seeds) {
+        let schedule = knobs::schedule_for(tree, bodies, seed);
+        let Some(ran) = simulator.carry_out(&schedule, None) else { continue };
+        report.seeds += 1;
+        report.steps += ran.steps;
+        if ran.fault.is_some() {
+            report.findings.extend(simulator.shrink_schedule(schedule, seed, Size::Full));
+            if report.findings.len() >= options.findings {
+                break;
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// One more than the greatest number of a body.
+fn bodies_of(tree: &SupervisorDecl) -> u32 {
+    let of = |child: &supervisor_core::ChildDecl| match &child.body {
+        Body::Run(body) | Body::Unbound(body) => body.saturating_add(1),
+        Body::Supervisor(below) => bodies_of(below),
+    };
+    tree.children.iter().map(of).max().unwrap_or(0)
+}

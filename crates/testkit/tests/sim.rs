@@ -1,0 +1,73 @@
+//! The simulator itself: seeds break nothing, the same seed gives the same trace, and marks are counted.
+
+use std::collections::BTreeSet;
+
+use supervisor_testkit::sim::{Batch, Marker, Options, Seeds, Simulator, Size, check_tree};
+use supervisor_testkit::*;
+
+fn batch(from: u64, count: u64, size: Option<Size>) -> Batch {
+    Seeds { from, count: Some(count), size, jobs: 2 }.run(&|_, _| true)
+}
+
+#[test]
+fn seeds_of_every_mix_break_nothing() {
+    for (size, count) in [(Size::Full, 300), (Size::Small, 600)] {
+        let batch = batch(1_000_000, count, Some(size));
+        assert_eq!(batch.faults, [], "cargo xtask sim --seed S tells more");
+        assert_eq!((batch.seeds, batch.violations), (count, 0));
+        if size == Size::Small {
+            assert!(batch.shortest >= 50, "a small schedule has {} inputs", batch.shortest);
+        } else {
+            assert!(batch.full_steps / batch.full >= 150, "{} steps", batch.full_steps / batch.full);
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
+    let (mut one, mut other) = (Simulator::default(), Simulator::default());
+    let mut digests = BTreeSet::new();
+    for seed in 0..60 {
+        for size in [Size::Full, Size::Small] {
+            // The second simulator comes from other seeds, so that nothing they leave behind can matter.
+            other.run(seed + 1_000, size);
+            let (first, second) = (one.run(seed, size), other.run(seed, size));
+            assert_eq!(first, second, "seed {seed} {size:?}");
+            digests.insert(first.digest);
+        }
+    }
+    assert_eq!(digests.len(), 120);
+    assert_eq!(one.trace(7, Size::Full), other.trace(7, Size::Full), "line by line");
+    assert_ne!(one.trace(7, Size::Full), other.trace(8, Size::Full));
+}
+
+#[test]
+fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
+    let few = batch(0, 2, None).markers();
+    let many = batch(0, 400, None).markers();
+    assert!(many.len() >= 60 && few.len() == many.len());
+    let hit = |markers: &[Marker]| markers.iter().filter(|marker| marker.hits > 0).count();
+    assert!(hit(&few) < hit(&many), "{} and {}", hit(&few), hit(&many));
+    let stopped = |marker: &&Marker| marker.name == "event ChildStopping";
+    assert!(many.iter().find(stopped).is_some_and(|marker| marker.hits > 400));
+    let names: BTreeSet<_> = many.iter().map(|marker| &marker.name).collect();
+    assert_eq!(names.len(), many.len(), "every mark has a name of its own");
+}
+
+#[test]
+fn every_second_seed_of_a_mix_is_small() {
+    let batch = batch(0, 40, None);
+    assert_eq!((batch.seeds, batch.full), (40, 20));
+}
+
+#[test]
+fn a_tree_of_the_users_is_simulated_and_one_with_mistakes_refused() {
+    let tree = one_for_all([perm("a"), service("b").after(["a"]), sup("c", dynamic(2))]);
+    let options = Options { seeds: 40, ..Options::default() };
+    let report = check_tree(&tree.decl(), options).expect("the tree has no mistakes");
+    assert_eq!((report.seeds, report.findings.as_slice()), (40, &[][..]));
+    assert!(report.steps > 40 * 20, "{} steps", report.steps);
+
+    let findings = check_tree(&one_for_one([perm("a"), perm("a")]).decl(), options).unwrap_err();
+    assert!(findings.iter().any(|finding| finding.message.contains("used twice")), "{findings:?}");
+}
