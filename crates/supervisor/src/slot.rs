@@ -170,15 +170,14 @@ impl Cell {
 }
 
 impl Slot {
-    /// A child takes this place.
-    pub(crate) fn declare(&self, epoch: u32, about: About) {
+    /// A child takes this place. What is left of the one that was here is handed out: its task may still sleep, and
+    /// its lines still count.
+    pub(crate) fn declare(&self, epoch: u32, about: About) -> Cell {
         *self.about.write().unwrap_or_else(PoisonError::into_inner) = about;
         self.epoch.store(epoch, Ordering::Release);
         self.order.store(0, Ordering::Release);
         self.row.write(SlotRow { row: Row::DECLARED, as_of: 0, killing: false, failed: false });
-        let before = std::mem::take(&mut *self.cell());
-        // The task of the child that was here has ended; its waker is all that can be left.
-        drop(before);
+        std::mem::take(&mut *self.cell())
     }
 
     /// The cell, even if a holder panicked: no holder leaves it half-written.

@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicU32;
 
 use supervisor_api::report::RuntimeExitReport;
 use supervisor_api::{Finding, SupervisorError};
-use supervisor_core::{Machine, lint, resolve};
+use supervisor_core::{lint, resolve};
 use tokio::sync::mpsc;
 
 use crate::contain;
-use crate::driver::{self, Brain};
+use crate::driver::{self, Brain, Machine};
 use crate::handle::SupervisorHandle;
 use crate::registry::Registry;
 use crate::spec::{Lowered, SupervisorSpec, lower_root};

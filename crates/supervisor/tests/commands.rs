@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{Notes, control, event, idle, lifecycle, ms, secs, service, settle, shutdown, start, state};
+use common::{
+    Counter, Notes, control, event, idle, lifecycle, ms, secs, service, settle, shutdown, start, state,
+};
 use tokio_supervisor::{
     ChildKey, ChildSpec, CommandResult, EventKind, Exit, Lifecycle, Permissions, Registry, Strategy,
     Supervisor, SupervisorError, SupervisorHandle, SupervisorPath, SupervisorSpec,
@@ -402,4 +404,33 @@ async fn r23_one_for_all_restarts_everybody_and_says_because_of_whom() {
     for path in ["/a", "/fails", "/b"] {
         assert_eq!(handle.child(path).unwrap().state.generation, 2, "{path}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn d10_an_added_child_that_is_parked_before_its_turn_runs_when_it_is_brought_back() {
+    let slow = ChildSpec::service("slow", |ctx| async move {
+        tokio::time::sleep(secs(5)).await;
+        ctx.ready();
+        idle(ctx).await;
+    })
+    .ready_within(secs(60));
+    let handle = Supervisor::launch(SupervisorSpec::root([slow])).unwrap();
+    let runs = Counter::default();
+    let (counted, adder) = (runs.clone(), handle.clone());
+    let added = ChildSpec::service("late", move |ctx| {
+        counted.add();
+        idle(ctx)
+    });
+    let adding = tokio::spawn(async move { adder.add_child_spec("/", added, "test", "more").await });
+    while handle.find("/late").is_err() {
+        tokio::task::yield_now().await;
+    }
+    handle.quarantine_child("/late", "test", "not yet").await.unwrap();
+    assert!(adding.await.unwrap().is_err(), "it was not started");
+    handle.started().await.unwrap();
+    handle.restart_child("/late", "test", "now").await.unwrap();
+    settle().await;
+    assert_eq!((runs.get(), lifecycle(&handle, "/late")), (1, Lifecycle::Running));
+    handle.shutdown("test", "enough").await.unwrap();
+    assert_eq!(handle.stale_messages(), 0);
 }

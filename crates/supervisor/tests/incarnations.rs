@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use common::{
     Counter, Notes, OnDrop, control, event, idle, lifecycle, ms, secs, service, settle, start, state,
 };
-use tokio_supervisor::{ChildContext, ChildSpec, EventKind, Exit, Lifecycle, SupervisorSpec};
+use tokio_supervisor::{ChildContext, ChildSpec, EventKind, Exit, Lifecycle, RestartType, SupervisorSpec};
 
 #[tokio::test(start_paused = true)]
 async fn d5_a_report_of_an_older_run_changes_nothing_and_is_counted() {
@@ -166,4 +166,30 @@ async fn a_task_spawned_in_a_run_that_is_over_is_dropped_at_once() {
     assert!(old.token().is_cancelled());
     old.stopping().await;
     old.killed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn r48_a_temporary_child_that_comes_back_with_its_supervisor_leaves_no_task_and_no_lines_behind() {
+    let once = ChildSpec::worker("once", |ctx: ChildContext| async move {
+        for _ in 0..15 {
+            ctx.log(tokio_supervisor::Severity::Info, "x".repeat(16 * 1024), [("", ""); 0]);
+        }
+    })
+    .restart(RestartType::Temporary);
+    let nested = SupervisorSpec::new("nested").children([service("a"), once]);
+    let talks = ChildSpec::service("talks", |ctx| async move {
+        ctx.log(tokio_supervisor::Severity::Info, "a word", [("", ""); 0]);
+        idle(ctx).await;
+    });
+    let handle = start(SupervisorSpec::root([ChildSpec::supervisor(nested), talks])).await;
+    settle().await;
+    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    // Enough lines for the room of a whole tree, if nobody gave any back.
+    for _ in 0..300 {
+        handle.restart_child("/nested", "test", "again").await.unwrap();
+        settle().await;
+    }
+    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), tasks);
+    handle.restart_child("/talks", "test", "speak").await.unwrap();
+    assert!(!handle.logs("/talks").unwrap().is_empty(), "there is room for the lines of others");
 }

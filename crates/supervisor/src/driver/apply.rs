@@ -9,7 +9,7 @@ use supervisor_core::{ChildPolicy, Effect, Reply, Ticket};
 use super::{After, Brain, Seat};
 use crate::journal::Record;
 use crate::run;
-use crate::slot::{About, FORGET, KILL, STOP, SlotRow, StopOrder};
+use crate::slot::{About, Cell, FORGET, KILL, STOP, SlotRow, StopOrder};
 use crate::spec::{Bound, Extras};
 use crate::tree::Tree;
 
@@ -60,8 +60,14 @@ impl Brain {
         policy: Arc<ChildPolicy>,
     ) {
         let extras = self.extras_of(&path, body);
+        if let Some((_, ticket)) = self.adding.take_if(|(adding, _)| *adding == path)
+            && let Some(batch) = self.waiting.get_mut(&ticket).and_then(|waiter| waiter.batch.as_mut())
+        {
+            batch.key = Some(key);
+        }
         let about = About { path: Some(path), policy: Some(policy), extras };
-        tree.table.slot(key.index).declare(key.epoch, about);
+        let before = tree.table.slot(key.index).declare(key.epoch, about);
+        self.clear_away(tree, before);
         let at = key.index as usize;
         if self.seats.len() <= at {
             self.seats.resize(at + 1, Seat::default());
@@ -72,6 +78,18 @@ impl Brain {
             self.rebind.push(key);
         }
         tree.layout_version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// What is left of the child that had the place before. A declared child that was removed is not forgotten, since
+    /// it comes back with its supervisor (R48): its task has slept until now, and ends when it sees that the place
+    /// is another's.
+    fn clear_away(&mut self, tree: &Tree, before: Cell) {
+        if let Some(mut kept) = before.kept {
+            kept.release(&tree.logs);
+        }
+        if let Some(waker) = before.waker {
+            self.after.push(After::Wake(waker));
+        }
     }
 
     fn extras_of(&self, path: &SupervisorPath, body: Option<u32>) -> Option<Arc<Extras>> {

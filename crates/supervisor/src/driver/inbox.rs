@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use supervisor_api::{ChildKey, SupervisorError};
+use supervisor_api::{ChildKey, SupervisorError, SupervisorPath};
 use supervisor_core::{Command, Input, Reply, Requester};
 use tokio::sync::oneshot;
 
@@ -50,8 +50,20 @@ impl Brain {
         self.tickets += 1;
         let ticket = self.tickets;
         let batch = self.install(bodies);
+        self.adding = batch.as_ref().and_then(|_| self.place(&command)).map(|path| (path, ticket));
         self.waiting.insert(ticket, Waiter { reply, batch });
         self.feed(tree, now, Input::Command { ticket, requester, command });
+        self.adding = None;
+    }
+
+    /// The path that a command gives to a new child, if it is free.
+    fn place(&self, command: &Command) -> Option<SupervisorPath> {
+        let (Command::Add { under, child } | Command::StartChild { under, child }) = command else {
+            return None;
+        };
+        let under = self.machine.locate(under).ok()?;
+        let path = self.machine.path(under)?.child(&child.id);
+        self.machine.find(path.as_str()).is_none().then_some(path)
     }
 
     /// After the end a shutdown has its result, and everything else is refused.
@@ -85,16 +97,17 @@ impl Brain {
         Some(batch)
     }
 
-    /// Decides what becomes of the bodies that came with a command, when it is answered.
+    /// Decides what becomes of the bodies that came with a command, when it is answered. A child can be in the tree
+    /// although its start was refused, such as one that was quarantined before its turn: it is started later.
     pub(super) fn settle(&mut self, batch: Option<Batch>, result: &Result<Reply, SupervisorError>) {
         let Some(batch) = batch else { return };
-        match result {
-            Ok(Reply::Added { key, .. }) if self.seat(*key).is_some() => {
-                self.batches.insert(*key, batch);
-            }
+        if matches!(result, Ok(Reply::Applied { .. })) {
             // An applied spec is the tree's own from now on.
-            Ok(Reply::Applied { .. }) => {}
-            _ => self.discard(batch),
+            return;
+        }
+        match batch.key.filter(|key| self.seat(*key).is_some()) {
+            Some(key) => drop(self.batches.insert(key, batch)),
+            None => self.discard(batch),
         }
     }
 

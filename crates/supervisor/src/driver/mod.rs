@@ -8,14 +8,17 @@
 mod apply;
 mod ending;
 mod inbox;
+#[cfg(test)]
+mod trace;
 mod turn;
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Waker;
 
 use supervisor_api::{ChildKey, SupervisorError, SupervisorPath};
-use supervisor_core::{Effect, Machine, Reply, Ticket};
+use supervisor_core::{Effect, Reply, Ticket};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::spec::{Bodies, Body, Extras};
@@ -23,6 +26,12 @@ use crate::tree::Tree;
 
 pub(crate) use apply::fold;
 pub(crate) use inbox::{Ask, Msg};
+
+#[cfg(not(test))]
+pub(crate) use supervisor_core::Machine;
+/// In tests the machine keeps a record of what it was handed and what it decided.
+#[cfg(test)]
+pub(crate) use trace::Machine;
 
 /// Everything that only a turn may touch.
 pub(crate) struct Brain {
@@ -40,6 +49,8 @@ pub(crate) struct Brain {
     /// Bodies that belong to a child that was added, and go with it.
     batches: HashMap<ChildKey, Batch>,
     waiting: HashMap<Ticket, Waiter>,
+    /// The child that the command at hand adds, and the command.
+    adding: Option<(SupervisorPath, Ticket)>,
     tickets: Ticket,
     /// Runs that are on.
     live: u64,
@@ -72,6 +83,8 @@ struct Seat {
 /// What came with a child that was added.
 #[derive(Default)]
 struct Batch {
+    /// The child, once it is in the tree.
+    key: Option<ChildKey>,
     numbers: Vec<u32>,
     supervisors: Vec<SupervisorPath>,
 }
@@ -88,6 +101,8 @@ enum After {
     Launch(Arc<dyn crate::run::Run>, crate::run::Seat),
     /// Wake the task of a child, and cancel its tokens.
     Ring(u32),
+    /// Wake a task whose place is another child's now.
+    Wake(Waker),
     /// Answer a command.
     Reply(oneshot::Sender<Result<Reply, SupervisorError>>, Result<Reply, SupervisorError>),
     /// Drop what may be a user's.
@@ -111,6 +126,7 @@ impl Brain {
             seats: Vec::new(),
             batches: HashMap::new(),
             waiting: HashMap::new(),
+            adding: None,
             tickets: 0,
             live: 0,
             rebind: Vec::new(),

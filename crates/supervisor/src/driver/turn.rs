@@ -85,6 +85,7 @@ impl Tree {
         match task {
             After::Launch(run, seat) => run.host(seat),
             After::Ring(index) => self.table.slot(index).ring(),
+            After::Wake(waker) => waker.wake(),
             After::Reply(reply, result) => {
                 // Whoever asked may have gone; the command is carried out all the same.
                 let _ = reply.send(result);
