@@ -208,8 +208,8 @@ fn orders(story: &Story, seen: &mut Seen) -> Check {
         let run = (*key, live[key]);
         let (order, told) = if stop { ("stop", &mut asked) } else { ("kill", &mut killed) };
         *(if stop { &mut seen.stops } else { &mut seen.kills }) += 1;
-        // Who is killed at once is not asked before, and who has been killed before is told no more.
-        let told = told.remove(&run) == Some(at) || dead.get(&run).is_some_and(|dead| *dead <= at);
+        // Who is killed at once is not asked before.
+        let told = told.remove(&run) == Some(at) || stop && dead.get(&run) == Some(&at);
         // Its future was gone, or went at this instant: nobody is there to be told.
         let nobody = gone.get(&run).is_none_or(|gone| *gone <= at)
             && (gone.contains_key(&run) || !built.contains_key(&run));
@@ -236,10 +236,7 @@ fn reports(story: &Story, seen: &mut Seen) -> Check {
             _ => continue,
         };
         let run = (*key, *generation);
-        must!(
-            told.entry(kind).or_default().insert((run, at)),
-            "{kind} of {run:?} came twice at {at}"
-        );
+        must!(told.entry(kind).or_default().insert((run, at)), "{kind} of {run:?} came twice at {at}");
     }
     for (kind, what) in [("ready", Noted::Ready), ("beat", Noted::Beat), ("declined", Noted::Declines)] {
         let said: BTreeSet<_> =
