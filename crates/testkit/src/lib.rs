@@ -1,6 +1,37 @@
-//! A test bench that owns time, for trees of tokio-supervisor.
+//! Tests for trees of tokio-supervisor, in virtual time.
 //!
-//! # Theory of operation
+//! Two kinds of tests are served:
+//!
+//! - **Tests of your tree.** A [`TestTree`] runs a spec of the library under paused time; [`Run`] and [`Script`]
+//!   say what its children do; [`lint`] says what is doubtful about a spec. `docs/testing.md` is the guide.
+//!   This part is the feature `tokio`, which is on by default.
+//! - **Tests of the machine.** A [`Bench`] plays the whole world for the machine of `supervisor-core`, and checks
+//!   after every step what must hold in every tree. This part needs no runtime.
+//!
+//! # A tree of the library
+//!
+//! ```
+//! # #[cfg(feature = "tokio")]
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() {
+//! use supervisor_testkit::{Run, Script, TestTree, secs};
+//! use tokio_supervisor::{ChildSpec, SupervisorSpec};
+//!
+//! let script = Script::default().run(1, Run::fails_after(secs(2), "boom"));
+//! let web = ChildSpec::service("web", script.play());
+//! let mut tree = TestTree::start(SupervisorSpec::root([web])).await;
+//! tree.advance(secs(3600)).await;
+//! tree.expect([
+//!     "web: declared → running",
+//!     "web: running → starting (failed: boom), next start now",
+//!     "web: starting → running",
+//! ]);
+//! # }
+//! # #[cfg(not(feature = "tokio"))]
+//! # fn main() {}
+//! ```
+//!
+//! # The machine
 //!
 //! The machine of `supervisor-core` decides everything and does nothing. A [`Bench`] plays the rest of
 //! the world for it: a clock that moves only when a test says so, and children that follow a script
@@ -27,6 +58,8 @@ mod check;
 mod kit;
 mod line;
 mod look;
+#[cfg(all(doctest, feature = "tokio"))]
+mod pages;
 mod plan;
 mod random;
 mod script;
@@ -36,7 +69,7 @@ pub mod sim;
 pub use bench::{Bench, Heard};
 pub use check::{Checker, Did, Invariant, Violation};
 #[cfg(feature = "tokio")]
-pub use kit::{Play, TestTree, Trace};
+pub use kit::{Play, TestTree, Trace, lint};
 pub use plan::{
     Child, Tree, child, dynamic, job, one_for_all, one_for_one, otp, perm, rest_for_one, service, sidecar,
     sup, temp, tran, worker,

@@ -101,10 +101,24 @@ fn next(event: &StampedEvent) -> String {
 /// A span in whole milliseconds, seconds or minutes, as a person reads it.
 pub(super) fn span(span: Duration) -> String {
     let millis = span.as_millis();
+    let seconds = |millis: u128| match millis % 1_000 {
+        0 => format!("{} s", millis / 1_000),
+        rest => format!("{}.{rest:03} s", millis / 1_000),
+    };
     match millis {
         0..1_000 => format!("{millis} ms"),
-        1_000..60_000 if millis.is_multiple_of(1_000) => format!("{} s", millis / 1_000),
-        1_000..60_000 => format!("{}.{:03} s", millis / 1_000, millis % 1_000),
-        _ => format!("{} min {}.{:03} s", millis / 60_000, millis % 60_000 / 1_000, millis % 1_000),
+        1_000..60_000 => seconds(millis),
+        _ => format!("{} min {}", millis / 60_000, seconds(millis % 60_000)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_at_a_glance() {
+        let spans = [0, 999, 1_000, 1_500, 59_999, 60_000, 61_005].map(|ms| span(Duration::from_millis(ms)));
+        assert_eq!(spans, ["0 ms", "999 ms", "1 s", "1.500 s", "59.999 s", "1 min 0 s", "1 min 1.005 s"]);
     }
 }

@@ -6,12 +6,15 @@
 //! | `tree` | a tree under paused time |
 //! | `trace` | what happened, as lines, and what a test expects of them |
 //! | `line` | an event as such a line |
+//! | `lint` | what is doubtful about a spec |
 
 mod line;
+mod lint;
 mod play;
 mod trace;
 mod tree;
 
+pub use lint::lint;
 pub use play::Play;
 pub use trace::Trace;
 pub use tree::TestTree;

@@ -26,13 +26,19 @@ impl Trace {
         self.lines.iter().map(|(_, line)| line.as_str())
     }
 
-    /// The lines that were not taken yet.
-    pub(super) fn fresh(&self) -> impl Iterator<Item = &str> {
-        self.lines().skip(self.taken)
+    /// Where the first line stands that was not taken yet and has this text.
+    pub(super) fn find(&self, text: &str) -> Option<usize> {
+        (self.taken..self.lines.len()).find(|&at| self.lines[at].1.contains(text))
     }
 
+    /// Takes the lines until one that has this text.
+    pub(super) fn take_until(&mut self, text: &str) {
+        self.taken = self.find(text).map_or(self.taken, |at| at + 1);
+    }
+
+    /// Takes the lines that were not taken yet.
     pub(super) fn take(&mut self) -> Vec<String> {
-        let fresh = self.fresh().map(str::to_owned).collect();
+        let fresh = self.lines().skip(self.taken).map(str::to_owned).collect();
         self.taken = self.lines.len();
         fresh
     }

@@ -117,14 +117,15 @@ impl TestTree {
         }
     }
 
-    /// Lets time pass until a line that was not taken yet has this text.
+    /// Lets time pass until a new line has this text. That line, and those before it, are then taken.
     ///
     /// # Panics
     /// When there is none within a day.
     pub async fn until_line(&mut self, text: &str) {
-        if !self.wait(|tree| tree.trace.fresh().any(|line| line.contains(text))).await {
+        if !self.wait(|tree| tree.trace.find(text).is_some()).await {
             panic!("this did not happen within a day\n  wanted: {text}\n{}", self.trace);
         }
+        self.trace.take_until(text);
     }
 
     /// Lets time pass until the tree has ended, and gives its report.
