@@ -9,28 +9,31 @@ use crate::{Outcome, shell};
 /// An example that takes longer than this does not end by itself.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The package whose Rust examples are run.
-const LIBRARY: &str = "tokio-supervisor";
+/// The packages whose Rust examples are run: what users of the library use.
+const PACKAGES: &[&str] = &["tokio-supervisor", "supervisor-testkit"];
 
 /// The verb `examples`. An example that fails does not stop the next.
 pub(crate) fn examples(_: &[String]) -> Outcome {
     let metadata = Metadata::load()?;
     let members = metadata.members();
-    let library = members.into_iter().find(|member| member.name == LIBRARY);
-    let mut problems = rust_examples(library.ok_or_else(|| format!("there is no package `{LIBRARY}`"))?)?;
+    let mut problems = Vec::new();
+    for name in PACKAGES {
+        let package = members.iter().find(|member| member.name == *name);
+        problems.extend(rust_examples(package.ok_or_else(|| format!("there is no package `{name}`"))?)?);
+    }
     problems.extend(stack_examples()?);
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
-fn rust_examples(library: &Package) -> Result<Vec<String>, String> {
-    let names = library.targets_of("example");
+fn rust_examples(package: &Package) -> Result<Vec<String>, String> {
+    let names = package.targets_of("example");
     if names.is_empty() {
-        return Err(format!("`{LIBRARY}` has no examples; they belong into its folder `examples`"));
+        return Err(format!("`{}` has no examples; they belong into its folder `examples`", package.name));
     }
     // Built first, so that the limit is on the run alone.
-    shell::run(shell::cargo(["build", "--quiet", "--package", LIBRARY, "--examples"]))?;
+    shell::run(shell::cargo(["build", "--quiet", "--package", package.name.as_str(), "--examples"]))?;
     let run = |name: &str| {
-        let command = shell::cargo(["run", "--quiet", "--package", LIBRARY, "--example", name]);
+        let command = shell::cargo(["run", "--quiet", "--package", package.name.as_str(), "--example", name]);
         shell::run_within(command, LIMIT).err().map(|problem| format!("example `{name}`: {problem}"))
     };
     Ok(names.into_iter().filter_map(run).collect())

@@ -1,11 +1,11 @@
-//! What the kit shows of a tree: what is doubtful about it, how long it takes to stop, and what it does when its
-//! children misbehave. In a test the same calls are expectations.
+//! What the kit shows of a tree: what is doubtful about it, how long it takes to stop, what a simulation finds, and
+//! what it does when its children misbehave. In a test the same calls are expectations.
 //!
 //! ```sh
 //! cargo run -p supervisor-testkit --example test_a_tree
 //! ```
 
-use supervisor_testkit::{Run, Script, TestTree, lint, secs};
+use supervisor_testkit::{Run, Script, TestTree, lint, secs, simulate};
 use tokio_supervisor::{ChildSpec, RestartType, Strategy, SupervisorSpec};
 
 /// The policy of the tree. A program gives it real children.
@@ -29,8 +29,9 @@ async fn main() {
     println!("doubtful:");
     lint(&spec).iter().for_each(|finding| println!("  {finding}"));
     if let Ok(bound) = spec.stop_bound() {
-        println!("stopping takes at most {:?}\n", bound.at_most);
+        println!("stopping takes at most {:?}", bound.at_most);
     }
+    println!("simulated: {}\n", simulate(&spec, 100));
 
     let mut tree = TestTree::start(spec).await;
     tree.advance(secs(60)).await;

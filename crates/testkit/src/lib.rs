@@ -1,12 +1,15 @@
 //! Tests for trees of tokio-supervisor, in virtual time.
 //!
-//! Two kinds of tests are served:
+//! Three kinds of tests are served:
 //!
 //! - **Tests of your tree.** A [`TestTree`] runs a spec of the library under paused time; [`Run`] and [`Script`]
-//!   say what its children do; [`lint`] says what is doubtful about a spec. `docs/testing.md` is the guide.
+//!   say what its children do; [`lint`] says what is doubtful about a spec, and [`simulate`] runs it through random lives.
+//!   `docs/testing.md` is the guide.
 //!   This part is the feature `tokio`, which is on by default.
 //! - **Tests of the machine.** A [`Bench`] plays the whole world for the machine of `supervisor-core`, and checks
 //!   after every step what must hold in every tree. This part needs no runtime.
+//! - **Simulation.** [`sim`] makes trees, children and operators at random, and runs the machine through whole lives
+//!   of them. `docs/proof.md` says what that proves.
 //!
 //! # A tree of the library
 //!
@@ -69,7 +72,7 @@ pub mod sim;
 pub use bench::{Bench, Heard};
 pub use check::{Checker, Did, Invariant, Violation};
 #[cfg(feature = "tokio")]
-pub use kit::{Play, TestTree, Trace, lint};
+pub use kit::{Play, TestTree, Trace, lint, simulate, simulate_with};
 pub use plan::{
     Child, Tree, child, dynamic, job, one_for_all, one_for_one, otp, perm, rest_for_one, service, sidecar,
     sup, temp, tran, worker,
