@@ -393,3 +393,29 @@ fn d12_d0_a_child_that_has_ended_and_loses_its_body_takes_only_edges_of_the_tabl
         }
     }
 }
+
+#[test]
+fn d12_d3_a_new_child_is_no_reason_to_widen_a_group_that_waits_and_is_started_all_the_same() {
+    let b = || perm("b").steps(ms(100), ms(100));
+    let mut bench = Bench::launch(rest_for_one([perm("a"), b()]));
+    bench.crash("b");
+    bench.crash("b");
+    assert_eq!(bench.state("b"), Lifecycle::Backoff);
+    bench.apply(rest_for_one([perm("new"), perm("a"), b()]));
+    bench.crash("a");
+    let failed = bench.events(EventKind::ChildFailed, "a").pop().unwrap();
+    assert_eq!(failed.numbers[1], 3, "a is no member of the group that waits, so its failure is charged");
+    bench.pass(ms(200));
+    assert_eq!((bench.state("b"), bench.state("new")), (Lifecycle::Running, Lifecycle::Running));
+}
+
+#[test]
+fn d12_d9_a_child_that_was_being_removed_and_is_named_again_starts_because_of_the_new_spec() {
+    let tree = || one_for_one([perm("a").always(Run::healthy().stops_after(ms(100)))]);
+    let mut bench = Bench::launch(tree());
+    bench.remove("a");
+    bench.apply(tree());
+    bench.pass(ms(100));
+    let started = bench.events(EventKind::ChildRunning, "a").pop().unwrap();
+    assert_eq!((started.cause, started.row.generation), (Cause::Reload, 2));
+}

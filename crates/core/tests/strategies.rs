@@ -194,3 +194,54 @@ fn r31_restarted_children_have_a_new_identity_and_the_old_order() {
     assert_eq!(keys(&bench), before);
     assert_eq!(before, ["a", "b", "c"].map(|name| bench.key(name)));
 }
+
+#[test]
+fn r27_a_member_that_waits_for_a_sibling_does_not_start_while_its_group_goes_down() {
+    let tree = one_for_all([
+        perm("a"),
+        perm("b").explicit().always(Run::ready_after(ms(50))),
+        perm("c").after(["b"]),
+        perm("d").always(Run::healthy().stops_after(ms(100))),
+    ]);
+    let mut bench = Bench::launch(tree.by_dependencies().retries_start());
+    bench.take();
+    bench.crash("a");
+    bench.pass(ms(60));
+    assert_eq!(bench.take(), ["down a: failed: boom", "stop d", "ready b"], "c is not started");
+    bench.pass(ms(100));
+    let then = ["down d", "stop b", "down b", "start a", "start b", "start d", "ready b", "start c"];
+    assert_eq!(bench.take()[..6], then[..6]);
+    bench.pass(ms(60));
+    assert_eq!(bench.state("c"), supervisor_api::Lifecycle::Running);
+}
+
+#[test]
+fn r27_d3_an_operators_restart_of_a_member_waits_until_its_group_is_down() {
+    let mut bench = Bench::launch(one_for_all([
+        perm("a"),
+        perm("b"),
+        perm("c").always(Run::healthy().stops_after(ms(100))),
+    ]));
+    bench.take();
+    bench.crash("b");
+    bench.restart("a");
+    assert_eq!(bench.take(), ["down b: failed: boom", "stop c", "stop a", "down a"]);
+    bench.pass(ms(100));
+    assert_eq!(bench.take(), ["down c", "start a", "start b", "start c"]);
+}
+
+#[test]
+fn r27_d10_a_member_that_is_paused_and_resumed_while_its_group_goes_down_starts_with_it() {
+    let slow = || Run::healthy().stops_after(ms(100));
+    let mut bench =
+        Bench::launch(one_for_all([perm("a").always(slow()), perm("b"), perm("c").always(slow())]));
+    bench.take();
+    bench.crash("b");
+    bench.pause("c");
+    bench.resume("c");
+    assert_eq!(bench.take(), ["down b: failed: boom", "stop c"]);
+    bench.pass(ms(100));
+    assert_eq!(bench.take(), ["down c", "stop a"], "c is not started before a is down");
+    bench.pass(ms(100));
+    assert_eq!(bench.take(), ["down a", "start a", "start b", "start c"]);
+}

@@ -13,7 +13,7 @@ use supervisor_api::{Cause, EventKind, Finding, SupervisorError, SupervisorPath}
 
 use super::Machine;
 use super::life::News;
-use super::node::{Flow, Life, NONE, Then, Wave};
+use super::node::{Down, Flow, Life, NONE, Then, Wave};
 use super::timers::NEVER;
 use crate::face::{Effect, Reply, Ticket};
 use crate::resolve::{ChildPolicy, FixedState, ResolvedChild, ResolvedSupervisor, resolve};
@@ -208,6 +208,7 @@ impl Machine {
             self.node(index).life
         {
             self.redirect(index, Then::Start);
+            self.node_mut(index).flags.reload = true;
         }
         self.take_up_deadlines(index, &old);
         if runs_else || decided_else {
@@ -283,7 +284,10 @@ impl Machine {
     fn put_in_order(&mut self, sup: u32, declared: Vec<u32>) {
         let in_scope: Vec<u32> = match self.sup(sup).flow {
             Flow::Down { from, .. } | Flow::Delay { from, .. } => {
-                self.indices(sup).filter(|&index| self.node(index).rank >= from).collect()
+                // What is new stands behind all for now; it is no member of a group that was there before.
+                let member =
+                    |index: &u32| self.node(*index).rank >= from && self.node(*index).life != Life::Declared;
+                self.indices(sup).filter(member).collect()
             }
             _ => Vec::new(),
         };
@@ -355,8 +359,10 @@ impl Machine {
         let record = self.sup_mut(sup);
         match record.flow {
             Flow::Steady => record.flow = Flow::Up { cursor: record.first, begun: false, wave: Wave::Added },
-            Flow::Up { .. } => record.more_added = true,
-            _ => {}
+            Flow::Up { .. } | Flow::Delay { .. } | Flow::Down { why: Down::Group { .. }, .. } => {
+                record.more_added = true;
+            }
+            Flow::Idle | Flow::Down { why: Down::End, .. } => {}
         }
         self.queue_flow(sup);
     }

@@ -61,6 +61,9 @@ impl Machine {
                     self.node_mut(index).flags.again = false;
                 }
                 self.stop_in_line(index, then, Cause::Operator);
+                if then == Then::Start {
+                    self.hurry_if_grouped(index);
+                }
             }
             Life::Stopping { then: old, .. } => {
                 // A group that takes it down also brings it up: that is what was asked for.
@@ -93,7 +96,7 @@ impl Machine {
     }
 
     /// Makes a child that rests one that the plan under way starts: parked ones, and jobs that had their run.
-    fn rejoin_plan(&mut self, index: u32) {
+    pub(super) fn rejoin_plan(&mut self, index: u32) {
         let node = self.node_mut(index);
         node.spawned_in = NONE;
         node.flags.left_out = false;

@@ -248,6 +248,11 @@ impl Machine {
         let stopped = News::new(EventKind::ChildStopped, cause).numbers(&[took]).exit(exit);
         match then {
             Then::WaitDependency if self.is_open(self.node(index).parent) => self.await_line(index),
+            // Its group is down, or on its way: it starts with that, not before (R27).
+            Then::Start if self.group_takes(index).is_some() => {
+                self.rejoin_plan(index);
+                self.shift(index, Life::Stopped, stopped.next(self.next_of(index, Then::Group)));
+            }
             Then::Start if self.is_open(self.node(index).parent) => {
                 self.try_start(index, cause);
             }

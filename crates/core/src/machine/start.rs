@@ -99,7 +99,8 @@ impl Machine {
         record.waking = record.waking.saturating_sub(1);
         self.queue_flow(sup);
         let node = self.node(index);
-        if matches!(node.life, Life::Waiting { .. }) {
+        // A group that goes down takes it along; nothing of the new generation starts before (R27).
+        if matches!(node.life, Life::Waiting { .. }) && self.group_takes(index).is_none() {
             let cause = node.depends_on().first().map_or(Cause::Start, |&on| Cause::Dependency(on));
             self.try_start(index, cause);
         }

@@ -19,6 +19,7 @@ pub(super) enum Concerns {
 impl Checker {
     pub(super) fn applied(&mut self, decl: &SupervisorDecl) {
         let Ok(resolved) = resolve(decl) else { return };
+        self.reloaded = true;
         self.model.adopt_all(0, &resolved.root);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use supervisor_api::{Cause, ChildKey, Event, EventKind, Lifecycle, Next};
 use supervisor_core::ChildPolicy;
 
+use super::adopt::Concerns;
 use super::model::{Itself, NONE, Order, Stop, Trial};
 use super::violation::{Check, must};
 use super::{Checker, Ending};
@@ -18,17 +19,26 @@ impl Checker {
             self.counts[to as usize] += 1;
         }
         self.touch(at);
+        let begins = self.begins(at, event);
         if self.turn.told_next == Some(at) {
             self.turn.told_next = None;
         }
         if self.turn.ended.is_some_and(|ended| ended.node == at) {
             self.turn.ended = None;
         }
+        let failed = matches!(
+            event.kind,
+            EventKind::ChildFailed | EventKind::ChildPanicked | EventKind::ChildStartFailed
+        );
+        self.model.life(at).fell |= failed;
         let life = self.model.life(at);
         (life.row, life.cause) = (event.row, event.cause);
         self.tree_changed(at, event);
-        if from != to || event.kind == EventKind::ChildRestarted {
-            self.moved(at, from, event);
+        if begins {
+            self.begun(at, event);
+        }
+        if from != to {
+            self.moved(at, event);
         }
         Ok(())
     }
@@ -42,32 +52,39 @@ impl Checker {
         }
     }
 
-    fn moved(&mut self, at: u32, from: Lifecycle, event: &Event) {
+    /// A run, or an incarnation of a supervisor, begins.
+    fn begun(&mut self, at: u32, event: &Event) {
+        let incarnation = self.model.above(at).incarnation;
+        let life = self.model.life(at);
+        life.spawned_in = incarnation;
+        (life.forgiven, life.grows, life.afterwards, life.left_out) = (false, false, false, false);
+        life.order = None;
+        let node = &mut self.model.nodes[at as usize];
+        node.concerned = node.concerned.filter(|concerned| *concerned == Concerns::Dropped);
+        if event.row.lifecycle == Lifecycle::Starting && self.model.node(at).sup != NONE {
+            self.incarnated(at, event.kind == EventKind::ChildRestarting);
+        }
+    }
+
+    fn moved(&mut self, at: u32, event: &Event) {
         let now = self.now;
         let incarnation = self.model.above(at).incarnation;
-        let to = event.row.lifecycle;
+        if self.model.node(at).sup != NONE && event.row.lifecycle != Lifecycle::Running {
+            self.model.sup_of_mut(at).group = None;
+        }
         let life = self.model.life(at);
-        match to {
-            Lifecycle::Starting if from != Lifecycle::Running => {
-                life.spawned_in = incarnation;
-                (life.forgiven, life.grows) = (false, false);
-                if self.model.node(at).sup != NONE {
-                    self.incarnated(at, event.kind == EventKind::ChildRestarting);
-                }
-            }
+        match event.row.lifecycle {
             Lifecycle::Running => {
-                if from != Lifecycle::Starting || life.spawned_call == self.call {
-                    life.spawned_in = incarnation;
-                    (life.forgiven, life.grows) = (false, false);
-                }
-                (life.started_at, life.started_in, life.misses) = (now, incarnation, 0);
-                (life.trial, life.order) = (Trial::No, None);
+                (life.started_at, life.started_in) = (now, incarnation);
+                life.trial = Trial::No;
+                self.await_beats(at);
                 if self.model.node(at).sup != NONE {
                     self.model.sup_of_mut(at).initial = false;
                 }
             }
             Lifecycle::Stopping => {
                 life.stopping_at = now;
+                life.reordered = false;
                 life.stop = match (event.kind, event.cause) {
                     (EventKind::Escalated, _) => Stop::Itself(Itself::GaveUp),
                     (EventKind::SupervisorEnding, Cause::Unwind(_)) => Stop::Itself(Itself::Unwind),
@@ -83,10 +100,30 @@ impl Checker {
                     life.due = due;
                 }
             }
-            Lifecycle::Completed => life.forgiven = true,
+            Lifecycle::Completed => {
+                life.forgiven = true;
+                life.order = life.order.filter(|order| *order != Order::Rest);
+            }
+            Lifecycle::Unresponsive => life.afterwards = true,
             Lifecycle::Waiting => life.trial = Trial::No,
             Lifecycle::Paused | Lifecycle::Quarantined => (life.trial, life.order) = (Trial::No, None),
+            Lifecycle::Stopped | Lifecycle::Failed | Lifecycle::Removed => {
+                life.order = life.order.filter(|order| *order != Order::Rest);
+            }
             _ => {}
+        }
+        self.sidecars_rest(at, event.row.lifecycle);
+    }
+
+    /// Sidecars that are stopping when their primary is down for good stay down with it (D15).
+    fn sidecars_rest(&mut self, at: u32, state: Lifecycle) {
+        let at_rest = state.is_parked()
+            || matches!(state, Lifecycle::Completed | Lifecycle::Failed | Lifecycle::Removed);
+        if !at_rest || self.model.node(at).needs.is_empty() {
+            return;
+        }
+        for sidecar in self.model.sidecars(at) {
+            self.model.life(sidecar).reordered = true;
         }
     }
 
@@ -104,6 +141,7 @@ impl Checker {
             let life = self.model.life(*child);
             life.charges.clear();
             (life.forgiven, life.grows, life.trial) = (true, false, Trial::No);
+            life.fell = false;
             let held = |order: &Order| matches!(order, Order::Pause | Order::Quarantine) && !automatic;
             life.order = life.order.filter(held);
             if self.model.node(*child).sup != NONE {
@@ -119,7 +157,10 @@ impl Checker {
             must!(self, false, Sequence, "{key:?} is changed, which is not there");
             return Ok(());
         };
-        self.model.nodes[at as usize].policy = Arc::clone(policy);
+        let before = std::mem::replace(&mut self.model.nodes[at as usize].policy, Arc::clone(policy));
+        if self.model.node(at).is(Lifecycle::Running) && before.heartbeat != policy.heartbeat {
+            self.await_beats(at);
+        }
         self.touch(at);
         Ok(())
     }

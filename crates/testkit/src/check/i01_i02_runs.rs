@@ -1,11 +1,11 @@
 //! Invariants 1 and 2: one life, one number (D5, D6), and what may be done to a run.
 
 use supervisor_api::policy::ReadinessMode;
-use supervisor_api::{ChildKey, Event, EventKind, Lifecycle};
+use supervisor_api::{ChildKey, Event, EventKind};
 use supervisor_core::Effect;
 
 use super::Checker;
-use super::model::Live;
+use super::model::{Live, NONE};
 use super::violation::{Check, must};
 
 impl Checker {
@@ -17,9 +17,9 @@ impl Checker {
         self.i01_one_life(at)?;
         self.i02_generation(at, generation)?;
         self.may_start(at)?;
+        self.i10_not_early(at, attempt)?;
         let (now, call) = (self.now, self.call);
         let life = self.model.life(at);
-        let _ = attempt;
         life.live = Some(Live { generation, asked: None, killed: None });
         (life.spawned_at, life.spawned_call) = (now, call);
         self.turn.told_next = Some(at);
@@ -63,9 +63,7 @@ impl Checker {
         let node = self.model.node(at);
         let (old, new) = (node.life.row, event.row);
         let spawned = node.life.spawned_call == self.call && self.turn.told_next == Some(at);
-        let begins = node.policy.is_supervisor
-            && new.lifecycle == Lifecycle::Starting
-            && matches!(event.kind, EventKind::ChildStarting | EventKind::ChildRestarting);
+        let begins = node.sup != NONE && self.begins(at, event);
         let last = match node.life.live {
             Some(live) if spawned => live.generation,
             _ if begins => old.generation + 1,
@@ -114,13 +112,7 @@ impl Checker {
 
     pub(super) fn killed(&mut self, key: ChildKey) -> Check {
         let (at, live) = self.run_of(key, "killed")?;
-        must!(
-            self,
-            live.killed.is_none() || self.is_hard(),
-            Scope,
-            "{} is killed twice",
-            self.model.node(at).path
-        );
+        must!(self, live.killed.is_none(), Scope, "{} is killed twice", self.model.node(at).path);
         let now = self.now;
         self.model.life(at).live = Some(Live { killed: Some(now), ..live });
         if !self.is_hard() {

@@ -1,11 +1,266 @@
 //! Invariant 6: every start and every stop has its reason, and a strategy touches exactly its scope.
 
-use supervisor_api::Lifecycle;
+use supervisor_api::policy::{StartOrder, Strategy};
+use supervisor_api::{Cause, Event, EventKind, Lifecycle};
+use supervisor_core::Machine;
 
 use super::Checker;
-use super::model::NONE;
+use super::model::{Group, NONE, Order};
+use super::violation::{Check, must};
 
 impl Checker {
+    /// The stop of a child has its reason.
+    pub(super) fn i06_stop_has_a_reason(&self, at: u32, event: &Event) -> Check {
+        let node = self.model.node(at);
+        let life = &node.life;
+        let reason = match event.cause {
+            Cause::Group(_) => self.group_takes(at),
+            Cause::Supervisor(_)
+            | Cause::Shutdown
+            | Cause::Escalation(_)
+            | Cause::Significant(_)
+            | Cause::Unwind(_) => self.model.is_closing(node.parent),
+            Cause::Operator => life.order.is_some(),
+            Cause::Dependency(_) => node.needs.iter().any(|on| self.takes_dependants_down(*on)),
+            Cause::Primary(_) => node.primary != NONE && self.is_at_rest(node.primary),
+            Cause::Heartbeat => life.row.health == supervisor_api::Health::Unhealthy,
+            Cause::Deadline => {
+                let limit = node.policy.ready_within.unwrap_or(u64::MAX);
+                node.is(Lifecycle::Starting) && life.spawned_at.saturating_add(limit) <= self.now
+            }
+            Cause::Reload => node.concerned.is_some(),
+            _ => false,
+        };
+        must!(
+            self,
+            reason,
+            Scope,
+            "{} is asked to stop for {:?}, which is no reason now (it is {}, {:?} was asked for)",
+            node.path,
+            event.cause,
+            node.state(),
+            life.order
+        );
+        Ok(())
+    }
+
+    /// Whether those who depend on a child are stopped with it: it is down, was down, or is to go down (D11).
+    fn takes_dependants_down(&self, on: u32) -> bool {
+        let node = self.model.node(on);
+        let goes = node.life.fell
+            || !node.is(Lifecycle::Running)
+            || node.life.order.is_some()
+            || node.concerned.is_some()
+            || node.needs.iter().any(|below| self.takes_dependants_down(*below));
+        node.policy.restart_dependants && goes
+    }
+
+    /// Whether a child is down for good, as far as its sidecars go (D15).
+    fn is_at_rest(&self, at: u32) -> bool {
+        let state = self.model.node(at).state();
+        state.is_parked() || matches!(state, Lifecycle::Completed | Lifecycle::Failed | Lifecycle::Removed)
+    }
+
+    /// The start of a child has its reason.
+    pub(super) fn i06_start_has_a_reason(&mut self, at: u32, event: &Event) -> Check {
+        let node = self.model.node(at);
+        let (life, state) = (&node.life, node.state());
+        let sup = self.model.above(at);
+        let alone = sup.policy().strategy == Strategy::OneForOne;
+        let reason = match event.cause {
+            // Whom it waited for may be gone, so that nobody is left to name.
+            Cause::Start => at == 0 || sup.initial || state == Lifecycle::Waiting,
+            Cause::Group(_) => sup.group.is_some_and(|group| node.rank >= group.from || group.mixed),
+            Cause::Exit => alone && life.grows,
+            Cause::Backoff => alone && state == Lifecycle::Backoff,
+            Cause::Operator => {
+                matches!(life.order, Some(Order::Start)) || self.turn.bound == Some(at) || life.afterwards
+            }
+            Cause::Dependency(_) | Cause::Report => !node.needs.is_empty(),
+            Cause::Primary(_) => node.primary != NONE,
+            Cause::Reload => node.concerned.is_some() || sup.incarnation != life.spawned_in || self.reloaded,
+            _ => false,
+        };
+        must!(
+            self,
+            reason,
+            Scope,
+            "{} is started for {:?}, which is no reason now (it was {state}, {:?} was asked for)",
+            node.path,
+            event.cause,
+            life.order
+        );
+        if self.group_takes(at) {
+            self.i06_group_is_down(at)?;
+        }
+        if event.cause == Cause::Start && at != 0 {
+            self.i06_in_turn(at)?;
+        }
+        Ok(())
+    }
+
+    /// In declared order a child is not started before those before it (R1).
+    fn i06_in_turn(&self, at: u32) -> Check {
+        let node = self.model.node(at);
+        let sup = self.model.above(at);
+        if sup.policy().order != StartOrder::Declared {
+            return Ok(());
+        }
+        let earlier = sup.children.iter().map(|other| self.model.node(*other));
+        let unready = |other: &super::model::Node| {
+            let begun =
+                matches!(other.state(), Lifecycle::Starting | Lifecycle::Backoff | Lifecycle::Stopping);
+            // A sidecar that had its turn is started once more for its primary.
+            begun
+                && other.life.started_in != sup.incarnation
+                && !matches!(other.life.cause, Cause::Primary(_))
+        };
+        for other in earlier.take_while(|other| other.rank < node.rank) {
+            must!(
+                self,
+                !unready(other),
+                Scope,
+                "{} is started while {}, which stands before it, is {}",
+                node.path,
+                other.path,
+                other.state()
+            );
+        }
+        Ok(())
+    }
+
+    // Groups.
+
+    /// Whether a plan has this child down, or on its way down, to start it with its group.
+    pub(super) fn group_takes(&self, at: u32) -> bool {
+        let rank = self.model.node(at).rank;
+        at != 0 && self.model.above(at).group.is_some_and(|group| !group.up && rank >= group.from)
+    }
+
+    /// A child failed under a group strategy: its group goes down, then up (R23, R24).
+    pub(super) fn group_begins(&mut self, at: u32) {
+        let node = self.model.node(at);
+        let (parent, rank, call) = (node.parent, node.rank, self.call);
+        let sup = self.model.sup_of_mut(parent);
+        let own = if sup.policy().strategy == Strategy::OneForAll { 0 } else { rank };
+        // A failure while a group is on its way takes in what that had to do (D3).
+        let from = sup.group.map_or(own, |group| match group.up {
+            false => own.min(group.from),
+            true => own,
+        });
+        let mixed = sup.group.is_some_and(|group| group.up || group.mixed) || sup.initial;
+        sup.group = Some(Group { from, number: call, up: false, mixed });
+    }
+
+    /// Nothing of the new generation starts before the whole old one is gone or given up on (R27), and not
+    /// before the largest delay in it is over (D3).
+    fn i06_group_is_down(&mut self, at: u32) -> Check {
+        let parent = self.model.node(at).parent;
+        let Some(group) = self.model.sup_of(parent).group else { return Ok(()) };
+        if group.up {
+            return Ok(());
+        }
+        for member in self.members(parent, group.from) {
+            let node = self.model.node(member);
+            must!(
+                self,
+                member == at || !node.is_waited_for(),
+                Scope,
+                "{} is started with its group while {} is still {}",
+                self.model.node(at).path,
+                node.path,
+                node.state()
+            );
+            must!(
+                self,
+                !node.is(Lifecycle::Backoff) || node.life.due <= self.now,
+                Backoff,
+                "{} is started with its group, but {} is due at {} ns only",
+                self.model.node(at).path,
+                node.path,
+                node.life.due
+            );
+        }
+        self.model.sup_of_mut(parent).group = Some(Group { up: true, ..group });
+        Ok(())
+    }
+
+    fn members(&self, parent: u32, from: u32) -> impl Iterator<Item = u32> + '_ {
+        self.model.sup_of(parent).children.iter().copied().filter(move |at| self.model.node(*at).rank >= from)
+    }
+
+    /// When the machine has come to rest, a group has gone as far as it can.
+    pub(super) fn i06_groups_go_on(&mut self, machine: &Machine) -> Check {
+        if machine.has_open_plan() || machine.next_deadline().is_some_and(|due| due <= self.now) {
+            return Ok(());
+        }
+        for place in 0..self.touched.len() {
+            let at = self.touched[place];
+            let parent = self.model.node(at).parent;
+            let above = self.model.sup_of_mut(parent);
+            if std::mem::replace(&mut above.touched, self.call) == self.call {
+                continue;
+            }
+            self.i05_stop_goes_on(parent)?;
+            self.i06_group_goes_on(parent)?;
+        }
+        Ok(())
+    }
+
+    fn i06_group_goes_on(&mut self, parent: u32) -> Check {
+        let Some(mut group) = self.model.sup_of(parent).group else { return Ok(()) };
+        if self.model.is_closing(parent) {
+            self.model.sup_of_mut(parent).group = None;
+            return Ok(());
+        }
+        if !group.up {
+            let held = |at: u32| {
+                let node = self.model.node(at);
+                let delayed = node.is(Lifecycle::Backoff) && node.life.due > self.now;
+                node.is_waited_for() || delayed
+            };
+            if self.members(parent, group.from).any(held) {
+                return Ok(());
+            }
+            group.up = true;
+            self.model.sup_of_mut(parent).group = Some(group);
+        }
+        let in_turn = self.model.sup_of(parent).policy().order == StartOrder::Declared;
+        for at in self.members(parent, group.from) {
+            let node = self.model.node(at);
+            let begun =
+                matches!(node.state(), Lifecycle::Starting | Lifecycle::Backoff | Lifecycle::Stopping);
+            if begun && in_turn {
+                return Ok(());
+            }
+            must!(
+                self,
+                group.mixed || !self.is_left_out(at, &group),
+                Scope,
+                "{} is {} and was not started with its group",
+                node.path,
+                node.state()
+            );
+        }
+        self.model.sup_of_mut(parent).group = None;
+        Ok(())
+    }
+
+    /// Whether a group's start should have included a child that rests.
+    fn is_left_out(&self, at: u32, group: &Group) -> bool {
+        let node = self.model.node(at);
+        let rests = matches!(
+            node.state(),
+            Lifecycle::Stopped | Lifecycle::Completed | Lifecycle::Failed | Lifecycle::Backoff
+        );
+        rests
+            && node.bound
+            && !node.life.left_out
+            && node.concerned.is_none()
+            && node.life.raised != group.number
+            && self.is_revivable(at)
+    }
+
     /// Whether a start of a whole group includes a child that does not run: every kept spec (R29), but for
     /// jobs that had their run (D18) and sidecars of a primary that rests (D15).
     pub(super) fn is_revivable(&self, at: u32) -> bool {
@@ -24,5 +279,35 @@ impl Checker {
             Lifecycle::Stopped | Lifecycle::Failed => node.retries(),
             _ => true,
         }
+    }
+
+    /// Starts and stops as events tell of them.
+    pub(super) fn i06_reasons(&mut self, at: u32, event: &Event) -> Check {
+        if event.kind == EventKind::ChildStopping {
+            self.i06_stop_has_a_reason(at, event)?;
+            return self.i05_stop_order(at, event);
+        }
+        if !self.begins(at, event) {
+            return Ok(());
+        }
+        if self.model.node(at).sup != NONE {
+            self.may_start(at)?;
+            self.i10_not_early(at, event.row.attempt)?;
+        }
+        self.i06_start_has_a_reason(at, event)?;
+        let number = self.model.above(at).group.map_or(0, |group| group.number);
+        self.model.life(at).raised = number;
+        Ok(())
+    }
+
+    /// Whether an event tells of a run that was spawned just now, or of a new incarnation of a supervisor.
+    pub(super) fn begins(&self, at: u32, event: &Event) -> bool {
+        let node = self.model.node(at);
+        if node.sup != NONE {
+            return matches!(event.kind, EventKind::ChildStarting | EventKind::ChildRestarting);
+        }
+        self.turn.told_next == Some(at)
+            && node.life.spawned_call == self.call
+            && matches!(event.row.lifecycle, Lifecycle::Starting | Lifecycle::Running)
     }
 }

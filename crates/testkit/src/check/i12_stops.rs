@@ -7,6 +7,13 @@ use super::Checker;
 use super::violation::{Check, must};
 
 impl Checker {
+    /// Invariant 12. A tree that is asked to end begins to.
+    pub(super) fn i12_shutdown_begins(&self) -> Check {
+        let begun = !self.turn.shuts_down || self.ending.is_some() || self.done;
+        must!(self, begun, StopBound, "the tree was asked to end and does not begin to");
+        Ok(())
+    }
+
     /// Looks at a tree that was asked to end, after its bound has passed.
     ///
     /// # Errors

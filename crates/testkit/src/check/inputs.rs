@@ -1,7 +1,5 @@
 //! What an input means for the model, before its effects are looked at.
 
-#![expect(dead_code, reason = "the invariants that need the rest follow")]
-
 use supervisor_api::command::{ControlVerb, OtpVerb};
 use supervisor_api::{ChildKey, EventKind, Exit, Lifecycle};
 use supervisor_core::{Address, ChildDecl, Command, Effect, Input, Ticket};
@@ -24,6 +22,14 @@ pub(super) struct Turn {
     pub(super) told_next: Option<u32>,
     /// A child is being added.
     pub(super) adding: Option<Adding>,
+    /// A child that exhausted its budget; an event says so.
+    pub(super) exhausts: Option<u32>,
+    /// The supervisor that has to give up for it.
+    pub(super) escalates: Option<u32>,
+    /// The tree was asked to end.
+    pub(super) shuts_down: bool,
+    /// What this child runs was registered.
+    pub(super) bound: Option<u32>,
     /// A probe of this child failed.
     pub(super) probed: u32,
 }
@@ -73,8 +79,13 @@ impl Checker {
         match input {
             Input::Exited { key, generation, exit } => self.gone(*key, *generation, How::of(exit)),
             Input::Declined { key, generation, .. } => self.gone(*key, *generation, How::Declined),
-            Input::Ready { key, generation } | Input::Beat { key, generation } => {
+            Input::Ready { key, generation } => {
                 self.reported(*key, *generation);
+            }
+            Input::Beat { key, generation } => {
+                if let Some(at) = self.reported(*key, *generation) {
+                    self.beaten(at);
+                }
             }
             Input::Missed { key, generation, .. } => {
                 if let Some(at) = self.reported(*key, *generation) {
@@ -84,6 +95,7 @@ impl Checker {
             Input::Bound { key } => {
                 if let Some(at) = self.model.find(*key) {
                     self.model.bind(at);
+                    self.turn.bound = Some(at);
                 }
             }
             Input::Command { ticket, command, .. } => self.commanded(*ticket, command, effects),
@@ -130,9 +142,7 @@ impl Checker {
                 }
             }
             Command::Shutdown => {
-                if self.ending.is_none() && !self.done {
-                    self.ending = Some(Ending { hard: false });
-                }
+                self.turn.shuts_down = true;
             }
             Command::SkipGraces => {
                 self.skipped.get_or_insert(self.now);
@@ -162,18 +172,29 @@ impl Checker {
             ControlVerb::Quarantine => Order::Quarantine,
             ControlVerb::Remove => Order::Remove,
         };
-        let rank = node.rank;
         let life = self.model.life(at);
         life.order = Some(order);
+        life.reordered = life.row.lifecycle == Lifecycle::Stopping;
         if order != Order::Start {
             return;
         }
         // An operator's restart clears the streak and the child's own budget (D17).
         (life.forgiven, life.grows, life.trial, life.left_out) = (true, false, Trial::No, false);
         life.charges.clear();
-        let parent = self.model.node(at).parent;
-        if let Some(group) = &mut self.model.sup_of_mut(parent).group {
-            group.hurried |= rank >= group.from;
+        self.hurry_group(at);
+    }
+
+    /// An operator's restart of a member starts its group now (D3): nobody's delay is waited for.
+    fn hurry_group(&mut self, at: u32) {
+        if !self.group_takes(at) {
+            return;
+        }
+        let (now, parent) = (self.now, self.model.node(at).parent);
+        for child in self.model.sup_of(parent).children.clone() {
+            let life = self.model.life(child);
+            if life.row.lifecycle == Lifecycle::Backoff {
+                life.due = life.due.min(now);
+            }
         }
     }
 
@@ -184,8 +205,14 @@ impl Checker {
         let life = self.model.life(at);
         match verb {
             OtpVerb::Terminate => {
-                life.order = Some(Order::Rest);
-                life.left_out = grouped;
+                let state = life.row.lifecycle;
+                let rests = state.is_parked()
+                    || matches!(state, Lifecycle::Stopped | Lifecycle::Completed | Lifecycle::Failed);
+                if !rests {
+                    life.order = Some(Order::Rest);
+                    life.reordered = state == Lifecycle::Stopping;
+                    life.left_out = grouped;
+                }
             }
             OtpVerb::StartAgain => {
                 life.order = Some(Order::Start);

@@ -20,8 +20,12 @@ mod fold;
 mod i01_i02_runs;
 mod i03_i28_calls;
 mod i04_i11_starts;
+mod i05_stop_order;
 mod i06_scopes;
+mod i07_i32_decisions;
+mod i08_i10_budgets;
 mod i12_stops;
+mod i16_heartbeats;
 mod i17_i18_commands;
 mod i22_i25_rows;
 mod i30_calm;
@@ -74,6 +78,8 @@ pub struct Checker {
     started: bool,
     done: bool,
     stale: u64,
+    /// A new spec was applied at some time.
+    reloaded: bool,
 }
 
 /// The end of the whole tree has begun.
@@ -164,6 +170,10 @@ impl Checker {
         self.i25_edge(at, event)?;
         self.i02_row(at, event)?;
         self.i15_ready_once(at, event)?;
+        self.i06_reasons(at, event)?;
+        self.i16_heartbeat(at, event)?;
+        self.i07_decision(at, event)?;
+        self.i09_escalated(at, event)?;
         self.fold(at, event)
     }
 
@@ -178,6 +188,10 @@ impl Checker {
 
     fn end(&mut self, did: Did<'_>, effects: &[Effect], machine: &Machine) -> Check {
         self.i03_stale_changes_nothing(effects, machine)?;
+        self.i07_every_end_counts()?;
+        self.i12_shutdown_begins()?;
+        self.i06_groups_go_on(machine)?;
+        self.i09_none_is_lost()?;
         self.i28_one_call_is_bounded(did, effects)?;
         self.i18_nobody_is_forgotten()?;
         self.i23_touched_rows(machine)?;

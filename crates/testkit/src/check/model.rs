@@ -1,8 +1,6 @@
 //! What the checker knows of a tree: who is in it, in which order, who depends on whom, and what was told
 //! and asked so far. It is built from the resolved spec, the inputs and the effects alone.
 
-#![expect(dead_code, reason = "the invariants that need the rest follow")]
-
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, LazyLock};
 
@@ -119,7 +117,13 @@ pub(super) struct Life {
     pub(super) grows: bool,
     pub(super) charges: VecDeque<u64>,
     pub(super) order: Option<Order>,
+    /// Something else was wanted of it while it was stopping.
+    pub(super) reordered: bool,
     pub(super) trial: Trial,
+    /// It ended by itself in this incarnation of its supervisor.
+    pub(super) fell: bool,
+    /// It was given up on while it was to be started: it starts when its old run is gone.
+    pub(super) afterwards: bool,
     pub(super) misses: u32,
     /// When the next beat is missed.
     pub(super) beat_due: u64,
@@ -149,7 +153,10 @@ impl Life {
             grows: false,
             charges: VecDeque::new(),
             order: None,
+            reordered: false,
             trial: Trial::No,
+            fell: false,
+            afterwards: false,
             misses: 0,
             beat_due: u64::MAX,
             left_out: false,
@@ -214,8 +221,6 @@ pub(super) struct Group {
     pub(super) number: u64,
     /// Its start has begun.
     pub(super) up: bool,
-    /// An operator's restart of a member: it does not wait for any delay.
-    pub(super) hurried: bool,
     /// A new spec came in between; who was passed already is not known.
     pub(super) mixed: bool,
 }
@@ -385,8 +390,8 @@ impl Model {
     }
 
     /// Children that are sidecars of this one.
-    pub(super) fn sidecars(&self, at: u32) -> impl Iterator<Item = u32> + '_ {
-        self.node(at).needs.iter().copied().filter(move |on| self.node(*on).primary == at)
+    pub(super) fn sidecars(&self, at: u32) -> Vec<u32> {
+        self.node(at).needs.iter().copied().filter(|on| self.node(*on).primary == at).collect()
     }
 
     // Who is meant.
@@ -559,6 +564,11 @@ fn resolve_below(context: &Context, id: &ChildId, decl: &SupervisorDecl) -> Opti
         below = *below.children.pop()?.supervisor?;
     }
     Some(below)
+}
+
+/// A span in nanoseconds; 584 years and more read as that.
+pub(super) fn nanos(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Stands for a policy until that is told.

@@ -1,0 +1,118 @@
+//! Invariant 5: in which order children are asked to stop.
+
+use supervisor_api::policy::{Grace, StopOrder};
+use supervisor_api::{Cause, Event, Lifecycle};
+
+use super::Checker;
+use super::model::nanos;
+use super::violation::{Check, must};
+
+impl Checker {
+    /// A plan asks a child to stop: everybody after it is gone or given up on (R53), or, when children are
+    /// stopped at once, everybody who depends on it (D19).
+    pub(super) fn i05_stop_order(&self, at: u32, event: &Event) -> Check {
+        if !is_planned(event.cause) || self.is_killed_from_above(at) {
+            return Ok(());
+        }
+        let node = self.model.node(at);
+        let sup = self.model.above(at);
+        let policy = sup.policy();
+        let waited_for = |other: &&u32| self.model.node(**other).is_waited_for();
+        let (held_by, why) = if policy.dynamic.is_some() {
+            (None, "")
+        } else if policy.stop == StopOrder::Concurrent {
+            (node.needed_by.iter().find(waited_for), "depends on it")
+        } else {
+            // The last first: so the one that comes next is found without a pass over all.
+            let later =
+                sup.children.iter().rev().take_while(|other| self.model.node(**other).rank > node.rank);
+            (later.clone().find(waited_for), "stands after it")
+        };
+        if let Some(held_by) = held_by {
+            let other = self.model.node(*held_by);
+            must!(
+                self,
+                false,
+                StopOrder,
+                "{} is asked to stop while {}, which {why}, is {}",
+                node.path,
+                other.path,
+                other.state()
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether a supervisor above is killed because its own grace is over, so that nobody below has one (R63).
+    pub(super) fn is_killed_from_above(&self, at: u32) -> bool {
+        let mut at = at;
+        while at != 0 {
+            at = self.model.node(at).parent;
+            let node = self.model.node(at);
+            if at == 0 || !node.is(Lifecycle::Stopping) {
+                continue;
+            }
+            let over = match node.policy.grace {
+                Grace::Brutal => true,
+                Grace::Timeout(grace) => node.life.stopping_at.saturating_add(nanos(grace)) <= self.now,
+                Grace::Infinity => false,
+            };
+            if over {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// While a supervisor is taken down, somebody is being waited for: a dynamic one asks all at once (R54), a
+    /// concurrent one all whom nobody needs, and any other one at a time.
+    pub(super) fn i05_stop_goes_on(&self, above: u32) -> Check {
+        let sup = self.model.sup_of(above);
+        let from = match sup.group {
+            _ if self.model.node(above).is(Lifecycle::Stopping) => 0,
+            Some(group) if !group.up => group.from,
+            _ => return Ok(()),
+        };
+        let members =
+            || sup.children.iter().rev().map(|at| self.model.node(*at)).take_while(|node| node.rank >= from);
+        let runs =
+            |node: &super::model::Node| matches!(node.state(), Lifecycle::Starting | Lifecycle::Running);
+        let at_once = sup.policy().dynamic.is_some();
+        let concurrent = sup.policy().stop == StopOrder::Concurrent;
+        let forgotten = if at_once || concurrent {
+            members().find(|node| {
+                let needed = node.needed_by.iter().any(|by| self.model.node(*by).is_waited_for());
+                runs(node) && (at_once || !needed)
+            })
+        } else if members().any(|node| node.is(Lifecycle::Stopping)) {
+            None
+        } else {
+            members().find(|node| runs(node))
+        };
+        if let Some(node) = forgotten {
+            let path = &self.model.node(above).path;
+            must!(
+                self,
+                false,
+                StopOrder,
+                "{} is {} while its supervisor {path} is taken down, and nobody is waited for",
+                node.path,
+                node.state()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Whether a plan of the supervisor is the cause.
+fn is_planned(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::Group(_)
+            | Cause::Supervisor(_)
+            | Cause::Shutdown
+            | Cause::Escalation(_)
+            | Cause::Significant(_)
+            | Cause::Unwind(_)
+    )
+}

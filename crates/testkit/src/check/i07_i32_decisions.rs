@@ -1,0 +1,232 @@
+//! Invariants 7 and 32: what follows the end of a run is what the table of exits says (1.2), and a panic is a
+//! failure like any other.
+
+use supervisor_api::policy::{OnStartFailure, RestartType};
+use supervisor_api::{Event, EventKind, Lifecycle, Next, Readiness};
+
+use super::Checker;
+use super::inputs::How;
+use super::model::{Itself, NONE, Stop, Trial};
+use super::violation::{Check, must};
+
+/// What must follow an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// It is charged and started again, or its exhausted budget acts.
+    Restart,
+    /// It is not started again by itself, and not charged.
+    Rest,
+    /// Its supervisor is taking it down already: reported, not charged (R28, R59).
+    Overtaken,
+    /// The first start failed, and the child is not kept (R11).
+    NotKept,
+    /// The start failed, and the child rests (R2, R68).
+    Failed,
+    /// It declined (R4).
+    Declined,
+    /// It was asked to stop: what was planned happens, uncharged.
+    Planned,
+}
+
+/// An end as the table sees it.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    /// It ended before it was started.
+    start: bool,
+    /// The class of its exit.
+    clean: bool,
+    how: How,
+}
+
+impl Checker {
+    /// Holds the first event after an end against the table.
+    pub(super) fn i07_decision(&mut self, at: u32, event: &Event) -> Check {
+        let node = self.model.node(at);
+        let ended = self.turn.ended.filter(|ended| ended.node == at);
+        let (from, how) = match ended {
+            Some(ended) => (ended.from, ended.how),
+            None if node.sup != NONE
+                && node.is(Lifecycle::Stopping)
+                && event.row.lifecycle != Lifecycle::Stopping =>
+            {
+                (Lifecycle::Stopping, How::Clean)
+            }
+            None => return self.i07_no_end_without_a_run(at, event),
+        };
+        let end = self.end_of(at, from, how);
+        let verdict = self.verdict(at, from, end);
+        self.i07_compare(at, event, end, verdict)?;
+        if verdict == Verdict::Restart {
+            self.i08_charge(at, event, end.start)?;
+        }
+        Ok(())
+    }
+
+    /// Nobody completes or fails who had no run that ended.
+    fn i07_no_end_without_a_run(&self, at: u32, event: &Event) -> Check {
+        let node = self.model.node(at);
+        let to = event.row.lifecycle;
+        let ends = matches!(to, Lifecycle::Completed | Lifecycle::Failed | Lifecycle::Backoff);
+        let (path, state) = (&node.path, node.state());
+        must!(
+            self,
+            !(ends && to != state && node.life.live.is_some()),
+            Decisions,
+            "{path} goes from {state} to {to} with {}, and its run has not ended",
+            event.kind
+        );
+        Ok(())
+    }
+
+    fn end_of(&self, at: u32, from: Lifecycle, how: How) -> End {
+        let node = self.model.node(at);
+        let start = from == Lifecycle::Starting;
+        let clean = how == How::Clean || how == How::Declined;
+        if from != Lifecycle::Stopping {
+            return End { start, clean, how };
+        }
+        match node.life.stop {
+            Stop::Unhealthy => End { start: false, clean: false, how: How::Abnormal },
+            Stop::TimedOut => End { start: true, clean: false, how: How::Abnormal },
+            // Giving up is of the clean class, though no clean end (R46, D9).
+            Stop::Itself(Itself::GaveUp) => {
+                let start = node.life.row.readiness != Readiness::Ready;
+                End { start, clean: !start, how: How::Abnormal }
+            }
+            Stop::Itself(Itself::Unwind) => End { start: true, clean: false, how: How::Abnormal },
+            Stop::Itself(_) | Stop::Planned => End { start: false, clean, how },
+        }
+    }
+
+    fn verdict(&self, at: u32, from: Lifecycle, end: End) -> Verdict {
+        let node = self.model.node(at);
+        if at == 0 || from == Lifecycle::Unresponsive {
+            return Verdict::Planned;
+        }
+        if from == Lifecycle::Stopping && (node.life.stop == Stop::Planned || self.was_redirected(at)) {
+            return Verdict::Planned;
+        }
+        let exited = matches!(from, Lifecycle::Starting);
+        if exited && end.how == How::Declined {
+            return Verdict::Declined;
+        }
+        // A job that ends well before it reports ready has done its work (D19).
+        if exited && end.clean && node.policy.keeps_row {
+            return Verdict::Rest;
+        }
+        if self.model.is_closing(node.parent) || self.group_takes(at) || self.is_hard() {
+            return Verdict::Overtaken;
+        }
+        if end.start {
+            return self.verdict_of_start(at);
+        }
+        match node.policy.restart {
+            RestartType::Permanent => Verdict::Restart,
+            RestartType::Transient if !end.clean => Verdict::Restart,
+            RestartType::Transient | RestartType::Temporary => Verdict::Rest,
+        }
+    }
+
+    fn verdict_of_start(&self, at: u32) -> Verdict {
+        let node = self.model.node(at);
+        let sup = self.model.above(at);
+        match node.life.trial {
+            Trial::Added => return Verdict::NotKept,
+            Trial::Again => return Verdict::Failed,
+            Trial::No => {}
+        }
+        let first = sup.initial && node.life.started_in != sup.incarnation && node.in_spec;
+        if first && sup.policy().on_start_failure == OnStartFailure::Unwind {
+            return Verdict::Failed;
+        }
+        match node.policy.restart {
+            RestartType::Temporary => Verdict::Rest,
+            RestartType::Permanent | RestartType::Transient => Verdict::Restart,
+        }
+    }
+
+    /// Whether something else was wanted of a stopping child since it was asked to stop.
+    fn was_redirected(&self, at: u32) -> bool {
+        let node = self.model.node(at);
+        node.life.reordered
+            || node.concerned.is_some()
+            || self.model.is_closing(node.parent)
+            || self.group_takes(at)
+            || self.is_hard()
+    }
+
+    fn i07_compare(&self, at: u32, event: &Event, end: End, verdict: Verdict) -> Check {
+        let node = self.model.node(at);
+        let to = event.row.lifecycle;
+        let failure = match end.how {
+            _ if end.start => EventKind::ChildStartFailed,
+            How::Panicked => EventKind::ChildPanicked,
+            _ => EventKind::ChildFailed,
+        };
+        let well = end.clean && end.how != How::Abnormal && (!end.start || node.policy.keeps_row);
+        let told = if well { EventKind::ChildCompleted } else { failure };
+        let kept_below = to == Lifecycle::Unresponsive && node.sup != NONE;
+        let rests = if node.leaves_no_trace() || self.model.above(at).policy().dynamic.is_some() {
+            Lifecycle::Removed
+        } else if well {
+            Lifecycle::Completed
+        } else {
+            Lifecycle::Failed
+        };
+        let right = match verdict {
+            Verdict::Restart => event.kind == failure && restarts(event),
+            Verdict::Rest => kept_below || event.kind == told && to == rests && event.next == Next::Nothing,
+            Verdict::Overtaken => kept_below || event.kind == told && uncharged(event),
+            Verdict::NotKept => {
+                kept_below || event.kind == EventKind::ChildStartFailed && to == Lifecycle::Removed
+            }
+            Verdict::Failed => event.kind == EventKind::ChildStartFailed && to == Lifecycle::Failed,
+            Verdict::Declined => event.kind == EventKind::ChildDeclined,
+            Verdict::Planned => to != Lifecycle::Backoff && !restarts(event),
+        };
+        if right {
+            return Ok(());
+        }
+        let text = format!(
+            "{} ({:?}) ended ({:?}{}) and this should follow: {verdict:?} ({:?} was asked for, {:?}); but {} makes it {to}, next {:?}",
+            node.path,
+            node.policy.restart,
+            end.how,
+            if end.start { ", before it was started" } else { "" },
+            node.life.order,
+            node.concerned,
+            event.kind,
+            event.next
+        );
+        must!(self, end.how != How::Panicked, Panics, "{text}");
+        must!(self, false, Decisions, "{text}");
+        Ok(())
+    }
+
+    /// 7. An end that was reported has a consequence.
+    pub(super) fn i07_every_end_counts(&self) -> Check {
+        if let Some(ended) = self.turn.ended {
+            let path = &self.model.node(ended.node).path;
+            must!(self, false, Decisions, "the run of {path} ended, and nothing follows");
+        }
+        Ok(())
+    }
+}
+
+/// Whether an event tells of a failure that was charged, or would have been one too many.
+fn restarts(event: &Event) -> bool {
+    let failed =
+        matches!(event.kind, EventKind::ChildFailed | EventKind::ChildPanicked | EventKind::ChildStartFailed);
+    let again = matches!(event.next, Next::StartNow | Next::StartAt(_) | Next::WithGroup(_));
+    let exhausted = matches!(event.next, Next::Operator | Next::Escalate);
+    match event.row.lifecycle {
+        Lifecycle::Backoff | Lifecycle::Starting => failed && again,
+        Lifecycle::Quarantined | Lifecycle::Failed => failed && exhausted,
+        _ => false,
+    }
+}
+
+fn uncharged(event: &Event) -> bool {
+    !restarts(event)
+        && !matches!(event.row.lifecycle, Lifecycle::Backoff | Lifecycle::Starting | Lifecycle::Quarantined)
+}
