@@ -4,6 +4,7 @@
 //! ```sh
 //! cargo run -p supervisor-testkit --example test_a_tree
 //! ```
+#![allow(clippy::print_stdout, reason = "an example talks to whoever runs it")]
 
 use supervisor_testkit::{Run, Script, TestTree, lint, secs, simulate};
 use tokio_supervisor::{ChildSpec, RestartType, Strategy, SupervisorSpec};
