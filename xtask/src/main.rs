@@ -10,15 +10,18 @@
 )]
 
 mod arrows;
+mod caught;
 mod ci;
 mod deny;
 mod examples;
+mod faults;
 mod fuzz;
 mod generated;
 mod lint;
 mod manifests;
 mod metadata;
 mod msrv;
+mod planted;
 mod rules;
 mod scan;
 mod shell;
@@ -64,8 +67,8 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "rules",
-        arguments: "[--check]",
-        teaches: "each rule of supervision with its tests; fails on a rule without one",
+        arguments: "[--planted] [--check]",
+        teaches: "each rule of supervision with its tests and the planted faults they catch; fails on a gap",
         run: rules::rules,
     },
     Verb {

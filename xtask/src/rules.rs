@@ -1,14 +1,18 @@
 //! `cargo xtask rules`: the index from each rule of supervision to the tests that prove it.
 //!
-//! The rules are listed in `xtask/rules.toml`. A test proves a rule by carrying its number in its name.
+//! The rules are listed in `xtask/rules.toml`. A test proves a rule by carrying its number in its name, and by failing
+//! when a fault is planted that breaks the rule: `--planted` tries each fault of the catalogue on the tests of each
+//! rule that it breaks and notes in `xtask/caught.toml` who caught it; `--planted --check` tries the noted ones again.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use serde::Deserialize;
 
+use crate::caught::Caught;
+use crate::faults::{self, Faults};
 use crate::scan::{self, RuleId, Test};
-use crate::{Outcome, shell, source};
+use crate::{Outcome, planted, shell, source};
 
 /// One line of `rules.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +35,8 @@ struct Found {
 struct Index {
     rules: BTreeMap<RuleId, Rule>,
     tests: BTreeMap<RuleId, Vec<Found>>,
+    faults: Faults,
+    caught: Caught,
 }
 
 /// What the index knows about one rule.
@@ -42,22 +48,52 @@ enum Proof {
     Missing,
 }
 
+/// What was asked for on the command line.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Asked {
+    planted: bool,
+    check: bool,
+}
+
+impl Asked {
+    fn parse(arguments: &[String]) -> Result<Self, String> {
+        let mut asked = Self::default();
+        for argument in arguments {
+            match argument.as_str() {
+                "--planted" => asked.planted = true,
+                "--check" => asked.check = true,
+                other => {
+                    return Err(format!(
+                        "`cargo xtask rules` takes `--planted` and `--check`, but was given `{other}`"
+                    ));
+                }
+            }
+        }
+        Ok(asked)
+    }
+}
+
 /// The verb `rules`. With `--check` only what is wrong is printed.
 pub(crate) fn rules(arguments: &[String]) -> Outcome {
-    let check = crate::check_flag("rules", arguments)?;
+    let asked = Asked::parse(arguments)?;
     let text = fs::read_to_string(shell::root().join("xtask/rules.toml"))
         .map_err(|error| format!("xtask/rules.toml cannot be read: {error}"))?;
     let found = source::all()?.into_iter().flat_map(|source| {
         let file = source.path;
         scan::tests(&source.tokens).into_iter().map(move |test| Found { file: file.clone(), test })
     });
-    let index = Index::new(parse(&text)?, found);
-    if !check {
+    let (faults, caught) = (faults::load()?, Caught::load()?);
+    let caught = if asked.planted && !asked.check { planted::catch_all(&faults, &caught)? } else { caught };
+    let index = Index::new(parse(&text)?, found, faults, caught);
+    if !asked.check {
         print!("{}", index.listing());
     }
     println!("{}", index.totals());
     let problems = index.problems();
-    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+    if !problems.is_empty() {
+        return Err(problems.join("\n"));
+    }
+    if asked.planted && asked.check { planted::check(&index.caught) } else { Ok(()) }
 }
 
 /// Reads `rules.toml`. The numbers of each letter must be without a gap, or a rule could be lost in silence.
@@ -95,7 +131,12 @@ fn parse(text: &str) -> Result<BTreeMap<RuleId, Rule>, String> {
 }
 
 impl Index {
-    fn new(rules: BTreeMap<RuleId, Rule>, found: impl Iterator<Item = Found>) -> Self {
+    fn new(
+        rules: BTreeMap<RuleId, Rule>,
+        found: impl Iterator<Item = Found>,
+        faults: Faults,
+        caught: Caught,
+    ) -> Self {
         let mut tests: BTreeMap<RuleId, Vec<Found>> = BTreeMap::new();
         for Found { file, test } in found {
             for id in test.rules() {
@@ -103,12 +144,17 @@ impl Index {
                 tests.entry(id).or_default().push(Found { file: file.clone(), test });
             }
         }
-        Self { rules, tests }
+        Self { rules, tests, faults, caught }
     }
 
     /// Whether a test that really runs carries the number.
     fn has_test(&self, id: RuleId) -> bool {
         self.tests.get(&id).is_some_and(|tests| tests.iter().any(|found| !found.test.ignored))
+    }
+
+    /// Whether one of its tests is known to fail when the rule is broken.
+    fn catches(&self, id: RuleId) -> bool {
+        self.caught.of(id).next().is_some()
     }
 
     fn proof(&self, id: RuleId, rule: &Rule) -> Proof {
@@ -132,7 +178,14 @@ impl Index {
                 let ignored = if found.test.ignored { " (ignored: proves nothing)" } else { "" };
                 text += &format!("      {}:{} {}{ignored}\n", found.file, found.test.line, found.test.name);
             }
+            for (fault, catch) in self.caught.of(*id) {
+                let wrong = self.faults.get(fault).map_or("", |fault| &fault.wrong);
+                let hangs = if catch.hangs { ", which then hangs" } else { "" };
+                text += &format!("      fault {fault}: {wrong}\n");
+                text += &format!("        caught by {}{hangs}\n", catch.by.function());
+            }
             match self.proof(*id, rule) {
+                Proof::Tests if !self.catches(*id) => text += "      NO FAULT\n",
                 Proof::Tests => {}
                 Proof::Supports(other) => text += &format!("      proved by the tests of {other}\n"),
                 Proof::DoesNotApply => {
@@ -148,12 +201,15 @@ impl Index {
         let proofs: Vec<_> = self.rules.iter().map(|(id, rule)| self.proof(*id, rule)).collect();
         let count = |wanted: fn(&Proof) -> bool| proofs.iter().filter(|proof| wanted(proof)).count();
         format!(
-            "rules: {} in all; {} with tests, {} proved by the tests of a decision, {} do not apply, {} without a test",
+            "rules: {} in all; {} with tests, {} proved by the tests of a decision, {} do not apply, {} without a test; \
+             faults: {} in all, {} rules with one that is caught",
             proofs.len(),
             count(|proof| *proof == Proof::Tests),
             count(|proof| matches!(proof, Proof::Supports(_))),
             count(|proof| *proof == Proof::DoesNotApply),
             count(|proof| *proof == Proof::Missing),
+            self.faults.len(),
+            self.rules.keys().filter(|id| self.catches(**id)).count(),
         )
     }
 
@@ -165,13 +221,27 @@ impl Index {
         let unknown = unknown.map(|(id, Found { file, test })| {
             format!("{file}:{}: `{}` names {id}, which is not in xtask/rules.toml", test.line, test.name)
         });
-        missing.chain(unknown).collect()
+        let blind = self.rules.iter().filter(|(id, rule)| self.proof(**id, rule) == Proof::Tests);
+        let blind = blind.filter(|(id, _)| !self.catches(**id));
+        let blind = blind.map(|(id, rule)| {
+            format!(
+                "{id} has no planted fault that its tests catch, so it counts as untested: {}; plant one in {}",
+                rule.title,
+                faults::CATALOGUE
+            )
+        });
+        let runs = |id, name: &str| {
+            let mut tests = self.tests.get(&id).into_iter().flatten();
+            tests.any(|found| found.test.name == name && !found.test.ignored)
+        };
+        missing.chain(unknown).chain(blind).chain(self.caught.problems(&self.faults, runs)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::faults::Fault;
 
     const RULES: &str = r#"
         R1 = { title = "in order" }
@@ -180,10 +250,20 @@ mod tests {
         D1 = { title = "ours" }
     "#;
 
+    /// An index in which every test catches a fault named after its rule.
     fn index(rules: &str, tests: &str) -> Index {
         let tests = scan::tests(&source::tokens(tests).unwrap());
+        let (mut faults, mut caught) = (Faults::new(), Caught::default());
+        for test in &tests {
+            for rule in test.rules() {
+                let name = format!("fault_of_{rule}");
+                let by = format!("supervisor-core lib tests::{}", test.name).parse().unwrap();
+                caught.add(rule, &name, by);
+                faults.insert(name, Fault { wrong: "It is wrong.".into(), breaks: vec![rule] });
+            }
+        }
         let found = tests.into_iter().map(|test| Found { file: "a.rs".into(), test });
-        Index::new(parse(rules).unwrap(), found)
+        Index::new(parse(rules).unwrap(), found, faults, caught)
     }
 
     const ALL: &str = "#[test] fn r1_a() {} #[test] fn d1_b() {}";
@@ -192,7 +272,8 @@ mod tests {
     fn an_index_with_every_test_has_no_problem() {
         let index = index(RULES, ALL);
         assert_eq!(index.problems(), Vec::<String>::new());
-        let expected = "rules: 4 in all; 2 with tests, 1 proved by the tests of a decision, 1 do not apply, 0 without a test";
+        let expected = "rules: 4 in all; 2 with tests, 1 proved by the tests of a decision, 1 do not apply, 0 without a test; \
+             faults: 2 in all, 2 rules with one that is caught";
         assert_eq!(index.totals(), expected);
     }
 
@@ -205,7 +286,30 @@ mod tests {
     #[test]
     fn an_ignored_test_is_not_enough() {
         let problems = index(RULES, "#[test] #[ignore] fn r1_a() {} #[test] fn d1_b() {}").problems();
-        assert_eq!(problems, ["R1 has no test that runs: in order"]);
+        assert_eq!(problems[0], "R1 has no test that runs: in order");
+        assert!(problems[1].contains("R1: there is no test `r1_a` of this rule"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_rule_whose_tests_catch_no_fault_is_a_problem_and_is_shown_as_one() {
+        let mut index = index(RULES, ALL);
+        index.caught.0.remove(&RuleId::D(1));
+        index.faults.remove("fault_of_D1");
+        let problems = index.problems();
+        assert!(problems[0].starts_with("D1 has no planted fault that its tests catch"), "{problems:?}");
+        assert_eq!(problems.len(), 1);
+        assert!(index.listing().ends_with("a.rs:1 d1_b\n      NO FAULT\n"), "{}", index.listing());
+    }
+
+    #[test]
+    fn a_fault_that_nobody_catches_is_a_problem() {
+        let mut index = index(RULES, ALL);
+        index.faults.insert("other".into(), Fault { wrong: String::new(), breaks: vec![RuleId::R(1)] });
+        let problems = index.problems();
+        assert!(
+            problems[0].starts_with("no test of R1 is known to fail under the fault `other`"),
+            "{problems:?}"
+        );
     }
 
     #[test]
@@ -223,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn the_listing_shows_tests_reasons_and_gaps() {
+    fn the_listing_shows_tests_faults_reasons_and_gaps() {
         let text = index(RULES, "#[test] fn d1_b() {}").listing();
         let lines: Vec<_> = text.lines().map(str::trim).collect();
         let expected = [
@@ -235,8 +339,19 @@ mod tests {
             "proved by the tests of D1",
             "D1    ours",
             "a.rs:1 d1_b",
+            "fault fault_of_D1: It is wrong.",
+            "caught by d1_b",
         ];
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn only_the_two_flags_are_taken() {
+        let parse =
+            |words: &[&str]| Asked::parse(&words.iter().map(|word| word.to_string()).collect::<Vec<_>>());
+        assert_eq!(parse(&[]), Ok(Asked::default()));
+        assert_eq!(parse(&["--check", "--planted"]), Ok(Asked { planted: true, check: true }));
+        assert!(parse(&["--plantd"]).unwrap_err().contains("--plantd"));
     }
 
     #[test]

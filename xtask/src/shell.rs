@@ -43,13 +43,13 @@ pub(crate) fn spoken(command: &Command) -> String {
 pub(crate) fn run(mut command: Command) -> Outcome {
     println!("$ {}", spoken(&command));
     let status = command.status().map_err(|error| cannot_start(&command, &error))?;
-    success(&command, status)
+    success(&spoken(&command), status)
 }
 
 /// Runs a command and returns what it printed on its standard output.
 pub(crate) fn output(mut command: Command) -> Result<String, String> {
     let done = command.stderr(Stdio::inherit()).output().map_err(|error| cannot_start(&command, &error))?;
-    success(&command, done.status)?;
+    success(&spoken(&command), done.status)?;
     String::from_utf8(done.stdout)
         .map_err(|_| format!("`{}` printed something that is not UTF-8", spoken(&command)))
 }
@@ -63,7 +63,36 @@ pub(crate) fn run_within(command: Command, limit: Duration) -> Outcome {
     end_within(command, limit, !io::stdin().is_terminal())
 }
 
-fn end_within(mut command: Command, limit: Duration, own_group: bool) -> Outcome {
+fn end_within(command: Command, limit: Duration, own_group: bool) -> Outcome {
+    let spoken = spoken(&command);
+    match wait_within(command, limit, own_group)? {
+        Some(status) => success(&spoken, status),
+        None => Err(format!("`{spoken}` was still running after {} s and was killed", limit.as_secs())),
+    }
+}
+
+/// How a command ended that was not to be watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// With success.
+    Well,
+    /// With another code, or by a signal.
+    Badly,
+    /// It was still running at the limit, and was killed with everything it started.
+    TooLate,
+}
+
+/// Runs a command without a word, and kills it, and everything it started, when `limit` has passed.
+pub(crate) fn end_quietly(command: Command, limit: Duration) -> Result<Ended, String> {
+    Ok(match wait_within(command, limit, true)? {
+        Some(status) if status.success() => Ended::Well,
+        Some(_) => Ended::Badly,
+        None => Ended::TooLate,
+    })
+}
+
+/// The end of a command; none when it had to be killed at the limit.
+fn wait_within(mut command: Command, limit: Duration, own_group: bool) -> Result<Option<ExitStatus>, String> {
     if own_group {
         command.process_group(0);
     }
@@ -71,39 +100,32 @@ fn end_within(mut command: Command, limit: Duration, own_group: bool) -> Outcome
     let pid = Pid::from_child(&child);
     let (tell, ended) = mpsc::channel();
     let waiter = thread::spawn(move || tell.send(child.wait()));
-    let status = match ended.recv_timeout(limit) {
+    match ended.recv_timeout(limit) {
         Ok(status) => {
-            status.map_err(|error| format!("`{}` cannot be waited for: {error}", spoken(&command)))?
+            let status =
+                status.map_err(|error| format!("`{}` cannot be waited for: {error}", spoken(&command)));
+            Ok(Some(status?))
         }
-        Err(RecvTimeoutError::Disconnected) => {
-            return Err(format!("the end of `{}` was lost", spoken(&command)));
-        }
+        Err(RecvTimeoutError::Disconnected) => Err(format!("the end of `{}` was lost", spoken(&command))),
         Err(RecvTimeoutError::Timeout) => {
             let kill = if own_group { kill_process_group } else { kill_process };
             kill(pid, Signal::KILL)
                 .map_err(|error| format!("`{}` cannot be killed: {error}", spoken(&command)))?;
             let _ = waiter.join();
-            return Err(format!(
-                "`{}` was still running after {} s and was killed",
-                spoken(&command),
-                limit.as_secs()
-            ));
+            Ok(None)
         }
-    };
-    success(&command, status)
+    }
 }
 
 fn cannot_start(command: &Command, error: &io::Error) -> String {
     format!("`{}` cannot be started: {error}", spoken(command))
 }
 
-fn success(command: &Command, status: ExitStatus) -> Outcome {
+fn success(spoken: &str, status: ExitStatus) -> Outcome {
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(()),
-        (Some(code), _) => Err(format!("`{}` ended with exit code {code}", spoken(command))),
-        (None, signal) => {
-            Err(format!("`{}` was ended by signal {}", spoken(command), signal.unwrap_or_default()))
-        }
+        (Some(code), _) => Err(format!("`{spoken}` ended with exit code {code}")),
+        (None, signal) => Err(format!("`{spoken}` was ended by signal {}", signal.unwrap_or_default())),
     }
 }
 
@@ -163,6 +185,14 @@ mod tests {
             run_within(sh("exit 1"), Duration::from_secs(60)),
             Err("`sh -c exit 1` ended with exit code 1".into())
         );
+    }
+
+    #[test]
+    fn a_quiet_command_tells_how_it_ended() {
+        assert_eq!(end_quietly(sh("true"), Duration::from_secs(60)), Ok(Ended::Well));
+        assert_eq!(end_quietly(sh("exit 101"), Duration::from_secs(60)), Ok(Ended::Badly));
+        assert_eq!(end_quietly(sh("kill -9 $$"), Duration::from_secs(60)), Ok(Ended::Badly));
+        assert_eq!(end_quietly(sh("sleep 600"), Duration::from_millis(50)), Ok(Ended::TooLate));
     }
 
     #[test]
