@@ -41,7 +41,7 @@ struct Binary {
     folder: PathBuf,
 }
 
-/// A line of `cargo test --message-format json`.
+/// A line of `cargo test --message-format json-render-diagnostics`.
 #[derive(Debug, Deserialize)]
 struct Message {
     package_id: Option<String>,
@@ -59,7 +59,13 @@ impl Tests {
     /// Builds the tests with every fault in place, and asks each binary what it has.
     pub(crate) fn build() -> Result<Self, String> {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        let mut cargo = shell::cargo(["test", "--no-run", "--all-features", "--message-format", "json"]);
+        let mut cargo = shell::cargo([
+            "test",
+            "--no-run",
+            "--all-features",
+            "--message-format",
+            "json-render-diagnostics",
+        ]);
         cargo.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
         cargo.env("RUSTFLAGS", "--cfg planted").env("CARGO_TARGET_DIR", target.join("planted"));
         println!("$ RUSTFLAGS=\"--cfg planted\" {}", shell::spoken(&cargo));

@@ -141,6 +141,19 @@ fn d8_after_grace_and_abort_wait_the_child_is_unresponsive_and_a_restart_waits_f
 }
 
 #[test]
+fn d8_the_late_restart_of_one_that_did_not_start_and_did_not_die_is_not_charged() {
+    let x = immortal("x").explicit().within(secs(1)).run(1, Run::never_ready().immortal());
+    let mut bench = Bench::launch(one_for_one([perm("y").steps(ms(0), ms(0)), x]).budget(1, secs(600)));
+    bench.pass(secs(3));
+    assert_eq!(bench.state("x"), Lifecycle::Unresponsive);
+    bench.end("x", Exit::Aborted);
+    assert_eq!((bench.generation("x"), bench.row("x").restart_count), (2, 1));
+    bench.crash("y");
+    assert_eq!(bench.ended(), None, "the budget has one restart left for this");
+    assert_eq!(bench.generation("y"), 2);
+}
+
+#[test]
 fn d8_abort_wait_can_be_set() {
     let mut bench = Bench::launch(one_for_one([immortal("x").abort_wait(ms(10))]));
     bench.pause("x");

@@ -142,6 +142,15 @@ fn d11_d18_a_job_satisfies_its_dependants_only_by_a_clean_exit() {
 }
 
 #[test]
+fn d11_a_job_that_failed_does_not_satisfy_who_comes_to_depend_on_it_later() {
+    let mut bench = Bench::launch(one_for_one([job("migrate"), quick("log")]));
+    bench.crash("migrate");
+    let added = bench.add("/", quick("api").after(["migrate"]));
+    bench.ok(added);
+    assert_eq!([bench.state("migrate"), bench.state("api")], [Lifecycle::Failed, Lifecycle::Waiting]);
+}
+
+#[test]
 fn d11_restart_dependants_stops_them_in_order_and_starts_them_after_it_uncharged() {
     let tree = one_for_one([
         quick("db").restart_dependants(),

@@ -1,8 +1,9 @@
 //! Dynamic supervisors: rules R85-R89, and D23.
 
+use supervisor_api::command::OtpVerb;
 use supervisor_api::policy::{RestartType, Strategy};
 use supervisor_api::{EventKind, Exit, Lifecycle, SupervisorError};
-use supervisor_core::{Reply, SupervisorSettings, resolve};
+use supervisor_core::{Address, Command, Reply, SupervisorSettings, resolve};
 use supervisor_testkit::*;
 
 fn launch(max: u32) -> Bench {
@@ -52,12 +53,17 @@ fn r85_a_crash_never_frees_a_place() {
 #[test]
 fn r86_every_run_of_a_child_is_built_from_the_body_it_was_added_with() {
     let mut bench = launch(9);
-    let ticket = bench.start_child("d", perm("a"));
+    bench.start_child("d", perm("other"));
+    let ticket =
+        bench.start_child("d", perm("a").always(Run::healthy().stops_with(Exit::failed("as a does"))));
     let Reply::Added { key, .. } = *bench.ok(ticket) else { panic!("added") };
     for generation in 2..5 {
         bench.crash("d/a");
         assert_eq!((bench.key("d/a"), bench.generation("d/a")), (key, generation));
     }
+    bench.take();
+    bench.ask(Command::Otp(OtpVerb::Terminate, Address::Key(key)));
+    assert_eq!(bench.take(), ["stop d/a", "down d/a: failed: as a does"], "the last run is one of a");
 }
 
 #[test]
@@ -82,10 +88,7 @@ fn r88_a_child_in_retry_can_be_terminated() {
     let key = bench.key("d/a");
     bench.crash("d/a");
     assert_eq!(bench.state("d/a"), Lifecycle::Backoff);
-    let ticket = bench.ask(supervisor_core::Command::Otp(
-        supervisor_api::command::OtpVerb::Terminate,
-        supervisor_core::Address::Key(key),
-    ));
+    let ticket = bench.ask(Command::Otp(OtpVerb::Terminate, Address::Key(key)));
     bench.ok(ticket);
     assert_eq!(bench.find("d/a"), None);
     bench.take();

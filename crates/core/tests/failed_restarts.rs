@@ -176,7 +176,7 @@ fn r35_between_attempts_the_failing_child_backs_off_and_those_after_it_are_stopp
 }
 
 #[test]
-fn r36_terminate_cancels_the_retry_and_keeps_the_spec() {
+fn r36_r37_terminate_cancels_the_retry_and_keeps_the_spec() {
     let tree = one_for_one([flaky("a", 1).steps(ms(100), secs(1)), perm("b")]);
     let mut bench = Bench::launch(otp(tree.budget(9, secs(5))));
     bench.crash("a");

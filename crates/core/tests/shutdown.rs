@@ -393,7 +393,7 @@ fn r112_d22_an_error_while_stopping_does_not_halt_the_rest_and_all_are_told() {
 }
 
 #[test]
-fn r97_r113_d8_shutdown_names_who_did_not_stop_and_goes_on_without_it() {
+fn r57_r97_r113_d8_shutdown_names_who_did_not_stop_and_goes_on_without_it() {
     let stuck = perm("stuck").grace(secs(2)).always(Run::healthy().immortal());
     let mut bench = Bench::launch(otp(one_for_one([perm("a"), sup("s", one_for_one([stuck]))])));
     bench.take();

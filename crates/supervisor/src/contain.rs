@@ -31,7 +31,7 @@ pub(crate) fn install_hook() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if IN_CHILD.get() {
+            if IN_CHILD.get() && !supervisor_core::fault!(panic_loses_its_place) {
                 let location = info.location().map(ToString::to_string);
                 // A panic while the cell is borrowed would end the process; losing a location does not.
                 LOCATION.with(|cell| {

@@ -73,7 +73,7 @@ impl Machine {
         }
         self.wait(index, Goal::Added, Lifecycle::Declared, false);
         // A plan that is under way ends at the end of the order, where the new child stands (R15).
-        if !self.plan_reaches_end(sup) {
+        if !self.plan_reaches_end(sup) || fault!(addition_overtakes) {
             self.try_start(index, Cause::Operator);
         }
     }
@@ -94,6 +94,9 @@ impl Machine {
         if let Some(index) = self.find_index(above.child(&child.id).as_str()) {
             let path = self.node(index).path.clone();
             return Err(match self.node(index).life {
+                Life::Backoff { .. } if fault!(retry_counts_as_running) => {
+                    SupervisorError::AlreadyStarted { path }
+                }
                 Life::Starting | Life::Running | Life::Stopping { .. } | Life::Unresponsive { .. } => {
                     SupervisorError::AlreadyStarted { path }
                 }

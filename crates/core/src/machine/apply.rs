@@ -115,6 +115,9 @@ impl Machine {
         self.put_in_order(sup, order);
         counts.removed += removed.len() as u32;
         self.carry_out_changes(sup, removed, restarted);
+        if fault!(apply_fires) {
+            self.significant_ended(sup, self.sup(sup).first);
+        }
     }
 
     /// Declared children that the new spec does not name, the last first.
@@ -356,6 +359,9 @@ impl Machine {
 
     /// Has children that were never started started in order, after what is under way.
     pub(super) fn start_declared(&mut self, sup: u32) {
+        if fault!(apply_starts_nothing) {
+            return;
+        }
         let record = self.sup_mut(sup);
         match record.flow {
             Flow::Steady => record.flow = Flow::Up { cursor: record.first, begun: false, wave: Wave::Added },

@@ -11,6 +11,9 @@ pub(crate) fn delay(backoff: &Backoff, attempt: u32, dice: u64) -> u64 {
         return 0;
     }
     let doublings = if fault!(backoff_never_grows) { 0 } else { attempt.saturating_sub(2).min(63) };
+    if fault!(retry_takes_time) && backoff.initial.is_zero() {
+        return 1_000_000;
+    }
     let initial = nanos(backoff.initial);
     let grown =
         initial.checked_shl(doublings).filter(|grown| grown >> doublings == initial).unwrap_or(u64::MAX);

@@ -269,6 +269,7 @@ impl Machine {
         let index = match self.resolve_address(address) {
             Ok(index) => index,
             Err(error @ SupervisorError::AmbiguousChild { .. }) => return Err(error),
+            Err(error) if fault!(no_supervisor_is_not_found) => return Err(error),
             Err(_) => return Err(none()),
         };
         let sup = self.node(index).supervisor;

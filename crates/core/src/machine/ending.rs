@@ -48,8 +48,8 @@ impl Machine {
     pub(super) fn significant_ended(&mut self, sup: u32, child: u32) {
         let record = self.sup(sup);
         let fires = match record.context.policy.auto_shutdown {
-            AutoShutdown::AnySignificant => true,
-            AutoShutdown::AllSignificant => record.significant == 0,
+            AutoShutdown::AnySignificant => !fault!(significance_never_fires),
+            AutoShutdown::AllSignificant => record.significant == 0 || fault!(first_of_all_fires),
             AutoShutdown::Never | AutoShutdown::AllDone => false,
         };
         if !fires {
@@ -91,7 +91,11 @@ impl Machine {
             return;
         }
         if ticket != 0 && !(fault!(second_shutdown_is_unanswered) && self.sup(0).is_ending()) {
-            self.shutdown_tickets.push(ticket);
+            if fault!(shutdown_is_answered_at_once) {
+                self.reply(ticket, Ok(Reply::Shutdown));
+            } else {
+                self.shutdown_tickets.push(ticket);
+            }
         }
         if self.sup(0).is_ending() {
             return;

@@ -17,7 +17,10 @@ impl Machine {
     pub(super) fn gone(&mut self, index: u32, exit: Exit) {
         match self.node(index).life {
             Life::Starting => {
-                if exit.is_clean() && self.node(index).policy.keeps_row {
+                let job = self.node(index).policy.keeps_row || fault!(clean_end_completes_a_start);
+                if fault!(panic_while_starting_is_a_crash) && matches!(exit, Exit::Panicked { .. }) {
+                    self.ended(index, exit);
+                } else if exit.is_clean() && job {
                     self.finish(index, EventKind::ChildCompleted, exit, Vec::new());
                 } else {
                     self.start_failed(index, Failure::start(exit));
@@ -38,6 +41,7 @@ impl Machine {
         let class = match exit {
             Exit::Killed { .. } if fault!(killed_counts_as_clean) => ExitClass::Clean,
             Exit::Panicked { .. } if fault!(panic_counts_as_clean) => ExitClass::Clean,
+            Exit::Aborted if fault!(cancelled_counts_as_clean) => ExitClass::Clean,
             _ => exit.class(),
         };
         self.decide(index, Failure::crash(exit), class);
@@ -81,7 +85,7 @@ impl Machine {
                 self.stop_dependants(index);
             }
         }
-        if significant {
+        if significant || fault!(anybody_fires) {
             self.significant_ended(sup, index);
         }
     }
@@ -137,16 +141,19 @@ impl Machine {
                 self.remove(index, news());
                 return;
             }
-            Trial::Again => {
+            Trial::Again if !fault!(failed_start_again_is_retried) => {
                 self.node_mut(index).flags.trial = Trial::No;
                 self.refuse_waits(index, &refusal);
                 self.shift(index, Life::Failed, news());
                 return;
             }
-            Trial::Added | Trial::No => {}
+            Trial::Added | Trial::Again | Trial::No => {}
         }
         let first = sup.initial && node.started_in != sup.incarnation && node.flags.declared;
-        if first && sup.context.policy.on_start_failure == OnStartFailure::Unwind {
+        if first
+            && !fault!(initial_start_is_retried)
+            && sup.context.policy.on_start_failure == OnStartFailure::Unwind
+        {
             let sup = node.parent;
             self.shift(index, Life::Failed, news());
             let ending = Ending::Unwind { child: index, path, exit: failure.exit.clone() };
@@ -236,11 +243,12 @@ impl Machine {
 
     /// Does what was planned for a child that is gone now. `expected`: a brutal kill ends as it should.
     fn carry_out(&mut self, index: u32, then: Then, exit: Exit, expected: bool) {
+        let exit = if fault!(every_stop_is_well) { Exit::Stopped } else { exit };
         let took = millis(self.node(index).took);
         let cause = self.cause_of(index, then);
         let permanent = self.node(index).policy.restart == RestartType::Permanent;
         let accepted = exit.is_clean() && !(permanent && matches!(exit, Exit::StoppedWith { .. }));
-        if !accepted && !expected {
+        if !accepted && !expected && !fault!(stop_error_is_not_told) {
             // A shutdown error (R58), whatever comes next.
             let news = News::new(EventKind::ChildStopError, cause).numbers(&[took]).exit(exit.clone());
             self.tell(index, news);
@@ -262,7 +270,10 @@ impl Machine {
             Then::Group if self.node(index).policy.keeps_row && !self.retries(index) => {
                 self.shift(index, Life::Failed, stopped);
             }
-            Then::Rest if self.leaves_no_trace(index) || self.is_dynamic(index) => {
+            Then::Rest
+                if (self.leaves_no_trace(index) && !fault!(terminated_temporary_stays))
+                    || self.is_dynamic(index) =>
+            {
                 self.remove(index, stopped)
             }
             Then::Pause | Then::Quarantine | Then::Remove => self.settle_idle(index, then),
@@ -345,7 +356,11 @@ impl Machine {
             Ending::Unwind { path, exit, .. } => {
                 let why = format!("failed to start child {path}: {exit}");
                 let chain = vec![format!("{path}: {exit}").into()];
-                Failure { exit: Exit::failed(why), chain, start: true }
+                Failure { exit: Exit::failed(why), chain, start: !fault!(unwound_supervisor_crashes) }
+            }
+            Ending::Significant { .. } if fault!(auto_shutdown_is_final) => {
+                self.finish(index, EventKind::ChildCompleted, Exit::Stopped, Vec::new());
+                return;
             }
             _ => Failure::crash(Exit::Stopped),
         };
@@ -353,6 +368,10 @@ impl Machine {
             self.start_failed(index, failure);
         } else if !self.report_overtaken(index, &failure.exit, false) {
             // Giving up is an end of the clean class (R46), though not a clean end (D9).
+            if fault!(escalation_is_free) && !failure.chain.is_empty() {
+                let above = self.node(index).parent;
+                self.sup_mut(above).charges.clear();
+            }
             let class = if fault!(escalation_is_a_crash) { ExitClass::Abnormal } else { ExitClass::Clean };
             self.decide(index, failure, class);
         }
@@ -395,6 +414,7 @@ fn node_is_done(node: &super::node::Node, clean: bool, retries: bool) -> bool {
 pub(super) fn failure_kind(exit: &Exit, start: bool) -> EventKind {
     match exit {
         _ if start => EventKind::ChildStartFailed,
+        _ if fault!(clean_end_is_not_reported) && exit.is_clean() => EventKind::ChildCompleted,
         Exit::Panicked { .. } => EventKind::ChildPanicked,
         _ => EventKind::ChildFailed,
     }

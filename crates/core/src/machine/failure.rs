@@ -64,7 +64,11 @@ impl Machine {
         let [used, max] = account.numbers();
         let news = News::new(failure.kind(), Cause::Exit)
             .numbers(&[ran_ms, used, max])
-            .exit(failure.exit.clone())
+            .exit(if fault!(every_failure_reads_alike) {
+                Exit::failed("failed")
+            } else {
+                failure.exit.clone()
+            })
             .chain(failure.chain.clone());
         match exhausted {
             None => self.restart(index, failure.start, account, news),
@@ -80,6 +84,8 @@ impl Machine {
         let policy = &node.policy;
         let shared_counts =
             policy.on_exhausted != OnExhausted::Quarantine || fault!(quarantine_charges_the_supervisor);
+        let shared_counts =
+            shared_counts && !(fault!(dynamic_children_are_free) && sup.context.policy.dynamic.is_some());
         let shared = sup.context.policy.budget;
         let streak = node.streak();
         let over = |limit: Option<u32>| limit.is_some_and(|limit| streak >= limit);
@@ -124,7 +130,10 @@ impl Machine {
         let delay =
             backoff::delay(&node.policy.backoff, attempt, backoff::dice(seed, index, node.generation));
         let due = self.now.saturating_add(delay);
-        let alone = self.sup(sup).context.policy.strategy == Strategy::OneForOne || fault!(siblings_stay_up);
+        let strategy = self.sup(sup).context.policy.strategy;
+        let alone = (strategy == Strategy::OneForOne && !fault!(one_for_one_takes_the_later))
+            || fault!(siblings_stay_up)
+            || (fault!(half_failed_group_goes_on) && start);
         let flags = &mut self.node_mut(index).flags;
         (flags.again, flags.grow) = (true, true);
         if alone && delay == 0 && !start {

@@ -55,7 +55,9 @@ impl Machine {
         }
         let node = self.node(cursor);
         let in_turn = self.sup(sup).context.policy.order == StartOrder::Declared;
-        if in_turn && matches!(node.life, Life::Starting | Life::Backoff { .. } | Life::Stopping { .. }) {
+        let passed_over = fault!(half_failed_group_goes_on) && matches!(node.life, Life::Backoff { .. });
+        let under_way = matches!(node.life, Life::Starting | Life::Backoff { .. } | Life::Stopping { .. });
+        if in_turn && under_way && !passed_over {
             return false;
         }
         let next = node.next;
@@ -86,6 +88,7 @@ impl Machine {
         let all = wave != Wave::Added;
         match self.node(index).life {
             Life::Declared => self.try_start(index, cause),
+            Life::Completed if fault!(group_forgets_the_finished) && again => {}
             Life::Stopped | Life::Completed | Life::Failed if all => {
                 self.node_mut(index).flags.again = again;
                 self.try_start(index, cause);
@@ -149,7 +152,7 @@ impl Machine {
         let record = self.sup(sup);
         if !record.initial
             || record.flow != Flow::Steady
-            || record.unsettled > 0
+            || (record.unsettled > 0 && !fault!(initial_start_is_over_early))
             || record.waking > 0
             || record.is_ending()
         {
@@ -196,6 +199,9 @@ impl Machine {
                 self.is_down(sup);
             }
             return pending == 0;
+        }
+        if fault!(shutdown_waits_for_the_retry) && matches!(self.node(cursor).life, Life::Backoff { .. }) {
+            return false;
         }
         let node = self.node(cursor);
         let before = if fault!(stops_forward) { node.next } else { node.prev };
@@ -302,6 +308,9 @@ impl Machine {
     pub(super) fn begin_group(&mut self, sup: u32, failed: u32) {
         let record = self.sup(sup);
         let mut from = match record.context.policy.strategy {
+            Strategy::OneForAll if fault!(round_goes_on_where_it_failed) && record.retry => {
+                self.node(failed).rank
+            }
             Strategy::OneForAll if !fault!(one_for_all_spares_the_earlier) => 0,
             Strategy::RestForOne if fault!(rest_for_one_takes_all) => 0,
             _ => self.node(failed).rank,
@@ -473,6 +482,9 @@ impl Machine {
         if fault!(escalation_leaves_an_orphan) && matches!(ending, Ending::GaveUp { .. }) {
             last = self.node(last).prev;
         }
+        if fault!(unwind_leaves_what_had_started) && matches!(ending, Ending::Unwind { .. }) {
+            last = NONE;
+        }
         if fault!(stops_forward) {
             last = self.sup(sup).first;
         }
@@ -492,7 +504,7 @@ impl Machine {
         match then {
             Then::Group => match self.sup(node.parent).flow {
                 Flow::Down { why: Down::Group { trigger }, .. } | Flow::Delay { trigger, .. } => {
-                    Cause::Group(trigger)
+                    Cause::Group(if fault!(group_names_nobody) { index } else { trigger })
                 }
                 _ => Cause::Supervisor(self.sup(node.parent).node),
             },

@@ -63,7 +63,7 @@ impl Tally {
         let critical = node.policy.criticality == Criticality::Critical;
         let counts = node.policy.criticality != Criticality::Optional && !is_well(node);
         let shown = matches!(state, Lifecycle::Quarantined | Lifecycle::Unresponsive);
-        step(&mut self.critical_down, critical && counts);
+        step(&mut self.critical_down, critical && counts && !fault!(critical_counts_as_standard));
         step(&mut self.degraded, !critical && (counts || shown));
         step(&mut self.withheld, critical && (unwell || state == Lifecycle::Unresponsive));
     }

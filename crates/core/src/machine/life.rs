@@ -101,7 +101,9 @@ impl Machine {
         let now = self.now;
         let node = self.node_mut(index);
         node.life = life;
-        node.due = NEVER;
+        if !(fault!(retry_is_never_void) && matches!(old, Life::Backoff { .. })) {
+            node.due = NEVER;
+        }
         match life {
             Life::Starting => {
                 (node.since, node.ran_since) = (now, now);
@@ -126,6 +128,9 @@ impl Machine {
     /// Tells an event about a child, with its row as it is now.
     pub(super) fn tell(&mut self, index: u32, news: News) {
         let node = self.node(index);
+        if fault!(nested_events_are_lost) && node.parent != 0 && node.parent != NONE {
+            return;
+        }
         let by_operator = self.command_behind(index, news.cause);
         let detail = if news.exit.is_some()
             || news.text.is_some()

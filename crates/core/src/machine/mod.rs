@@ -254,6 +254,14 @@ impl Machine {
     }
 
     fn dispatch(&mut self, ticket: Ticket, command: Command) -> Result<(), supervisor_api::SupervisorError> {
+        let stops = self.tally.in_state(supervisor_api::Lifecycle::Stopping) > 0;
+        if fault!(commands_are_refused_during_a_stop) && stops {
+            let message = "somebody is being stopped; ask again later".to_owned();
+            return Err(supervisor_api::SupervisorError::InvalidTransition { message });
+        }
+        if fault!(late_command_is_unanswered) && self.sup(0).is_ending() {
+            return Ok(());
+        }
         match command {
             Command::Control(verb, address) => self.control(ticket, verb, &address),
             Command::Otp(verb, address) => self.otp(ticket, verb, &address),
@@ -322,7 +330,9 @@ impl Machine {
 
     /// What a child in the tree is decided by.
     pub fn policy(&self, key: ChildKey) -> Option<&Arc<ChildPolicy>> {
-        self.lookup(key).map(|node| &node.policy)
+        let node =
+            self.lookup(key).filter(|node| node.life.is_live() || !fault!(stopped_children_have_no_spec));
+        node.map(|node| &node.policy)
     }
 
     /// What a supervisor in the tree is decided by; `None` when the child is none.
@@ -334,7 +344,9 @@ impl Machine {
     /// The children of a supervisor in effective order; none when it is no supervisor.
     pub fn children(&self, supervisor: ChildKey) -> impl Iterator<Item = ChildKey> + '_ {
         let sup = self.lookup(supervisor).map_or(NONE, |node| node.supervisor);
-        self.indices(sup).map(|index| self.node(index).key(index))
+        let most = if fault!(listing_ends_early) { 256 } else { usize::MAX };
+        let shown = |index: &u32| !fault!(listing_leaves_out_the_ended) || self.node(*index).life.is_live();
+        self.indices(sup).filter(shown).take(most).map(|index| self.node(index).key(index))
     }
 
     /// How many children a supervisor has (R73). A pass over them.
@@ -347,7 +359,8 @@ impl Machine {
         for index in self.indices(sup) {
             let node = self.node(index);
             counts.specs += 1;
-            counts.active += u32::from(node.life.is_live());
+            let retried = fault!(restarting_counts_as_active) && node.life.is_restarting();
+            counts.active += u32::from(node.life.is_live() || retried);
             counts.supervisors += u32::from(node.is_supervisor());
             counts.workers += u32::from(!node.is_supervisor());
         }

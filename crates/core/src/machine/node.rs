@@ -130,7 +130,7 @@ impl Life {
 
     /// Whether it counts as active for `all_significant` (R79).
     pub(crate) fn is_active(self) -> bool {
-        self.is_live() || self.is_restarting()
+        self.is_live() || (self.is_restarting() && !fault!(restarting_is_not_active))
     }
 
     /// Whether a stack has something left to do because of it (D20).

@@ -54,13 +54,13 @@ impl Machine {
     fn check_manner(&self, index: u32, verb: OtpVerb, address: &Address) -> Result<(), SupervisorError> {
         let by_key = matches!(address, Address::Key(_));
         match (self.is_dynamic(index), verb, by_key) {
-            (false, OtpVerb::Terminate, true) => {
+            (false, OtpVerb::Terminate, true) if !fault!(static_children_go_by_key) => {
                 Err(self.not_found("a key; children of a static supervisor are terminated by id"))
             }
             (true, OtpVerb::Terminate, false) => {
                 refuse("children of a dynamic supervisor are terminated by the key that start_child returned")
             }
-            (true, OtpVerb::StartAgain | OtpVerb::Delete, _) => {
+            (true, OtpVerb::StartAgain | OtpVerb::Delete, _) if !fault!(dynamic_children_are_deleted) => {
                 refuse("a dynamic supervisor keeps no specs, so there is nothing to start again or delete")
             }
             _ => Ok(()),
@@ -87,6 +87,9 @@ impl Machine {
                 self.wait(index, Goal::Rest, before, true);
                 self.ask_to_stop(index, Then::Rest, Cause::Operator);
             }
+            (Column::Restarting, _) if fault!(retry_outlives_terminate) => {
+                self.reply_idempotent(ticket, index, before);
+            }
             (Column::Restarting, _) | (Column::Stopped, Life::Waiting { .. }) => {
                 self.wait(index, Goal::Rest, before, false);
                 let news = News::new(EventKind::ChildStopped, Cause::Operator);
@@ -109,8 +112,10 @@ impl Machine {
         let (path, before) = (node.path.clone(), node.life.lifecycle());
         match column {
             Column::Running => return Err(SupervisorError::AlreadyStarted { path }),
-            Column::Restarting => return refuse(&format!("{path} is restarting; terminate it first")),
-            Column::Stopped => {}
+            Column::Restarting if !fault!(restarting_is_started_again) => {
+                return refuse(&format!("{path} is restarting; terminate it first"));
+            }
+            Column::Restarting | Column::Stopped => {}
         }
         if before.is_parked() {
             return refuse(&format!("{path} is {before}; resume it, or restart it as an operator"));

@@ -129,6 +129,14 @@ impl Machine {
 
     /// Gives the next run its number (D5). Says whether it is an automatic restart.
     fn begin_run(&mut self, index: u32) -> bool {
+        let node = self.node(index);
+        if fault!(restart_takes_another_body) && node.flags.again {
+            self.out.push(Effect::Changed {
+                key: node.key(index),
+                body: Some(0),
+                policy: node.policy.clone(),
+            });
+        }
         let node = self.node_mut(index);
         if !(fault!(generation_is_reused) && node.flags.again) {
             node.generation += 1;
@@ -177,10 +185,14 @@ impl Machine {
             self.gone(index, supervisor_api::Exit::Stopped);
             return;
         }
+        if fault!(declining_is_failing) {
+            self.gone(index, supervisor_api::Exit::failed(reason));
+            return;
+        }
         let news = News::new(EventKind::ChildDeclined, Cause::Report).text(reason);
         self.node_mut(index).flags.trial = Trial::No;
         let waits = self.take_waits(index);
-        if self.leaves_no_trace(index) || self.is_dynamic(index) {
+        if self.leaves_no_trace(index) || (self.is_dynamic(index) && !fault!(declined_dynamic_child_stays)) {
             self.remove(index, news);
         } else {
             self.shift(index, Life::Stopped, news);

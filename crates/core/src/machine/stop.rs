@@ -88,6 +88,7 @@ impl Machine {
         match node.policy.grace {
             Grace::Brutal => Grace::Brutal,
             _ if self.skip_graces => Grace::Timeout(std::time::Duration::ZERO),
+            Grace::Timeout(limit) if fault!(zero_grace_asks_nobody) && limit.is_zero() => Grace::Brutal,
             grace => grace,
         }
     }
@@ -103,8 +104,8 @@ impl Machine {
     }
 
     fn await_death(&mut self, index: u32) {
-        let due = self.now.saturating_add(self.node(index).policy.abort_wait);
-        self.set_due(index, due);
+        let wait = if fault!(death_is_not_awaited) { 0 } else { self.node(index).policy.abort_wait };
+        self.set_due(index, self.now.saturating_add(wait));
     }
 
     /// Kills everything below a supervisor whose grace is over, all at once (R62, R63).
@@ -132,7 +133,7 @@ impl Machine {
     /// Every grace that runs ends now, and no later one begins (D20).
     pub(super) fn skip_all_graces(&mut self) {
         // After the end there is no grace left to cut.
-        if self.ended || std::mem::replace(&mut self.skip_graces, true) {
+        if self.ended || fault!(graces_are_not_cut) || std::mem::replace(&mut self.skip_graces, true) {
             return;
         }
         self.tell(0, News::new(EventKind::ShutdownPhaseChanged, Cause::Shutdown));
@@ -155,6 +156,7 @@ impl Machine {
             }
             Life::Running => self.missed(index, None),
             Life::Backoff { .. } => self.try_start(index, Cause::Backoff),
+            Life::Stopped if fault!(retry_is_never_void) => self.try_start(index, Cause::Backoff),
             Life::Stopping { step: Step::Asked, .. } if node.is_supervisor() => self.kill_below(index),
             Life::Stopping { step: Step::Asked, .. } => self.kill(index, false),
             Life::Stopping { then, step } if fault!(taken_for_dead) && !node.is_supervisor() => {
@@ -166,7 +168,8 @@ impl Machine {
                 let took = self.now - node.since;
                 self.node_mut(index).took = took;
                 let waited = millis(took);
-                let news = News::new(EventKind::ChildUnresponsive, Cause::Deadline).numbers(&[waited]);
+                let news = News::new(EventKind::ChildUnresponsive, Cause::Deadline)
+                    .numbers(&[if fault!(waited_is_not_told) { 0 } else { waited }]);
                 let next = if then.is_commanded() { Next::Nothing } else { Next::WhenGone };
                 self.shift(index, Life::Unresponsive { then }, news.next(next));
             }
@@ -295,6 +298,9 @@ impl Machine {
 
     /// Sidecars stop with their primary (D15).
     pub(super) fn stop_sidecars(&mut self, primary: u32) {
+        if fault!(sidecar_outlives_its_primary) {
+            return;
+        }
         for sidecar in self.node(primary).sidecars().to_vec() {
             match self.node(sidecar).life {
                 Life::Starting | Life::Running => {
@@ -319,7 +325,8 @@ impl Machine {
     pub(super) fn hard_stop(&mut self) {
         for index in 0..self.nodes.len() as u32 {
             let node = self.node(index);
-            if node.life.is_live() && !node.life.is_killed() && !node.is_supervisor() {
+            let spared = fault!(hard_stop_spares_the_nested) && node.parent != 0;
+            if node.life.is_live() && !node.life.is_killed() && !node.is_supervisor() && !spared {
                 let key = node.key(index);
                 self.out.push(Effect::Kill { key });
             }

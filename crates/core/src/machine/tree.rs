@@ -112,10 +112,10 @@ impl Machine {
     }
 
     fn new_node(&mut self, path: SupervisorPath, policy: Arc<ChildPolicy>, parent: u32) -> u32 {
-        if self.free_nodes.len() > RESTING
+        if (self.free_nodes.len() > RESTING || fault!(place_is_used_again))
             && let Some(index) = self.free_nodes.pop_front()
         {
-            let epoch = self.node(index).epoch + 1;
+            let epoch = self.node(index).epoch + u32::from(!fault!(place_is_used_again));
             *self.node_mut(index) = Node::new(path, policy, parent, epoch);
             return index;
         }
@@ -137,7 +137,7 @@ impl Machine {
 
     /// Puts a child at the end of the order (R9).
     fn append(&mut self, sup: u32, index: u32) {
-        let last = self.sup(sup).last;
+        let last = if fault!(addition_stands_first) { NONE } else { self.sup(sup).last };
         self.insert_after(sup, index, last);
         let rank = self.sup(sup).next_rank;
         self.node_mut(index).rank = rank;
@@ -351,7 +351,9 @@ impl Machine {
             self.node_mut(index).supervisor = NONE;
         }
         let key = self.node(index).key(index);
-        self.out.push(Effect::Forget { key });
+        if !fault!(nothing_is_forgotten) {
+            self.out.push(Effect::Forget { key });
+        }
         self.free_nodes.push_back(index);
     }
 

@@ -85,7 +85,11 @@ pub(super) fn resolve_policy(
         Some(Limit::Infinity) => None,
         None => (!infinite_start).then(|| nanos(Duration::from_secs(60))),
     };
-    let default_grace = if is_supervisor { Grace::Infinity } else { Grace::Timeout(Duration::from_secs(5)) };
+    let default_grace = if is_supervisor && !fault!(supervisors_have_a_grace) {
+        Grace::Infinity
+    } else {
+        Grace::Timeout(Duration::from_secs(5))
+    };
     let grace = if is_supervisor { own.grace } else { said!(own, context, grace) }.unwrap_or(default_grace);
     let default_backoff = if otp { Backoff::none() } else { Backoff::default() };
     let backoff = said!(own, context, backoff).unwrap_or(default_backoff);
@@ -212,7 +216,10 @@ fn check_significant(policy: &ChildPolicy, context: &Context, path: &str, findin
     if !policy.significant {
         return;
     }
-    if policy.restart == RestartType::Permanent {
+    if fault!(dynamic_takes_significant) && context.policy.dynamic.is_some() {
+        return;
+    }
+    if policy.restart == RestartType::Permanent && !fault!(permanent_may_be_significant) {
         findings.mistake(
             path,
             "significant",
@@ -304,7 +311,7 @@ fn unreachable_limit(budget: &Budget, backoff: &Backoff) -> Option<u32> {
         }
         left -= 1;
     }
-    (max > 0 && sum >= window).then_some(max)
+    (max > 0 && sum >= window && !fault!(unreachable_budget_is_not_noticed)).then_some(max)
 }
 
 /// A sibling as an added child sees it.

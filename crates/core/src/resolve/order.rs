@@ -16,7 +16,7 @@ pub(super) fn effective_order(
     findings: &mut Findings,
 ) -> Vec<ResolvedChild> {
     add_sidecars(&mut children);
-    if children.iter().all(|child| child.depends_on.is_empty()) {
+    if children.iter().all(|child| child.depends_on.is_empty()) || fault!(order_is_as_declared) {
         return children;
     }
     let count = children.len();

@@ -70,7 +70,7 @@ fn name_positions<'a>(
 ) -> Positions<'a> {
     let mut positions = Positions::with_capacity_and_hasher(decl.children.len(), Default::default());
     for (at, child) in decl.children.iter().enumerate() {
-        if positions.insert(child.id.as_str(), at as u32).is_some() {
+        if positions.insert(child.id.as_str(), at as u32).is_some() && !fault!(names_may_repeat) {
             let path = path.child(&child.id);
             findings.mistake(
                 path.as_str(),
@@ -95,7 +95,7 @@ fn find(
         return None;
     }
     let found = positions.get(name.as_str()).copied();
-    if found.is_none() {
+    if found.is_none() && !fault!(unknown_names_are_ignored) {
         findings.mistake(child.as_str(), key, unknown_sibling(name.as_str(), positions.keys().copied()));
     }
     found
@@ -155,7 +155,9 @@ fn resolve_context(
 /// R7 for OTP, D1 for the product.
 fn default_budget(profile: Profile) -> Budget {
     match profile {
-        Profile::Otp => Budget::new(1, Duration::from_secs(5)),
+        Profile::Otp => {
+            Budget::new(if fault!(otp_profile_is_elixirs) { 3 } else { 1 }, Duration::from_secs(5))
+        }
         Profile::Default => Budget::new(5, Duration::from_secs(60)),
     }
 }
