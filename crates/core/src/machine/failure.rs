@@ -130,10 +130,10 @@ impl Machine {
         let delay =
             backoff::delay(&node.policy.backoff, attempt, backoff::dice(seed, index, node.generation));
         let due = self.now.saturating_add(delay);
-        let strategy = self.sup(sup).context.policy.strategy;
-        let alone = (strategy == Strategy::OneForOne && !fault!(one_for_one_takes_the_later))
-            || fault!(siblings_stay_up)
-            || (fault!(half_failed_group_goes_on) && start);
+        let mut alone = self.sup(sup).context.policy.strategy == Strategy::OneForOne;
+        alone &= !fault!(one_for_one_takes_the_later);
+        alone |= fault!(siblings_stay_up);
+        alone |= fault!(half_failed_group_goes_on) && start;
         let flags = &mut self.node_mut(index).flags;
         (flags.again, flags.grow) = (true, true);
         if alone && delay == 0 && !start {
