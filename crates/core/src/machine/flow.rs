@@ -375,7 +375,8 @@ impl Machine {
 
     /// The group is down: it starts when the longest delay in it is over.
     fn delay_group(&mut self, sup: u32, from: u32, trigger: u32) {
-        let due = self.longest_delay(sup, from).flatten().filter(|_| !fault!(group_forgets_its_delay)).unwrap_or(0);
+        let due =
+            self.longest_delay(sup, from).flatten().filter(|_| !fault!(group_forgets_its_delay)).unwrap_or(0);
         // A failed start is tried again in a turn of its own, behind what is already asked for (R32).
         if due > self.now || self.sup(sup).retry {
             let due = due.max(self.now);
