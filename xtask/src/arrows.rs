@@ -217,13 +217,13 @@ mod tests {
     }
 
     #[test]
-    fn no_crate_but_the_library_and_the_testkit_may_use_the_core() {
+    fn no_crate_but_the_library_and_those_that_test_it_may_use_the_core() {
         let users: Vec<_> = ARROWS
             .iter()
             .filter(|(_, may)| may.contains(&"supervisor-core"))
             .map(|(name, _)| *name)
             .collect();
-        assert_eq!(users, ["tokio-supervisor", "supervisor-testkit"]);
+        assert_eq!(users, ["tokio-supervisor", "supervisor-testkit", "supervisor-fuzz"]);
     }
 
     #[test]
