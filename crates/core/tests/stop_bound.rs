@@ -124,3 +124,49 @@ fn r54_a_dynamic_supervisor_counts_as_one_child_with_its_defaults() {
     bench.pass(ms(1));
     assert!(bench.ended().is_some(), "all are asked at once");
 }
+
+/// A tree of children that react to nothing. Times are tenths of a second.
+fn random_tree(random: &mut Random, depth: u32, limited: bool) -> Tree {
+    let tenths = |random: &mut Random, most| ms(100 * random.below(most));
+    let mut children: Vec<Child> = Vec::new();
+    for at in 0..random.below(5) {
+        let mut child = if depth < 3 && random.below(4) == 0 {
+            let below = sup(&format!("c{at}"), random_tree(random, depth + 1, limited));
+            match random.below(3) {
+                0 if limited => below.grace(tenths(random, 30)),
+                1 if limited => below.brutal(),
+                _ => below,
+            }
+        } else {
+            let child = dead(&format!("c{at}")).abort_wait(tenths(random, 10));
+            if random.below(5) == 0 { child.brutal() } else { child.grace(tenths(random, 20)) }
+        };
+        let names: Vec<String> = children.iter().map(|child| child.name().to_owned()).collect();
+        let after: Vec<&str> = names.iter().map(String::as_str).filter(|_| random.below(3) == 0).collect();
+        child = child.after(after);
+        children.push(child);
+    }
+    let tree = one_for_one(children);
+    if random.below(2) == 0 { tree.concurrent() } else { tree }
+}
+
+#[test]
+fn d8_d19_the_bound_of_random_trees_is_what_children_that_react_to_nothing_take() {
+    for seed in 0..400 {
+        let tree = random_tree(&mut Random::new(seed), 0, false);
+        let bound = bound(&tree);
+        assert_eq!(worst(tree.clone()), bound.at_most, "seed {seed}: {tree:#?}");
+    }
+}
+
+#[test]
+fn r62_the_bound_of_random_trees_with_limited_supervisors_is_kept() {
+    let mut reached = 0;
+    for seed in 0..400 {
+        let tree = random_tree(&mut Random::new(seed), 0, true);
+        let (bound, worst) = (bound(&tree), worst(tree.clone()));
+        assert!(worst <= bound.at_most, "seed {seed}: {worst:?} of {bound:?}: {tree:#?}");
+        reached += u32::from(worst == bound.at_most);
+    }
+    assert!(reached > 300, "the bound is close: {reached} of 400 reach it");
+}
