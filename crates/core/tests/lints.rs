@@ -94,6 +94,7 @@ fn r33_restarts_without_a_budget_and_without_a_pause_are_told() {
     fires(one_for_one([quick(service("a")).optional().unlimited()]), wanted);
     silent(one_for_one([service("a")]).unlimited());
     silent(one_for_one([quick(service("a"))]));
+    silent(one_for_one([quick(service("a")).optional().budget(3, secs(10))]).unlimited());
     silent(one_for_one([quick(temp("a"))]).unlimited());
     silent(one_for_one([quick(service("a")).budget(3, secs(10))]).unlimited());
     silent(one_for_one([quick(service("a")).unlimited()]));
@@ -188,6 +189,8 @@ fn d3_d13_a_hang_that_is_found_so_late_that_the_back_off_never_grows_is_told() {
         "/a: health_check: a run that hangs from its start is found after 65s",
     );
     silent(one_for_one([service("a").heartbeat(beats(18))]));
+    let just = Heartbeat { interval: secs(18), timeout: secs(6), max_retries: 3 };
+    fires(one_for_one([service("a").heartbeat(just)]), "is found after 60s");
     silent(one_for_one([quick(service("a")).heartbeat(beats(20))]));
 }
 
