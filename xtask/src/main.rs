@@ -25,6 +25,7 @@ mod planted;
 mod rules;
 mod scan;
 mod shell;
+mod shuttle;
 mod sim;
 mod source;
 mod summary;
@@ -88,6 +89,12 @@ const VERBS: &[Verb] = &[
         arguments: "TARGET [--seconds N]",
         teaches: "a fuzz target for a minute or as long as is said; needs cargo-fuzz",
         run: fuzz::fuzz,
+    },
+    Verb {
+        name: "shuttle",
+        arguments: "[FILTER]",
+        teaches: "the library's concurrent cells under a model checker; about a minute",
+        run: shuttle::shuttle,
     },
     Verb {
         name: "ci",

@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use supervisor_api::{ChildKey, Exit, Severity, SupervisorPath};
-use tokio::sync::Notify;
 
 use crate::exit::cut;
 use crate::journal::Gap;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard, Notify};
 use crate::tree::Tree;
 
 /// Bytes of logs kept per child.
@@ -200,7 +200,7 @@ struct Followed {
 }
 
 impl LogBook {
-    fn followed(&self) -> std::sync::MutexGuard<'_, Followed> {
+    fn followed(&self) -> MutexGuard<'_, Followed> {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -44,6 +44,8 @@ mod context;
 mod driver;
 mod exit;
 mod handle;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 mod journal;
 mod kept;
 #[cfg(feature = "manifest")]
@@ -60,6 +62,7 @@ mod slot;
 mod snapshot;
 mod spec;
 mod supervisor;
+mod sync;
 mod table;
 mod tree;
 mod watchdog;

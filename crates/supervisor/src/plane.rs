@@ -1,15 +1,15 @@
 //! What a tree is as a whole. Read without asking the loop, so it answers when the loop does not.
 
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::PoisonError;
 
 use supervisor_api::SupervisorError;
 use supervisor_api::report::{
     RuntimeControlPlaneState, RuntimeExitReport, RuntimeHealthReport, ShutdownResult, Stuck, TreeHealth,
 };
-use tokio::sync::Notify;
 
 use crate::clock::unix_nanos;
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::{Mutex, Notify, OnceLock};
 
 /// The state of the supervising part, its report, and who waits for either.
 pub(crate) struct Plane {

@@ -7,8 +7,7 @@
 //! Pushes add at the head with one compare-and-swap; the driver swaps the whole list out and reverses it.
 //! Since single entries are never taken, the same head value always means the same list: no ABA.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
+use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::table::Table;
 
 /// A run is over.

@@ -10,8 +10,7 @@
 //! waker; both go through the cell's lock, so an order is never missed. No user code runs under a lock of
 //! a slot: wakers and tokens are cloned out and called afterwards.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use supervisor_api::{Cause, ChildKey, Detail, Exit, Health, Lifecycle, Readiness, Row, SupervisorPath};
@@ -21,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::kept::{Kept, Past};
 use crate::run::Crew;
 use crate::spec::Extras;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::sync::{Mutex, MutexGuard, RwLock, spin_loop};
 
 /// A run with this generation is wanted.
 pub(crate) const RUN: u64 = 1;
@@ -348,7 +349,7 @@ impl RowCell {
                 let row = Row { lifecycle, health, readiness, generation, attempt, restart_count };
                 return SlotRow { row, as_of, killing: states & KILLING != 0, failed: states & FAILED != 0 };
             }
-            std::hint::spin_loop();
+            spin_loop();
         }
     }
 }

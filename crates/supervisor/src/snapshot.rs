@@ -5,7 +5,6 @@
 //! Only when the tree changes faster than it can be copied is the driver held for the time of one copy.
 //! Names are lent from the layout, which is made anew only after children came or went.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use supervisor_api::command::{ChildState, TreeState};
@@ -13,6 +12,7 @@ use supervisor_api::{ChildKey, Exit, Lifecycle, Row, ShutdownState, SupervisorPa
 
 use crate::driver::{Brain, fold};
 use crate::slot::SlotRow;
+use crate::sync::atomic::Ordering;
 use crate::tree::Tree;
 
 /// How often a copy is tried beside the driver before it is made in its place.

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use supervisor_api::report::RuntimeExitReport;
 use supervisor_api::{Finding, SupervisorError};
@@ -13,9 +12,12 @@ use tokio::sync::mpsc;
 use crate::contain;
 use crate::driver::{self, Brain, Machine};
 use crate::handle::SupervisorHandle;
+use crate::journal::Journal;
 use crate::registry::Registry;
-use crate::spec::{Lowered, SupervisorSpec, lower_root};
-use crate::tree::{COMMANDS, Tree};
+use crate::spec::{Lowered, Options, SupervisorSpec, lower_root};
+use crate::sync::atomic::AtomicU32;
+use crate::sync::spawn;
+use crate::tree::{Bounds, Tree};
 use crate::watchdog;
 
 /// Where trees begin.
@@ -48,21 +50,9 @@ impl Supervisor {
         spec: SupervisorSpec,
         registry: Registry,
     ) -> Result<SupervisorHandle, SupervisorError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| no_runtime())?;
-        let numbers = AtomicU32::new(0);
-        let Lowered { decl, bodies, options } =
-            lower_root(spec, &numbers).map_err(SupervisorError::InvalidSpec)?;
-        let resolved = resolve(&decl).map_err(SupervisorError::InvalidSpec)?;
-        if options.panic_hook.unwrap_or(true) {
-            contain::install_hook();
-        }
-        let warnings = resolved.warnings.clone();
-        let machine = Machine::new(resolved, options.seed.unwrap_or_else(any_seed));
-        let (commands, inbox) = mpsc::channel(COMMANDS);
-        let brain = Brain::new(machine, inbox, bodies);
-        let tree = Arc::new(Tree::new(brain, commands, registry, numbers.into_inner(), warnings, runtime));
+        let (tree, options) = prepare(spec, registry, &Bounds::default())?;
         tree.launch();
-        tree.runtime.spawn(driver::drive(Arc::clone(&tree)));
+        spawn(&tree.runtime, driver::drive(Arc::clone(&tree)));
         watchdog::watch(&tree, &options);
         Ok(SupervisorHandle::new(tree))
     }
@@ -83,6 +73,29 @@ impl Supervisor {
     pub fn check(spec: SupervisorSpec) -> Result<Vec<Finding>, Vec<Finding>> {
         spec.declaration().and_then(|decl| resolve(&decl)).map(|tree| lint(&tree))
     }
+}
+
+/// Checks a spec and makes everything that its tree needs to be launched and driven.
+pub(crate) fn prepare(
+    spec: SupervisorSpec,
+    registry: Registry,
+    bounds: &Bounds,
+) -> Result<(Arc<Tree>, Options), SupervisorError> {
+    let runtime = tokio::runtime::Handle::try_current().map_err(|_| no_runtime())?;
+    let numbers = AtomicU32::new(0);
+    let Lowered { decl, bodies, options } =
+        lower_root(spec, &numbers).map_err(SupervisorError::InvalidSpec)?;
+    let resolved = resolve(&decl).map_err(SupervisorError::InvalidSpec)?;
+    if options.panic_hook.unwrap_or(true) {
+        contain::install_hook();
+    }
+    let warnings = resolved.warnings.clone();
+    let machine = Machine::new(resolved, options.seed.unwrap_or_else(any_seed));
+    let (commands, inbox) = mpsc::channel(bounds.commands);
+    let brain = Brain::new(machine, inbox, bodies);
+    let journal = Journal::new(bounds.events);
+    let tree = Tree::new(brain, commands, journal, registry, numbers.into_inner(), warnings, runtime);
+    Ok((Arc::new(tree), options))
 }
 
 fn no_runtime() -> SupervisorError {

@@ -1,8 +1,7 @@
 //! Where the shared slots are: chunks that grow with the table and never move.
 
-use std::sync::OnceLock;
-
 use crate::slot::Slot;
+use crate::sync::OnceLock;
 
 /// Slots in the first group of chunks; a power of two. Each group has twice as many as the one before.
 const FIRST: u64 = 64;

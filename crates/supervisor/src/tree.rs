@@ -1,11 +1,10 @@
 //! One running tree: everything that its driver, its children and its handles share.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use supervisor_api::{ChildKey, Finding};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::driver::{Brain, Msg};
@@ -15,10 +14,23 @@ use crate::plane::Plane;
 use crate::queue::Queue;
 use crate::registry::Registry;
 use crate::snapshot::Layout;
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard, Notify};
 use crate::table::Table;
 
-/// Commands that can wait for the loop; a caller that comes when there are as many waits (invariant 9).
-pub(crate) const COMMANDS: usize = 1024;
+/// How much can wait and how much is kept (invariant 9).
+pub(crate) struct Bounds {
+    /// Commands that wait for the loop; a caller that comes when there are as many waits.
+    pub(crate) commands: usize,
+    /// Events that are kept; the oldest goes when there are as many.
+    pub(crate) events: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { commands: 1024, events: 4096 }
+    }
+}
 
 /// One running tree.
 pub(crate) struct Tree {
@@ -58,6 +70,7 @@ impl Tree {
     pub(crate) fn new(
         brain: Brain,
         commands: mpsc::Sender<Msg>,
+        journal: Journal,
         registry: Registry,
         bodies: u32,
         warnings: Vec<Finding>,
@@ -68,7 +81,7 @@ impl Tree {
             runtime,
             table: Table::default(),
             queue: Queue::default(),
-            journal: Journal::new(Journal::CAPACITY),
+            journal,
             logs: LogBook::default(),
             plane: Plane::new(),
             registry: Mutex::new(registry),
@@ -104,7 +117,7 @@ impl Tree {
     }
 
     /// The brain. A turn that panicked leaves it as it is; the tree is broken then and says so.
-    pub(crate) fn brain(&self) -> std::sync::MutexGuard<'_, Brain> {
+    pub(crate) fn brain(&self) -> MutexGuard<'_, Brain> {
         self.brain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

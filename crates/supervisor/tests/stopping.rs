@@ -373,6 +373,18 @@ fn d16_dropping_the_runtime_is_the_hard_stop() {
     assert_eq!(lifecycle(&handle, "/task"), Lifecycle::Running, "the last that was known");
 }
 
+#[test]
+fn d16_a_runtime_dropped_before_the_first_turn_leaves_nobody_waiting() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let spec = SupervisorSpec::root([ChildSpec::service("a", |ctx| async move { idle(ctx).await })]);
+    let handle = runtime.block_on(async { Supervisor::launch(spec) }).unwrap();
+    drop(runtime);
+    let other = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let wait = async { tokio::time::timeout(std::time::Duration::from_secs(60), handle.join()).await };
+    let report = other.block_on(wait).expect("nobody was told");
+    assert_eq!(report.phase.as_ref(), "dropped");
+}
+
 #[tokio::test(start_paused = true)]
 async fn d20_the_second_signal_cuts_every_grace() {
     let children = ["a", "b"].map(|name| ChildSpec::service(name, |_| std::future::pending::<()>()));

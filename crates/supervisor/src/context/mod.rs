@@ -5,8 +5,7 @@ mod stopping;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -20,6 +19,8 @@ use crate::queue::{BEAT, MISSED, READY};
 use crate::run::Crew;
 use crate::slot::{Aids, ENDING, KILL, OVER, Order, STOP, Slot};
 use crate::spec::{Extras, Secret};
+use crate::sync::atomic::Ordering;
+use crate::sync::{Condvar, Mutex};
 use crate::tree::Tree;
 
 pub use stopping::{Killed, StopRequest, Stopping};

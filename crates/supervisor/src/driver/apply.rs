@@ -18,7 +18,7 @@ pub(super) const KEPT: usize = 1024;
 
 impl Brain {
     /// Applies effects within one window of the journal, and gives the emptied list back.
-    pub(super) fn apply(&mut self, tree: &Arc<Tree>, now: u64, mut effects: Vec<Effect>) {
+    pub(crate) fn apply(&mut self, tree: &Arc<Tree>, now: u64, mut effects: Vec<Effect>) {
         if !effects.is_empty() {
             tree.journal.open_window();
             for effect in effects.drain(..) {

@@ -169,9 +169,17 @@ pub(crate) enum More {
     Never,
 }
 
-/// The task that drives a tree until it has ended and every run is gone.
-pub(crate) async fn drive(tree: Arc<Tree>) {
+/// The task that drives a tree until it has ended and every run is gone. A runtime may drop it before its
+/// first poll, and everybody who waits is told then too (D16).
+pub(crate) fn drive(tree: Arc<Tree>) -> impl Future<Output = ()> + Send {
     let guard = ending::Guard::new(Arc::clone(&tree));
+    async move {
+        turns(&tree).await;
+        guard.disarm();
+    }
+}
+
+async fn turns(tree: &Arc<Tree>) {
     let mut timer = pin!(tokio::time::sleep_until(tree.clock.instant(u64::MAX)));
     let mut armed = u64::MAX;
     loop {
@@ -189,8 +197,7 @@ pub(crate) async fn drive(tree: Arc<Tree>) {
                     () = timer.as_mut(), if due != u64::MAX => armed = u64::MAX,
                 }
             }
-            More::Never => break,
+            More::Never => return,
         }
     }
-    guard.disarm();
 }

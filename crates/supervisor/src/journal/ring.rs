@@ -1,12 +1,12 @@
 //! The ring itself: one writer, any number of readers, nobody waits.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use supervisor_api::Detail;
-use tokio::sync::Notify;
 
 use super::pack::{Record, WORDS};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::sync::{Mutex, Notify, spin_loop, yield_now};
 
 /// One place of the ring. The stamp is twice the sequence, plus one while it is being written.
 #[derive(Default)]
@@ -31,9 +31,6 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// How many events are kept (invariant 9).
-    pub(crate) const CAPACITY: usize = 4096;
-
     /// An empty journal that keeps `capacity` events.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
@@ -122,7 +119,7 @@ impl Journal {
     }
 
     /// The last sequence that may be overwritten already; those after it can still be read.
-    pub(super) fn lost(&self) -> u64 {
+    pub(crate) fn lost(&self) -> u64 {
         self.claimed.load(Ordering::Acquire).saturating_sub(self.places.len() as u64)
     }
 
@@ -137,7 +134,7 @@ impl Journal {
                 return (epoch, head);
             }
             tries += 1;
-            if tries.is_multiple_of(64) { std::thread::yield_now() } else { std::hint::spin_loop() }
+            if tries.is_multiple_of(64) { yield_now() } else { spin_loop() }
         }
     }
 

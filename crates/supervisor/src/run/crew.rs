@@ -2,8 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 
 use supervisor_api::{ChildKey, Exit};
@@ -11,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::contain::contain;
 use crate::slot::CREW_FAILED;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Mutex, spawn};
 use crate::tree::Tree;
 
 /// The count is in steps of two; the lowest bit says that nobody can join any more.
@@ -70,7 +71,7 @@ impl Crew {
             return;
         }
         let member = Member { crew: self, tree: Arc::clone(tree), key, generation };
-        tree.runtime.spawn(live(member, future));
+        spawn(&tree.runtime, live(member, future));
     }
 }
 

@@ -12,6 +12,7 @@ use supervisor_api::ChildKey;
 
 use crate::context::ChildContext;
 use crate::exit::IntoExit;
+use crate::sync::spawn;
 use crate::tree::Tree;
 
 pub(crate) use blocking::blocking;
@@ -43,7 +44,7 @@ where
 {
     fn host(self: Arc<Self>, seat: Seat) {
         let runtime = seat.tree.runtime.clone();
-        runtime.spawn(host::host(seat, self));
+        spawn(&runtime, host::host(seat, self));
     }
 }
 

@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use supervisor_api::manifest::DefaultsManifest;
@@ -15,6 +14,7 @@ use supervisor_core as core;
 use super::child::What;
 use super::{ChildSpec, Extras, SupervisorSpec};
 use crate::run::Run;
+use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// Called by the watchdog.
 #[derive(Clone)]

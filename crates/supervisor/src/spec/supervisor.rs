@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use supervisor_api::Finding;
@@ -15,6 +14,7 @@ use supervisor_core::{StopBound, SupervisorDecl, SupervisorSettings, resolve, st
 
 use super::lower::{OnStuck, Options, lower_root};
 use super::{ChildSpec, Name, Wanted, What};
+use crate::sync::atomic::AtomicU32;
 
 /// A supervisor and its children.
 ///
