@@ -3,9 +3,9 @@
 //! # Theory of operation
 //!
 //! The machine of `supervisor-core` is pure, so whole lives of trees can be run in microseconds. A *seed*
-//! makes a [`schedule`](schedule::Schedule): a tree, what the runs of its children do, what comes from outside,
+//! makes a *schedule*: a tree, what the runs of its children do, what comes from outside,
 //! and the habits of the world (late ticks, inputs of one instant in any order, plans that are interrupted,
-//! slow readers). The [`world`] carries it out on one heap of (time, tiebreak, event), and the
+//! slow readers). The *world* carries it out on one heap of (time, tiebreak, event), and the
 //! [checker](crate::Checker) looks at every call. First anything may go wrong; then faults stop and the tree
 //! must converge; then it is shut down.
 //!
@@ -16,7 +16,7 @@
 //! ```
 //!
 //! The same seed gives the same trace. A schedule is plain data, so what breaks an invariant can be made
-//! smaller ([`shrink`]) until only what matters is left.
+//! smaller ([`Simulator::shrink`]) until only what matters is left.
 
 mod acts;
 mod batch;
