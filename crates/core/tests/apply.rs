@@ -419,3 +419,15 @@ fn d12_d9_a_child_that_was_being_removed_and_is_named_again_starts_because_of_th
     let started = bench.events(EventKind::ChildRunning, "a").pop().unwrap();
     assert_eq!((started.cause, started.row.generation), (Cause::Reload, 2));
 }
+
+#[test]
+fn d11_d12_nobody_can_depend_on_a_child_whose_removal_waits_for_its_turn() {
+    let slow = perm("z").always(Run::healthy().stops_after(secs(1)));
+    let mut bench = Bench::launch(one_for_one([perm("a"), slow]));
+    bench.apply(one_for_one([]));
+    assert_eq!(bench.state("a"), Lifecycle::Running, "the one after it is stopped first");
+    let late = bench.start_child("/", perm("late").after(["a"]));
+    assert!(matches!(bench.refused(late), SupervisorError::InvalidSpec(_)));
+    bench.pass(secs(2));
+    assert_eq!(bench.living(), Vec::<String>::new());
+}

@@ -83,7 +83,7 @@ impl Machine {
         let node = self.node(index);
         match node.life {
             Life::Stopping { then, .. } | Life::Unresponsive { then } => then == Then::Remove,
-            _ => node.flags.doomed,
+            _ => node.flags.doomed || self.sup(node.parent).line.contains(&(index, Then::Remove)),
         }
     }
 
