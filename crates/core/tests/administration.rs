@@ -430,3 +430,28 @@ fn r36_d8_terminate_of_an_unresponsive_child_cancels_what_was_to_follow() {
     assert_eq!(bench.state("x"), Lifecycle::Stopped);
     assert_eq!(bench.unanswered(), [0; 0]);
 }
+
+#[test]
+fn r36_start_again_undoes_a_terminate_that_took_the_child_out_of_its_group() {
+    let slow = perm("slow").always(Run::healthy().stops_after(ms(50)));
+    let mut bench = Bench::launch(one_for_all([perm("a"), perm("b").after(["a"]), slow]).unlimited());
+    bench.crash("a");
+    assert_eq!(bench.state("slow"), Lifecycle::Stopping);
+    bench.terminate("b");
+    let ticket = bench.start_again("b");
+    bench.pass(secs(1));
+    bench.ok(ticket);
+    assert_eq!(["a", "b", "slow"].map(|name| bench.state(name)), [Lifecycle::Running; 3]);
+}
+
+#[test]
+fn d17_r36_a_restart_undoes_a_terminate_while_the_child_still_stops() {
+    let slow = |name| perm(name).always(Run::healthy().stops_after(ms(50)));
+    let mut bench = Bench::launch(one_for_all([perm("a"), slow("b"), slow("c")]).unlimited());
+    bench.crash("a");
+    bench.terminate("b");
+    let restart = bench.restart("b");
+    bench.pass(secs(1));
+    assert_eq!(["a", "b", "c"].map(|name| bench.state(name)), [Lifecycle::Running; 3]);
+    assert_eq!(bench.outcome(restart).failure, None);
+}

@@ -431,3 +431,49 @@ fn d11_d12_nobody_can_depend_on_a_child_whose_removal_waits_for_its_turn() {
     bench.pass(secs(2));
     assert_eq!(bench.living(), Vec::<String>::new());
 }
+
+#[test]
+fn d12_r29_a_child_that_loses_its_body_while_its_group_is_down_starts_when_it_has_one_again() {
+    for tree in [one_for_all, rest_for_one] {
+        let spec = |a: Child| tree(vec![quick("first"), a]).unlimited();
+        let slow = || quick("a").always(Run::healthy().stops_after(ms(10)));
+        let mut bench = Bench::launch(spec(slow()));
+        bench.crash("first");
+        bench.apply(spec(slow().version(2).unbound()));
+        bench.pass(secs(1));
+        assert_eq!((bench.state("first"), bench.state("a")), (Lifecycle::Running, Lifecycle::Stopped));
+        bench.bind("a");
+        assert_eq!(bench.state("a"), Lifecycle::Running);
+
+        // The same when the trigger goes with the same spec.
+        let mut bench = Bench::launch(spec(slow()));
+        bench.crash("first");
+        bench.apply(tree(vec![slow().version(2).unbound()]));
+        bench.pass(secs(1));
+        bench.bind("a");
+        assert_eq!(bench.state("a"), Lifecycle::Running);
+
+        // Who was told to rest goes on resting.
+        let mut bench = Bench::launch(spec(slow()));
+        bench.crash("first");
+        bench.apply(spec(slow().version(2).unbound()));
+        bench.pass(secs(1));
+        bench.terminate("a");
+        bench.bind("a");
+        assert_eq!(bench.state("a"), Lifecycle::Stopped);
+    }
+}
+
+#[test]
+fn d12_d17_a_restart_that_waits_for_its_turn_is_answered_when_a_new_spec_takes_the_body() {
+    let slow = || quick("first").explicit().always(Run::never_ready());
+    let tree = |a: Child| one_for_one([slow(), a]).unlimited();
+    let mut bench = Bench::launch(tree(quick("a")));
+    bench.quarantine("a");
+    let restart = bench.restart("a");
+    bench.apply(tree(quick("a").version(2).unbound()));
+    bench.ready("first");
+    assert!(bench.reply(restart).is_some(), "nobody answers");
+    bench.bind("a");
+    assert_eq!(bench.state("a"), Lifecycle::Running);
+}

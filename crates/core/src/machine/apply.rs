@@ -210,6 +210,7 @@ impl Machine {
         if let Life::Stopping { then: Then::Remove, .. } | Life::Unresponsive { then: Then::Remove } =
             self.node(index).life
         {
+            self.node_mut(index).flags.left_out = false;
             self.redirect(index, Then::Start);
             self.node_mut(index).flags.reload = true;
         }

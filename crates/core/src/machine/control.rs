@@ -66,6 +66,8 @@ impl Machine {
                 }
             }
             Life::Stopping { then: old, .. } => {
+                // A terminate that took it out of a plan under way is undone.
+                self.node_mut(index).flags.left_out &= then != Then::Start;
                 // A group that takes it down also brings it up: that is what was asked for.
                 if !(then == Then::Start && old == Then::Group) {
                     self.redirect(index, then);
@@ -101,6 +103,7 @@ impl Machine {
         node.spawned_in = NONE;
         node.flags.left_out = false;
         if node.life.lifecycle().is_parked() {
+            node.flags.starts_when_bound = true;
             let next = self.next_of(index, Then::Group);
             self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, Cause::Operator).next(next));
         }

@@ -248,6 +248,7 @@ impl Machine {
             }
             Life::Waiting { .. } => {
                 let news = News::new(EventKind::ChildStopped, cause).next(self.next_of(index, then));
+                self.node_mut(index).flags.starts_when_bound = then == Then::Group;
                 self.shift(index, Life::Stopped, news);
             }
             _ => {}

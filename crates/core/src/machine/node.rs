@@ -159,7 +159,7 @@ pub(crate) struct Flags {
     pub(crate) bound: bool,
     /// It was declared unbound, and what it runs was registered later.
     pub(crate) bound_late: bool,
-    /// A new spec took away what it runs while it ran.
+    /// It rests only until its body is there again, or its group starts: nobody asked it to rest.
     pub(crate) starts_when_bound: bool,
     /// The next start is an automatic restart.
     pub(crate) again: bool,

@@ -69,6 +69,7 @@ impl Machine {
 
     fn terminate(&mut self, ticket: Ticket, index: u32, column: Column) {
         let before = self.node(index).life.lifecycle();
+        self.node_mut(index).flags.starts_when_bound = false;
         if column != Column::Stopped || matches!(before, Lifecycle::Declared | Lifecycle::Waiting) {
             // A group restart that is under way starts every kept spec, but not this one (R36).
             self.node_mut(index).flags.left_out = self.plan_reaches_end(self.node(index).parent);
@@ -125,6 +126,8 @@ impl Machine {
         }
         let flags = &mut self.node_mut(index).flags;
         (flags.again, flags.grow, flags.trial) = (false, false, Trial::Again);
+        // A terminate that took it out of a group restart under way is undone.
+        flags.left_out = false;
         self.wait(index, Goal::Started, before, false);
         // A plan that is under way starts it in its turn.
         if !self.plan_will_start(index) {

@@ -50,6 +50,8 @@ impl Machine {
         if due {
             self.node_mut(index).flags.starts_when_bound = true;
             self.shift(index, Life::Stopped, News::new(EventKind::ChildUnbound, cause));
+        } else if self.node(index).flags.awaited {
+            self.settle_waits(index);
         }
     }
 

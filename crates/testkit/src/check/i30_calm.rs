@@ -73,6 +73,8 @@ impl Checker {
     fn was_left_behind(&self, at: u32) -> bool {
         let node = self.model.node(at);
         matches!(node.life.cause, Cause::Group(_))
+            && node.bound
+            && !self.sibling_holds(at)
             && self.model.node(node.parent).is(Lifecycle::Running)
             && self.model.above(at).group.is_none()
             && self.is_revivable(at)
