@@ -16,6 +16,8 @@
 //! after saw no window, so it is exact at the head; otherwise the events between the two heads are folded
 //! over it (see [`crate::snapshot`]).
 
+#[cfg(test)]
+mod model;
 mod pack;
 mod ring;
 mod stream;
