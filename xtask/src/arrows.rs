@@ -70,8 +70,12 @@ const LIBRARY: &str = "tokio-supervisor";
 const LIBRARY_MAY_COMPILE: usize = 30;
 
 /// Features whose place in the default set is decided.
-const FEATURES: &[(&str, &str, bool)] =
-    &[("supervisor-api", "schema", false), ("tokio-supervisor", "signals", true)];
+const FEATURES: &[(&str, &str, bool)] = &[
+    ("supervisor-api", "schema", false),
+    ("tokio-supervisor", "signals", true),
+    // On for users; the tests of the core do without it, and so without tokio.
+    ("supervisor-testkit", "tokio", true),
+];
 
 /// Checks all of the above against the workspace.
 pub(crate) fn check(metadata: &Metadata) -> Outcome {
