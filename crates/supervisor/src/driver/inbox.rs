@@ -166,3 +166,39 @@ impl Body {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::registry::Registry;
+    use crate::supervisor::prepare;
+    use crate::tree::Bounds;
+    use crate::{ChildSpec, SupervisorHandle, SupervisorSpec};
+
+    #[tokio::test(start_paused = true)]
+    async fn the_1025th_command_waits_and_none_is_lost() {
+        let child = ChildSpec::service("a", |ctx| async move { _ = ctx.stopping().await });
+        let (tree, _) = prepare(SupervisorSpec::root([child]), Registry::new(), &Bounds::default()).unwrap();
+        tree.launch();
+        // Nobody takes commands yet.
+        let callers: Vec<_> = (0..1500)
+            .map(|_| {
+                let handle = SupervisorHandle::new(Arc::clone(&tree));
+                tokio::spawn(async move { handle.resume_child("a", "test", "many").await })
+            })
+            .collect();
+        for _ in 0..callers.len() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((tree.commands.max_capacity(), tree.commands.capacity()), (1024, 0));
+        assert!(callers.iter().all(|caller| !caller.is_finished()));
+
+        tokio::spawn(crate::driver::drive(Arc::clone(&tree)));
+        for caller in callers {
+            let answer = tokio::time::timeout(Duration::from_secs(60), caller).await;
+            answer.expect("a command is forgotten").unwrap().unwrap();
+        }
+    }
+}
