@@ -126,6 +126,15 @@ async fn d22_a_run_stops_after_its_time_and_with_its_exit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn d22_a_run_that_is_stopping_can_still_end_by_itself_before() {
+    let run = Run::fails_after(secs(1), "boom").stops_after(secs(4));
+    let mut tree = start([service("web", run)]).await;
+    tree.stop().await;
+    assert_eq!(tree.now(), secs(1));
+    tree.expect_in_order(["web: stopping → stopped (failed: boom)"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn d13_a_run_keeps_its_heartbeat_until_it_goes_silent() {
     let beats = |name, run: Run| service(name, run).heartbeat(secs(1), secs(1), 2);
     let silent = Script::default().run(1, Run::healthy().silent_after(secs(5)));
