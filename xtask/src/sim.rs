@@ -1,9 +1,8 @@
 //! `cargo xtask sim`: the simulator, built in release.
 
-use crate::{Outcome, shell};
+use std::path::PathBuf;
 
-/// Where a build with planted faults goes, so that it does not mix with others.
-const PLANTED: &str = "target/planted";
+use crate::{Outcome, shell};
 
 /// The verb `sim`. What it takes is the binary's matter (`cargo xtask sim --help`).
 pub(crate) fn sim(arguments: &[String]) -> Outcome {
@@ -11,8 +10,9 @@ pub(crate) fn sim(arguments: &[String]) -> Outcome {
     let mut command = shell::cargo(words);
     command.args(arguments);
     if arguments.iter().any(|argument| argument == "--planted") {
-        command.env("RUSTFLAGS", "--cfg planted");
-        command.env("CARGO_TARGET_DIR", shell::root().join(PLANTED));
+        // A folder of its own, so that it does not undo other builds.
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        command.env("RUSTFLAGS", "--cfg planted").env("CARGO_TARGET_DIR", target.join("planted"));
     }
     shell::run(command)
 }

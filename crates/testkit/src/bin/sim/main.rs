@@ -5,6 +5,8 @@
     reason = "this program talks to a developer at a terminal"
 )]
 
+mod planted;
+
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -99,7 +101,7 @@ fn act(arguments: &Arguments) -> Result<bool, String> {
         return Ok(one(seed, arguments.size.unwrap_or_default(), arguments.trace));
     }
     if arguments.planted {
-        return planted::hunt();
+        return planted::hunt(arguments.from.unwrap_or(0), jobs(arguments));
     }
     Ok(many(arguments))
 }
@@ -141,12 +143,17 @@ fn show(finding: &Finding) {
     println!("again: cargo xtask sim --seed {} --trace{small}\n", finding.seed);
 }
 
+/// How many threads.
+fn jobs(arguments: &Arguments) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    arguments.jobs.unwrap_or(cores).max(1)
+}
+
 fn many(arguments: &Arguments) -> bool {
     let clock = Clock::start();
     let from = arguments.from.unwrap_or_else(|| arguments.minutes.map_or(0, |_| drawn_seed()));
     let count = arguments.seeds.or(if arguments.minutes.is_some() { None } else { Some(20_000) });
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = arguments.jobs.unwrap_or(cores).max(1);
+    let jobs = jobs(arguments);
     let seeds = Seeds { from, count, size: arguments.size, jobs };
     println!("sim: from seed {from}, {jobs} threads");
     let limit = arguments.minutes.map(|minutes| Duration::from_secs_f64(minutes.max(0.0) * 60.0));
@@ -239,13 +246,5 @@ impl Clock {
 
     fn elapsed(&self) -> Duration {
         self.0.elapsed()
-    }
-}
-
-/// Faults that are built into the machine with `--cfg planted`.
-mod planted {
-    #[cfg(not(planted))]
-    pub(crate) fn hunt() -> Result<bool, String> {
-        Err("the faults are not built in; `cargo xtask sim --planted` builds them".into())
     }
 }
