@@ -41,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "supervisor-fuzz",
         &["supervisor-api", "supervisor-core", "supervisor-stack", "supervisor-testkit", "tokio-supervisor"],
     ),
+    ("supervisor-chaos", &["supervisor-testkit", "tokio-supervisor", "supervisor-process"]),
     ("xtask", &[]),
 ];
 

@@ -27,6 +27,7 @@ mod scan;
 mod shell;
 mod shuttle;
 mod sim;
+mod soak;
 mod source;
 mod summary;
 mod test;
@@ -95,6 +96,12 @@ const VERBS: &[Verb] = &[
         arguments: "[FILTER]",
         teaches: "the library's concurrent cells under a model checker; about a minute",
         run: shuttle::shuttle,
+    },
+    Verb {
+        name: "soak",
+        arguments: "[--seconds N] [--seed S] [--release]",
+        teaches: "a real tree of tasks and programs under random faults; nothing may break",
+        run: soak::soak,
     },
     Verb {
         name: "ci",

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use common::{event, idle, ms, secs, service, settle, start};
 use tokio_supervisor::{
-    Backoff, ChildKey, ChildSpec, EventItem, EventKind, Row, Snapshot, SupervisorHandle, SupervisorSpec,
+    Backoff, ChildKey, ChildSpec, EventItem, EventKind, RestartType, Row, Snapshot, SupervisorHandle,
+    SupervisorSpec,
 };
 
 /// Children that fail as fast as they can, for ever.
@@ -198,4 +199,16 @@ async fn d9_the_events_of_a_waiting_child_name_whom_it_waits_for() {
     assert_eq!((ready.at, ready.event.numbers[0]), (1_000_000_000, 1000));
     event(&mut events, "/web", EventKind::ChildRunning).await;
     settle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn r19_a_temporary_child_that_has_ended_is_in_no_snapshot() {
+    let once = ChildSpec::worker("once", |_| tokio::time::sleep(secs(1))).restart(RestartType::Temporary);
+    let nested = SupervisorSpec::new("n").children([service("a"), once]);
+    let handle = start(SupervisorSpec::root([ChildSpec::supervisor(nested)])).await;
+    assert_eq!(handle.snapshot().len(), 4);
+    tokio::time::sleep(secs(2)).await;
+    assert!(handle.child("/n/once").is_err());
+    let paths: Vec<_> = handle.snapshot().iter().map(|row| row.path.to_string()).collect();
+    assert_eq!(paths, ["/", "/n", "/n/a"]);
 }

@@ -183,6 +183,10 @@ impl Brain {
             stop.detail = event.detail.clone();
         }
         slot.publish(fold(slot.row(), &record, sequence));
+        if event.row.lifecycle == Lifecycle::Removed {
+            // Not every removed child is forgotten: a declared one comes back with its supervisor (R48).
+            tree.layout_version.fetch_add(1, Ordering::AcqRel);
+        }
         self.note_plane(tree, &event, sequence);
         tree.journal.write(&record, event.detail);
     }
