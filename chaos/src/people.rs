@@ -84,10 +84,13 @@ fn command(world: &Arc<World>, handle: &SupervisorHandle, random: &mut Random) -
     }
 }
 
-/// One of those who are there, groups left out; now and then nobody.
+/// One of those who are there, groups and who must go on left out; now and then nobody.
 fn somebody(handle: &SupervisorHandle, random: &mut Random) -> String {
     let snapshot = handle.snapshot();
-    let leaves = snapshot.iter().map(|row| row.path.as_str()).filter(|path| path.matches('/').count() > 1);
+    let leaves = snapshot
+        .iter()
+        .map(|row| row.path.as_str())
+        .filter(|path| path.matches('/').count() > 1 && !path.starts_with("/sparks"));
     let leaves: Vec<&str> = leaves.collect();
     match random.pick(&leaves) {
         Some(path) if !random.percent(2) => (*path).to_owned(),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_supervisor::{
-    Backoff, ChildSpec, Criticality, OnExhausted, OnStartFailure, RestartType, Role, StartOrder, StopOrder,
-    Strategy, SupervisorSpec,
+    Backoff, ChildSpec, Criticality, OnExhausted, OnStartFailure, ReadinessMode, RestartType, Role,
+    StartOrder, StopOrder, Strategy, SupervisorSpec,
 };
 
 use crate::program;
@@ -25,6 +25,11 @@ fn defaults(child: ChildSpec) -> ChildSpec {
     child.backoff(backoff).grace(ms(300)).abort_wait(ms(300)).ready_within(ms(1_000))
 }
 
+/// A child that reports nothing, whatever the defaults say.
+fn immediate(child: ChildSpec) -> ChildSpec {
+    child.readiness(ReadinessMode::Immediate)
+}
+
 /// A task, managed if `number` says so.
 pub(crate) fn task(world: &Arc<World>, name: &str, number: u64) -> ChildSpec {
     let habits = Habits { explicit: number % 3 == 1, beats: number % 4 == 2, managed: number % 5 == 4 };
@@ -32,11 +37,7 @@ pub(crate) fn task(world: &Arc<World>, name: &str, number: u64) -> ChildSpec {
     let mut child =
         if habits.managed { ChildSpec::managed(name, factory) } else { ChildSpec::service(name, factory) };
     child = defaults(child);
-    child = if habits.explicit {
-        child.ready_within(ms(1_000))
-    } else {
-        child.readiness(tokio_supervisor::ReadinessMode::Immediate)
-    };
+    child = if habits.explicit { child.ready_within(ms(1_000)) } else { immediate(child) };
     if habits.beats {
         child = child.heartbeat(ms(150), ms(150), 2);
     }
@@ -62,23 +63,24 @@ fn some(world: &Arc<World>, prefix: &str, count: u64, from: u64) -> Vec<ChildSpe
 pub(crate) fn tree(world: &Arc<World>) -> SupervisorSpec {
     let blocking = (0..3)
         .map(|number| defaults(ChildSpec::blocking(format!("b{number}"), tasks::block(world))))
-        .map(|child| child.readiness(tokio_supervisor::ReadinessMode::Immediate));
+        .map(immediate);
     let programs = (0..8).map(|number| defaults(program::child(world, &format!("p{number}"), number, "")));
     let mixed = [
         task(world, "base", 0),
         defaults(program::child(world, "store", 2, "")).depends_on(["base"]),
         task(world, "front", 1).depends_on(["store"]).restart_dependants(true),
         task(world, "edge", 8).depends_on(["front"]),
-        ChildSpec::sidecar("side", "front", tasks::factory(world, Habits::default())),
+        immediate(ChildSpec::sidecar("side", "front", tasks::factory(world, Habits::default()))),
     ];
     let brittle = SupervisorSpec::new("brittle")
         .budget(3, ms(1_500))
         .on_exhausted(OnExhausted::Escalate)
         .on_start_failure(OnStartFailure::Retry)
         .children(some(world, "w", 4, 0));
+    let spark = ChildSpec::service("spark", tasks::spark(world)).backoff(Backoff::none());
     SupervisorSpec::root(
         [
-            group("sparks", [ChildSpec::service("spark", tasks::spark(world)).backoff(Backoff::none())]),
+            group("sparks", [immediate(spark)]),
             group("tasks", some(world, "t", 18, 0)),
             group("all", some(world, "a", 4, 1)).strategy(Strategy::OneForAll),
             group("rest", some(world, "r", 5, 2)).strategy(Strategy::RestForOne).stop(StopOrder::Concurrent),
