@@ -68,13 +68,15 @@ async fn d8_brutal_asks_nothing() {
     assert_eq!(handle.exits("a").unwrap()[0].exit, Exit::Aborted);
 }
 
-/// A run that never yields, on a thread of its own, until the test lets it go.
+/// A first run that never yields, on a thread of its own, until the test lets it go. Later runs obey, so that a test
+/// can look at them.
 fn stubborn(name: &str, release: &Arc<AtomicBool>) -> ChildSpec {
     let release = Arc::clone(release);
-    ChildSpec::blocking(name, move |_| {
-        while !release.load(Ordering::Acquire) {
+    ChildSpec::blocking(name, move |ctx| {
+        while ctx.generation() == 1 && !release.load(Ordering::Acquire) {
             std::thread::yield_now();
         }
+        while ctx.generation() > 1 && !ctx.wait_stopping(secs(60)) {}
     })
     .grace(ms(20))
     .abort_wait(ms(20))
