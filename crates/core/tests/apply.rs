@@ -477,3 +477,15 @@ fn d12_d17_a_restart_that_waits_for_its_turn_is_answered_when_a_new_spec_takes_t
     bench.bind("a");
     assert_eq!(bench.state("a"), Lifecycle::Running);
 }
+
+#[test]
+fn d12_r24_who_leaves_while_its_group_goes_down_draws_nobody_else_into_it() {
+    let slow = Run::healthy().stops_after(ms(100));
+    let mut bench = Bench::launch(rest_for_one([perm("a"), perm("b"), perm("c").always(slow)]));
+    bench.take();
+    bench.crash("b");
+    bench.apply(rest_for_one([perm("a"), perm("b")]));
+    bench.pass(ms(200));
+    assert_eq!(bench.take(), ["down b: failed: boom", "stop c", "down c", "start b"]);
+    assert_eq!(bench.generation("a"), 1);
+}

@@ -245,3 +245,17 @@ fn r27_d10_a_member_that_is_paused_and_resumed_while_its_group_goes_down_starts_
     bench.pass(ms(100));
     assert_eq!(bench.take(), ["down a", "start a", "start b", "start c"]);
 }
+
+#[test]
+fn r27_r15_a_job_that_is_started_again_while_its_group_goes_down_starts_with_it() {
+    let slow = Run::healthy().stops_after(ms(100));
+    let mut bench = Bench::launch(one_for_all([perm("a").always(slow), perm("b"), job("j")]));
+    bench.take();
+    bench.crash("b");
+    let ticket = bench.start_again("j");
+    assert_eq!(bench.take(), ["down b: failed: boom", "stop j", "down j", "stop a"]);
+    assert!(bench.reply(ticket).is_none(), "it is accepted, and not done");
+    bench.pass(ms(100));
+    assert_eq!(bench.take(), ["down a", "start a", "start b", "start j"]);
+    bench.ok(ticket);
+}

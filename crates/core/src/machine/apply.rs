@@ -306,11 +306,15 @@ impl Machine {
         order.extend(additions);
         self.leave_out_visited(sup);
         self.reorder(sup, &order);
-        let lowest = in_scope.iter().map(|&index| self.node(index).rank).min();
+        // Who leaves stands before all, and does not draw them into the group.
+        let stays = |index: &&u32| planned.contains(*index) || !self.node(**index).flags.declared;
+        let lowest = in_scope.iter().filter(stays).map(|&index| self.node(index).rank).min();
         let last = self.sup(sup).last;
-        match (&mut self.sup_mut(sup).flow, lowest) {
-            (Flow::Down { from, cursor, .. }, Some(lowest)) => (*from, *cursor) = (lowest, last),
-            (Flow::Delay { from, .. }, Some(lowest)) => *from = lowest,
+        let lowest = lowest.unwrap_or(NONE);
+        match &mut self.sup_mut(sup).flow {
+            Flow::Down { from, cursor, why: Down::Group { .. } } => (*from, *cursor) = (lowest, last),
+            Flow::Down { cursor, .. } => *cursor = last,
+            Flow::Delay { from, .. } => *from = lowest,
             _ => {}
         }
         let first = self.sup(sup).first;

@@ -109,7 +109,7 @@ impl Machine {
         }
     }
 
-    fn hurry_if_grouped(&mut self, index: u32) {
+    pub(super) fn hurry_if_grouped(&mut self, index: u32) {
         if self.group_takes(index).is_some() {
             let sup = self.node(index).parent;
             self.hurry_group(sup);

@@ -93,8 +93,13 @@ impl Machine {
                 self.node_mut(index).flags.again = again;
                 self.try_start(index, cause);
             }
-            // Outside a group restart a failed child has a time of its own.
-            Life::Backoff { .. } if matches!(wave, Wave::Group(_)) => self.try_start(index, cause),
+            // Outside a group restart a failed child has a time of its own; also one that failed alone since,
+            // because a new spec changed the strategy.
+            Life::Backoff { due, at_once }
+                if matches!(wave, Wave::Group(_)) && (at_once || due <= self.now) =>
+            {
+                self.try_start(index, cause);
+            }
             Life::Waiting { .. } => self.try_start(index, cause),
             Life::Paused | Life::Quarantined if fault!(group_revives_paused) => self.try_start(index, cause),
             Life::Unresponsive { .. } if fault!(unresponsive_is_started) => self.try_start(index, cause),

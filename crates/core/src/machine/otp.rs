@@ -129,7 +129,10 @@ impl Machine {
         // A terminate that took it out of a group restart under way is undone.
         flags.left_out = false;
         self.wait(index, Goal::Started, before, false);
-        // A plan that is under way starts it in its turn.
+        // A plan that is under way starts it in its turn, and not before its group is down (R15, R27).
+        if self.group_takes(index).is_some() {
+            self.rejoin_plan(index);
+        }
         if !self.plan_will_start(index) {
             self.try_start(index, Cause::Operator);
             if self.node(index).flags.awaited && !self.node(index).life.is_live() {

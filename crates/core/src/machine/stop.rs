@@ -289,7 +289,13 @@ impl Machine {
                     if then == Then::Start {
                         self.forgive(index);
                     }
-                    self.settle_idle(index, then);
+                    if then == Then::Start && self.group_takes(index).is_some() {
+                        // It starts with its group, which waits for no delay now (D3, R27).
+                        self.rejoin_plan(index);
+                        self.hurry_if_grouped(index);
+                    } else {
+                        self.settle_idle(index, then);
+                    }
                 }
                 _ => {}
             }

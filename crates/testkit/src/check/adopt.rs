@@ -116,7 +116,9 @@ impl Model {
             others.partition(|at| self.node(*at).concerned == Some(Concerns::Dropped));
         let order: Vec<u32> = leaving.into_iter().chain(named.iter().copied()).chain(added).collect();
         let in_scope = |model: &Self, at: &u32| {
-            model.sup_of(above).group.is_some_and(|group| model.node(*at).rank >= group.from)
+            let node = model.node(*at);
+            node.concerned != Some(Concerns::Dropped)
+                && model.sup_of(above).group.is_some_and(|group| node.rank >= group.from)
         };
         let scope: Vec<u32> = before.iter().copied().filter(|at| in_scope(self, at)).collect();
         for (rank, at) in order.iter().enumerate() {
@@ -126,8 +128,8 @@ impl Model {
         let sup = self.sup_of_mut(above);
         sup.next_rank = order.len() as u32;
         sup.children = order;
-        if let (Some(group), Some(from)) = (&mut sup.group, from) {
-            (group.from, group.mixed) = (from, true);
+        if let Some(group) = &mut sup.group {
+            (group.from, group.mixed) = (from.unwrap_or(u32::MAX), true);
         }
     }
 }

@@ -59,6 +59,7 @@ impl Checker {
         life.spawned_in = incarnation;
         (life.forgiven, life.grows, life.afterwards, life.left_out) = (false, false, false, false);
         life.order = None;
+        life.start = event.cause;
         let node = &mut self.model.nodes[at as usize];
         node.concerned = node.concerned.filter(|concerned| *concerned == Concerns::Dropped);
         if event.row.lifecycle == Lifecycle::Starting && self.model.node(at).sup != NONE {
@@ -108,6 +109,9 @@ impl Checker {
             Lifecycle::Waiting => life.trial = Trial::No,
             Lifecycle::Paused | Lifecycle::Quarantined => (life.trial, life.order) = (Trial::No, None),
             Lifecycle::Stopped | Lifecycle::Failed | Lifecycle::Removed => {
+                if event.kind == EventKind::ChildDeclined {
+                    life.trial = Trial::No;
+                }
                 life.order = life.order.filter(|order| *order != Order::Rest);
             }
             _ => {}

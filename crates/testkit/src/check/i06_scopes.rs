@@ -72,7 +72,7 @@ impl Checker {
             Cause::Start => at == 0 || sup.initial || state == Lifecycle::Waiting,
             Cause::Group(_) => sup.group.is_some_and(|group| node.rank >= group.from || group.mixed),
             Cause::Exit => alone && life.grows,
-            Cause::Backoff => alone && state == Lifecycle::Backoff,
+            Cause::Backoff => state == Lifecycle::Backoff,
             Cause::Operator => {
                 matches!(life.order, Some(Order::Start)) || self.turn.bound == Some(at) || life.afterwards
             }
@@ -90,8 +90,10 @@ impl Checker {
             event.cause,
             life.order
         );
-        if self.group_takes(at) {
-            self.i06_group_is_down(at)?;
+        // A command may start whom the group will not.
+        let apart = event.cause == Cause::Operator && !self.is_revivable(at);
+        if self.group_takes(at) && !apart {
+            self.i06_group_is_down(at, event.cause == Cause::Operator)?;
         }
         if event.cause == Cause::Start && at != 0 {
             self.i06_in_turn(at)?;
@@ -110,10 +112,8 @@ impl Checker {
         let unready = |other: &super::model::Node| {
             let begun =
                 matches!(other.state(), Lifecycle::Starting | Lifecycle::Backoff | Lifecycle::Stopping);
-            // A sidecar that had its turn is started once more for its primary.
-            begun
-                && other.life.started_in != sup.incarnation
-                && !matches!(other.life.cause, Cause::Primary(_))
+            // Who waited in its turn was passed over, as was who is started out of turn.
+            begun && other.life.started_in != sup.incarnation && other.life.start == Cause::Start
         };
         for other in earlier.take_while(|other| other.rank < node.rank) {
             must!(
@@ -149,12 +149,16 @@ impl Checker {
             true => own,
         });
         let mixed = sup.group.is_some_and(|group| group.up || group.mixed) || sup.initial;
+        if sup.group.is_none() {
+            self.groups.push(parent);
+        }
+        let sup = self.model.sup_of_mut(parent);
         sup.group = Some(Group { from, number: call, up: false, mixed });
     }
 
     /// Nothing of the new generation starts before the whole old one is gone or given up on (R27), and not
     /// before the largest delay in it is over (D3).
-    fn i06_group_is_down(&mut self, at: u32) -> Check {
+    fn i06_group_is_down(&mut self, at: u32, asked: bool) -> Check {
         let parent = self.model.node(at).parent;
         let Some(group) = self.model.sup_of(parent).group else { return Ok(()) };
         if group.up {
@@ -173,7 +177,7 @@ impl Checker {
             );
             must!(
                 self,
-                !node.is(Lifecycle::Backoff) || node.life.due <= self.now,
+                asked || !node.is(Lifecycle::Backoff) || node.life.due <= self.now,
                 Backoff,
                 "{} is started with its group, but {} is due at {} ns only",
                 self.model.node(at).path,
@@ -181,7 +185,10 @@ impl Checker {
                 node.life.due
             );
         }
-        self.model.sup_of_mut(parent).group = Some(Group { up: true, ..group });
+        // Somebody who is started alone, on command, is not the start of the group.
+        if !asked {
+            self.model.sup_of_mut(parent).group = Some(Group { up: true, ..group });
+        }
         Ok(())
     }
 
@@ -191,7 +198,8 @@ impl Checker {
 
     /// When the machine has come to rest, a group has gone as far as it can.
     pub(super) fn i06_groups_go_on(&mut self, machine: &Machine) -> Check {
-        if machine.has_open_plan() || machine.next_deadline().is_some_and(|due| due <= self.now) {
+        if self.done || machine.has_open_plan() || machine.next_deadline().is_some_and(|due| due <= self.now)
+        {
             return Ok(());
         }
         for place in 0..self.touched.len() {
@@ -202,15 +210,23 @@ impl Checker {
                 continue;
             }
             self.i05_stop_goes_on(parent)?;
-            self.i06_group_goes_on(parent)?;
         }
-        Ok(())
+        let mut groups = std::mem::take(&mut self.groups);
+        let outcome = groups.iter().try_for_each(|parent| self.i06_group_goes_on(*parent));
+        groups.retain(|parent| self.model.sup_of(*parent).group.is_some());
+        self.groups = groups;
+        outcome
     }
 
     fn i06_group_goes_on(&mut self, parent: u32) -> Check {
         let Some(mut group) = self.model.sup_of(parent).group else { return Ok(()) };
-        if self.model.is_closing(parent) {
-            self.model.sup_of_mut(parent).group = None;
+        // Who leaves the tree is waited for, though no member any more.
+        let leaves = |at: &u32| {
+            let node = self.model.node(*at);
+            node.concerned.is_some() && node.is(Lifecycle::Stopping)
+        };
+        let leaving = group.mixed && self.model.sup_of(parent).children.iter().any(leaves);
+        if leaving || self.model.is_closing(parent) {
             return Ok(());
         }
         if !group.up {
@@ -257,6 +273,7 @@ impl Checker {
             && node.bound
             && !node.life.left_out
             && node.concerned.is_none()
+            && node.life.order != Some(Order::Remove)
             && node.life.raised != group.number
             && self.is_revivable(at)
     }

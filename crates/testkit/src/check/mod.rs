@@ -70,6 +70,8 @@ pub struct Checker {
     counts: [u32; Lifecycle::ALL.len()],
     /// Nodes with an effect in this call.
     touched: Vec<u32>,
+    /// Supervisors with a group that goes down or up.
+    groups: Vec<u32>,
     ending: Option<Ending>,
     /// Graces were cut to zero at this time.
     skipped: Option<u64>,

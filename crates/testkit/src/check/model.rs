@@ -131,6 +131,8 @@ pub(super) struct Life {
     pub(super) left_out: bool,
     /// The incarnation of its supervisor's group plan in which it was started last.
     pub(super) raised: u64,
+    /// Why the last run was started.
+    pub(super) start: Cause,
     /// Why the last event happened.
     pub(super) cause: Cause,
     pub(super) touched: u64,
@@ -161,6 +163,7 @@ impl Life {
             beat_due: u64::MAX,
             left_out: false,
             raised: 0,
+            start: Cause::Start,
             cause: Cause::Start,
             touched: 0,
         }
