@@ -489,3 +489,42 @@ fn d12_r24_who_leaves_while_its_group_goes_down_draws_nobody_else_into_it() {
     assert_eq!(bench.take(), ["down b: failed: boom", "stop c", "down c", "start b"]);
     assert_eq!(bench.generation("a"), 1);
 }
+
+#[test]
+fn d12_r24_a_failure_while_a_new_child_starts_does_not_draw_those_before_it_into_the_group() {
+    let mut bench = Bench::launch(rest_for_one([perm("a"), perm("b")]));
+    let new = perm("new").explicit().always(Run::ready_after(ms(50)));
+    bench.apply(rest_for_one([new, perm("a"), perm("b")]));
+    bench.take();
+    bench.crash("b");
+    assert_eq!(bench.take(), ["down b: failed: boom", "start b"]);
+    bench.pass(ms(100));
+    assert_eq!((bench.generation("new"), bench.state("new")), (1, Lifecycle::Running));
+}
+
+#[test]
+fn d12_a_child_that_fails_before_its_turn_to_be_restarted_is_not_restarted_again() {
+    let tree = |n| {
+        one_for_one([
+            quick("a").version(n),
+            quick("b").version(n).always(Run::healthy().stops_after(ms(100))),
+        ])
+    };
+    let mut bench = Bench::launch(tree(1));
+    bench.apply(tree(2));
+    bench.crash("a");
+    assert_eq!(bench.generation("a"), 2, "it runs what the new spec says");
+    bench.pass(secs(1));
+    assert_eq!((bench.generation("a"), bench.generation("b")), (2, 2));
+}
+
+#[test]
+fn d12_d9_a_child_that_fails_before_its_turn_to_be_removed_is_removed_because_of_the_new_spec() {
+    let slow = Run::healthy().stops_after(ms(100));
+    let mut bench = Bench::launch(one_for_one([quick("a"), quick("b").always(slow)]));
+    bench.apply(one_for_one([]));
+    bench.crash("a");
+    bench.pass(secs(1));
+    let stopping = bench.heard().iter().rev().find(|heard| heard.event.kind == EventKind::ChildStopping);
+    assert_eq!(stopping.map(|heard| (heard.name.as_str(), heard.event.cause)), Some(("a", Cause::Reload)));
+}

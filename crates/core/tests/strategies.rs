@@ -259,3 +259,15 @@ fn r27_r15_a_job_that_is_started_again_while_its_group_goes_down_starts_with_it(
     assert_eq!(bench.take(), ["down a", "start a", "start b", "start j"]);
     bench.ok(ticket);
 }
+
+#[test]
+fn r29_a_child_that_was_terminated_after_its_turn_in_the_initial_start_is_revived_by_a_later_group() {
+    let slow = || perm("b").explicit().always(Run::ready_after(ms(50)));
+    let mut bench = Bench::launch(one_for_all([perm("a"), slow(), perm("c")]));
+    bench.terminate("a");
+    bench.pass(ms(100));
+    assert_eq!((bench.state("a"), bench.state("c")), (Lifecycle::Stopped, Lifecycle::Running));
+    bench.crash("c");
+    bench.pass(ms(100));
+    assert_eq!(bench.state("a"), Lifecycle::Running);
+}

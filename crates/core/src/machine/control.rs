@@ -80,6 +80,9 @@ impl Machine {
             Life::Unresponsive { .. } => {
                 self.redirect(index, then);
                 self.settle_waits(index);
+                if then == Then::Start {
+                    self.hurry_if_grouped(index);
+                }
             }
             _ if then == Then::Start && self.plan_is_ahead(index) => {
                 self.rejoin_plan(index);

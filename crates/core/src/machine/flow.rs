@@ -83,6 +83,7 @@ impl Machine {
         let cause = match wave {
             Wave::Initial => Cause::Start,
             Wave::Group(trigger) => Cause::Group(trigger),
+            Wave::Added if self.sup(self.node(index).parent).initial => Cause::Start,
             Wave::Added => Cause::Reload,
         };
         let all = wave != Wave::Added;
@@ -100,7 +101,11 @@ impl Machine {
             {
                 self.try_start(index, cause);
             }
-            Life::Waiting { .. } => self.try_start(index, cause),
+            Life::Waiting { .. } => {
+                let on = self.node(index).depends_on().first();
+                let cause = on.map_or(cause, |&on| Cause::Dependency(on));
+                self.try_start(index, cause);
+            }
             Life::Paused | Life::Quarantined if fault!(group_revives_paused) => self.try_start(index, cause),
             Life::Unresponsive { .. } if fault!(unresponsive_is_started) => self.try_start(index, cause),
             Life::Unresponsive { then } if all && !then.is_commanded() => {
@@ -328,7 +333,14 @@ impl Machine {
         match record.flow {
             Flow::Down { from: old, cursor: at, .. } => (from, cursor) = (from.min(old), at),
             Flow::Delay { from: old, .. } => from = from.min(old),
-            Flow::Up { cursor, .. } if cursor != NONE => from = from.min(self.node(cursor).rank),
+            // Those that were never started have their turn after the group; they are no members of it (R24).
+            Flow::Up { wave: Wave::Initial | Wave::Added, .. } => self.sup_mut(sup).more_added = true,
+            // Those that the interrupted start has not come to are started with this one.
+            Flow::Up { cursor, wave: Wave::Group(_), .. } if cursor != NONE => {
+                let behind = self.indices_from(sup, self.node(cursor).rank);
+                let next = { behind }.find(|&index| index != failed && self.plan_will_start(index));
+                from = next.map_or(from, |next| from.min(self.node(next).rank));
+            }
             _ => {}
         }
         self.sup_mut(sup).flow = Flow::Down { from, cursor, why: Down::Group { trigger: failed } };

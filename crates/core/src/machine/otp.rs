@@ -36,6 +36,9 @@ impl Machine {
         if self.node(index).flags.reload && !self.node(index).flags.declared {
             return refuse("it is being removed: the new spec does not name it");
         }
+        if self.node(index).flags.doomed && verb == OtpVerb::StartAgain {
+            return refuse("it is being removed, and goes when nobody unresponsive lives below it");
+        }
         self.check_manner(index, verb, address)?;
         let column = match node.life {
             life if life.is_live() => Column::Running,
@@ -72,7 +75,7 @@ impl Machine {
         self.node_mut(index).flags.starts_when_bound = false;
         if column != Column::Stopped || matches!(before, Lifecycle::Declared | Lifecycle::Waiting) {
             // A group restart that is under way starts every kept spec, but not this one (R36).
-            self.node_mut(index).flags.left_out = self.plan_reaches_end(self.node(index).parent);
+            self.node_mut(index).flags.left_out = self.plan_is_ahead(index);
         }
         match (column, self.node(index).life) {
             (Column::Running, Life::Unresponsive { .. }) => {

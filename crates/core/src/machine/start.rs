@@ -139,6 +139,7 @@ impl Machine {
                 policy: node.policy.clone(),
             });
         }
+        self.take_up_reload(index);
         let node = self.node_mut(index);
         if !(fault!(generation_is_reused) && node.flags.again) {
             node.generation += 1;
@@ -146,8 +147,19 @@ impl Machine {
         node.restart_count = node.restart_count.saturating_add(u32::from(node.flags.again));
         node.attempt = node.streak().saturating_add(u32::from(node.flags.grow));
         (node.flags.forgiven, node.flags.starts_when_bound) = (false, false);
-        (node.flags.grow, node.flags.left_out, node.flags.reload) = (false, false, false);
+        (node.flags.grow, node.flags.left_out) = (false, false);
         node.flags.again
+    }
+
+    /// The new run is what a new spec wanted, so it is not restarted for that again. Who is to leave the tree
+    /// still is.
+    fn take_up_reload(&mut self, index: u32) {
+        let node = self.node(index);
+        let sup = node.parent;
+        if node.flags.reload && node.flags.declared {
+            self.node_mut(index).flags.reload = false;
+            self.sup_mut(sup).line.retain(|entry| *entry != (index, Then::Start));
+        }
     }
 
     /// A run reported ready: that is what started means for it (D19).

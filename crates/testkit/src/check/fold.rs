@@ -54,12 +54,14 @@ impl Checker {
 
     /// A run, or an incarnation of a supervisor, begins.
     fn begun(&mut self, at: u32, event: &Event) {
-        let incarnation = self.model.above(at).incarnation;
+        let (call, incarnation) = (self.call, self.model.above(at).incarnation);
+        let waited = self.model.node(at).is(Lifecycle::Waiting);
         let life = self.model.life(at);
         life.spawned_in = incarnation;
         (life.forgiven, life.grows, life.afterwards, life.left_out) = (false, false, false, false);
         life.order = None;
-        life.start = event.cause;
+        let cause = if waited { Cause::Dependency(NONE) } else { event.cause };
+        (life.start, life.spawned_call) = (cause, call);
         let node = &mut self.model.nodes[at as usize];
         node.concerned = node.concerned.filter(|concerned| *concerned == Concerns::Dropped);
         if event.row.lifecycle == Lifecycle::Starting && self.model.node(at).sup != NONE {
@@ -146,7 +148,13 @@ impl Checker {
             life.charges.clear();
             (life.forgiven, life.grows, life.trial) = (true, false, Trial::No);
             life.fell = false;
-            let held = |order: &Order| matches!(order, Order::Pause | Order::Quarantine) && !automatic;
+            let stops = matches!(life.row.lifecycle, Lifecycle::Stopping | Lifecycle::Unresponsive);
+            // Who waits for somebody unresponsive below it goes all the same.
+            let held = |order: &Order| match order {
+                Order::Pause | Order::Quarantine => !automatic,
+                Order::Remove => !stops,
+                Order::Start | Order::Rest => false,
+            };
             life.order = life.order.filter(held);
             if self.model.node(*child).sup != NONE {
                 self.model.sup_of_mut(*child).unpark = automatic;

@@ -70,7 +70,7 @@ impl Checker {
         let sup = self.model.sup_of(above);
         let from = match sup.group {
             _ if self.model.node(above).is(Lifecycle::Stopping) => 0,
-            Some(group) if !group.up => group.from,
+            Some(group) if !group.up && !group.mixed => group.from,
             _ => return Ok(()),
         };
         let members =

@@ -154,6 +154,11 @@ impl Checker {
         }
         let sup = self.model.sup_of_mut(parent);
         sup.group = Some(Group { from, number: call, up: false, mixed });
+        for member in self.model.sup_of(parent).children.clone() {
+            if self.model.node(member).rank >= from {
+                self.model.life(member).member = call;
+            }
+        }
     }
 
     /// Nothing of the new generation starts before the whole old one is gone or given up on (R27), and not
@@ -168,7 +173,7 @@ impl Checker {
             let node = self.model.node(member);
             must!(
                 self,
-                member == at || !node.is_waited_for(),
+                member == at || !node.is_waited_for() || node.is_apart_from(&group),
                 Scope,
                 "{} is started with its group while {} is still {}",
                 self.model.node(at).path,
@@ -233,7 +238,7 @@ impl Checker {
             let held = |at: u32| {
                 let node = self.model.node(at);
                 let delayed = node.is(Lifecycle::Backoff) && node.life.due > self.now;
-                node.is_waited_for() || delayed
+                node.is_waited_for() && !node.is_apart_from(&group) || delayed
             };
             if self.members(parent, group.from).any(held) {
                 return Ok(());
@@ -244,9 +249,7 @@ impl Checker {
         let in_turn = self.model.sup_of(parent).policy().order == StartOrder::Declared;
         for at in self.members(parent, group.from) {
             let node = self.model.node(at);
-            let begun =
-                matches!(node.state(), Lifecycle::Starting | Lifecycle::Backoff | Lifecycle::Stopping);
-            if begun && in_turn {
+            if node.is_begun() && in_turn {
                 return Ok(());
             }
             must!(
@@ -258,7 +261,14 @@ impl Checker {
                 node.state()
             );
         }
-        self.model.sup_of_mut(parent).group = None;
+        // After a new spec the start goes over the whole new order.
+        let unsettled = |at: &u32| {
+            let node = self.model.node(*at);
+            node.is_begun() || node.is_there() && node.is(Lifecycle::Declared) && node.bound
+        };
+        if !(group.mixed && self.model.sup_of(parent).children.iter().any(unsettled)) {
+            self.model.sup_of_mut(parent).group = None;
+        }
         Ok(())
     }
 

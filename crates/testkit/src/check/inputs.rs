@@ -201,7 +201,7 @@ impl Checker {
     fn called(&mut self, verb: OtpVerb, address: &Address, refused: bool) {
         self.turn.refused = refused;
         let Some(at) = self.meant(address).filter(|_| !refused) else { return };
-        let grouped = self.model.above(at).group.is_some() || self.model.above(at).initial;
+        let left_out = self.is_ahead(at);
         let life = self.model.life(at);
         match verb {
             OtpVerb::Terminate => {
@@ -211,7 +211,7 @@ impl Checker {
                 if !rests {
                     life.order = Some(Order::Rest);
                     life.reordered = state == Lifecycle::Stopping;
-                    life.left_out = grouped;
+                    life.left_out = left_out;
                 }
             }
             OtpVerb::StartAgain => {
@@ -220,6 +220,17 @@ impl Checker {
             }
             OtpVerb::Delete => life.order = Some(Order::Remove),
         }
+    }
+
+    /// Whether a plan that is under way will come by a child, and start it.
+    fn is_ahead(&self, at: u32) -> bool {
+        let (node, sup) = (self.model.node(at), self.model.above(at));
+        let first = sup.initial && node.life.spawned_in != sup.incarnation;
+        let grouped = sup.group.is_some_and(|group| {
+            let visited = group.up && node.life.raised == group.number;
+            node.rank >= group.from && !visited
+        });
+        first || grouped
     }
 
     fn adds(&mut self, under: &Address, child: &ChildDecl, otp: bool, effects: &[Effect]) {

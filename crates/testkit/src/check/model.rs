@@ -129,7 +129,8 @@ pub(super) struct Life {
     pub(super) beat_due: u64,
     /// Terminated as OTP does while a plan was under way, which passes it over.
     pub(super) left_out: bool,
-    /// The incarnation of its supervisor's group plan in which it was started last.
+    /// The plan that took it down, or would have, last; and the one that started it last.
+    pub(super) member: u64,
     pub(super) raised: u64,
     /// Why the last run was started.
     pub(super) start: Cause,
@@ -162,6 +163,7 @@ impl Life {
             misses: 0,
             beat_due: u64::MAX,
             left_out: false,
+            member: 0,
             raised: 0,
             start: Cause::Start,
             cause: Cause::Start,
@@ -201,6 +203,18 @@ impl Node {
 
     pub(super) fn policy_is_of_a_run(&self) -> bool {
         self.sup == NONE && !self.policy.is_supervisor
+    }
+
+    /// Whether a start in order waits for it.
+    pub(super) fn is_begun(&self) -> bool {
+        matches!(self.state(), Lifecycle::Starting | Lifecycle::Backoff | Lifecycle::Stopping)
+    }
+
+    /// Whether it is no member of its group though it stands among them: a command started it since that went
+    /// down, or a new spec put it there.
+    pub(super) fn is_apart_from(&self, group: &Group) -> bool {
+        let since = self.life.start == Cause::Operator && self.life.spawned_call > group.number;
+        since || group.mixed && self.life.member != group.number
     }
 
     /// Nothing of it stays when it ended: temporary, and no job.
