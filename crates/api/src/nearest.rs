@@ -7,15 +7,17 @@
 pub fn nearest<'a>(asked: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let asked_lower: Vec<char> = asked.to_lowercase().chars().take(LONGEST).collect();
     let mut found: Vec<(usize, &str)> = Vec::new();
+    let (mut lower, mut rows): (Vec<char>, Rows) = Default::default();
     for candidate in candidates {
-        let lower: Vec<char> = candidate.to_lowercase().chars().take(LONGEST).collect();
+        lower.clear();
+        lower.extend(candidate.chars().flat_map(char::to_lowercase).take(LONGEST));
         let allowed = (asked_lower.len().max(lower.len()) / 3).max(1);
         let prefix = asked_lower.len() >= 3
             && (lower.starts_with(&asked_lower) || asked_lower.starts_with(&lower[..]));
         if lower.len().abs_diff(asked_lower.len()) > allowed && !prefix {
             continue;
         }
-        let distance = edits(&asked_lower, &lower);
+        let distance = rows.edits(&asked_lower, &lower);
         if distance <= allowed || (prefix && !lower.is_empty()) {
             found.push((distance, candidate));
             found.sort();
@@ -28,23 +30,36 @@ pub fn nearest<'a>(asked: &str, candidates: impl IntoIterator<Item = &'a str>) -
 /// Longer names are compared by their beginning.
 const LONGEST: usize = 128;
 
-/// How many insertions, deletions, replacements and swaps of neighbours lead from `a` to `b`.
-fn edits(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let same = usize::from(a[i - 1] != b[j - 1]);
-            let mut best = (above[j] + 1).min(row[j - 1] + 1).min(above[j - 1] + same);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(before[j - 2] + 1);
+/// The rows of the table of edits that are still needed; their memory serves every candidate.
+#[derive(Default)]
+struct Rows {
+    before: Vec<usize>,
+    above: Vec<usize>,
+    row: Vec<usize>,
+}
+
+impl Rows {
+    /// How many insertions, deletions, replacements and swaps of neighbours lead from `a` to `b`.
+    fn edits(&mut self, a: &[char], b: &[char]) -> usize {
+        let Self { before, above, row } = self;
+        above.clear();
+        above.extend(0..=b.len());
+        for i in 1..=a.len() {
+            row.clear();
+            row.push(i);
+            for j in 1..=b.len() {
+                let same = usize::from(a[i - 1] != b[j - 1]);
+                let mut best = (above[j] + 1).min(row[j - 1] + 1).min(above[j - 1] + same);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    best = best.min(before[j - 2] + 1);
+                }
+                row.push(best);
             }
-            row.push(best);
+            std::mem::swap(before, above);
+            std::mem::swap(above, row);
         }
-        before = std::mem::replace(&mut above, row);
+        above[b.len()]
     }
-    above[b.len()]
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@
     reason = "this program talks to a developer at a terminal"
 )]
 
+mod clock;
 mod planted;
 
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use self::clock::Clock;
 use supervisor_testkit::sim::{Batch, Finding, Seeds, Simulator, Size};
 
 const HELP: &str = "\
@@ -169,13 +171,13 @@ fn many(arguments: &Arguments) -> bool {
             limit.is_none_or(|limit| elapsed < limit)
         })
     });
-    let elapsed = clock.elapsed();
+    let (rate, took) = (clock.rate(batch.seeds, jobs), clock.took(jobs));
     show_findings(&batch);
-    sum_up(&batch, elapsed, jobs)
+    sum_up(&batch, rate, &took)
 }
 
 /// The figures of a batch; says whether all is well.
-fn sum_up(batch: &Batch, elapsed: Duration, jobs: usize) -> bool {
+fn sum_up(batch: &Batch, rate: u64, took: &str) -> bool {
     let markers = batch.markers();
     let missed: Vec<_> = markers.iter().filter(|marker| marker.hits == 0).collect();
     for marker in &missed {
@@ -189,12 +191,12 @@ fn sum_up(batch: &Batch, elapsed: Duration, jobs: usize) -> bool {
         println!("mean steps of a full seed: {mean}");
     }
     println!("fewest steps of a seed: {}", batch.shortest);
-    let rate = batch.seeds as f64 / elapsed.as_secs_f64().max(0.001) / jobs as f64;
+    println!("{took}");
     println!(
         "sim: seeds={} steps={} schedules_per_s={} violations={} markers_hit={}/{} planted_found=0/0",
         batch.seeds,
         batch.steps,
-        rate as u64,
+        rate,
         batch.violations,
         reached.len(),
         markers.len()
@@ -233,18 +235,4 @@ fn show_findings(batch: &Batch) {
 fn drawn_seed() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_nanos() as u64 >> 10
-}
-
-/// How long a batch takes on this machine.
-struct Clock(Instant);
-
-#[expect(clippy::disallowed_methods, reason = "measures real speed for the developer; no test waits on it")]
-impl Clock {
-    fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
 }

@@ -17,7 +17,8 @@ mod hunting {
     use supervisor_core::faults::{CATALOGUE, Found, Planted, plant};
     use supervisor_testkit::sim::{Fault, Seeds, Simulator, Size};
 
-    use crate::{Clock, quietly};
+    use crate::clock::Clock;
+    use crate::quietly;
 
     /// How the hunt for one fault went.
     struct Hunt {
@@ -56,11 +57,11 @@ mod hunting {
         }
         let seeds: u64 = hunts.iter().map(|hunt| hunt.seeds).sum();
         let steps: u64 = hunts.iter().map(|hunt| hunt.steps).sum();
-        let rate = seeds as f64 / clock.elapsed().as_secs_f64().max(0.001) / jobs as f64;
+        let rate = clock.rate(seeds, jobs);
+        println!("{}", clock.took(jobs));
         println!(
-            "sim: seeds={seeds} steps={steps} schedules_per_s={} violations={} markers_hit=0/0 \
+            "sim: seeds={seeds} steps={steps} schedules_per_s={rate} violations={} markers_hit=0/0 \
              planted_found={found}/{}",
-            rate as u64,
             hunts.len() - missed.len(),
             hunts.len()
         );
