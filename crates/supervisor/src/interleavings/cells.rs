@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use supervisor_api::{ChildKey, Row};
 
-use super::{SMALL, bare, block_on, explore, thread};
+use super::{SMALL, bare, block_on, exhaust, explore, thread};
 use crate::run::Crew;
 use crate::slot::{RUN, STOP, Slot, SlotRow};
 use crate::sync::atomic::{AtomicU32, Ordering};
@@ -43,7 +43,7 @@ fn a_row_is_read_whole_and_never_goes_back() {
 
 #[test]
 fn an_order_is_never_slept_over() {
-    explore(3_000, || {
+    exhaust(200_000, || {
         let slot = Arc::new(Slot::default());
         let task = shuttle::future::spawn({
             let slot = Arc::clone(&slot);

@@ -14,7 +14,7 @@ mod runs;
 use std::future::Future;
 use std::sync::{Arc, LazyLock};
 
-use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 use tokio::runtime::Runtime;
 
@@ -37,20 +37,26 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 /// Runs `code` under so many random schedules, and under half as many that stop somebody for long at up to
 /// three places.
 fn explore(schedules: usize, code: impl Fn() + Send + Sync + 'static) {
-    let code = Arc::new(move || {
-        let _inside = RUNTIME.enter();
-        code();
-    });
+    let code = Arc::new(code);
+    let stubborn = PctScheduler::new_from_seed(SEED, 3, schedules / 2);
+    run(RandomScheduler::new_from_seed(SEED, schedules), Arc::clone(&code));
+    run(stubborn, code);
+}
+
+/// Runs `code` under every schedule there is, which must be fewer than `limit`.
+fn exhaust(limit: usize, code: impl Fn() + Send + Sync + 'static) {
+    let schedules = run(DfsScheduler::new(Some(limit), false), Arc::new(code));
+    assert!(schedules < limit, "there are more than {limit} schedules");
+}
+
+fn run(scheduler: impl Scheduler + 'static, code: Arc<impl Fn() + Send + Sync + 'static>) -> usize {
     let mut config = Config::new();
     config.stack_size = 1 << 20;
     config.silence_warnings = true;
-    let random = RandomScheduler::new_from_seed(SEED, schedules);
-    Runner::new(random, config.clone()).run({
-        let code = Arc::clone(&code);
-        move || code()
-    });
-    let stubborn = PctScheduler::new_from_seed(SEED, 3, schedules / 2);
-    Runner::new(stubborn, config).run(move || code());
+    Runner::new(scheduler, config).run(move || {
+        let _inside = RUNTIME.enter();
+        code();
+    })
 }
 
 fn thread(code: impl FnOnce() + Send + 'static) -> shuttle::thread::JoinHandle<()> {

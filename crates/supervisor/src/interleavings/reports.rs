@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::{SMALL, bare, block_on, explore, thread};
+use super::{SMALL, bare, block_on, exhaust, explore, thread};
 use crate::queue::{BEAT, EXIT, READY};
 use crate::tree::Tree;
 
@@ -75,5 +75,18 @@ fn what_was_noted_before_a_report_is_seen_with_it() {
             last == 3
         });
         child.join().unwrap();
+    });
+}
+
+#[test]
+fn one_report_and_a_driver_about_to_sleep_meet_in_every_way() {
+    exhaust(200_000, || {
+        let tree = bare([], &SMALL);
+        let reporter = thread({
+            let tree = Arc::clone(&tree);
+            move || tree.report(1, EXIT)
+        });
+        take(&tree, |index, bits| (index, bits) == (1, EXIT));
+        reporter.join().unwrap();
     });
 }

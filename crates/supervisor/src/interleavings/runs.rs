@@ -146,13 +146,15 @@ fn whoever_waits_to_be_stopped_is_told_in_a_task_of_its_own_and_on_a_thread() {
 #[test]
 fn d16_a_hard_stop_in_the_middle_of_anything_leaves_no_run() {
     explore(400, || {
-        let count = Arc::new(AtomicU32::new(0));
+        let (count, lonely) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
         let deaf = counted("a", &count, |ctx| async move {
             let inner = ctx.clone();
             ctx.spawn(async move { inner.stopping().await });
             std::future::pending().await
         });
-        let (handle, driver) = running([deaf], &SMALL);
+        // It has nobody who could wake its task but the order.
+        let alone = counted("b", &lonely, |_| std::future::pending());
+        let (handle, driver) = running([deaf, alone], &SMALL);
         let owner = thread({
             let handle = handle.clone();
             move || handle.stop_hard()
@@ -161,7 +163,7 @@ fn d16_a_hard_stop_in_the_middle_of_anything_leaves_no_run() {
         assert_eq!(report.phase.as_ref(), "dropped");
         // The driver ends after the last run is gone.
         block_on(driver).unwrap();
-        assert_eq!(count.load(Ordering::SeqCst), 0);
+        assert_eq!((count.load(Ordering::SeqCst), lonely.load(Ordering::SeqCst)), (0, 0));
         owner.join().unwrap();
     });
 }
