@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::{SMALL, bare, block_on, exhaust, explore, thread};
 use crate::queue::{BEAT, EXIT, READY};
+use crate::slot::{How, KILL};
 use crate::tree::Tree;
+use crate::{ChildSpec, Exit};
 
 /// Takes reports as the driver does, until `done` says so; sleeps when there is none.
 fn take(tree: &Tree, mut done: impl FnMut(u32, u32) -> bool) {
@@ -88,5 +90,19 @@ fn one_report_and_a_driver_about_to_sleep_meet_in_every_way() {
         });
         take(&tree, |index, bits| (index, bits) == (1, EXIT));
         reporter.join().unwrap();
+    });
+}
+
+#[test]
+fn a_kill_reaches_a_run_that_nothing_else_would_wake() {
+    explore(1_000, || {
+        let tree = bare([ChildSpec::service("a", |_| std::future::pending::<()>())], &SMALL);
+        tree.launch();
+        let slot = tree.table.slot(1);
+        slot.raise(KILL);
+        slot.ring();
+        take(&tree, |index, bits| (index, bits) == (1, EXIT));
+        let end = slot.cell().end.take().expect("the end is noted before it is reported");
+        assert!(matches!(end.how, How::Exited(Exit::Aborted)), "{:?}", end.how);
     });
 }
