@@ -475,3 +475,19 @@ fn d19_r57_a_concurrent_stop_waits_also_for_whom_somebody_else_is_stopping() {
         assert_eq!((bench.find("s"), bench.living()), (None, vec!["a".to_owned()]));
     }
 }
+
+/// Only `shutdown` was accepted by OTP from a permanent child; ours took any good end that came too early for one.
+#[test]
+fn r58_r59_a_permanent_child_that_ended_by_itself_before_it_was_stopped_is_reported() {
+    let value = || Exit::StoppedWith { value: "x".into() };
+    for exit in [Exit::Completed, value()] {
+        let mut bench = Bench::launch(otp(one_for_all([perm("a"), perm("b"), tran("c")]).budget(9, secs(5))));
+        bench.end_all([("a", Exit::failed("boom")), ("b", exit.clone())]);
+        bench.end_all([("a", Exit::failed("boom")), ("c", exit)]);
+        let reports = |name| {
+            bench.events(EventKind::ChildFailed, name).len()
+                + bench.events(EventKind::ChildStopError, name).len()
+        };
+        assert_eq!((reports("b"), reports("c")), (1, 0));
+    }
+}

@@ -96,8 +96,11 @@ impl Machine {
         let node = self.node(index);
         let ran = millis(self.now - node.ran_since);
         let clean = exit.is_clean() && !start;
-        let kind = if clean { EventKind::ChildCompleted } else { failure_kind(exit, start) };
-        let numbers: &[u32] = if clean { &[ran] } else { &[ran, 0, u32::MAX] };
+        // A permanent child should not have ended by itself, however well (R20, R58).
+        let permanent = node.policy.restart == RestartType::Permanent;
+        let silent = clean && (!permanent || matches!(exit, Exit::Stopped));
+        let kind = if silent { EventKind::ChildCompleted } else { failure_kind(exit, start) };
+        let numbers: &[u32] = if silent { &[ran] } else { &[ran, 0, u32::MAX] };
         let news = News::new(kind, Cause::Exit).numbers(numbers).exit(exit.clone());
         if self.is_closing(node.parent) && !fault!(late_end_is_acted_upon) {
             self.shift(index, if clean { Life::Completed } else { Life::Failed }, news);
@@ -248,7 +251,9 @@ impl Machine {
         let took = millis(self.node(index).took);
         let cause = self.cause_of(index, then);
         let permanent = self.node(index).policy.restart == RestartType::Permanent;
-        let accepted = exit.is_clean() && !(permanent && matches!(exit, Exit::StoppedWith { .. }));
+        // `completed` is an end by itself, before the request came (D22, R59).
+        let unasked = matches!(exit, Exit::Completed | Exit::StoppedWith { .. });
+        let accepted = exit.is_clean() && !(permanent && unasked);
         if !accepted && !expected && !fault!(stop_error_is_not_told) {
             // A shutdown error (R58), whatever comes next.
             let news = News::new(EventKind::ChildStopError, cause).numbers(&[took]).exit(exit.clone());

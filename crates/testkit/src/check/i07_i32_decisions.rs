@@ -176,10 +176,10 @@ impl Checker {
         let right = match verdict {
             Verdict::Restart => event.kind == failure && restarts(event),
             Verdict::Rest => kept_below || event.kind == told && to == rests && event.next == Next::Nothing,
-            // A permanent child's end is reported whatever it is (R20), and never charged here.
+            // A permanent child's end is reported whatever it is (R20, R58), and never charged here.
             Verdict::Overtaken => {
-                let reported = event.kind == told || event.kind == failure;
-                kept_below || reported && uncharged(event)
+                let reported = node.policy.restart == RestartType::Permanent && event.kind == failure;
+                kept_below || (event.kind == told || reported) && uncharged(event)
             }
             Verdict::NotKept => {
                 kept_below || event.kind == EventKind::ChildStartFailed && to == Lifecycle::Removed
