@@ -21,7 +21,6 @@ mod lint;
 mod manifests;
 mod metadata;
 mod msrv;
-mod oracle;
 mod planted;
 mod rules;
 mod scan;
@@ -79,12 +78,6 @@ const VERBS: &[Verb] = &[
         arguments: "[--seeds N] [--from S] [--small] [--minutes M] [--seed S --trace] [--planted]",
         teaches: "the simulator: random trees in virtual time, every invariant after every step",
         run: sim::sim,
-    },
-    Verb {
-        name: "oracle",
-        arguments: "[--random N] [--from S] [--seed S] [--only TEXT] [--show] [--planted]",
-        teaches: "the same scenarios in a real Erlang/OTP and in our machine; needs erl",
-        run: oracle::oracle,
     },
     Verb {
         name: "examples",

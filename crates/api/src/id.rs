@@ -3,8 +3,9 @@
 //! A segment is 1-64 characters of `[A-Za-z0-9_][A-Za-z0-9._-]*`; a path is `/` or `/seg/seg…`, at
 //! most [`SupervisorPath::MAX_DEPTH`] deep. Both compare by bytes.
 
+use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -91,13 +92,21 @@ fn escaped(c: char) -> String {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SupervisorPath(Arc<str>);
 
+/// A path is found by its text in a map.
+impl Borrow<str> for SupervisorPath {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl SupervisorPath {
     /// The most segments a path may have.
     pub const MAX_DEPTH: usize = 16;
 
     /// The root supervisor, `/`.
     pub fn root() -> Self {
-        Self(Arc::from("/"))
+        static ROOT: LazyLock<Arc<str>> = LazyLock::new(|| "/".into());
+        Self(Arc::clone(&ROOT))
     }
 
     /// Reads a path. One trailing slash is tolerated, `//` is refused.
@@ -126,11 +135,8 @@ impl SupervisorPath {
 
     /// The path of child `id` of this supervisor.
     pub fn child(&self, id: &ChildId) -> Self {
-        if self.is_root() {
-            Self(format!("/{}", id.as_str()).into())
-        } else {
-            Self(format!("{}/{}", self.0, id.as_str()).into())
-        }
+        let above = if self.is_root() { "" } else { &*self.0 };
+        Self([above, "/", id.as_str()].concat().into())
     }
 
     /// The supervisor above, or `None` at the root.

@@ -10,7 +10,12 @@ pub fn nearest<'a>(asked: &str, candidates: impl IntoIterator<Item = &'a str>) -
     let (mut lower, mut rows): (Vec<char>, Rows) = Default::default();
     for candidate in candidates {
         lower.clear();
-        lower.extend(candidate.chars().flat_map(char::to_lowercase).take(LONGEST));
+        if candidate.is_ascii() {
+            let letters = candidate.bytes().take(LONGEST);
+            lower.extend(letters.map(|letter| char::from(letter.to_ascii_lowercase())));
+        } else {
+            lower.extend(candidate.chars().flat_map(char::to_lowercase).take(LONGEST));
+        }
         let allowed = (asked_lower.len().max(lower.len()) / 3).max(1);
         let prefix = asked_lower.len() >= 3
             && (lower.starts_with(&asked_lower) || asked_lower.starts_with(&lower[..]));
@@ -42,6 +47,11 @@ impl Rows {
     /// How many insertions, deletions, replacements and swaps of neighbours lead from `a` to `b`.
     fn edits(&mut self, a: &[char], b: &[char]) -> usize {
         let Self { before, above, row } = self;
+        // What both begin or end with needs no edit, and names of one tree have much in common.
+        let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+        let (a, b) = (&a[same..], &b[same..]);
+        let same = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+        let (a, b) = (&a[..a.len() - same], &b[..b.len() - same]);
         above.clear();
         above.extend(0..=b.len());
         for i in 1..=a.len() {
@@ -64,7 +74,7 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{Rows, nearest};
 
     #[test]
     fn typing_mistakes_are_found_and_strangers_are_not() {
@@ -73,6 +83,17 @@ mod tests {
         assert_eq!(nearest("Backof", names), ["backoff"]);
         assert_eq!(nearest("dep", names), ["dependencies"]);
         assert!(nearest("zzz", names).is_empty());
+    }
+
+    #[test]
+    fn what_two_names_have_in_common_is_no_edit() {
+        let edits = |a: &str, b: &str| {
+            let letters = |word: &str| word.chars().collect::<Vec<_>>();
+            Rows::default().edits(&letters(a), &letters(b))
+        };
+        assert_eq!((edits("/a/b", "/a/b"), edits("", "ab"), edits("abc", "")), (0, 2, 3));
+        assert_eq!((edits("abcdef", "badcfe"), edits("xaby", "xbay"), edits("aab", "ab")), (3, 1, 1));
+        assert_eq!((edits("/a/bc", "/a/c"), edits("aba", "aa"), edits("xayaz", "xaz")), (1, 1, 2));
     }
 
     #[test]

@@ -230,6 +230,9 @@ impl Machine {
     }
 
     fn resolve_path(&self, text: &str) -> Result<u32, SupervisorError> {
+        if let Some(index) = self.find_index(text) {
+            return Ok(index);
+        }
         let path = SupervisorPath::parse(text)
             .map_err(|error| SupervisorError::InvalidTransition { message: error.to_string() })?;
         if let Some(index) = self.find_index(path.as_str()) {

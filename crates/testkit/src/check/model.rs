@@ -2,6 +2,7 @@
 //! and asked so far. It is built from the resolved spec, the inputs and the effects alone.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use supervisor_api::{Cause, ChildId, ChildKey, Lifecycle, Row, SupervisorPath};
@@ -274,7 +275,7 @@ pub(super) struct Model {
     pub(super) sups: Vec<Sup>,
     /// The node of each place in the machine's table.
     slots: Vec<u32>,
-    by_path: HashMap<SupervisorPath, u32>,
+    by_path: HashMap<SupervisorPath, u32, BuildHasherDefault<Mix>>,
     /// Children whose path has another owner since.
     twins: Vec<u32>,
 }
@@ -448,8 +449,9 @@ impl Model {
     }
 
     pub(super) fn at_path(&self, path: &str) -> Option<u32> {
-        let path = SupervisorPath::parse(path).ok()?;
-        self.by_path.get(&path).copied().filter(|at| self.node(*at).is_there())
+        let known = |path| self.by_path.get(path).copied();
+        let at = known(path).or_else(|| known(path.strip_suffix('/')?));
+        at.filter(|at| self.node(*at).is_there())
     }
 
     /// The one child with this id, if there is exactly one.
@@ -554,6 +556,24 @@ impl Model {
         {
             self.plant_supervisor(at, &below);
         }
+    }
+}
+
+/// A quick hash of paths, which come from no stranger here.
+#[derive(Debug, Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        for word in bytes.chunks(8) {
+            let mut whole = [0; 8];
+            whole[..word.len()].copy_from_slice(word);
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(whole)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
     }
 }
 

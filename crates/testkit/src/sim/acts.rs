@@ -46,6 +46,14 @@ pub(super) fn draw(
     let mut newest: Option<Arc<SupervisorDecl>> = None;
     let mut applies = 0;
     for _ in 0..knobs.acts {
+        // Somebody clicks twice.
+        if random.percent(2)
+            && let Some(Act { deed, .. }) = acts.last()
+        {
+            let deed = Deed::clone(deed);
+            acts.push(Act { after: 0, deed });
+            continue;
+        }
         let after = if random.percent(knobs.burst) { 0 } else { random.below(2 * knobs.pause) };
         let target = target(random, names.all.len());
         let deed = if random.percent(knobs.commands) {
@@ -124,14 +132,24 @@ fn command(
 }
 
 fn report(random: &mut Random, target: Target) -> Deed {
-    match random.below(10) {
-        0 => Deed::Say(target, word(random)),
-        1 => {
+    match random.below(40) {
+        0 => around(random),
+        1..=4 => Deed::Say(target, word(random)),
+        5..=8 => {
             let stray = [Stray::Older, Stray::Newer, Stray::OtherChild];
             Deed::Stray(target, word(random), random.pick(&stray).copied().unwrap_or(Stray::Older))
         }
         _ => Deed::End(target, ending(random)),
     }
+}
+
+/// What befalls the world around the machine, which must not care.
+fn around(random: &mut Random) -> Deed {
+    if random.percent(50) {
+        return Deed::JournalFails(1 + random.below(20) as u32);
+    }
+    let jump = random.below(48) as i64 - 24;
+    Deed::WallJumps(jump * 3_600_000 * MS as i64)
 }
 
 fn word(random: &mut Random) -> Word {

@@ -50,7 +50,7 @@ pub struct Batch {
     pub steps: u64,
     /// Of these, in full schedules.
     pub full_steps: u64,
-    /// The fewest steps of one schedule.
+    /// The fewest inputs of one schedule that broke nothing.
     pub shortest: u64,
     /// How many seeds broke something.
     pub violations: u64,
@@ -118,16 +118,17 @@ impl Batch {
         }
         self.seeds += 1;
         self.steps += ran.steps;
-        self.shortest = self.shortest.min(ran.steps);
         if size == Size::Full {
             self.full += 1;
             self.full_steps += ran.steps;
         }
-        if let Some(fault) = ran.fault {
-            self.violations += 1;
-            if self.faults.len() < KEPT {
-                self.faults.push((seed, size, fault));
-            }
+        let Some(fault) = ran.fault else {
+            self.shortest = self.shortest.min(ran.inputs);
+            return;
+        };
+        self.violations += 1;
+        if self.faults.len() < KEPT {
+            self.faults.push((seed, size, fault));
         }
     }
 

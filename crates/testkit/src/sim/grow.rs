@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use supervisor_api::ChildId;
 use supervisor_api::policy::*;
-use supervisor_core::{Body, ChildDecl, ChildSettings, Limit, SupervisorDecl, SupervisorSettings, resolve};
+use supervisor_core::{
+    Body, ChildDecl, ChildSettings, Limit, Resolved, SupervisorDecl, SupervisorSettings, resolve,
+};
 
 use super::knobs::{Knobs, script};
 use super::schedule::Script;
@@ -43,20 +45,22 @@ pub(super) struct Grower<'a> {
     random: &'a mut Random,
     knobs: &'a Knobs,
     scripts: &'a mut Vec<Script>,
+    /// Every child ends some day: a stack of jobs.
+    finite: bool,
 }
 
 impl<'a> Grower<'a> {
     pub(super) fn new(random: &'a mut Random, knobs: &'a Knobs, scripts: &'a mut Vec<Script>) -> Self {
-        Self { random, knobs, scripts }
+        Self { random, knobs, scripts, finite: false }
     }
 
-    /// A tree without mistakes.
-    pub(super) fn sound_tree(&mut self) -> SupervisorDecl {
+    /// A tree without mistakes, and what it means.
+    pub(super) fn sound_tree(&mut self) -> (SupervisorDecl, Resolved) {
         loop {
             self.scripts.clear();
             let tree = self.supervisor(self.knobs.children, self.knobs.depth, true, false);
-            if resolve(&tree).is_ok() {
-                return tree;
+            if let Ok(resolved) = resolve(&tree) {
+                return (tree, resolved);
             }
         }
     }
@@ -69,6 +73,9 @@ impl<'a> Grower<'a> {
             otp,
             dynamic: settings.dynamic.is_some(),
         };
+        if root {
+            self.finite = house.auto_shutdown == AutoShutdown::AllDone && self.random.percent(60);
+        }
         let mut children: Vec<ChildDecl> = Vec::new();
         if house.dynamic {
             return SupervisorDecl { settings, children };
@@ -110,6 +117,7 @@ impl<'a> Grower<'a> {
             settings.profile = Some(if random.percent(70) { Profile::Otp } else { Profile::Default });
         }
         settings.budget = match random.below(10) {
+            _ if self.knobs.brittle => Some(Budget::new(random.below(2) as u32, secs(60))),
             0 | 1 => Some(Budget::unlimited()),
             2 => None,
             _ => Some(budget(random, self.knobs)),
@@ -200,11 +208,12 @@ impl<'a> Grower<'a> {
 
     fn leaf_settings(&mut self, house: House, sidecar: bool) -> (Arc<ChildSettings>, bool) {
         let random = &mut *self.random;
-        if !sidecar && random.percent(10) {
+        if !sidecar && !self.finite && random.percent(10) {
             return (Arc::clone(&UNSAID), true);
         }
         let role = match random.below(12) {
             _ if sidecar => Some(Role::Sidecar),
+            _ if self.finite => Some(Role::Job),
             0 => Some(Role::Service),
             1 => Some(Role::Worker),
             2 | 3 => Some(Role::Job),

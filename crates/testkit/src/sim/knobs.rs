@@ -1,6 +1,6 @@
 //! How wild a schedule is, drawn per seed: some are calm, some are storms.
 
-use supervisor_core::SupervisorDecl;
+use supervisor_core::{Resolved, SupervisorDecl};
 
 use super::acts;
 use super::grow::Grower;
@@ -38,6 +38,8 @@ pub(super) struct Knobs {
     pub(super) said: u64,
     /// Budgets are small.
     pub(super) tight: u64,
+    /// Next to nothing is forgiven at any level, so that failures climb.
+    pub(super) brittle: bool,
     pub(super) acts: u32,
     /// Nanoseconds between acts, in the mean.
     pub(super) pause: u64,
@@ -54,19 +56,21 @@ impl Knobs {
             Size::Full => (crowd(random), 1 + random.below(5)),
         };
         let acts = match size {
-            Size::Small => 24 + random.below(24),
-            Size::Full => 30 + random.below(110),
+            Size::Small => 36 + random.below(24),
+            Size::Full => 50 + random.below(150),
         };
+        let brittle = size == Size::Full && random.percent(5);
         Self {
             size,
             children: children as u32,
-            depth: depth as u32,
+            depth: if brittle { 5 } else { depth as u32 },
+            brittle,
             odd: level(random, &[0, 10, 25, 50]),
             deaf: level(random, &[0, 5, 15, 40]),
             explicit: level(random, &[0, 30, 60, 100]),
             linked: level(random, &[0, 0, 20, 50]),
             sidecars: level(random, &[0, 0, 5, 15]),
-            nested: level(random, &[5, 15, 30, 60]),
+            nested: if brittle { 60 } else { level(random, &[5, 15, 30, 60]) },
             dynamic: level(random, &[0, 10, 30]),
             said: level(random, &[0, 10, 30]),
             tight: level(random, &[0, 30, 80]),
@@ -91,14 +95,14 @@ fn level(random: &mut Random, levels: &[u64]) -> u64 {
     random.pick(levels).copied().unwrap_or_default()
 }
 
-/// The schedule of a seed.
-pub(super) fn schedule(seed: u64, size: Size) -> Schedule {
+/// The schedule of a seed, and what its tree means.
+pub(super) fn schedule(seed: u64, size: Size) -> (Schedule, Resolved) {
     let mut random = Random::new(seed.wrapping_mul(2).wrapping_add(u64::from(size == Size::Small)));
     random.next();
     let knobs = Knobs::draw(&mut random, size);
     let mut scripts = Vec::new();
-    let tree = Grower::new(&mut random, &knobs, &mut scripts).sound_tree();
-    finish_schedule(seed, tree, scripts, random, &knobs)
+    let (tree, resolved) = Grower::new(&mut random, &knobs, &mut scripts).sound_tree();
+    (finish_schedule(seed, tree, scripts, random, &knobs), resolved)
 }
 
 /// A schedule for a tree of the user's: the tree is theirs, children and acts are drawn.
@@ -130,8 +134,9 @@ fn finish_schedule(
         cut_in: random.below(3) * 40,
         shuffle: random.percent(70),
         readers: if random.percent(if small { 20 } else { 50 }) { 1 + random.below(3) as u32 } else { 0 },
-        limit: if small { 160 } else { 700 },
-        least: if small { 50 } else { 0 },
+        limit: if small { 64 } else { 900 },
+        lives: 20,
+        least: 50,
     };
     Schedule { seed, tree, scripts, names, acts, habits, finish }
 }
@@ -151,9 +156,9 @@ fn run(random: &mut Random, knobs: &Knobs) -> Run {
             2 => run.beats = Some(random.below(4) as u32),
             3 => run.twice = true,
             4 => {
-                // Ends while it starts.
+                // Ends while it starts, or cannot even be spawned.
                 run.start = Start::Never;
-                run.end = Some((1 + random.below(2) * random.below(80) * MS, acts::ending(random)));
+                run.end = Some((random.below(2) * random.below(80) * MS, acts::ending(random)));
             }
             _ => run.end = Some((1 + random.below(300) * MS, acts::ending(random))),
         }
@@ -177,6 +182,6 @@ pub(super) fn spoiled_tree(seed: u64, size: Size) -> SupervisorDecl {
     let knobs = Knobs::draw(&mut random, size);
     let mut scripts = Vec::new();
     let mut grower = Grower::new(&mut random, &knobs, &mut scripts);
-    let tree = grower.sound_tree();
+    let (tree, _) = grower.sound_tree();
     grower.spoiled(&tree)
 }

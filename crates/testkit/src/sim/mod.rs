@@ -33,7 +33,7 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use supervisor_core::{Body, SupervisorDecl};
+use supervisor_core::{Body, Resolved, SupervisorDecl, resolve};
 
 pub use batch::{Batch, Marker, Seeds};
 pub use knobs::Size;
@@ -101,6 +101,8 @@ impl std::fmt::Display for Fault {
 pub struct Ran {
     /// Calls of the machine.
     pub steps: u64,
+    /// Of these, inputs; the others are launches, and plans that go on.
+    pub inputs: u64,
     /// The hash of the trace: of all inputs and effects (35).
     pub digest: u64,
     /// What went wrong, if anything did.
@@ -118,30 +120,28 @@ impl Simulator {
     pub fn run(&mut self, seed: u64, size: Size) -> Ran {
         let made = catch_unwind(|| knobs::schedule(seed, size));
         match made {
-            Ok(schedule) => {
-                self.carry_out(&schedule, None).unwrap_or(Ran { steps: 0, digest: 0, fault: None })
-            }
-            Err(payload) => Ran { steps: 0, digest: 0, fault: Some(panicked(payload)) },
+            Ok((schedule, resolved)) => self.carry_out(&schedule, resolved, None),
+            Err(payload) => panicked(payload).into(),
         }
     }
 
     /// Runs one seed again and tells everything: the tree, what its children do, and the trace.
     pub fn trace(&mut self, seed: u64, size: Size) -> Finding {
-        let schedule = knobs::schedule(seed, size);
+        let (schedule, _) = knobs::schedule(seed, size);
         self.told(&schedule, seed, size)
     }
 
     /// Makes the schedule of a seed as small as it can be while it breaks the same, and tells it. `None`
     /// when the seed breaks nothing.
     pub fn shrink(&mut self, seed: u64, size: Size) -> Option<Finding> {
-        let schedule = knobs::schedule(seed, size);
+        let (schedule, _) = knobs::schedule(seed, size);
         self.shrink_schedule(schedule, seed, size)
     }
 
     fn shrink_schedule(&mut self, schedule: Schedule, seed: u64, size: Size) -> Option<Finding> {
-        let fault = self.carry_out(&schedule, None)?.fault?;
+        let fault = self.try_out(&schedule, None)?.fault?;
         let smallest = shrink::shrink(schedule, |smaller| {
-            let ran = self.carry_out(smaller, None);
+            let ran = self.try_out(smaller, None);
             ran.and_then(|ran| ran.fault).is_some_and(|found| found.kind() == fault.kind())
         });
         let mut finding = self.told(&smallest, seed, size);
@@ -154,19 +154,33 @@ impl Simulator {
     fn told(&mut self, schedule: &Schedule, seed: u64, size: Size) -> Finding {
         let mut trace: Vec<String> = text::tree(&schedule.tree).lines().map(str::to_owned).collect();
         trace.extend(text::conditions(schedule).lines().map(str::to_owned));
-        let fault = self.carry_out(schedule, Some(&mut trace)).and_then(|ran| ran.fault);
+        let fault = self.try_out(schedule, Some(&mut trace)).and_then(|ran| ran.fault);
         let none = || Fault::Panic { message: "nothing is broken".to_owned() };
         Finding { seed, size, fault: fault.unwrap_or_else(none), trace }
     }
 
-    /// Carries out a schedule; a panic is a fault like any other. `None` when the tree has mistakes.
-    fn carry_out(&mut self, schedule: &Schedule, trace: Option<&mut Vec<String>>) -> Option<Ran> {
-        let room = &mut self.room;
-        let outcome = catch_unwind(AssertUnwindSafe(|| world::carry_out(room, schedule, trace)));
-        match outcome {
-            Ok(outcome) => outcome.map(Ran::from),
-            Err(payload) => Some(Ran { steps: 0, digest: 0, fault: Some(panicked(payload)) }),
+    /// Carries out a schedule whose tree may have mistakes: `None` then.
+    fn try_out(&mut self, schedule: &Schedule, trace: Option<&mut Vec<String>>) -> Option<Ran> {
+        match catch_unwind(|| resolve(&schedule.tree)) {
+            Ok(resolved) => Some(self.carry_out(schedule, resolved.ok()?, trace)),
+            Err(payload) => Some(panicked(payload).into()),
         }
+    }
+
+    /// Carries out a schedule; a panic is a fault like any other.
+    fn carry_out(&mut self, schedule: &Schedule, resolved: Resolved, trace: Option<&mut Vec<String>>) -> Ran {
+        let room = &mut self.room;
+        let outcome = catch_unwind(AssertUnwindSafe(|| world::carry_out(room, schedule, resolved, trace)));
+        match outcome {
+            Ok(outcome) => outcome.into(),
+            Err(payload) => panicked(payload).into(),
+        }
+    }
+}
+
+impl From<Fault> for Ran {
+    fn from(fault: Fault) -> Self {
+        Self { steps: 0, inputs: 0, digest: 0, fault: Some(fault) }
     }
 }
 
@@ -175,7 +189,12 @@ impl From<Outcome> for Ran {
         let fault = outcome
             .violation
             .map(|violation| Fault::Broken { invariant: violation.invariant, text: violation.text });
-        Self { steps: u64::from(outcome.steps), digest: outcome.digest, fault }
+        Self {
+            steps: u64::from(outcome.steps),
+            inputs: u64::from(outcome.inputs),
+            digest: outcome.digest,
+            fault,
+        }
     }
 }
 
@@ -220,13 +239,13 @@ pub struct Report {
 /// # Errors
 /// What is wrong with the tree (R6).
 pub fn check_tree(tree: &SupervisorDecl, options: Options) -> Result<Report, Vec<supervisor_api::Finding>> {
-    supervisor_core::resolve(tree)?;
+    let resolved = resolve(tree)?;
     let bodies = bodies_of(tree);
     let mut simulator = Simulator::default();
     let mut report = Report { seeds: 0, steps: 0, findings: Vec::new() };
     for seed in options.from..options.from.saturating_add(options.seeds) {
         let schedule = knobs::schedule_for(tree, bodies, seed);
-        let Some(ran) = simulator.carry_out(&schedule, None) else { continue };
+        let ran = simulator.carry_out(&schedule, resolved.clone(), None);
         report.seeds += 1;
         report.steps += ran.steps;
         if ran.fault.is_some() {

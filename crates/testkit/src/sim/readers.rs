@@ -1,5 +1,6 @@
 //! Slow subscribers: they fold events into rows at their own pace. A bounded log forgets the oldest; who
-//! missed some is told how many, takes a snapshot and goes on from there (invariants 22 and 23).
+//! missed some is told how many, takes a snapshot and goes on from there (invariants 22 and 23). The log may
+//! fail for some events, and the wall clock that stamps them may jump; neither changes what readers see.
 
 use std::collections::VecDeque;
 
@@ -23,11 +24,31 @@ pub(super) enum Wrong {
 /// The log, and who reads it.
 #[derive(Debug, Default)]
 pub(super) struct Readers {
-    log: VecDeque<(u64, ChildKey, Row)>,
+    log: VecDeque<Entry>,
     head: u64,
+    /// So many events that come will be lost.
+    failing: u32,
+    /// The last event that was lost.
+    broken: u64,
     all: Vec<Reader>,
     pub(super) gaps: u64,
     pub(super) caught_up: u64,
+    /// Gaps that hold events which the log has lost.
+    pub(super) lost: u64,
+    /// Events that were read after one with a later time on the wall.
+    pub(super) back: u64,
+}
+
+/// An event as the log keeps it.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    sequence: u64,
+    /// Nanoseconds since the machine's start.
+    at: u64,
+    /// What the wall clock said.
+    unix: i64,
+    key: ChildKey,
+    row: Row,
 }
 
 #[derive(Debug, Default)]
@@ -38,17 +59,22 @@ struct Reader {
     missed: u64,
     /// How often it reads, in a hundred.
     pace: u64,
+    /// The times of the last event it saw.
+    time: u64,
+    unix: i64,
     rows: Vec<Option<(u32, Row)>>,
 }
 
 impl Readers {
     pub(super) fn reset(&mut self, count: u32, random: &mut Random) {
         self.log.clear();
-        (self.head, self.gaps, self.caught_up) = (0, 0, 0);
+        (self.head, self.failing, self.broken) = (0, 0, 0);
+        (self.gaps, self.caught_up, self.lost, self.back) = (0, 0, 0, 0);
         self.all.resize_with(count as usize, Reader::default);
         for reader in &mut self.all {
             reader.rows.clear();
             (reader.at, reader.seen, reader.missed) = (0, 0, 0);
+            (reader.time, reader.unix) = (0, i64::MIN);
             reader.pace = 1 + random.below(60);
         }
     }
@@ -57,12 +83,23 @@ impl Readers {
         self.all.is_empty()
     }
 
-    pub(super) fn publish(&mut self, key: ChildKey, row: Row) {
+    /// The log loses the next so many events, and with them what it had.
+    pub(super) fn fail(&mut self, events: u32) {
+        self.failing = events;
+    }
+
+    pub(super) fn publish(&mut self, at: u64, unix: i64, key: ChildKey, row: Row) {
         self.head += 1;
+        if self.failing > 0 {
+            self.failing -= 1;
+            self.log.clear();
+            self.broken = self.head;
+            return;
+        }
         if self.log.len() == KEPT {
             self.log.pop_front();
         }
-        self.log.push_back((self.head, key, row));
+        self.log.push_back(Entry { sequence: self.head, at, unix, key, row });
     }
 
     /// Some of the readers read; `keys` are all children that were ever declared.
@@ -76,9 +113,10 @@ impl Readers {
             if !random.percent(reader.pace) || reader.at == self.head {
                 continue;
             }
-            let oldest = self.log.front().map_or(self.head + 1, |(sequence, ..)| *sequence);
+            let oldest = self.log.front().map_or(self.head + 1, |first| first.sequence);
             if reader.at + 1 < oldest {
                 self.gaps += 1;
+                self.lost += u64::from(reader.at < self.broken);
                 reader.missed += self.head - reader.at;
                 reader.at = self.head;
                 reader.rows.clear();
@@ -91,11 +129,14 @@ impl Readers {
             }
             let from = (reader.at + 1 - oldest) as usize;
             let many = 1 + random.below(30) as usize;
-            for &(sequence, key, row) in self.log.iter().skip(from).take(many) {
-                if sequence != reader.at + 1 {
-                    return Err(Wrong::Lost(format!("event {sequence} follows {}", reader.at)));
+            for &Entry { sequence, at, unix, key, row } in self.log.iter().skip(from).take(many) {
+                if sequence != reader.at + 1 || at < reader.time {
+                    let text =
+                        format!("event {sequence} of {at} ns follows {} of {} ns", reader.at, reader.time);
+                    return Err(Wrong::Lost(text));
                 }
-                reader.at = sequence;
+                self.back += u64::from(unix < reader.unix);
+                (reader.at, reader.time, reader.unix) = (sequence, at, unix);
                 reader.seen += 1;
                 reader.put(key, row);
             }

@@ -38,7 +38,9 @@ pub(super) struct Habits {
     pub(super) readers: u32,
     /// The faults end after so many inputs, whatever is left of the acts.
     pub(super) limit: u32,
-    /// A short schedule is filled up to so many inputs.
+    /// A tree that ends in the middle is launched again, so many times in all.
+    pub(super) lives: u32,
+    /// The acts of a short schedule are repeated up to so many inputs.
     pub(super) least: u32,
 }
 
@@ -134,6 +136,10 @@ pub(super) enum Deed {
     Stray(Target, Word, Stray),
     /// What an unbound child runs is registered.
     Bound(Target),
+    /// The journal loses the next so many events.
+    JournalFails(u32),
+    /// The wall clock is set forward or back by so many nanoseconds.
+    WallJumps(i64),
 }
 
 /// What a run can say.

@@ -72,6 +72,7 @@ impl<F: FnMut(&Schedule) -> bool> Shrinker<F> {
         self.attempt(|schedule| schedule.habits.shuffle = false);
         self.attempt(|schedule| schedule.habits.readers = 0);
         self.attempt(|schedule| schedule.habits.least = 0);
+        self.attempt(|schedule| schedule.habits.lives = 1);
         for finish in [Finish::Hard, Finish::Storm] {
             if self.best.finish != finish && self.attempt(|schedule| schedule.finish = finish) {
                 break;

@@ -5,16 +5,14 @@ use std::sync::Arc;
 
 use supervisor_api::policy::{Grace, ReadinessMode, RestartType, Role};
 use supervisor_api::{ChildKey, Exit, Lifecycle, SupervisorPath};
-use supervisor_core::{
-    Address, ChildPolicy, Command, Effect, Input, Machine, Requester, Resolved, Ticket, resolve,
-};
+use supervisor_core::{Address, ChildPolicy, Command, Effect, Input, Machine, Requester, Resolved, Ticket};
 
 use super::acts::TAIL;
 use super::digest::Digest;
 use super::marks::{Mark, Marks, sometimes};
 use super::queue::{Coming, Happening, Move, Queue};
 use super::readers::{Readers, Wrong};
-use super::schedule::{Act, Deed, Ending, Finish, MS, Run, Schedule, Start, Stray, Target, Word};
+use super::schedule::{Deed, Ending, Finish, MS, Run, Schedule, Start, Stray, Target, Word};
 use super::text;
 use crate::Random;
 use crate::{Checker, Did, Invariant, Violation};
@@ -24,6 +22,15 @@ const SWEEP: u32 = 64;
 
 /// In the calm a tree comes to rest within so many inputs, or never.
 const RESTLESS: u32 = 60_000;
+
+/// A tree that has ended is launched again after so many more inputs.
+const ECHOES: u32 = 3;
+
+/// Acts are repeated so many times at most to fill a short schedule.
+const ROUNDS: usize = 8;
+
+/// Some day, in Unix nanoseconds.
+const WALL: i64 = 1_700_000_000_000 * MS as i64;
 
 /// Slack for what a well-behaved child takes, in nanoseconds.
 const PROMPT: u64 = 20 * MS;
@@ -36,6 +43,8 @@ pub(super) type Step<T = ()> = Result<T, Violation>;
 pub(super) struct Outcome {
     /// Calls of the machine.
     pub(super) steps: u32,
+    /// Of these, inputs; the others are launches, and plans that go on.
+    pub(super) inputs: u32,
     /// Over all inputs and effects.
     pub(super) digest: u64,
     pub(super) violation: Option<Violation>,
@@ -123,22 +132,22 @@ impl Default for Room {
     }
 }
 
-/// Carries out a schedule. `None` when its tree has mistakes.
+/// Carries out a schedule; `resolved` is its tree.
 pub(super) fn carry_out(
     room: &mut Room,
     schedule: &Schedule,
+    resolved: Resolved,
     trace: Option<&mut Vec<String>>,
-) -> Option<Outcome> {
-    let resolved = resolve(&schedule.tree).ok()?;
+) -> Outcome {
     let mut world = World::new(room, schedule, resolved, trace);
     let violation = world.live().err();
-    let outcome = Outcome { steps: world.steps, digest: world.digest.0, violation };
+    let outcome = Outcome { steps: world.steps, inputs: world.inputs, digest: world.digest.0, violation };
     let marks = &mut world.room.marks;
     sometimes!(marks, Mark::StaleMessage, world.machine.stale_messages() > 0);
     sometimes!(marks, Mark::Crowd, world.room.kids.len() > 100);
     let deepest = world.room.kids.iter().filter_map(|kid| Some(kid.path.as_ref()?.depth())).max();
     sometimes!(marks, Mark::Deep, deepest >= Some(5));
-    Some(outcome)
+    outcome
 }
 
 /// One schedule under way.
@@ -146,16 +155,26 @@ struct World<'w> {
     room: &'w mut Room,
     schedule: &'w Schedule,
     trace: Option<&'w mut Vec<String>>,
+    resolved: Resolved,
     machine: Machine,
     random: Random,
     digest: Digest,
+    /// What the wall clock says at the machine's time 0.
+    wall: i64,
+    /// How often the tree was launched.
+    lives: u32,
     now: u64,
     steps: u32,
+    inputs: u32,
+    /// Of these, after the end of the present life.
+    echoes: u32,
     ticket: Ticket,
     /// The deadline the machine wants, and when the world wakes for it.
     wake: (u64, u64),
     late: u64,
     acts_left: bool,
+    /// The next act; they begin anew in a schedule that is too short.
+    next_act: usize,
     last_act: u64,
     /// Faults have stopped.
     calm: bool,
@@ -173,41 +192,56 @@ impl<'w> World<'w> {
         resolved: Resolved,
         trace: Option<&'w mut Vec<String>>,
     ) -> Self {
-        room.kids.clear();
-        room.queue.clear();
-        room.out.clear();
-        room.former.clear();
-        let mut random = Random::new(schedule.seed ^ 0x5eed);
-        room.readers.reset(schedule.habits.readers, &mut random);
-        room.checker.reset(&resolved);
-        let machine = Machine::new(resolved, schedule.seed);
-        Self {
+        let machine = Machine::new(resolved.clone(), schedule.seed);
+        let mut world = Self {
             room,
             schedule,
             trace,
+            resolved,
             machine,
-            random,
+            random: Random::new(schedule.seed ^ 0x5eed),
             digest: Digest::default(),
+            wall: WALL,
+            lives: 0,
             now: 0,
             steps: 0,
+            inputs: 0,
+            echoes: 0,
             ticket: 0,
             wake: (u64::MAX, u64::MAX),
             late: schedule.habits.late,
             acts_left: true,
+            next_act: 0,
             last_act: 0,
             calm: false,
             ended: false,
             shutdown_asked: false,
             last_effect: 0,
             caused: 0,
-        }
+        };
+        world.prepare();
+        world
+    }
+
+    /// Forgets the life before: what comes is a new machine, at its time 0.
+    fn prepare(&mut self) {
+        let room = &mut *self.room;
+        room.kids.clear();
+        room.queue.clear();
+        room.out.clear();
+        room.former.clear();
+        room.readers.reset(self.schedule.habits.readers, &mut self.random);
+        room.checker.reset(&self.resolved);
+        (self.now, self.last_act, self.last_effect, self.echoes) = (0, 0, 0, 0);
+        (self.ended, self.shutdown_asked) = (false, false);
+        self.wake = (u64::MAX, u64::MAX);
+        self.lives += 1;
     }
 
     // ---- the phases ----
 
     fn live(&mut self) -> Step {
-        self.call(Call::Launch)?;
-        self.plan_act(0);
+        self.launch()?;
         self.storm()?;
         self.late = 0;
         match self.schedule.finish {
@@ -227,9 +261,31 @@ impl<'w> World<'w> {
         self.room.checker.sweep(self.now, &self.machine)
     }
 
+    fn launch(&mut self) -> Step {
+        self.call(Call::Launch)?;
+        self.plan_act();
+        Ok(())
+    }
+
+    /// The tree has ended in the middle of the storm: somebody starts it anew, and the storm goes on.
+    fn launch_again(&mut self) -> Step {
+        self.bury()?;
+        self.room.checker.sweep(self.now, &self.machine)?;
+        self.note(|_| "-- it is launched again".into());
+        self.machine = Machine::new(self.resolved.clone(), self.schedule.seed ^ u64::from(self.lives));
+        self.prepare();
+        self.launch()
+    }
+
     /// Anything can happen.
     fn storm(&mut self) -> Step {
-        while self.steps < self.schedule.habits.limit {
+        let habits = self.schedule.habits;
+        while self.steps < habits.limit || self.inputs < habits.least {
+            if self.echoes >= ECHOES && self.acts_left && self.lives < habits.lives {
+                sometimes!(self.room.marks, Mark::LaunchedAgain, true);
+                self.launch_again()?;
+                continue;
+            }
             let over = !self.acts_left && (self.ended || self.now > self.last_act + TAIL);
             if over || !self.turn(u64::MAX)? {
                 break;
@@ -352,6 +408,16 @@ impl<'w> World<'w> {
 
     /// The tree has ended: late exits, late messages and commands are consumed, and nothing follows.
     fn afterlife(&mut self) -> Step {
+        self.bury()?;
+        // Acts that were no inputs, such as the end of a run that does not live, have left the schedule short.
+        while self.inputs < self.schedule.habits.least {
+            self.feed(Input::Tick)?;
+        }
+        self.settle_calls()
+    }
+
+    /// Runs that outlived their tree are gone at last.
+    fn bury(&mut self) -> Step {
         for at in 0..self.room.kids.len() {
             let kid = &self.room.kids[at];
             if let Some(live) = kid.run {
@@ -359,15 +425,6 @@ impl<'w> World<'w> {
                 sometimes!(self.room.marks, Mark::GoneAfterTheEnd, true);
                 self.end_run(key, live.generation, Ending::Cancelled)?;
             }
-        }
-        let least = self.schedule.habits.least;
-        let mut at = 0;
-        while self.steps < least {
-            match self.schedule.acts.get(at).map(|act| act.deed.clone()) {
-                Some(deed) => self.perform(&deed)?,
-                None => self.feed(Input::Tick)?,
-            }
-            at += 1;
         }
         self.settle_calls()
     }
@@ -439,13 +496,13 @@ impl<'w> World<'w> {
         self.room.queue.push(at, tie, what);
     }
 
-    fn plan_act(&mut self, at: usize) {
-        match self.schedule.acts.get(at) {
-            Some(act) => {
-                self.last_act = self.now.saturating_add(act.after);
-                self.plan(self.last_act, Happening::Act(at as u32));
-            }
-            None => self.acts_left = false,
+    fn plan_act(&mut self) {
+        let (at, count) = (self.next_act, self.schedule.acts.len());
+        let short = self.inputs < self.schedule.habits.least && at < count * ROUNDS;
+        self.acts_left = at < count || short;
+        if self.acts_left {
+            self.last_act = self.now.saturating_add(self.schedule.acts[at % count].after);
+            self.plan(self.last_act, Happening::Act(at as u32));
         }
     }
 
@@ -453,11 +510,10 @@ impl<'w> World<'w> {
         let Some(Coming { what, .. }) = self.room.queue.pop() else { return Ok(()) };
         match what {
             Happening::Act(at) => {
-                self.plan_act(at as usize + 1);
-                match self.schedule.acts.get(at as usize) {
-                    Some(Act { deed, .. }) => self.perform(deed),
-                    None => Ok(()),
-                }
+                self.next_act = at as usize + 1;
+                self.plan_act();
+                let schedule = self.schedule;
+                self.perform(&schedule.acts[at as usize % schedule.acts.len()].deed)
             }
             Happening::Run(key, generation, step) => self.run_moves(key, generation, step),
             Happening::Echo(key, generation, step) => {
@@ -672,6 +728,14 @@ impl<'w> World<'w> {
                 Some(key) => self.feed(Input::Bound { key }),
                 None => Ok(()),
             },
+            Deed::JournalFails(events) => {
+                self.room.readers.fail(*events);
+                Ok(())
+            }
+            Deed::WallJumps(by) => {
+                self.wall = self.wall.saturating_add(*by);
+                Ok(())
+            }
         }
     }
 
@@ -764,6 +828,8 @@ impl<'w> World<'w> {
                 Did::Launch
             }
             Call::Input(input) => {
+                self.inputs += 1;
+                self.echoes += u32::from(self.ended);
                 self.digest.input(self.now, input);
                 self.machine.handle(self.now, input.clone(), &mut out);
                 Did::Input(input)
@@ -798,6 +864,8 @@ impl<'w> World<'w> {
         let keys = self.room.kids.iter().enumerate().map(|(at, kid)| kid.key(at));
         let found = self.room.readers.read(&mut self.random, &self.machine, keys);
         sometimes!(self.room.marks, Mark::ReaderGap, self.room.readers.gaps > 0);
+        sometimes!(self.room.marks, Mark::JournalFailed, self.room.readers.lost > 0);
+        sometimes!(self.room.marks, Mark::WallClockBack, self.room.readers.back > 0);
         sometimes!(self.room.marks, Mark::ReaderCaughtUp, self.room.readers.caught_up > 0);
         found.map_err(|wrong| match wrong {
             Wrong::Lost(text) => self.wrong(Invariant::Sequence, &text),
@@ -843,7 +911,8 @@ impl<'w> World<'w> {
                     kid.grouped = matches!(event.next, supervisor_api::Next::WithGroup(_));
                 }
                 if !self.room.readers.is_empty() {
-                    self.room.readers.publish(event.child, event.row);
+                    let unix = self.wall.saturating_add_unsigned(self.now);
+                    self.room.readers.publish(self.now, unix, event.child, event.row);
                 }
             }
             Effect::Forget { key } => self.room.former.push(key),

@@ -18,14 +18,14 @@ use supervisor_testkit::sim::{Batch, Finding, Seeds, Simulator, Size};
 const HELP: &str = "\
 Runs trees of supervisors through random lives and checks every invariant after every step.
 
-cargo xtask sim [--seeds N] [--from S] [--small | --full] [--jobs J] [--minutes M]
+cargo xtask sim [--seeds N] [--from S] [--small] [--jobs J] [--minutes M]
 cargo xtask sim --seed S [--trace] [--small]
 cargo xtask sim --planted
 
   --seeds N     so many seeds (default 20000)
   --from S      the first seed (default 0; with --minutes drawn from the clock, and printed)
-  --small       small trees only: at most 8 children in two levels, at least 50 inputs
-  --full        full trees only; without either, every second seed is small
+  --small       small schedules: at most 8 children in two levels, at least 50 inputs; others have up to
+                200 children in five levels
   --minutes M   as many seeds as fit into M minutes
   --jobs J      so many threads (default: one per core)
   --seed S      one seed again; what it breaks is made as small as it can be
@@ -45,7 +45,7 @@ const SHOWN: usize = 5;
 struct Arguments {
     seeds: Option<u64>,
     from: Option<u64>,
-    size: Option<Size>,
+    size: Size,
     minutes: Option<f64>,
     jobs: Option<usize>,
     seed: Option<u64>,
@@ -75,8 +75,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--seed" => read.seed = Some(parsed(&word, &number()?)?),
             "--minutes" => read.minutes = Some(parsed(&word, &number()?)?),
             "--jobs" => read.jobs = Some(parsed(&word, &number()?)?),
-            "--small" => read.size = Some(Size::Small),
-            "--full" => read.size = Some(Size::Full),
+            "--small" => read.size = Size::Small,
             "--trace" => read.trace = true,
             "--planted" => read.planted = true,
             "-h" | "--help" => read.help = true,
@@ -100,7 +99,7 @@ fn act(arguments: &Arguments) -> Result<bool, String> {
         return Ok(true);
     }
     if let Some(seed) = arguments.seed {
-        return Ok(one(seed, arguments.size.unwrap_or_default(), arguments.trace));
+        return Ok(one(seed, arguments.size, arguments.trace));
     }
     if arguments.planted {
         return planted::hunt(arguments.from.unwrap_or(0), jobs(arguments));
@@ -156,7 +155,7 @@ fn many(arguments: &Arguments) -> bool {
     let from = arguments.from.unwrap_or_else(|| arguments.minutes.map_or(0, |_| drawn_seed()));
     let count = arguments.seeds.or(if arguments.minutes.is_some() { None } else { Some(20_000) });
     let jobs = jobs(arguments);
-    let seeds = Seeds { from, count, size: arguments.size, jobs };
+    let seeds = Seeds { from, count, size: Some(arguments.size), jobs };
     println!("sim: from seed {from}, {jobs} threads");
     let limit = arguments.minutes.map(|minutes| Duration::from_secs_f64(minutes.max(0.0) * 60.0));
     let told = Mutex::new(Duration::ZERO);
@@ -190,7 +189,7 @@ fn sum_up(batch: &Batch, rate: u64, took: &str) -> bool {
     if let Some(mean) = batch.full_steps.checked_div(batch.full) {
         println!("mean steps of a full seed: {mean}");
     }
-    println!("fewest steps of a seed: {}", batch.shortest);
+    println!("fewest inputs of a seed: {}", batch.shortest);
     println!("{took}");
     println!(
         "sim: seeds={} steps={} schedules_per_s={} violations={} markers_hit={}/{} planted_found=0/0",
