@@ -41,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "supervisor-fuzz",
         &["supervisor-api", "supervisor-core", "supervisor-stack", "supervisor-testkit", "tokio-supervisor"],
     ),
+    ("supervisor-oracle", &["supervisor-api", "supervisor-core", "supervisor-testkit"]),
     ("supervisor-chaos", &["supervisor-testkit", "tokio-supervisor", "supervisor-process"]),
     ("xtask", &[]),
 ];
@@ -228,7 +229,7 @@ mod tests {
             .filter(|(_, may)| may.contains(&"supervisor-core"))
             .map(|(name, _)| *name)
             .collect();
-        assert_eq!(users, ["tokio-supervisor", "supervisor-testkit", "supervisor-fuzz"]);
+        assert_eq!(users, ["tokio-supervisor", "supervisor-testkit", "supervisor-fuzz", "supervisor-oracle"]);
     }
 
     #[test]

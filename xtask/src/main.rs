@@ -21,6 +21,7 @@ mod lint;
 mod manifests;
 mod metadata;
 mod msrv;
+mod oracle;
 mod planted;
 mod rules;
 mod scan;
@@ -78,6 +79,12 @@ const VERBS: &[Verb] = &[
         arguments: "[--seeds N] [--from S] [--small] [--minutes M] [--seed S --trace] [--planted]",
         teaches: "the simulator: random trees in virtual time, every invariant after every step",
         run: sim::sim,
+    },
+    Verb {
+        name: "oracle",
+        arguments: "[--random N] [--from S] [--seed S] [--only TEXT] [--show] [--planted]",
+        teaches: "the same scenarios in a real Erlang/OTP and in our machine; needs erl",
+        run: oracle::oracle,
     },
     Verb {
         name: "examples",

@@ -58,7 +58,6 @@ struct Target {
 impl Tests {
     /// Builds the tests with every fault in place, and asks each binary what it has.
     pub(crate) fn build() -> Result<Self, String> {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         let mut cargo = shell::cargo([
             "test",
             "--no-run",
@@ -67,7 +66,7 @@ impl Tests {
             "json-render-diagnostics",
         ]);
         cargo.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
-        cargo.env("RUSTFLAGS", "--cfg planted").env("CARGO_TARGET_DIR", target.join("planted"));
+        shell::plant(&mut cargo);
         println!("$ RUSTFLAGS=\"--cfg planted\" {}", shell::spoken(&cargo));
         let binaries = binaries(&shell::output(cargo)?, &Metadata::load()?)?;
         let mut tests = Self { binaries, of_rule: BTreeMap::new() };

@@ -17,8 +17,8 @@ struct Tool {
     needed_by: &'static str,
 }
 
-/// Nothing now: what the tests run is on every Linux machine.
-const TOOLS: &[Tool] = &[];
+const TOOLS: &[Tool] =
+    &[Tool { program: "erl", package: "erlang-base", needed_by: "the comparison with Erlang/OTP" }];
 
 /// Installs what is missing where that is allowed, and otherwise says how to.
 pub(crate) fn set_up() {

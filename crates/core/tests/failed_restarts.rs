@@ -1,6 +1,7 @@
 //! When the restart itself fails: rules R32-R39.
 
 use supervisor_api::command::{ControlVerb, OtpVerb};
+use supervisor_api::policy::Backoff;
 use supervisor_api::{Exit, Lifecycle};
 use supervisor_core::{Address, Command};
 use supervisor_testkit::*;
@@ -299,4 +300,16 @@ fn r32_r37_a_groups_retry_at_time_zero_stands_behind_what_was_there_before_it() 
     let ticket = bench.send(Command::Otp(OtpVerb::Terminate, Address::Text("/c".into())));
     bench.ok(ticket);
     assert_eq!(bench.take(), [""; 0], "the retry waits for its turn");
+}
+
+/// Retries that are due at the same instant were tried in the order of their children's places.
+#[test]
+fn r32_r33_retries_that_are_due_at_once_are_tried_in_the_order_in_which_the_starts_failed() {
+    let steady = Backoff { jitter_ratio: 0.0, ..Backoff::exponential(ms(100), ms(100)) };
+    let tree = one_for_one(["b", "c"].map(|name| flaky(name, 1).backoff(steady)));
+    let mut bench = Bench::launch(otp(tree.budget(9, secs(5))));
+    bench.end_all([("c", Exit::failed("boom")), ("b", Exit::failed("boom"))]);
+    bench.take();
+    bench.pass(ms(100));
+    assert_eq!(bench.take(), ["start c", "start b", "ready c", "ready b"]);
 }
