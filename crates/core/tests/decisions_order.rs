@@ -54,6 +54,36 @@ fn d11_r110_cycles_are_refused_with_their_path() {
 }
 
 #[test]
+fn d11_d15_an_added_sidecar_that_depends_on_its_primary_by_way_of_others_is_refused() {
+    for add in [Bench::add, Bench::start_child] {
+        let mut bench = Bench::launch(one_for_one([quick("a"), quick("b").after(["a"])]).concurrent());
+        let ticket = add(&mut bench, "/", sidecar("proxy", "a").after(["b"]));
+        let error = bench.refused(ticket).to_string();
+        assert!(error.contains("proxy -> b -> a -> proxy"), "{error}");
+        assert_eq!(bench.find("proxy"), None);
+        bench.take();
+        bench.shutdown();
+        assert_eq!(bench.take(), ["stop b", "down b", "stop a", "down a", "done shutdown"]);
+    }
+}
+
+#[test]
+fn d11_d12_d15_a_spec_that_closes_a_cycle_with_an_added_sidecar_is_refused() {
+    let mut bench = Bench::launch(one_for_one([quick("a"), quick("b")]));
+    let add = bench.add("/", sidecar("proxy", "a").after(["b"]));
+    bench.ok(add);
+    let before = bench.everyone();
+    // By way of a child that is new with the spec.
+    let tree = one_for_one([quick("a"), quick("c").after(["a"]), quick("b").after(["c"])]);
+    let ticket = bench.apply(tree);
+    let error = bench.refused(ticket).to_string();
+    assert!(error.contains("proxy -> b -> c -> a -> proxy"), "{error}");
+    assert_eq!(bench.everyone(), before);
+    let ticket = bench.apply(one_for_one([quick("a"), quick("c").after(["a"]), quick("b")]));
+    bench.ok(ticket);
+}
+
+#[test]
 fn d11_what_cannot_be_depended_on_is_refused() {
     let refused = |tree: Tree| tree.resolve().is_err();
     assert!(refused(one_for_one([perm("a").after(["a"])])), "oneself");

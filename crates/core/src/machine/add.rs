@@ -46,6 +46,8 @@ impl Machine {
             .map_err(SupervisorError::InvalidSpec)?;
 
         let links = (std::mem::take(&mut resolved.depends_on), resolved.primary.take());
+        self.check_added_sidecar(&path, &links.0, links.1)
+            .map_err(|finding| SupervisorError::InvalidSpec(vec![finding]))?;
         let index = self.plant(sup, resolved);
         self.node_mut(index).flags.declared = false;
         self.link(index, links.0, links.1);

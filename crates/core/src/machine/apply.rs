@@ -88,6 +88,7 @@ impl Machine {
                 None => {}
             }
         }
+        self.check_added_sidecars(sup, resolved, findings);
         for (sup, below) in nested {
             self.check_applicable(sup, below, findings);
         }

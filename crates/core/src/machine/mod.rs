@@ -13,6 +13,7 @@
 //! | `ending` | why and how a supervisor ends, up to the whole tree |
 //! | `health` | heartbeats, and what they add up to |
 //! | `control`, `otp`, `add`, `apply` | commands |
+//! | `cycles` | dependencies in a circle that an added child would close |
 //! | `waits` | who waits for which answer |
 //! | `budget`, `backoff`, `timers`, `names` | small parts |
 
@@ -21,6 +22,7 @@ mod apply;
 mod backoff;
 mod budget;
 mod control;
+mod cycles;
 mod ending;
 mod ends;
 mod failure;

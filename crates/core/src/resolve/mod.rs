@@ -18,6 +18,7 @@ use supervisor_api::{ChildId, Finding, SupervisorPath};
 use crate::spec::{ChildSettings, SupervisorDecl};
 
 pub(crate) use child::{Sibling, bare_policy, resolve_added};
+pub(crate) use order::cycle;
 
 /// Text hashed the same way in every process, so that nothing depends on chance.
 pub(crate) type FixedState = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;

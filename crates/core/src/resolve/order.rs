@@ -70,14 +70,14 @@ fn report_cycle(children: &[ResolvedChild], unmet: &[usize], path: &SupervisorPa
         let Some(&next) = next else { return };
         at = next as usize;
     }
-    let cycle = &walk[seen[at]..];
-    let mut names: Vec<&str> = cycle.iter().map(|&at| children[at].id.as_str()).collect();
+    let mut names: Vec<&str> = walk[seen[at]..].iter().map(|&at| children[at].id.as_str()).collect();
     names.push(children[at].id.as_str());
-    findings.mistake(
-        path.child(&children[at].id).as_str(),
-        "dependencies",
-        format!("the dependencies form a cycle: {}; remove one of them", names.join(" -> ")),
-    );
+    findings.mistake(path.child(&children[at].id).as_str(), "dependencies", cycle(&names));
+}
+
+/// Says that children depend on each other in a circle; the last name is the first again.
+pub(crate) fn cycle(names: &[&str]) -> String {
+    format!("the dependencies form a cycle: {}; remove one of them", names.join(" -> "))
 }
 
 fn renumber(children: Vec<ResolvedChild>, order: &[u32]) -> Vec<ResolvedChild> {
