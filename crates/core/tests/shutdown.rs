@@ -282,6 +282,19 @@ fn d16_a_hard_stop_kills_nobody_a_second_time() {
 }
 
 #[test]
+fn d15_d16_after_a_hard_stop_no_sidecar_is_asked_to_stop() {
+    let stuck = sidecar("proxy", "main").always(Run::healthy().dies_after(secs(1)));
+    let mut bench = Bench::launch(one_for_one([slow("main"), stuck]));
+    bench.remove("main");
+    bench.take();
+    bench.say(supervisor_core::Input::HardStop);
+    assert_eq!(bench.take(), ["kill proxy", "kill main", "done dropped"]);
+    bench.pass(secs(60));
+    let after = bench.take();
+    assert!(after.iter().all(|line| line.starts_with("down")), "{after:?}");
+}
+
+#[test]
 fn r64_once_shutdown_has_begun_nothing_starts_and_late_exits_are_consumed() {
     let waiting = perm("w").explicit().runs(2..=9, Run::fails_to_start()).steps(ms(50), secs(1));
     let mut bench = Bench::launch(otp(one_for_one([perm("a"), waiting, slow("b")]).unlimited()));

@@ -304,7 +304,8 @@ impl Machine {
 
     /// Sidecars stop with their primary (D15).
     pub(super) fn stop_sidecars(&mut self, primary: u32) {
-        if fault!(sidecar_outlives_its_primary) {
+        // After the end everybody was asked, or killed, already.
+        if self.ended || fault!(sidecar_outlives_its_primary) {
             return;
         }
         for sidecar in self.node(primary).sidecars().to_vec() {
