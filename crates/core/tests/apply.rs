@@ -269,6 +269,23 @@ fn d12_d11_a_spec_that_makes_temporary_what_an_added_child_depends_on_is_refused
 }
 
 #[test]
+fn d12_d9_d11_a_child_that_a_new_spec_frees_while_it_goes_down_starts_at_once_because_of_that() {
+    let api = || quick("api").always(Run::healthy().stops_after(secs(1)));
+    let db = || quick("db").restart_dependants();
+    let mut bench = Bench::launch(one_for_one([db(), api().after(["db"])]));
+    bench.restart("db");
+    let ticket = bench.apply(one_for_one([db(), api()]));
+    bench.ok(ticket);
+    bench.take();
+    bench.forget_events();
+    bench.pass(secs(5));
+    assert_eq!(bench.take(), ["down api", "start api", "stop db", "down db", "start db"]);
+    let starts = bench.heard().iter().filter(|heard| heard.event.kind == EventKind::ChildRestarted);
+    let causes: Vec<_> = starts.map(|heard| (heard.name.as_str(), heard.event.cause)).collect();
+    assert_eq!(causes[0], ("api", Cause::Reload));
+}
+
+#[test]
 fn d12_d10_a_pause_that_is_still_under_way_holds_through_an_apply() {
     let api = || quick("api").after(["db"]).always(Run::healthy().stops_after(secs(1)));
     let db = || quick("db").restart_dependants();

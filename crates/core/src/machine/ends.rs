@@ -313,7 +313,8 @@ impl Machine {
                 self.sup_mut(sup).taken.push(index);
                 self.queue_flow(sup);
             }
-            None => self.try_start(index, Cause::Report),
+            // A new spec says that it depends on nobody.
+            None => self.try_start(index, Cause::Reload),
         }
     }
 

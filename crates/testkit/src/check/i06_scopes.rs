@@ -95,7 +95,8 @@ impl Checker {
         if self.group_takes(at) && !apart {
             self.i06_group_is_down(at, event.cause == Cause::Operator)?;
         }
-        if event.cause == Cause::Start && at != 0 {
+        // Who waited had its turn, also if a new spec took away whom it waited for.
+        if event.cause == Cause::Start && at != 0 && state != Lifecycle::Waiting {
             self.i06_in_turn(at)?;
         }
         Ok(())
