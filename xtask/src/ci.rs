@@ -16,6 +16,10 @@ const PARTS: &[&[&str]] = &[
     &["gen", "--check"],
     &["rules", "--check"],
     &["examples"],
+    &["shuttle"],
+    &["oracle"],
+    &["soak", "--seconds", "60"],
+    &["soak", "--seconds", "60", "--release"],
 ];
 
 struct Part {
@@ -44,12 +48,12 @@ pub(crate) fn ci(_: &[String]) -> Outcome {
 }
 
 fn table(parts: &[Part]) -> String {
-    let mut text = String::from("\npart                time\n");
+    let mut text = String::from("\npart                        time\n");
     for part in parts {
         let word = if part.end.is_ok() { "ok" } else { "FAILED" };
-        text += &format!("{:<16} {:>7}  {word}\n", part.name, clock(part.took));
+        text += &format!("{:<24} {:>7}  {word}\n", part.name, clock(part.took));
     }
-    text + &format!("{:<16} {:>7}\n", "total", clock(parts.iter().map(|part| part.took).sum()))
+    text + &format!("{:<24} {:>7}\n", "total", clock(parts.iter().map(|part| part.took).sum()))
 }
 
 fn verdict(parts: &[Part], total: Duration) -> Outcome {
