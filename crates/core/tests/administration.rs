@@ -254,6 +254,28 @@ fn r69_a_supervisor_that_does_not_exist_is_a_failure_of_its_own() {
     assert!(matches!(error, SupervisorError::NoSuchSupervisor { .. }), "it does not run: {error}");
 }
 
+/// Terminate, start again and delete said that the child was not found.
+#[test]
+fn r69_no_call_takes_a_missing_supervisor_for_a_missing_child() {
+    let mut bench = Bench::launch(otp(one_for_one([perm("x"), sup("s", one_for_one([perm("y")]))])));
+    bench.terminate("s");
+    for call in [Bench::terminate, Bench::start_again, Bench::delete] {
+        for (name, no_supervisor) in
+            [("nobody/a", true), ("x/a", true), ("s/y", true), ("s/a", true), ("a", false)]
+        {
+            let ticket = call(&mut bench, name);
+            let error = bench.refused(ticket);
+            assert_eq!(
+                matches!(error, SupervisorError::NoSuchSupervisor { .. }),
+                no_supervisor,
+                "{name}: {error}"
+            );
+            let unknown = matches!(error, SupervisorError::ChildNotFound { .. });
+            assert_eq!(unknown, !no_supervisor, "{name}: {error}");
+        }
+    }
+}
+
 #[test]
 fn r70_start_again_and_delete_are_invalid_under_a_dynamic_supervisor() {
     let mut bench = Bench::launch(otp(one_for_one([sup("d", dynamic(9))])));

@@ -285,6 +285,21 @@ impl Machine {
         if sup == NONE || !self.is_open(sup) { Err(none()) } else { Ok(sup) }
     }
 
+    /// Where the supervisor of a child that was not found does not run either, that is what OTP's calls say (R69).
+    pub(super) fn or_no_supervisor(&self, address: &Address, error: SupervisorError) -> SupervisorError {
+        let above = match address {
+            Address::Text(text) => text.rsplit_once('/').map_or("", |(above, _)| above),
+            Address::Key(_) => "",
+        };
+        if above.is_empty() || !matches!(error, SupervisorError::ChildNotFound { .. }) {
+            return error;
+        }
+        match self.resolve_supervisor_address(&Address::Text(above.into())) {
+            Err(none @ SupervisorError::NoSuchSupervisor { .. }) => none,
+            _ => error,
+        }
+    }
+
     /// Whether the plan of a supervisor will come by the end of its order, and start what is there.
     pub(super) fn plan_reaches_end(&self, sup: u32) -> bool {
         !matches!(self.sup(sup).flow, Flow::Steady | Flow::Idle)

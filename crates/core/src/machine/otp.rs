@@ -24,7 +24,7 @@ impl Machine {
         verb: OtpVerb,
         address: &Address,
     ) -> Result<(), SupervisorError> {
-        let index = self.resolve_address(address)?;
+        let index = self.resolve_address(address).map_err(|error| self.or_no_supervisor(address, error))?;
         let node = self.node(index);
         if node.parent == NONE {
             return refuse("the root is no child; use shutdown_tree");
