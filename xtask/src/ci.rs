@@ -15,6 +15,7 @@ const PARTS: &[&[&str]] = &[
     &["test", "--release"],
     &["gen", "--check"],
     &["rules", "--check"],
+    &["rules", "--planted", "--check"],
     &["examples"],
     &["shuttle"],
     &["oracle"],
