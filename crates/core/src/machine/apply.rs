@@ -108,6 +108,7 @@ impl Machine {
         self.sup_mut(sup).context = context;
         self.drop_dormant(sup);
 
+        let resting = self.resting_sidecars(sup);
         let removed = self.find_removed(sup, &children);
         for &index in &removed {
             self.unlink(index);
@@ -116,6 +117,7 @@ impl Machine {
         self.put_in_order(sup, order);
         counts.removed += removed.len() as u32;
         self.carry_out_changes(sup, removed, restarted);
+        self.start_freed(resting);
         if fault!(apply_fires) {
             self.significant_ended(sup, self.sup(sup).first);
         }
@@ -285,17 +287,9 @@ impl Machine {
     }
 
     /// Declared children in the order of the spec, what is being removed before them, additions last (R9).
-    /// A plan that is under way goes on over what is in its scope.
+    /// A plan that is under way begins again over the new order, and does whom it had to do in the old.
     fn put_in_order(&mut self, sup: u32, declared: Vec<u32>) {
-        let in_scope: Vec<u32> = match self.sup(sup).flow {
-            Flow::Down { from, .. } | Flow::Delay { from, .. } => {
-                // What is new stands behind all for now; it is no member of a group that was there before.
-                let member =
-                    |index: &u32| self.node(*index).rank >= from && self.node(*index).life != Life::Declared;
-                self.indices(sup).filter(member).collect()
-            }
-            _ => Vec::new(),
-        };
+        self.mark_ahead(sup);
         let planned: hashbrown::HashSet<u32, FixedState> = declared.iter().copied().collect();
         let (mut order, mut additions) = (Vec::new(), Vec::new());
         for index in self.indices(sup) {
@@ -305,37 +299,45 @@ impl Machine {
         }
         order.extend(declared);
         order.extend(additions);
-        self.leave_out_visited(sup);
         self.reorder(sup, &order);
-        // Who leaves stands before all, and does not draw them into the group.
-        let stays = |index: &&u32| planned.contains(*index) || !self.node(**index).flags.declared;
-        let lowest = in_scope.iter().filter(stays).map(|&index| self.node(index).rank).min();
-        let last = self.sup(sup).last;
-        let lowest = lowest.unwrap_or(NONE);
-        match &mut self.sup_mut(sup).flow {
-            Flow::Down { from, cursor, why: Down::Group { .. } } => (*from, *cursor) = (lowest, last),
-            Flow::Down { cursor, .. } => *cursor = last,
-            Flow::Delay { from, .. } => *from = lowest,
-            _ => {}
-        }
-        let first = self.sup(sup).first;
-        if let Flow::Up { cursor, begun, .. } = &mut self.sup_mut(sup).flow {
-            (*cursor, *begun) = (first, false);
+        let record = self.sup_mut(sup);
+        let (head, tail) = (record.first, record.last);
+        match &mut record.flow {
+            Flow::Down { from, cursor, .. } => (*from, *cursor) = (0, tail),
+            Flow::Delay { from, .. } => *from = 0,
+            Flow::Up { cursor, begun, .. } => (*cursor, *begun) = (head, false),
+            Flow::Idle | Flow::Steady => {}
         }
     }
 
-    /// A wave that is under way begins again over the new order; what it has visited and what rests since is not
-    /// started once more.
-    fn leave_out_visited(&mut self, sup: u32) {
-        let Flow::Up { cursor, begun, .. } = self.sup(sup).flow else { return };
+    /// Writes down whom the plan under way has still to do, before their order changes.
+    fn mark_ahead(&mut self, sup: u32) {
         for index in self.indices(sup).collect::<Vec<_>>() {
-            if index == cursor && !begun {
-                return;
-            }
-            let node = self.node_mut(index);
-            node.flags.left_out = matches!(node.life, Life::Stopped | Life::Completed | Life::Failed);
-            if index == cursor {
-                return;
+            self.node_mut(index).flags.ahead = self.plan_is_ahead(index);
+        }
+        let record = self.sup_mut(sup);
+        let goes_by_order = matches!(
+            record.flow,
+            Flow::Up { .. } | Flow::Delay { .. } | Flow::Down { why: Down::Group { .. }, .. }
+        );
+        record.reordered = goes_by_order;
+    }
+
+    /// Sidecars that rest with their primary, and that.
+    fn resting_sidecars(&self, sup: u32) -> Vec<(u32, u32)> {
+        let rests =
+            |&index: &u32| self.node(index).life == Life::Stopped && self.node(index).flags.rests_unasked;
+        let resting = self.indices(sup).filter(rests);
+        resting.filter_map(|index| self.node(index).primary().map(|primary| (index, primary))).collect()
+    }
+
+    /// Whoever rested with a primary that is no longer its own has nobody to rest with (D15).
+    fn start_freed(&mut self, resting: Vec<(u32, u32)>) {
+        for (index, primary) in resting {
+            let node = self.node(index);
+            let freed = node.flags.declared && node.life == Life::Stopped && node.primary() != Some(primary);
+            if freed && node.flags.bound && self.is_revivable(index) && !self.plan_is_ahead(index) {
+                self.try_start(index, Cause::Reload);
             }
         }
     }

@@ -106,7 +106,7 @@ impl Machine {
         node.spawned_in = NONE;
         node.flags.left_out = false;
         if node.life.lifecycle().is_parked() {
-            node.flags.starts_when_bound = true;
+            node.flags.rests_unasked = true;
             let next = self.next_of(index, Then::Group);
             self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, Cause::Operator).next(next));
         }

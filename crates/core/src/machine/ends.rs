@@ -118,7 +118,7 @@ impl Machine {
             let next = self.next_of(index, Then::Group);
             self.shift(index, Life::Stopping { then: Then::Group, step: Step::Asked }, news.next(next));
             let stopped = News::new(EventKind::ChildStopped, self.cause_of(index, Then::Group));
-            self.node_mut(index).flags.starts_when_bound = true;
+            self.node_mut(index).flags.rests_unasked = true;
             self.shift(index, Life::Stopped, stopped.next(next));
         }
         true
@@ -285,8 +285,8 @@ impl Machine {
             Then::Pause | Then::Quarantine | Then::Remove => self.settle_idle(index, then),
             _ => {
                 let next = self.next_of(index, then);
-                // Its group starts it, or, when a new spec has taken its body by then, whoever binds it.
-                self.node_mut(index).flags.starts_when_bound = then == Then::Group;
+                // Its group or its primary starts it, or, when a new spec has taken its body by then, whoever binds it.
+                self.node_mut(index).flags.rests_unasked = matches!(then, Then::Group | Then::WithPrimary);
                 self.shift(index, Life::Stopped, stopped.next(next));
                 if fault!(terminate_fires) && then == Then::Rest && self.node(index).policy.significant {
                     self.significant_ended(self.node(index).parent, index);
@@ -321,7 +321,7 @@ impl Machine {
     /// Puts a child without a run where a command wants it.
     pub(super) fn settle_idle(&mut self, index: u32, then: Then) {
         let took = millis(self.node(index).took);
-        self.node_mut(index).flags.starts_when_bound &= then == Then::Start;
+        self.node_mut(index).flags.rests_unasked &= then == Then::Start;
         match then {
             Then::Pause => {
                 self.node_mut(index).flags.trial = Trial::No;

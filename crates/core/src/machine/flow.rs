@@ -42,10 +42,11 @@ impl Machine {
         if cursor == NONE {
             let record = self.sup_mut(sup);
             if std::mem::take(&mut record.more_added) {
-                record.flow = Flow::Up { cursor: record.first, begun: false, wave: Wave::Added };
+                (record.flow, record.reordered) =
+                    (Flow::Up { cursor: record.first, begun: false, wave: Wave::Added }, false);
                 return true;
             }
-            record.flow = Flow::Steady;
+            (record.flow, record.reordered) = (Flow::Steady, false);
             return false;
         }
         if !begun {
@@ -72,6 +73,11 @@ impl Machine {
     }
 
     fn start_in_wave(&mut self, index: u32, wave: Wave) {
+        let ahead = std::mem::take(&mut self.node_mut(index).flags.ahead);
+        let node = self.node(index);
+        if self.sup(node.parent).reordered && !ahead {
+            return;
+        }
         let left_out = std::mem::take(&mut self.node_mut(index).flags.left_out);
         let node = self.node(index);
         let unbound = node.life == Life::Declared && !node.flags.bound;
@@ -123,6 +129,7 @@ impl Machine {
         let cause = self.cause_of(index, Then::WithPrimary);
         match node.life {
             Life::Declared | Life::Backoff { .. } | Life::Waiting { .. } if rests => {
+                self.node_mut(index).flags.rests_unasked = true;
                 self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, cause));
             }
             Life::Unresponsive { then } if rests && !then.is_commanded() => {
@@ -137,7 +144,7 @@ impl Machine {
 
     /// Whether a wave of starts includes a child that does not run: every kept spec does (R29), but for
     /// jobs that had their run (D18) and sidecars of a primary that rests (D15).
-    fn is_revivable(&self, index: u32) -> bool {
+    pub(super) fn is_revivable(&self, index: u32) -> bool {
         let node = self.node(index);
         if let Some(primary) = node.primary()
             && (self.node(primary).life.lifecycle().is_parked() || !self.is_revivable(primary))
@@ -231,6 +238,9 @@ impl Machine {
     /// Takes one child down for the plan of its supervisor.
     fn sweep(&mut self, index: u32) {
         let sup = self.node(index).parent;
+        if self.sup(sup).reordered && !self.node(index).flags.ahead {
+            return;
+        }
         let then = match self.sup(sup).flow {
             Flow::Down { why: Down::Group { .. }, .. } => Then::Group,
             _ => Then::Teardown,
@@ -247,7 +257,9 @@ impl Machine {
             }
             Life::Stopping { then: old, .. } => {
                 self.mark_swept(index);
-                self.node_mut(index).flags.trial = Trial::No;
+                if old != then {
+                    self.node_mut(index).flags.trial = Trial::No;
+                }
                 if !old.is_commanded() {
                     self.redirect(index, then);
                 }
@@ -258,7 +270,7 @@ impl Machine {
             }
             Life::Waiting { .. } => {
                 let news = News::new(EventKind::ChildStopped, cause).next(self.next_of(index, then));
-                self.node_mut(index).flags.starts_when_bound = then == Then::Group;
+                self.node_mut(index).flags.rests_unasked = then == Then::Group;
                 self.shift(index, Life::Stopped, news);
             }
             _ => {}
@@ -330,7 +342,12 @@ impl Machine {
         if fault!(stops_forward) {
             cursor = self.indices_from(sup, from).next().unwrap_or(NONE);
         }
-        match record.flow {
+        if record.reordered {
+            from = self.widen_group(sup, from);
+        }
+        match self.sup(sup).flow {
+            // Whom the old plan had passed by may be a member now.
+            Flow::Down { .. } if self.sup(sup).reordered => {}
             Flow::Down { from: old, cursor: at, .. } => (from, cursor) = (from.min(old), at),
             Flow::Delay { from: old, .. } => from = from.min(old),
             // Those that were never started have their turn after the group; they are no members of it (R24).
@@ -347,12 +364,24 @@ impl Machine {
         self.queue_flow(sup);
     }
 
+    /// A failure while a plan goes over an order that is not the one it began with: the new group has those whom
+    /// the plan had still to do, and those from its own beginning on. Says where to look for them from.
+    fn widen_group(&mut self, sup: u32, from: u32) -> u32 {
+        if matches!(self.sup(sup).flow, Flow::Up { wave: Wave::Initial | Wave::Added, .. }) {
+            self.sup_mut(sup).reordered = false;
+            return from;
+        }
+        for index in self.indices_from(sup, from).collect::<Vec<_>>() {
+            self.node_mut(index).flags.ahead = true;
+        }
+        0
+    }
+
     /// Whether a plan has this child down already, or on its way down, to start it with its group.
     pub(super) fn group_takes(&self, index: u32) -> Option<u32> {
-        let node = self.node(index);
-        match self.sup(node.parent).flow {
-            Flow::Down { from, why: Down::Group { trigger }, .. } | Flow::Delay { from, trigger, .. } => {
-                (node.rank >= from).then_some(trigger)
+        match self.sup(self.node(index).parent).flow {
+            Flow::Down { why: Down::Group { trigger }, .. } | Flow::Delay { trigger, .. } => {
+                self.plan_is_ahead(index).then_some(trigger)
             }
             _ => None,
         }
@@ -363,11 +392,16 @@ impl Machine {
         let node = self.node(index);
         let sup = self.sup(node.parent);
         match sup.flow {
+            Flow::Down { why: Down::Group { .. }, .. } | Flow::Delay { .. } if sup.reordered => {
+                node.flags.ahead
+            }
             Flow::Down { from, why: Down::Group { .. }, .. } | Flow::Delay { from, .. } => node.rank >= from,
             Flow::Up { cursor, begun, wave } => {
                 let ahead =
                     cursor != NONE && (node.rank > self.node(cursor).rank || (cursor == index && !begun));
-                ahead && (wave != Wave::Added || node.life == Life::Declared)
+                ahead
+                    && (node.flags.ahead || !sup.reordered)
+                    && (wave != Wave::Added || node.life == Life::Declared)
             }
             _ => false,
         }
@@ -408,7 +442,9 @@ impl Machine {
     /// When the last of the failed members may start; `Some(None)` when each may at once, `None` when there is none
     /// left.
     fn longest_delay(&self, sup: u32, from: u32) -> Option<Option<u64>> {
-        let delays = self.indices_from(sup, from).filter_map(|index| match self.node(index).life {
+        let members = self.indices_from(sup, from);
+        let members = members.filter(|&at| !self.sup(sup).reordered || self.node(at).flags.ahead);
+        let delays = members.filter_map(|index| match self.node(index).life {
             Life::Backoff { at_once: true, .. } => Some(None),
             Life::Backoff { due, .. } => Some(Some(due)),
             _ => None,
@@ -509,6 +545,7 @@ impl Machine {
         }
         let record = self.sup_mut(sup);
         record.ending = Some(ending);
+        record.reordered = false;
         record.line.clear();
         record.taken.clear();
         record.in_line = NONE;

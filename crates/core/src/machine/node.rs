@@ -159,8 +159,9 @@ pub(crate) struct Flags {
     pub(crate) bound: bool,
     /// It was declared unbound, and what it runs was registered later.
     pub(crate) bound_late: bool,
-    /// It rests only until its body is there again, or its group starts: nobody asked it to rest.
-    pub(crate) starts_when_bound: bool,
+    /// It rests only until its body is there again, its group starts, or its primary does: nobody asked it to
+    /// rest.
+    pub(crate) rests_unasked: bool,
     /// The next start is an automatic restart.
     pub(crate) again: bool,
     /// The next start is a restart after a failure of this child: the streak grows.
@@ -177,6 +178,8 @@ pub(crate) struct Flags {
     pub(crate) swept: bool,
     /// OTP's terminate took it out of the group restart that is under way.
     pub(crate) left_out: bool,
+    /// The plan under way has still to come to it. Kept only while its supervisor is `reordered`.
+    pub(crate) ahead: bool,
     /// It is being stopped because a new spec was applied.
     pub(crate) reload: bool,
     /// Somebody waits for an answer about it.
@@ -275,7 +278,7 @@ impl Node {
             flags: Flags {
                 declared: true,
                 bound: true,
-                starts_when_bound: false,
+                rests_unasked: false,
                 bound_late: false,
                 again: false,
                 grow: false,
@@ -285,6 +288,7 @@ impl Node {
                 unpark: false,
                 swept: false,
                 left_out: false,
+                ahead: false,
                 reload: false,
                 awaited: false,
                 trial: Trial::No,
@@ -422,6 +426,9 @@ pub(crate) struct Sup {
     pub(crate) ended_early: Option<u32>,
     /// A new spec added children while a wave was under way; another follows for them.
     pub(crate) more_added: bool,
+    /// A new spec changed the order under the plan in `flow`: whom that has to do say their flags, and not
+    /// their ranks (D12).
+    pub(crate) reordered: bool,
     /// The retry of a failed start needs a turn of its own (R32).
     pub(crate) retry: bool,
     /// Killed: nobody below gets a grace (R63).
@@ -461,6 +468,7 @@ impl Sup {
             significant: 0,
             ended_early: None,
             more_added: false,
+            reordered: false,
             retry: false,
             hard: false,
             queued: false,

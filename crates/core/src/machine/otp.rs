@@ -72,7 +72,7 @@ impl Machine {
 
     fn terminate(&mut self, ticket: Ticket, index: u32, column: Column) {
         let before = self.node(index).life.lifecycle();
-        self.node_mut(index).flags.starts_when_bound = false;
+        self.node_mut(index).flags.rests_unasked = false;
         if column != Column::Stopped || matches!(before, Lifecycle::Declared | Lifecycle::Waiting) {
             // A group restart that is under way starts every kept spec, but not this one (R36).
             self.node_mut(index).flags.left_out = self.plan_is_ahead(index);

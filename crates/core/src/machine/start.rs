@@ -48,7 +48,7 @@ impl Machine {
                 | Life::Quarantined
         );
         if due {
-            self.node_mut(index).flags.starts_when_bound = true;
+            self.node_mut(index).flags.rests_unasked = true;
             self.shift(index, Life::Stopped, News::new(EventKind::ChildUnbound, cause));
         } else if self.node(index).flags.awaited {
             self.settle_waits(index);
@@ -146,7 +146,7 @@ impl Machine {
         }
         node.restart_count = node.restart_count.saturating_add(u32::from(node.flags.again));
         node.attempt = node.streak().saturating_add(u32::from(node.flags.grow));
-        (node.flags.forgiven, node.flags.starts_when_bound) = (false, false);
+        (node.flags.forgiven, node.flags.rests_unasked) = (false, false);
         (node.flags.grow, node.flags.left_out) = (false, false);
         node.flags.again
     }
@@ -227,17 +227,11 @@ impl Machine {
         (flags.bound, flags.bound_late) = (true, true);
         self.account(key.index, true);
         let node = self.node(key.index);
-        let sup = self.sup(node.parent);
         // A plan that is under way reaches it by itself, unless it has passed it over.
-        let passed = match sup.flow {
-            Flow::Steady => true,
-            Flow::Up { cursor, .. } => cursor == NONE || self.node(cursor).rank > node.rank,
-            Flow::Down { from, .. } | Flow::Delay { from, .. } => node.rank < from,
-            Flow::Idle => false,
-        };
+        let passed = !self.plan_is_ahead(key.index);
         let wanted = match node.life {
             Life::Declared | Life::Waiting { .. } => true,
-            Life::Stopped => node.flags.starts_when_bound,
+            Life::Stopped => node.flags.rests_unasked && self.is_revivable(key.index),
             _ => false,
         };
         if wanted && passed {
@@ -267,7 +261,7 @@ impl Machine {
         }
         record.pending = 0;
         record.ended_early = None;
-        (record.retry, record.hard, record.more_added) = (false, false, false);
+        (record.retry, record.hard, record.more_added, record.reordered) = (false, false, false, false);
         record.line.clear();
         record.taken.clear();
         record.in_line = NONE;

@@ -155,6 +155,8 @@ impl Machine {
                 self.ask_to_stop(index, Then::TimedOut, Cause::Deadline);
             }
             Life::Running => self.missed(index, None),
+            // A group that took it down since starts it (D3).
+            Life::Backoff { .. } if self.group_takes(index).is_some() => {}
             Life::Backoff { .. } => self.try_start(index, Cause::Backoff),
             Life::Stopped if fault!(retry_is_never_void) => self.try_start(index, Cause::Backoff),
             Life::Stopping { step: Step::Asked, .. } if node.is_supervisor() => self.kill_below(index),
@@ -321,6 +323,7 @@ impl Machine {
                 }
                 Life::Backoff { .. } | Life::Waiting { .. } => {
                     let news = News::new(EventKind::ChildStopped, Cause::Primary(primary));
+                    self.node_mut(sidecar).flags.rests_unasked = true;
                     self.shift(sidecar, Life::Stopped, news);
                 }
                 _ => {}

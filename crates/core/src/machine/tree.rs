@@ -140,7 +140,8 @@ impl Machine {
         let last = if fault!(addition_stands_first) { NONE } else { self.sup(sup).last };
         self.insert_after(sup, index, last);
         let rank = self.sup(sup).next_rank;
-        self.node_mut(index).rank = rank;
+        let node = self.node_mut(index);
+        (node.rank, node.flags.ahead) = (rank, true);
         let record = self.sup_mut(sup);
         record.next_rank = rank + 1;
         // A wave that stands at the end of the order has one more child to visit.

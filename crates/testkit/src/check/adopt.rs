@@ -115,21 +115,14 @@ impl Model {
         let (leaving, added): (Vec<u32>, Vec<u32>) =
             others.partition(|at| self.node(*at).concerned == Some(Concerns::Dropped));
         let order: Vec<u32> = leaving.into_iter().chain(named.iter().copied()).chain(added).collect();
-        let in_scope = |model: &Self, at: &u32| {
-            let node = model.node(*at);
-            node.concerned != Some(Concerns::Dropped)
-                && model.sup_of(above).group.is_some_and(|group| node.rank >= group.from)
-        };
-        let scope: Vec<u32> = before.iter().copied().filter(|at| in_scope(self, at)).collect();
         for (rank, at) in order.iter().enumerate() {
             self.nodes[*at as usize].rank = rank as u32;
         }
-        let from = scope.iter().map(|at| self.node(*at).rank).min();
         let sup = self.sup_of_mut(above);
         sup.next_rank = order.len() as u32;
         sup.children = order;
         if let Some(group) = &mut sup.group {
-            (group.from, group.mixed) = (from.unwrap_or(u32::MAX), true);
+            group.mixed = true;
         }
     }
 }

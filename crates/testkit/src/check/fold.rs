@@ -35,7 +35,7 @@ impl Checker {
         (life.row, life.cause) = (event.row, event.cause);
         self.tree_changed(at, event);
         if begins {
-            self.begun(at, event);
+            self.begun(at, event, from);
         }
         if from != to {
             self.moved(at, event);
@@ -53,14 +53,13 @@ impl Checker {
     }
 
     /// A run, or an incarnation of a supervisor, begins.
-    fn begun(&mut self, at: u32, event: &Event) {
+    fn begun(&mut self, at: u32, event: &Event, from: Lifecycle) {
         let (call, incarnation) = (self.call, self.model.above(at).incarnation);
-        let waited = self.model.node(at).is(Lifecycle::Waiting);
         let life = self.model.life(at);
         life.spawned_in = incarnation;
         (life.forgiven, life.grows, life.afterwards, life.left_out) = (false, false, false, false);
         life.order = None;
-        let cause = if waited { Cause::Dependency(NONE) } else { event.cause };
+        let cause = if from == Lifecycle::Waiting { Cause::Dependency(NONE) } else { event.cause };
         (life.start, life.spawned_call) = (cause, call);
         let node = &mut self.model.nodes[at as usize];
         node.concerned = node.concerned.filter(|concerned| *concerned == Concerns::Dropped);
@@ -99,19 +98,27 @@ impl Checker {
                 };
             }
             Lifecycle::Backoff => {
-                if let Next::StartAt(due) | Next::WithGroup(due) = event.next {
-                    life.due = due;
-                }
+                life.due = match event.next {
+                    Next::StartAt(due) | Next::WithGroup(due) => due,
+                    _ => now,
+                };
             }
             Lifecycle::Completed => {
                 life.forgiven = true;
                 life.order = life.order.filter(|order| *order != Order::Rest);
             }
             Lifecycle::Unresponsive => life.afterwards = true,
-            Lifecycle::Waiting => life.trial = Trial::No,
+            Lifecycle::Waiting => {
+                life.trial = Trial::No;
+                let group = self.model.above(at).group.filter(|group| group.up);
+                if let Some(group) = group {
+                    // Its group has come to it.
+                    self.model.life(at).raised = group.number;
+                }
+            }
             Lifecycle::Paused | Lifecycle::Quarantined => (life.trial, life.order) = (Trial::No, None),
             Lifecycle::Stopped | Lifecycle::Failed | Lifecycle::Removed => {
-                if event.kind == EventKind::ChildDeclined {
+                if event.kind == EventKind::ChildDeclined || event.row.lifecycle == Lifecycle::Failed {
                     life.trial = Trial::No;
                 }
                 life.order = life.order.filter(|order| *order != Order::Rest);
@@ -129,7 +136,10 @@ impl Checker {
             return;
         }
         for sidecar in self.model.sidecars(at) {
-            self.model.life(sidecar).reordered = true;
+            let life = self.model.life(sidecar);
+            life.reordered = true;
+            // Nobody is left to start it with.
+            life.left_out |= state == Lifecycle::Removed;
         }
     }
 

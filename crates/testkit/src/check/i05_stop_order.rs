@@ -17,7 +17,13 @@ impl Checker {
         let node = self.model.node(at);
         let sup = self.model.above(at);
         let policy = sup.policy();
-        let waited_for = |other: &&u32| self.model.node(**other).is_waited_for();
+        // Whom a group does not take is no matter to its order.
+        let of_group = sup.group.filter(|_| matches!(event.cause, Cause::Group(_)));
+        let waited_for = |other: &&u32| {
+            let other = self.model.node(**other);
+            let counts = |group| other.is_member_of(&group) && !other.is_apart_from(&group);
+            other.is_waited_for() && of_group.is_none_or(counts)
+        };
         let (held_by, why) = if policy.dynamic.is_some() {
             (None, "")
         } else if policy.stop == StopOrder::Concurrent {
@@ -68,13 +74,17 @@ impl Checker {
     /// concurrent one all whom nobody needs, and any other one at a time.
     pub(super) fn i05_stop_goes_on(&self, above: u32) -> Check {
         let sup = self.model.sup_of(above);
-        let from = match sup.group {
-            _ if self.model.node(above).is(Lifecycle::Stopping) => 0,
-            Some(group) if !group.up && !group.mixed => group.from,
+        let of_group = match sup.group {
+            _ if self.model.node(above).is(Lifecycle::Stopping) => None,
+            Some(group) if !group.up && !group.mixed => Some(group),
             _ => return Ok(()),
         };
-        let members =
-            || sup.children.iter().rev().map(|at| self.model.node(*at)).take_while(|node| node.rank >= from);
+        let members = || {
+            let all = sup.children.iter().rev().map(|at| self.model.node(*at));
+            let counts =
+                |node: &super::model::Node, group| node.is_member_of(&group) && !node.is_apart_from(&group);
+            all.filter(move |node| of_group.is_none_or(|group| counts(node, group)))
+        };
         let runs =
             |node: &super::model::Node| matches!(node.state(), Lifecycle::Starting | Lifecycle::Running);
         let at_once = sup.policy().dynamic.is_some();

@@ -70,7 +70,7 @@ impl Checker {
         let reason = match event.cause {
             // Whom it waited for may be gone, so that nobody is left to name.
             Cause::Start => at == 0 || sup.initial || state == Lifecycle::Waiting,
-            Cause::Group(_) => sup.group.is_some_and(|group| node.rank >= group.from || group.mixed),
+            Cause::Group(_) => sup.group.is_some_and(|group| node.is_member_of(&group)),
             Cause::Exit => alone && life.grows,
             Cause::Backoff => state == Lifecycle::Backoff,
             Cause::Operator => {
@@ -134,8 +134,8 @@ impl Checker {
 
     /// Whether a plan has this child down, or on its way down, to start it with its group.
     pub(super) fn group_takes(&self, at: u32) -> bool {
-        let rank = self.model.node(at).rank;
-        at != 0 && self.model.above(at).group.is_some_and(|group| !group.up && rank >= group.from)
+        let node = self.model.node(at);
+        at != 0 && self.model.above(at).group.is_some_and(|group| !group.up && node.is_member_of(&group))
     }
 
     /// A child failed under a group strategy: its group goes down, then up (R23, R24).
@@ -144,22 +144,29 @@ impl Checker {
         let (parent, rank, call) = (node.parent, node.rank, self.call);
         let sup = self.model.sup_of_mut(parent);
         let own = if sup.policy().strategy == Strategy::OneForAll { 0 } else { rank };
-        // A failure while a group is on its way takes in what that had to do (D3).
-        let from = sup.group.map_or(own, |group| match group.up {
-            false => own.min(group.from),
-            true => own,
-        });
-        let mixed = sup.group.is_some_and(|group| group.up || group.mixed) || sup.initial;
-        if sup.group.is_none() {
+        let old = sup.group;
+        let mixed = old.is_some_and(|group| group.up || group.mixed) || sup.initial;
+        sup.group = Some(Group { number: call, up: false, mixed });
+        if old.is_none() {
             self.groups.push(parent);
         }
-        let sup = self.model.sup_of_mut(parent);
-        sup.group = Some(Group { from, number: call, up: false, mixed });
-        for member in self.model.sup_of(parent).children.clone() {
-            if self.model.node(member).rank >= from {
-                self.model.life(member).member = call;
+        let children = std::mem::take(&mut self.model.sup_of_mut(parent).children);
+        for &child in &children {
+            if self.model.node(child).rank >= own || old.is_some_and(|old| self.is_left_by(child, &old)) {
+                self.model.life(child).member = call;
             }
         }
+        self.model.sup_of_mut(parent).children = children;
+    }
+
+    /// Whether a group that is overtaken by another still had a child to do. The new one takes it in (D3).
+    fn is_left_by(&self, at: u32, group: &Group) -> bool {
+        let node = self.model.node(at);
+        if !node.is_member_of(group) {
+            return false;
+        }
+        let had_its_turn = node.life.raised == group.number || node.life.left_out || node.state().is_parked();
+        !group.up || !had_its_turn && self.is_revivable(at)
     }
 
     /// Nothing of the new generation starts before the whole old one is gone or given up on (R27), and not
@@ -170,7 +177,7 @@ impl Checker {
         if group.up {
             return Ok(());
         }
-        for member in self.members(parent, group.from) {
+        for member in self.members(parent, &group) {
             let node = self.model.node(member);
             must!(
                 self,
@@ -198,8 +205,9 @@ impl Checker {
         Ok(())
     }
 
-    fn members(&self, parent: u32, from: u32) -> impl Iterator<Item = u32> + '_ {
-        self.model.sup_of(parent).children.iter().copied().filter(move |at| self.model.node(*at).rank >= from)
+    fn members<'a>(&'a self, parent: u32, group: &'a Group) -> impl Iterator<Item = u32> + 'a {
+        let children = self.model.sup_of(parent).children.iter().copied();
+        children.filter(|at| self.model.node(*at).is_member_of(group))
     }
 
     /// When the machine has come to rest, a group has gone as far as it can.
@@ -241,14 +249,14 @@ impl Checker {
                 let delayed = node.is(Lifecycle::Backoff) && node.life.due > self.now;
                 node.is_waited_for() && !node.is_apart_from(&group) || delayed
             };
-            if self.members(parent, group.from).any(held) {
+            if self.members(parent, &group).any(held) {
                 return Ok(());
             }
             group.up = true;
             self.model.sup_of_mut(parent).group = Some(group);
         }
         let in_turn = self.model.sup_of(parent).policy().order == StartOrder::Declared;
-        for at in self.members(parent, group.from) {
+        for at in self.members(parent, &group) {
             let node = self.model.node(at);
             if node.is_begun() && in_turn {
                 return Ok(());
@@ -324,7 +332,8 @@ impl Checker {
         }
         self.i06_start_has_a_reason(at, event)?;
         let number = self.model.above(at).group.map_or(0, |group| group.number);
-        self.model.life(at).raised = number;
+        let life = self.model.life(at);
+        life.raised = number;
         Ok(())
     }
 

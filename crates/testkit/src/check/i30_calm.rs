@@ -74,6 +74,7 @@ impl Checker {
         let node = self.model.node(at);
         matches!(node.life.cause, Cause::Group(_))
             && node.bound
+            && !node.life.left_out
             && !self.sibling_holds(at)
             && self.model.node(node.parent).is(Lifecycle::Running)
             && self.model.above(at).group.is_none()

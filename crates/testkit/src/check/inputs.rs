@@ -2,7 +2,7 @@
 
 use supervisor_api::command::{ControlVerb, OtpVerb};
 use supervisor_api::{ChildKey, EventKind, Exit, Lifecycle};
-use supervisor_core::{Address, ChildDecl, Command, Effect, Input, Ticket};
+use supervisor_core::{Address, Body, ChildDecl, Command, Effect, Input, Ticket};
 
 use super::model::{NONE, Order, Trial};
 use super::{Checker, Did, Ending};
@@ -228,7 +228,7 @@ impl Checker {
         let first = sup.initial && node.life.spawned_in != sup.incarnation;
         let grouped = sup.group.is_some_and(|group| {
             let visited = group.up && node.life.raised == group.number;
-            node.rank >= group.from && !visited
+            node.is_member_of(&group) && !visited
         });
         first || grouped
     }
@@ -242,7 +242,9 @@ impl Checker {
             return;
         };
         let kept = !otp && self.model.sup_of(parent).policy().on_start_failure == Retry;
-        let trial = if kept { Trial::No } else { Trial::Added };
+        // Who cannot be started yet is answered at once, and starts some time as any other.
+        let unbound = matches!(child.body, Body::Unbound(_));
+        let trial = if kept || unbound { Trial::No } else { Trial::Added };
         self.turn.adding = Some(Adding { parent, decl: Box::new(child.clone()), trial });
     }
 

@@ -211,11 +211,14 @@ impl Node {
         matches!(self.state(), Lifecycle::Starting | Lifecycle::Backoff | Lifecycle::Stopping)
     }
 
-    /// Whether it is no member of its group though it stands among them: a command started it since that went
-    /// down, or a new spec put it there.
+    /// Whether a group has it to do.
+    pub(super) fn is_member_of(&self, group: &Group) -> bool {
+        self.life.member == group.number
+    }
+
+    /// Whether a command started it since its group went down.
     pub(super) fn is_apart_from(&self, group: &Group) -> bool {
-        let since = self.life.start == Cause::Operator && self.life.spawned_call > group.number;
-        since || group.mixed && self.life.member != group.number
+        self.life.start == Cause::Operator && self.life.spawned_call > group.number
     }
 
     /// Nothing of it stays when it ended: temporary, and no job.
@@ -233,9 +236,7 @@ impl Node {
 /// The ordered work of a supervisor that starts children again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Group {
-    /// Members have this rank or a higher one.
-    pub(super) from: u32,
-    /// Which plan, of all.
+    /// Which plan, of all. Its members carry the number.
     pub(super) number: u64,
     /// Its start has begun.
     pub(super) up: bool,
@@ -365,7 +366,10 @@ impl Model {
         sup.children.push(at);
         let rank = sup.next_rank;
         sup.next_rank += 1;
-        self.nodes[at as usize].rank = rank;
+        // Who comes while a group is on its way has its turn with that.
+        let member = sup.group.map_or(0, |group| group.number);
+        let node = &mut self.nodes[at as usize];
+        (node.rank, node.life.member) = (rank, member);
         at
     }
 
@@ -506,7 +510,8 @@ impl Model {
         self.slots[place] = at;
         if again.is_some() {
             self.twins.extend(self.by_path.insert(path.clone(), at).filter(|before| *before != at));
-            self.nodes[at as usize].life = Life::new();
+            let member = self.above(at).group.map_or(0, |group| group.number);
+            self.nodes[at as usize].life = Life { member, ..Life::new() };
         }
         let node = &mut self.nodes[at as usize];
         (node.key, node.seen) = (key, true);
