@@ -15,6 +15,9 @@ use super::start::millis;
 impl Machine {
     /// A run is gone.
     pub(super) fn gone(&mut self, index: u32, exit: Exit) {
+        if self.ends_in_line(index, &exit) {
+            return;
+        }
         match self.node(index).life {
             Life::Starting => {
                 let job = self.node(index).policy.keeps_row || fault!(clean_end_completes_a_start);
@@ -31,6 +34,27 @@ impl Machine {
             Life::Unresponsive { then } => self.gone_at_last(index, then, exit),
             _ => self.stale_messages += 1,
         }
+    }
+
+    /// A child ended while a command on it waited for its turn: that is done now, by the child's own hand, and
+    /// nothing is charged. Says whether it was so.
+    fn ends_in_line(&mut self, index: u32, exit: &Exit) -> bool {
+        let node = self.node(index);
+        let runs = matches!(node.life, Life::Starting | Life::Running);
+        if !runs || node.flags.reload || !self.is_open(node.parent) {
+            return false;
+        }
+        let Some(then) = self.planned_in_line(index) else { return false };
+        let (clean, start) = (exit.is_clean(), node.life == Life::Starting);
+        let kind = if clean { EventKind::ChildCompleted } else { failure_kind(exit, start) };
+        let ran = millis(self.now - node.ran_since);
+        let numbers: &[u32] = if clean { &[ran] } else { &[ran, 0, u32::MAX] };
+        let news = News::new(kind, Cause::Exit).numbers(numbers).exit(exit.clone());
+        self.leave_line(index);
+        self.node_mut(index).took = 0;
+        self.shift(index, Life::Stopping { then, step: Step::Asked }, news);
+        self.carry_out(index, then, exit.clone(), true);
+        true
     }
 
     /// A started child ended by itself.
@@ -112,6 +136,7 @@ impl Machine {
         if self.leaves_no_trace(index) {
             self.remove(index, news);
         } else if node_is_done(self.node(index), clean, self.retries(index)) {
+            self.node_mut(index).flags.forgiven |= clean;
             self.shift(index, if clean { Life::Completed } else { Life::Failed }, news);
         } else {
             // It ended while its group goes down, so it is stopped with it, by its own hand.

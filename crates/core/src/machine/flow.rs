@@ -289,9 +289,13 @@ impl Machine {
     /// Under a concurrent stop nobody is asked while somebody who runs depends on it.
     fn is_needed(&self, index: u32) -> bool {
         let node = self.node(index);
+        // Who is no member of a group that goes down stays, whoever it depends on.
+        let ends = self.sup(node.parent).is_ending();
+        let goes = |dependant: u32| ends || self.group_takes(dependant).is_some();
+        let waits = |dependant: u32| self.node(dependant).life.can_be_waited_for() && goes(dependant);
         self.stops_at_once(node.parent)
             && !fault!(needed_is_stopped)
-            && node.dependants().iter().any(|&dependant| self.node(dependant).life.can_be_waited_for())
+            && node.dependants().iter().any(|&dependant| waits(dependant))
     }
 
     /// A child no longer runs: a concurrent stop may go on to those it depended on, if it has passed them.

@@ -221,6 +221,14 @@ impl Machine {
         asked || !record.line.is_empty()
     }
 
+    /// What a command, or a new spec, wants of a child that waits for its turn in the line.
+    pub(super) fn planned_in_line(&self, index: u32) -> Option<Then> {
+        let line = &self.sup(self.node(index).parent).line;
+        line.iter()
+            .find(|(node, then)| *node == index && *then != Then::WaitDependency)
+            .map(|(_, then)| *then)
+    }
+
     /// Takes a child out of the line: what is done with it now replaces what was planned.
     pub(super) fn leave_line(&mut self, index: u32) {
         let sup = self.node(index).parent;

@@ -91,7 +91,10 @@ impl Checker {
         let concurrent = sup.policy().stop == StopOrder::Concurrent;
         let forgotten = if at_once || concurrent {
             members().find(|node| {
-                let needed = node.needed_by.iter().any(|by| self.model.node(*by).is_waited_for());
+                let goes = |by: &super::model::Node| {
+                    by.is_waited_for() && of_group.is_none_or(|group| by.is_member_of(&group))
+                };
+                let needed = node.needed_by.iter().any(|by| goes(self.model.node(*by)));
                 runs(node) && (at_once || !needed)
             })
         } else if members().any(|node| node.is(Lifecycle::Stopping)) {

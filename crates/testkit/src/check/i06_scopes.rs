@@ -56,7 +56,7 @@ impl Checker {
     }
 
     /// Whether a child is down for good, as far as its sidecars go (D15).
-    fn is_at_rest(&self, at: u32) -> bool {
+    pub(super) fn is_at_rest(&self, at: u32) -> bool {
         let state = self.model.node(at).state();
         state.is_parked() || matches!(state, Lifecycle::Completed | Lifecycle::Failed | Lifecycle::Removed)
     }
@@ -151,21 +151,32 @@ impl Checker {
             self.groups.push(parent);
         }
         let children = std::mem::take(&mut self.model.sup_of_mut(parent).children);
+        let front = old.map_or(0, |old| self.front_of(&children, &old));
         for &child in &children {
-            if self.model.node(child).rank >= own || old.is_some_and(|old| self.is_left_by(child, &old)) {
+            if self.model.node(child).rank >= own
+                || old.is_some_and(|old| self.is_left_by(child, &old, front))
+            {
                 self.model.life(child).member = call;
             }
         }
         self.model.sup_of_mut(parent).children = children;
     }
 
+    /// How far the start of a group has come: the rank of the last that it started.
+    fn front_of(&self, children: &[u32], group: &Group) -> u32 {
+        let nodes = children.iter().rev().map(|at| self.model.node(*at));
+        { nodes }.find(|node| node.life.raised == group.number).map_or(0, |node| node.rank)
+    }
+
     /// Whether a group that is overtaken by another still had a child to do. The new one takes it in (D3).
-    fn is_left_by(&self, at: u32, group: &Group) -> bool {
+    fn is_left_by(&self, at: u32, group: &Group, front: u32) -> bool {
         let node = self.model.node(at);
         if !node.is_member_of(group) {
             return false;
         }
-        let had_its_turn = node.life.raised == group.number || node.life.left_out || node.state().is_parked();
+        let passed = if group.mixed { node.is(Lifecycle::Unresponsive) } else { node.rank < front };
+        let had_its_turn =
+            passed || node.life.raised == group.number || node.life.left_out || node.state().is_parked();
         !group.up || !had_its_turn && self.is_revivable(at)
     }
 

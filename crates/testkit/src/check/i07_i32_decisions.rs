@@ -106,6 +106,10 @@ impl Checker {
         if from == Lifecycle::Stopping && (node.life.stop == Stop::Planned || self.was_redirected(at)) {
             return Verdict::Planned;
         }
+        // A command on it waits for its turn: it is done now.
+        if matches!(from, Lifecycle::Starting | Lifecycle::Running) && self.waits_in_line(at) {
+            return Verdict::Planned;
+        }
         let exited = matches!(from, Lifecycle::Starting);
         if exited && end.how == How::Declined {
             return Verdict::Declined;
@@ -143,6 +147,12 @@ impl Checker {
             RestartType::Temporary => Verdict::Rest,
             RestartType::Permanent | RestartType::Transient => Verdict::Restart,
         }
+    }
+
+    /// Whether somebody asked for a child that runs, and it was not asked to stop yet because of a sibling.
+    fn waits_in_line(&self, at: u32) -> bool {
+        let node = self.model.node(at);
+        node.life.order.is_some() && node.concerned.is_none() && !self.model.is_closing(node.parent)
     }
 
     /// Whether something else was wanted of a stopping child since it was asked to stop.

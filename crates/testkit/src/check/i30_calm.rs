@@ -4,6 +4,7 @@ use supervisor_api::{Cause, Lifecycle};
 use supervisor_core::Machine;
 
 use super::Checker;
+use super::model::NONE;
 use super::violation::{Check, must};
 
 impl Checker {
@@ -69,12 +70,14 @@ impl Checker {
         siblings.any(|sibling| sibling.is(Lifecycle::Starting) || sibling.is(Lifecycle::Stopping))
     }
 
-    /// Whether a child was stopped for its group, and its group started without it.
+    /// Whether a child was stopped for its group, and its group started without it. A sidecar rests with its primary
+    /// (D15).
     fn was_left_behind(&self, at: u32) -> bool {
         let node = self.model.node(at);
         matches!(node.life.cause, Cause::Group(_))
             && node.bound
             && !node.life.left_out
+            && (node.primary == NONE || !self.is_at_rest(node.primary))
             && !self.sibling_holds(at)
             && self.model.node(node.parent).is(Lifecycle::Running)
             && self.model.above(at).group.is_none()
