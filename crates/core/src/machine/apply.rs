@@ -207,7 +207,12 @@ impl Machine {
         self.account(index, true);
         // The new spec names it, so it stays.
         let sup = self.node(index).parent;
-        self.sup_mut(sup).line.retain(|entry| *entry != (index, Then::Remove));
+        let line = &mut self.sup_mut(sup).line;
+        let in_line = line.len();
+        line.retain(|entry| *entry != (index, Then::Remove));
+        if line.len() < in_line {
+            self.settle_waits(index);
+        }
         let flags = &mut self.node_mut(index).flags;
         (flags.doomed, flags.reload) = (false, false);
         if let Life::Stopping { then: Then::Remove, .. } | Life::Unresponsive { then: Then::Remove } =

@@ -15,9 +15,7 @@ use super::start::millis;
 impl Machine {
     /// A run is gone.
     pub(super) fn gone(&mut self, index: u32, exit: Exit) {
-        if self.ends_in_line(index, &exit) {
-            return;
-        }
+        let Some(exit) = self.end_in_line(index, exit) else { return };
         match self.node(index).life {
             Life::Starting => {
                 let job = self.node(index).policy.keeps_row || fault!(clean_end_completes_a_start);
@@ -37,24 +35,32 @@ impl Machine {
     }
 
     /// A child ended while a command on it waited for its turn: that is done now, by the child's own hand, and
-    /// nothing is charged. Says whether it was so.
-    fn ends_in_line(&mut self, index: u32, exit: &Exit) -> bool {
+    /// nothing is charged. Gives the end back when there is no such command.
+    fn end_in_line(&mut self, index: u32, exit: Exit) -> Option<Exit> {
         let node = self.node(index);
-        let runs = matches!(node.life, Life::Starting | Life::Running);
-        if !runs || node.flags.reload || !self.is_open(node.parent) {
-            return false;
+        if node.flags.reload || !self.is_open(node.parent) {
+            return Some(exit);
         }
-        let Some(then) = self.planned_in_line(index) else { return false };
+        let Some(then) = self.planned_in_line(index) else { return Some(exit) };
+        match node.life {
+            Life::Starting | Life::Running => {}
+            Life::Stopping { then: Then::Unhealthy | Then::TimedOut, step } => {
+                self.leave_line(index);
+                self.stopped(index, then, step, exit);
+                return None;
+            }
+            _ => return Some(exit),
+        }
         let (clean, start) = (exit.is_clean(), node.life == Life::Starting);
-        let kind = if clean { EventKind::ChildCompleted } else { failure_kind(exit, start) };
+        let kind = if clean { EventKind::ChildCompleted } else { failure_kind(&exit, start) };
         let ran = millis(self.now - node.ran_since);
         let numbers: &[u32] = if clean { &[ran] } else { &[ran, 0, u32::MAX] };
         let news = News::new(kind, Cause::Exit).numbers(numbers).exit(exit.clone());
         self.leave_line(index);
         self.node_mut(index).took = 0;
         self.shift(index, Life::Stopping { then, step: Step::Asked }, news);
-        self.carry_out(index, then, exit.clone(), true);
-        true
+        self.carry_out(index, then, exit, true);
+        None
     }
 
     /// A started child ended by itself.

@@ -253,7 +253,14 @@ impl Machine {
                     self.node_mut(index).flags.trial = Trial::No;
                 }
                 self.mark_swept(index);
-                self.ask_to_stop(index, then, cause);
+                // What a command wants of it, and had to wait for its turn, is done with this stop.
+                match self.planned_in_line(index).filter(|planned| planned.is_commanded()) {
+                    Some(planned) if then == Then::Group => {
+                        self.leave_line(index);
+                        self.ask_to_stop(index, planned, cause);
+                    }
+                    _ => self.ask_to_stop(index, then, cause),
+                }
             }
             Life::Stopping { then: old, .. } => {
                 self.mark_swept(index);

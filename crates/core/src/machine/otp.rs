@@ -5,7 +5,7 @@ use supervisor_api::{Cause, EventKind, Lifecycle, SupervisorError};
 
 use super::Machine;
 use super::life::News;
-use super::node::{Life, NONE, Then, Trial};
+use super::node::{Flow, Life, NONE, Then, Trial, Wave};
 use super::waits::Goal;
 use crate::face::{Address, Reply, Ticket};
 
@@ -72,10 +72,13 @@ impl Machine {
 
     fn terminate(&mut self, ticket: Ticket, index: u32, column: Column) {
         let before = self.node(index).life.lifecycle();
+        let ahead = self.plan_is_ahead(index);
+        // This is what is wanted of it now, and not what waited for its turn.
+        self.leave_line(index);
         self.node_mut(index).flags.rests_unasked = false;
         if column != Column::Stopped || matches!(before, Lifecycle::Declared | Lifecycle::Waiting) {
             // A group restart that is under way starts every kept spec, but not this one (R36).
-            self.node_mut(index).flags.left_out = self.plan_is_ahead(index);
+            self.node_mut(index).flags.left_out = ahead;
         }
         match (column, self.node(index).life) {
             (Column::Running, Life::Unresponsive { .. }) => {
@@ -103,7 +106,11 @@ impl Machine {
                     self.shift(index, Life::Stopped, news)
                 }
             }
-            (Column::Stopped, Life::Declared) if self.node(index).flags.left_out => {
+            (Column::Stopped, Life::Declared) if ahead || !self.node(index).flags.bound => {
+                // A plan that starts only what was never started leaves it out anyway; a later one does not (R29).
+                let adds =
+                    matches!(self.sup(self.node(index).parent).flow, Flow::Up { wave: Wave::Added, .. });
+                self.node_mut(index).flags.left_out = ahead && !adds;
                 self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, Cause::Operator));
                 self.reply_idempotent(ticket, index, before);
             }

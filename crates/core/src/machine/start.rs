@@ -77,7 +77,9 @@ impl Machine {
     /// A sidecar that was stopped with its primary starts before it again (D15).
     fn start_resting_sidecars(&mut self, index: u32) {
         for sidecar in self.node(index).sidecars().to_vec() {
-            if matches!(self.node(sidecar).life, Life::Stopped | Life::Completed) {
+            let rests = matches!(self.node(sidecar).life, Life::Stopped | Life::Completed);
+            // Its group starts it when that is down (R27).
+            if rests && self.group_takes(sidecar).is_none() {
                 self.try_start(sidecar, Cause::Primary(index));
             }
         }
@@ -139,7 +141,7 @@ impl Machine {
                 policy: node.policy.clone(),
             });
         }
-        self.take_up_reload(index);
+        self.take_up_restart(index);
         let node = self.node_mut(index);
         if !(fault!(generation_is_reused) && node.flags.again) {
             node.generation += 1;
@@ -151,15 +153,18 @@ impl Machine {
         node.flags.again
     }
 
-    /// The new run is what a new spec wanted, so it is not restarted for that again. Who is to leave the tree
-    /// still is.
-    fn take_up_reload(&mut self, index: u32) {
+    /// The new run is what a new spec, or an operator, waited for in line, so it is not restarted for that again.
+    /// Who is to leave the tree still is.
+    fn take_up_restart(&mut self, index: u32) {
         let node = self.node(index);
         let sup = node.parent;
-        if node.flags.reload && node.flags.declared {
-            self.node_mut(index).flags.reload = false;
-            self.sup_mut(sup).line.retain(|entry| *entry != (index, Then::Start));
+        if sup == NONE {
+            return;
         }
+        if node.flags.declared {
+            self.node_mut(index).flags.reload = false;
+        }
+        self.sup_mut(sup).line.retain(|entry| *entry != (index, Then::Start));
     }
 
     /// A run reported ready: that is what started means for it (D19).

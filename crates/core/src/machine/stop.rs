@@ -283,6 +283,8 @@ impl Machine {
             };
             self.sup_mut(sup).in_line = index;
             match self.node(index).life {
+                // Nobody is left to wait for.
+                _ if then == Then::WaitDependency && self.node(index).depends_on().is_empty() => {}
                 Life::Starting | Life::Running => {
                     let cause = self.cause_of(index, then);
                     self.ask_to_stop(index, then, cause);

@@ -321,6 +321,10 @@ impl Machine {
             self.shift(index, Life::Unresponsive { then: Then::Remove }, news);
         } else {
             self.node_mut(index).flags.doomed = true;
+            // Nothing starts it any more.
+            if matches!(self.node(index).life, Life::Waiting { .. } | Life::Backoff { .. }) {
+                self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, Cause::Operator));
+            }
         }
         true
     }

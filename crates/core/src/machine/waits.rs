@@ -97,7 +97,7 @@ impl Machine {
     fn verdict(&self, index: u32, goal: Goal) -> Verdict {
         let life = self.node(index).life;
         let state = life.lifecycle();
-        let in_line = matches!(life, Life::Starting | Life::Running) && self.planned_in_line(index).is_some();
+        let in_line = life.can_be_waited_for() && self.planned_in_line(index).is_some();
         if matches!(life, Life::Stopping { .. }) || in_line {
             return Verdict::Pending;
         }

@@ -38,7 +38,7 @@ impl Checker {
             self.begun(at, event, from);
         }
         if from != to {
-            self.moved(at, event);
+            self.moved(at, event, from);
         }
         Ok(())
     }
@@ -58,7 +58,7 @@ impl Checker {
         let life = self.model.life(at);
         life.spawned_in = incarnation;
         (life.forgiven, life.grows, life.afterwards, life.left_out) = (false, false, false, false);
-        life.order = None;
+        (life.order, life.swept) = (life.order.filter(|order| *order != Order::Start), 0);
         let cause = if from == Lifecycle::Waiting { Cause::Dependency(NONE) } else { event.cause };
         (life.start, life.spawned_call) = (cause, call);
         let node = &mut self.model.nodes[at as usize];
@@ -68,9 +68,9 @@ impl Checker {
         }
     }
 
-    fn moved(&mut self, at: u32, event: &Event) {
+    fn moved(&mut self, at: u32, event: &Event, from: Lifecycle) {
         let now = self.now;
-        let incarnation = self.model.above(at).incarnation;
+        let (incarnation, group) = (self.model.above(at).incarnation, self.model.above(at).group);
         if self.model.node(at).sup != NONE && event.row.lifecycle != Lifecycle::Running {
             self.model.sup_of_mut(at).group = None;
         }
@@ -86,7 +86,14 @@ impl Checker {
             }
             Lifecycle::Stopping => {
                 life.stopping_at = now;
+                life.due = match event.next {
+                    Next::KillAt(due) => due,
+                    _ => u64::MAX,
+                };
                 life.reordered = false;
+                if let (Cause::Group(_), Some(group)) = (event.cause, group) {
+                    life.swept = group.number;
+                }
                 life.stop = match (event.kind, event.cause) {
                     (EventKind::Escalated, _) => Stop::Itself(Itself::GaveUp),
                     (EventKind::SupervisorEnding, Cause::Unwind(_)) => Stop::Itself(Itself::Unwind),
@@ -110,10 +117,9 @@ impl Checker {
             Lifecycle::Unresponsive => life.afterwards = true,
             Lifecycle::Waiting => {
                 life.trial = Trial::No;
-                let group = self.model.above(at).group.filter(|group| group.up);
                 if let Some(group) = group {
-                    // Its group has come to it.
-                    self.model.life(at).raised = group.number;
+                    // Its group has come to it, unless that goes down still, and takes it in.
+                    life.raised = group.number;
                 }
             }
             Lifecycle::Paused | Lifecycle::Quarantined => (life.trial, life.order) = (Trial::No, None),
@@ -121,6 +127,12 @@ impl Checker {
                 if event.kind == EventKind::ChildDeclined || event.row.lifecycle == Lifecycle::Failed {
                     life.trial = Trial::No;
                 }
+                // A failed start that a plan has overtaken is no first start any more.
+                if life.stop == Stop::TimedOut && from == Lifecycle::Stopping {
+                    life.trial = Trial::No;
+                }
+                // Somebody unresponsive that was to rest is not started by a group that has passed it.
+                life.left_out |= from == Lifecycle::Unresponsive && life.order == Some(Order::Rest);
                 life.order = life.order.filter(|order| *order != Order::Rest);
             }
             _ => {}

@@ -60,7 +60,11 @@ impl Checker {
             }
             let over = match node.policy.grace {
                 Grace::Brutal => true,
-                Grace::Timeout(grace) => node.life.stopping_at.saturating_add(nanos(grace)) <= self.now,
+                Grace::Timeout(grace) => {
+                    // A new spec does not change the grace of a stop that is under way.
+                    let own = node.life.stopping_at.saturating_add(nanos(grace));
+                    own.min(node.life.due) <= self.now
+                }
                 Grace::Infinity => false,
             };
             if over {

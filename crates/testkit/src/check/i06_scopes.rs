@@ -76,7 +76,9 @@ impl Checker {
             Cause::Operator => {
                 matches!(life.order, Some(Order::Start)) || self.turn.bound == Some(at) || life.afterwards
             }
-            Cause::Dependency(_) | Cause::Report => !node.needs.is_empty(),
+            Cause::Dependency(_) => !node.needs.is_empty(),
+            // It went down for somebody who is gone by now.
+            Cause::Report => matches!(state, Lifecycle::Stopping | Lifecycle::Unresponsive),
             Cause::Primary(_) => node.primary != NONE,
             Cause::Reload => node.concerned.is_some() || sup.incarnation != life.spawned_in || self.reloaded,
             _ => false,
@@ -174,7 +176,8 @@ impl Checker {
         if !node.is_member_of(group) {
             return false;
         }
-        let passed = if group.mixed { node.is(Lifecycle::Unresponsive) } else { node.rank < front };
+        let passed =
+            if group.mixed { node.is(Lifecycle::Unresponsive) || !node.bound } else { node.rank < front };
         let had_its_turn =
             passed || node.life.raised == group.number || node.life.left_out || node.state().is_parked();
         !group.up || !had_its_turn && self.is_revivable(at)
@@ -299,7 +302,10 @@ impl Checker {
             node.state(),
             Lifecycle::Stopped | Lifecycle::Completed | Lifecycle::Failed | Lifecycle::Backoff
         );
+        // Who was added to an earlier incarnation does not come back (R48).
+        let outlived = !node.in_spec && node.life.spawned_in != self.model.above(at).incarnation;
         rests
+            && !outlived
             && node.bound
             && !node.life.left_out
             && node.concerned.is_none()

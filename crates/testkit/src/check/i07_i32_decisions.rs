@@ -5,6 +5,7 @@ use supervisor_api::policy::{OnStartFailure, RestartType};
 use supervisor_api::{Event, EventKind, Lifecycle, Next, Readiness};
 
 use super::Checker;
+use super::adopt::Concerns;
 use super::inputs::How;
 use super::model::{Itself, NONE, Stop, Trial};
 use super::violation::{Check, must};
@@ -159,7 +160,8 @@ impl Checker {
     fn was_redirected(&self, at: u32) -> bool {
         let node = self.model.node(at);
         node.life.reordered
-            || node.concerned.is_some()
+            || node.concerned == Some(Concerns::Dropped)
+            || self.waits_in_line(at)
             || self.model.is_closing(node.parent)
             || self.group_takes(at)
             || self.is_hard()

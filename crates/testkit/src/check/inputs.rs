@@ -94,6 +94,9 @@ impl Checker {
             }
             Input::Bound { key } => {
                 if let Some(at) = self.model.find(*key) {
+                    // A group whose start is on its way may have passed it.
+                    let passed = self.model.above(at).group.is_some_and(|group| group.up);
+                    self.model.life(at).left_out |= passed && !self.model.node(at).bound;
                     self.model.bind(at);
                     self.turn.bound = Some(at);
                 }
@@ -208,7 +211,10 @@ impl Checker {
                 let state = life.row.lifecycle;
                 let rests = state.is_parked()
                     || matches!(state, Lifecycle::Stopped | Lifecycle::Completed | Lifecycle::Failed);
-                if !rests {
+                if rests {
+                    // It rests for the operator now, and for no plan.
+                    life.cause = supervisor_api::Cause::Operator;
+                } else {
                     life.order = Some(Order::Rest);
                     life.reordered = state == Lifecycle::Stopping;
                     life.left_out = left_out;

@@ -107,7 +107,7 @@ pub(super) struct Life {
     pub(super) started_at: u64,
     pub(super) stopping_at: u64,
     pub(super) stop: Stop,
-    /// When the next start may come, in back-off.
+    /// When the next start may come, in back-off; when its grace is over, while it stops.
     pub(super) due: u64,
     /// The incarnation of its supervisor in which it was spawned, and in which it was started, last.
     pub(super) spawned_in: u32,
@@ -133,6 +133,8 @@ pub(super) struct Life {
     /// The plan that took it down, or would have, last; and the one that started it last.
     pub(super) member: u64,
     pub(super) raised: u64,
+    /// The plan that asked it to stop last.
+    pub(super) swept: u64,
     /// Why the last run was started.
     pub(super) start: Cause,
     /// Why the last event happened.
@@ -166,6 +168,7 @@ impl Life {
             left_out: false,
             member: 0,
             raised: 0,
+            swept: 0,
             start: Cause::Start,
             cause: Cause::Start,
             touched: 0,
@@ -216,9 +219,10 @@ impl Node {
         self.life.member == group.number
     }
 
-    /// Whether a command started it since its group went down.
+    /// Whether a command started it since its group went down, and that has not come to it.
     pub(super) fn is_apart_from(&self, group: &Group) -> bool {
-        self.life.start == Cause::Operator && self.life.spawned_call > group.number
+        let since = self.life.start == Cause::Operator && self.life.spawned_call > group.number;
+        since && self.life.swept != group.number
     }
 
     /// Nothing of it stays when it ended: temporary, and no job.

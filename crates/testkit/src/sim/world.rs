@@ -72,6 +72,8 @@ struct Live {
     run: Run,
     ready: bool,
     asked: bool,
+    /// How long it was given when it was asked, or for ever. A later spec does not change that.
+    grace: Option<u64>,
     killed: bool,
     /// Beats it will still give.
     beats: u32,
@@ -388,7 +390,10 @@ impl<'w> World<'w> {
     }
 
     fn has_endless_grace(&self) -> bool {
-        let endless = |kid: &Kid| kid.policy.as_ref().is_some_and(|policy| policy.grace == Grace::Infinity);
+        let endless = |kid: &Kid| {
+            let told = kid.policy.as_ref().is_some_and(|policy| policy.grace == Grace::Infinity);
+            told || kid.run.is_some_and(|run| run.grace.is_none())
+        };
         self.room.kids.iter().any(|kid| kid.body.is_some() && endless(kid))
     }
 
@@ -401,6 +406,7 @@ impl<'w> World<'w> {
                 Grace::Timeout(grace) => grace.as_nanos() as u64,
                 Grace::Brutal | Grace::Infinity => PROMPT,
             };
+            let grace = grace.max(kid.run.and_then(|run| run.grace).unwrap_or(0));
             Some(grace.saturating_add(policy.abort_wait).saturating_add(PROMPT))
         };
         self.room.kids.iter().filter_map(bound).fold(PROMPT, u64::saturating_add)
@@ -647,6 +653,7 @@ impl<'w> World<'w> {
             run,
             ready: !explicit,
             asked: false,
+            grace: Some(0),
             killed: false,
             beats: run.beats.unwrap_or(u32::MAX),
             beating: false,
@@ -675,10 +682,10 @@ impl<'w> World<'w> {
         self.plan(self.now + after, Happening::Run(key, generation, Move::Beat));
     }
 
-    fn ask_run(&mut self, key: ChildKey) {
+    fn ask_run(&mut self, key: ChildKey, grace: Option<u64>) {
         let calm = self.calm;
         let Some(live) = self.run_mut(key) else { return };
-        live.asked = true;
+        (live.asked, live.grace) = (true, grace);
         let (generation, answer) = (live.generation, live.run.on_stop);
         let answer = if calm { Run::GOOD.on_stop } else { answer };
         if let Some((after, ending)) = answer {
@@ -902,7 +909,7 @@ impl<'w> World<'w> {
                 }
             }
             Effect::Spawn { key, generation, .. } => self.begin_run(key, generation),
-            Effect::Stop { key, .. } => self.ask_run(key),
+            Effect::Stop { key, grace } => self.ask_run(key, grace),
             Effect::Kill { key } => self.kill_run(key),
             Effect::Emit(event) => {
                 if let Some(kid) = self.room.kids.get_mut(event.child.index as usize) {
