@@ -15,6 +15,8 @@
     starts = #{},          % path => how often its start function was called
     pids = #{},            % process => {kind, path}
     now = #{},             % path => the process that was there last
+    lives = #{},           % path => how many processes were there
+    life = #{},            % process => the which of them it is
     awaited = #{},         % process => the player, who ended it and waits for its end
     hung = #{},            % path => whose start function waits for the player
     next_tree              % what the root's callback returns from now on
@@ -151,6 +153,15 @@ ask(World, Pid, {which_children, _}) ->
         _ -> lists:reverse(Lines)
     end,
     lists:join(" ", ["children" | Ordered]);
+ask(World, Pid, {lives, _}) ->
+    Lines = [iolist_to_binary(tell(World, {life, Child})) || {_, Child, _, _} <- supervisor:which_children(Pid), is_pid(Child)],
+    Ordered = case supervisor:which_children(Pid) of
+        [{undefined, _, _, _} | _] -> lists:sort(Lines);
+        _ -> lists:reverse(Lines)
+    end,
+    lists:join(" ", ["lives" | Ordered]);
+ask(_World, Pid, {stop, _}) ->
+    done(gen_server:stop(Pid, shutdown, infinity));
 ask(_World, Pid, {count_children, _}) ->
     Counts = supervisor:count_children(Pid),
     io_lib:format("specs=~w active=~w supervisors=~w workers=~w",
@@ -257,6 +268,10 @@ told({process, Path}, _, World) ->
 told({path, Pid}, _, World) ->
     {_, Path} = maps:get(Pid, World#world.pids),
     {Path, World};
+told({life, Pid}, _, World) ->
+    {_, Path} = maps:get(Pid, World#world.pids),
+    Name = lists:last(string:split(Path, "/", all)),
+    {[Name, ":", integer_to_list(maps:get(Pid, World#world.life))], World};
 told({ends, Pid}, _, World) ->
     {ok, World#world{awaited = (World#world.awaited)#{Pid => nobody}}};
 told({await, Pid}, From, World) ->
@@ -289,8 +304,12 @@ happened({release, Path, What}, _, World) ->
     {ok, World#world{hung = Hung}};
 happened({here, Kind, Path, Pid}, _, World) ->
     erlang:monitor(process, Pid),
-    Pids = (World#world.pids)#{Pid => {Kind, Path}},
-    {ok, World#world{pids = Pids, now = (World#world.now)#{Path => Pid}}};
+    Life = maps:get(Path, World#world.lives, 0) + 1,
+    {ok, World#world{
+        pids = (World#world.pids)#{Pid => {Kind, Path}},
+        now = (World#world.now)#{Path => Pid},
+        lives = (World#world.lives)#{Path => Life},
+        life = (World#world.life)#{Pid => Life}}};
 happened({asked, Path}, _, World) ->
     {ok, line(["stop ", Path], World)};
 happened({line, Text}, _, World) ->

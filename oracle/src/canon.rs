@@ -65,7 +65,7 @@ impl Names {
             Call::Restart(name) => Call::Restart(self.name(name)),
             Call::Delete(name) => Call::Delete(self.name(name)),
             Call::Spec(name) => Call::Spec(self.name(name)),
-            Call::Which | Call::Count => call.clone(),
+            Call::Which | Call::Count | Call::Lives | Call::Stop => call.clone(),
         }
     }
 }

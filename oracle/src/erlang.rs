@@ -95,5 +95,7 @@ fn call_of(path: &str, call: &Call, scenario: &Scenario) -> String {
         Call::Spec(of) => named("get_childspec", of),
         Call::Which => format!("{{which_children,{sup}}}"),
         Call::Count => format!("{{count_children,{sup}}}"),
+        Call::Lives => format!("{{lives,{sup}}}"),
+        Call::Stop => format!("{{stop,{sup}}}"),
     }
 }

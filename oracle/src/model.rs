@@ -182,6 +182,10 @@ pub enum Call {
     Which,
     /// How many children.
     Count,
+    /// Which life of its place each child is in: 1 for the first process there, 2 for the second.
+    Lives,
+    /// Stop the supervisor, and wait for its end.
+    Stop,
 }
 
 /// What happens at once, and what is seen then.

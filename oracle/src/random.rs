@@ -52,6 +52,9 @@ impl<'a> Growth<'a> {
         let mut growth =
             Self { random, scenario, ours: Ours::new(&tree), traits: Traits::of(&tree), added: 0 };
         growth.take(vec![Action::Launch])?;
+        if tree.strategy == Strategy::Dynamic {
+            growth.add_three()?;
+        }
         let inputs = MIN_INPUTS as u64 + growth.random.below(MAX_INPUTS - MIN_INPUTS as u64);
         let mut taken = 0;
         // Most steps that are thought of can be taken; a tree in which none can is thrown away.
@@ -66,6 +69,15 @@ impl<'a> Growth<'a> {
         }
         growth.finish()?;
         (taken >= MIN_INPUTS as u64).then_some(growth.scenario)
+    }
+
+    /// The tree is dynamic: it is given as many children as others have.
+    fn add_three(&mut self) -> Option<()> {
+        for _ in 0..3 {
+            let child = Child { starts: vec![Start::Ok], ..self.new_child("", true) };
+            self.take(vec![Action::Call(String::new(), Call::StartChild(child))])?;
+        }
+        (self.ours.children("").len() >= 3).then_some(())
     }
 
     /// Ends the tree, unless it has ended.
@@ -209,7 +221,8 @@ impl<'a> Growth<'a> {
             65..77 => Call::Delete(name),
             77..82 if !dynamic => Call::Spec(name),
             82..84 if !dynamic => self.handle(sup)?,
-            84..93 => Call::Count,
+            84..88 => Call::Count,
+            88..94 => Call::Lives,
             _ => Call::Which,
         };
         Some(Action::Call(sup.to_owned(), call))
@@ -411,9 +424,11 @@ mod tests {
         for seed in 0..600 {
             let one = scenario(seed);
             assert!(fair::play(&one).is_ok(), "{}", text::write(&one));
-            let inputs: usize = one.steps.iter().map(|step| step.actions.len()).sum();
-            assert!(inputs > MIN_INPUTS, "{}", text::write(&one));
-            assert!(one.tree.children.len() >= 3 || one.tree.strategy == Strategy::Dynamic);
+            let inputs: Vec<&Action> = one.steps.iter().flat_map(|step| &step.actions).collect();
+            let added = inputs.iter().filter(|action| matches!(action, Action::Call(_, Call::StartChild(_))));
+            let dynamic = one.tree.strategy == Strategy::Dynamic;
+            assert!(one.tree.children.len() >= 3 || dynamic && added.count() >= 3, "{}", text::write(&one));
+            assert!(inputs.len() > MIN_INPUTS, "{}", text::write(&one));
             nested += usize::from(one.tree.children.iter().any(|child| child.below.is_some()));
             stories.insert(canon::canonical(&one));
         }

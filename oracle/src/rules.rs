@@ -10,10 +10,6 @@ pub const NOT_SHOWN: &[(&str, &str)] = &[
     ("R8", "unknown keys are an error of a file; a spec of ours has no keys"),
     ("R12", "`already started elsewhere`: not built (section 0)"),
     ("R13", "extra information of a start: not built (section 0)"),
-    (
-        "R51",
-        "a finite budget that a slow start makes unreachable is counted otherwise by us (D4); OTP restarts for ever",
-    ),
     ("R60", "a child that detaches itself: not built (section 0)"),
     ("R75", "`which_child/2` is younger than Debian's OTP"),
     ("R76", "a note on memory"),

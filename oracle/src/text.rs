@@ -228,6 +228,8 @@ fn action(text: &str, lines: Lines) -> Result<Action, String> {
         "get_childspec" => call(Call::Spec),
         "which_children" => Ok(Action::Call(path()?, Call::Which)),
         "count_children" => Ok(Action::Call(path()?, Call::Count)),
+        "lives" => Ok(Action::Call(path()?, Call::Lives)),
+        "stop" => Ok(Action::Call(path()?, Call::Stop)),
         _ => Err(format!("there is no action `{verb}`")),
     }
 }
@@ -347,6 +349,8 @@ fn say_action(action: &Action) -> String {
                 Call::Spec(name) => format!("get_childspec {sup} {name}"),
                 Call::Which => format!("which_children {sup}"),
                 Call::Count => format!("count_children {sup}"),
+                Call::Lives => format!("lives {sup}"),
+                Call::Stop => format!("stop {sup}"),
             }
         }
     }
