@@ -286,6 +286,52 @@ fn d12_d9_d11_a_child_that_a_new_spec_frees_while_it_goes_down_starts_at_once_be
 }
 
 #[test]
+fn d12_d9_a_restart_that_one_spec_wants_is_still_for_that_after_the_next() {
+    let slow =
+        |name: &str, version: u32| quick(name).version(version).always(Run::healthy().stops_after(secs(1)));
+    let tree = |version: u32| one_for_one([slow("a", version), slow("b", version), slow("c", version)]);
+    let mut bench = Bench::launch(tree(1));
+    bench.apply(tree(2));
+    bench.forget_events();
+    // By now `c` stops, and the others wait for their turn.
+    let ticket = bench.apply(tree(2));
+    bench.ok(ticket);
+    bench.terminate("a");
+    bench.pass(secs(10));
+    assert_eq!(bench.state("a"), Lifecycle::Stopped, "it runs nothing, so there is nothing to restart");
+    assert_eq!([bench.generation("b"), bench.generation("c")], [2, 2]);
+    let heard = bench.heard().iter().filter(|heard| heard.name != "a" && heard.name != "/");
+    let causes: Vec<_> = heard.map(|heard| heard.event.cause).collect();
+    assert!(!causes.is_empty() && causes.iter().all(|cause| *cause == Cause::Reload), "{causes:?}");
+}
+
+#[test]
+fn d12_r9_r53_whom_an_earlier_spec_dropped_stands_before_all_in_the_next() {
+    let slow = |name: &str| quick(name).always(Run::healthy().stops_after(secs(1)));
+    let mut bench = Bench::launch(one_for_one([quick("a"), quick("b"), quick("c"), slow("d")]));
+    for _ in 0..2 {
+        let ticket = bench.apply(one_for_one([quick("a"), quick("b")]));
+        bench.ok(ticket);
+    }
+    bench.take();
+    bench.shutdown();
+    bench.pass(secs(1));
+    let stops: Vec<_> = bench.take().into_iter().filter(|line| line.starts_with("stop")).collect();
+    assert_eq!(stops, ["stop b", "stop a", "stop c"]);
+}
+
+#[test]
+fn d12_d10_an_operators_hold_ends_when_a_new_spec_drops_the_child() {
+    let tree = || one_for_one([quick("a").always(Run::healthy().stops_after(secs(1))), quick("b")]);
+    let mut bench = Bench::launch(tree());
+    bench.quarantine("a");
+    bench.apply(one_for_one([quick("b")]));
+    bench.apply(tree());
+    bench.pass(secs(5));
+    assert_eq!(bench.state("a"), Lifecycle::Running, "it is in the tree again, and nobody holds it");
+}
+
+#[test]
 fn d12_d10_a_pause_that_is_still_under_way_holds_through_an_apply() {
     let api = || quick("api").after(["db"]).always(Run::healthy().stops_after(secs(1)));
     let db = || quick("db").restart_dependants();

@@ -213,8 +213,10 @@ impl Machine {
         if line.len() < in_line {
             self.settle_waits(index);
         }
+        // A restart that an earlier spec wanted is still to be done.
+        let restarts = self.node(index).flags.reload && self.will_restart(index);
         let flags = &mut self.node_mut(index).flags;
-        (flags.doomed, flags.reload) = (false, false);
+        (flags.doomed, flags.reload) = (false, restarts);
         if let Life::Stopping { then: Then::Remove, .. } | Life::Unresponsive { then: Then::Remove } =
             self.node(index).life
         {
@@ -240,6 +242,15 @@ impl Machine {
             self.reconcile(sup, *below, counts);
         }
         runs_else || decided_else
+    }
+
+    /// Whether a child is being stopped, or is in line to be, so that it starts again.
+    fn will_restart(&self, index: u32) -> bool {
+        let then = match self.node(index).life {
+            Life::Stopping { then, .. } | Life::Unresponsive { then } => Some(then),
+            _ => self.planned_in_line(index),
+        };
+        then == Some(Then::Start)
     }
 
     /// A promise, or a limit, that is new or gone holds for the run that is on (D12: applied live).
@@ -281,7 +292,22 @@ impl Machine {
             self.link(index, depends_on, primary);
         }
         let moved = order.iter().zip(before).filter(|(index, before)| self.links_of(**index) != *before);
-        moved.map(|(&index, _)| index).collect()
+        let moved: Vec<u32> = moved.map(|(&index, _)| index).collect();
+        for &index in &moved {
+            self.set_free(index);
+        }
+        moved
+    }
+
+    /// Whoever goes down with a sibling that it no longer depends on starts because of the new spec.
+    fn set_free(&mut self, index: u32) {
+        let node = self.node_mut(index);
+        let awaits = matches!(
+            node.life,
+            Life::Stopping { then: Then::WaitDependency, .. }
+                | Life::Unresponsive { then: Then::WaitDependency }
+        );
+        node.flags.reload |= awaits && node.depends_on().is_empty();
     }
 
     fn links_of(&self, index: u32) -> (Vec<u32>, Option<u32>) {
@@ -299,7 +325,9 @@ impl Machine {
         let (mut order, mut additions) = (Vec::new(), Vec::new());
         for index in self.indices(sup) {
             if !planned.contains(&index) {
-                if self.node(index).flags.declared { &mut order } else { &mut additions }.push(index);
+                // Also whom an earlier spec dropped, and who is still on the way out.
+                let flags = &self.node(index).flags;
+                if flags.declared || flags.reload { &mut order } else { &mut additions }.push(index);
             }
         }
         order.extend(declared);

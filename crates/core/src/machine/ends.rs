@@ -344,8 +344,8 @@ impl Machine {
                 self.sup_mut(sup).taken.push(index);
                 self.queue_flow(sup);
             }
-            // A new spec says that it depends on nobody.
-            None => self.try_start(index, Cause::Reload),
+            // A new spec says so, or an operator took its sidecar away.
+            None => self.try_start(index, self.cause_of(index, Then::Start)),
         }
     }
 

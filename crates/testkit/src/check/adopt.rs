@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use supervisor_api::Lifecycle;
 use supervisor_core::{ResolvedSupervisor, SupervisorDecl, resolve};
 
 use super::Checker;
@@ -38,6 +39,9 @@ impl Model {
             if node.in_spec && !is_named {
                 node.in_spec = false;
                 node.concerned = Some(Concerns::Dropped);
+                // Whatever was asked of it before, it leaves the tree now.
+                node.life.order = None;
+                node.life.reordered |= node.is(Lifecycle::Stopping);
             }
         }
         self.unlink_spec(&before, &named);
@@ -70,7 +74,8 @@ impl Model {
     fn adopt(&mut self, at: u32, body: Option<(u32, bool)>) {
         let node = &mut self.nodes[at as usize];
         node.in_spec = true;
-        node.concerned = None;
+        // A restart that an earlier spec wanted is still to be done.
+        node.concerned = node.concerned.filter(|concerned| *concerned == Concerns::Body);
         // The new spec names it, so it stays.
         node.life.order = node.life.order.filter(|order| *order != Order::Remove);
         let new = body.map(|(body, _)| body);

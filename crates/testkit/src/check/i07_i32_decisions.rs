@@ -160,7 +160,6 @@ impl Checker {
     fn was_redirected(&self, at: u32) -> bool {
         let node = self.model.node(at);
         node.life.reordered
-            || node.concerned == Some(Concerns::Dropped)
             || self.waits_in_line(at)
             || self.model.is_closing(node.parent)
             || self.group_takes(at)
