@@ -5,7 +5,6 @@ use supervisor_api::policy::{OnStartFailure, RestartType};
 use supervisor_api::{Event, EventKind, Lifecycle, Next, Readiness};
 
 use super::Checker;
-use super::adopt::Concerns;
 use super::inputs::How;
 use super::model::{Itself, NONE, Stop, Trial};
 use super::violation::{Check, must};
