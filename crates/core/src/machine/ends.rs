@@ -139,6 +139,8 @@ impl Machine {
         if self.group_takes(index).is_none() || fault!(absorbed_end_is_charged) {
             return false;
         }
+        // A failed start that a plan has overtaken is no first start any more.
+        self.node_mut(index).flags.trial = Trial::No;
         if self.leaves_no_trace(index) {
             self.remove(index, news);
         } else if node_is_done(self.node(index), clean, self.retries(index)) {

@@ -92,7 +92,7 @@ impl Checker {
                 };
                 life.reordered = false;
                 if let (Cause::Group(_), Some(group)) = (event.cause, group) {
-                    life.swept = group.number;
+                    life.swept = group.since;
                 }
                 life.stop = match (event.kind, event.cause) {
                     (EventKind::Escalated, _) => Stop::Itself(Itself::GaveUp),
@@ -128,7 +128,7 @@ impl Checker {
                     life.trial = Trial::No;
                 }
                 // A failed start that a plan has overtaken is no first start any more.
-                if life.stop == Stop::TimedOut && from == Lifecycle::Stopping {
+                if life.stop != Stop::Planned && from == Lifecycle::Stopping {
                     life.trial = Trial::No;
                 }
                 // Somebody unresponsive that was to rest is not started by a group that has passed it.

@@ -148,7 +148,8 @@ impl Checker {
         let own = if sup.policy().strategy == Strategy::OneForAll { 0 } else { rank };
         let old = sup.group;
         let mixed = old.is_some_and(|group| group.up || group.mixed) || sup.initial;
-        sup.group = Some(Group { number: call, up: false, mixed });
+        let since = old.filter(|old| !old.up).map_or(call, |old| old.since);
+        sup.group = Some(Group { number: call, since, up: false, mixed });
         if old.is_none() {
             self.groups.push(parent);
         }

@@ -221,8 +221,8 @@ impl Node {
 
     /// Whether a command started it since its group went down, and that has not come to it.
     pub(super) fn is_apart_from(&self, group: &Group) -> bool {
-        let since = self.life.start == Cause::Operator && self.life.spawned_call > group.number;
-        since && self.life.swept != group.number
+        let since = self.life.start == Cause::Operator && self.life.spawned_call > group.since;
+        since && self.life.swept != group.since
     }
 
     /// Nothing of it stays when it ended: temporary, and no job.
@@ -242,6 +242,8 @@ impl Node {
 pub(super) struct Group {
     /// Which plan, of all. Its members carry the number.
     pub(super) number: u64,
+    /// The call in which it began to go down. A failure meanwhile makes another plan of it, but not another stop.
+    pub(super) since: u64,
     /// Its start has begun.
     pub(super) up: bool,
     /// A new spec came in between; who was passed already is not known.
