@@ -477,3 +477,17 @@ fn d17_r36_a_restart_undoes_a_terminate_while_the_child_still_stops() {
     assert_eq!(["a", "b", "c"].map(|name| bench.state(name)), [Lifecycle::Running; 3]);
     assert_eq!(bench.outcome(restart).failure, None);
 }
+
+#[test]
+fn r67_a_child_without_a_body_that_was_terminated_stays_down_when_it_has_one() {
+    let mut bench = Bench::launch(one_for_one([perm("a"), perm("x").unbound()]));
+    let terminate = bench.terminate("x");
+    bench.ok(terminate);
+    bench.take();
+    bench.bind("x");
+    assert_eq!(bench.take(), [""; 0]);
+    assert_eq!(bench.state("x"), Lifecycle::Stopped);
+    let again = bench.start_again("x");
+    bench.ok(again);
+    assert_eq!(bench.state("x"), Lifecycle::Running);
+}

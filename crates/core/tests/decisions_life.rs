@@ -233,6 +233,24 @@ fn d8_d6_a_path_starts_nothing_while_its_old_run_lives_also_for_a_child_added_ag
     assert_eq!(bench.state("s/x"), Lifecycle::Running);
 }
 
+/// It waited for `db`, and was started by that though it was to go.
+#[test]
+fn d8_d17_a_removed_supervisor_that_waits_and_has_somebody_unresponsive_below_it_is_not_started_again() {
+    let below = one_for_one([immortal("x").abort_wait(secs(1))]);
+    let mut bench = Bench::launch(one_for_one([quick("db"), sup("s", below).after(["db"])]));
+    bench.pause("db");
+    bench.restart("s");
+    bench.pass(secs(10));
+    assert_eq!((bench.state("s"), bench.state("s/x")), (Lifecycle::Waiting, Lifecycle::Unresponsive));
+    let removal = bench.remove("s");
+    bench.resume("db");
+    assert_eq!((bench.state("db"), bench.state("s")), (Lifecycle::Running, Lifecycle::Stopped));
+    assert!(bench.outcome(removal).failure.is_some(), "it goes when x is gone");
+    bench.end("s/x", Exit::Aborted);
+    assert_eq!(bench.find("s"), None);
+    assert_eq!(bench.unanswered(), [0; 0]);
+}
+
 #[test]
 fn d8_an_unresponsive_child_is_live_in_the_counts() {
     let mut bench = Bench::launch(one_for_one([immortal("x"), perm("y")]));

@@ -271,3 +271,49 @@ fn r29_a_child_that_was_terminated_after_its_turn_in_the_initial_start_is_revive
     bench.pass(ms(100));
     assert_eq!(bench.state("a"), Lifecycle::Running);
 }
+
+/// `x` was kept because `a` needs it, though `a` is no member of the group and goes on running.
+#[test]
+fn r24_under_a_concurrent_stop_a_member_goes_down_whoever_outside_its_group_depends_on_it() {
+    let mut bench = Bench::launch(rest_for_one([perm("a"), perm("b")]).concurrent());
+    let add = bench.add("/", sidecar("x", "a"));
+    bench.ok(add);
+    bench.take();
+    bench.crash("b");
+    assert_eq!(bench.take(), ["down b: failed: boom", "stop x", "down x", "start b", "start x"]);
+    assert_eq!((bench.generation("a"), bench.state("x")), (1, Lifecycle::Running));
+}
+
+#[test]
+fn r27_d15_the_restart_of_a_primary_starts_no_sidecar_before_the_group_of_that_is_down() {
+    let slow = perm("slow").always(Run::healthy().stops_after(ms(100)));
+    let mut bench = Bench::launch(rest_for_one([perm("p"), perm("b"), slow]));
+    let add = bench.add("/", sidecar("x", "p"));
+    bench.ok(add);
+    bench.take();
+    bench.crash("b");
+    let restart = bench.restart("p");
+    let down = ["down b: failed: boom", "stop x", "down x", "stop slow", "stop p", "down p"];
+    assert_eq!(bench.take(), down, "p waits for x, and x for its group");
+    bench.pass(ms(100));
+    assert_eq!(bench.take(), ["down slow", "start b", "start slow", "start x", "start p"]);
+    assert_eq!(bench.outcome(restart).failure, None);
+}
+
+/// A job completes by itself while its group goes down, and is started again later.
+#[test]
+fn d3_d18_a_completion_ends_the_streak_also_while_the_group_goes_down() {
+    let slow = perm("slow").always(Run::healthy().stops_after(ms(100)));
+    let mut bench = Bench::launch(one_for_all([perm("a"), job("j").retry(), slow]));
+    bench.crash("j");
+    bench.pass(ms(100));
+    assert_eq!((bench.state("j"), bench.row("j").attempt), (Lifecycle::Running, 1));
+    bench.crash("a");
+    bench.finish("j");
+    assert_eq!(bench.state("j"), Lifecycle::Completed);
+    bench.pass(ms(100));
+    assert_eq!((bench.state("a"), bench.state("j")), (Lifecycle::Running, Lifecycle::Completed));
+    let again = bench.start_again("j");
+    bench.ok(again);
+    assert_eq!((bench.state("j"), bench.row("j").attempt), (Lifecycle::Running, 0));
+}

@@ -1,0 +1,166 @@
+//! Stops that wait for their turn: what a command wants of a child that stands in the line of its supervisor, and
+//! what happens to that child meanwhile (D10, D11, D17).
+
+use supervisor_api::policy::Heartbeat;
+use supervisor_api::{Exit, Lifecycle};
+use supervisor_core::Ticket;
+use supervisor_testkit::*;
+
+/// A command on a child.
+type Call = fn(&mut Bench, &str) -> Ticket;
+
+/// The child whose dependants go down before it does.
+fn db() -> Child {
+    perm("db").restart_dependants()
+}
+
+/// Its dependant, which needs a second for that.
+fn api() -> Child {
+    perm("api").after(["db"]).always(Run::healthy().stops_after(secs(1)))
+}
+
+fn boom(name: &str) -> (&str, Exit) {
+    (name, Exit::failed("boom"))
+}
+
+#[test]
+fn d10_d11_a_restart_that_waits_for_dependants_is_done_by_the_end_of_the_child_and_not_charged() {
+    for (name, exit) in [boom("db"), ("db", Exit::Completed)] {
+        let mut bench = Bench::launch(one_for_one([db(), api()]).budget(0, secs(60)));
+        let restart = bench.restart("db");
+        bench.end(name, exit);
+        assert_eq!(bench.ended(), None, "nothing is charged");
+        bench.pass(secs(5));
+        assert_eq!(bench.outcome(restart).failure, None);
+        assert_eq!((bench.generation("db"), bench.generation("api")), (2, 2), "each was restarted once");
+        assert_eq!(["db", "api"].map(|name| bench.state(name)), [Lifecycle::Running; 2]);
+        assert_eq!((bench.row("db").attempt, bench.row("db").restart_count), (0, 0));
+        assert!(!bench.take().contains(&"stop db".to_owned()), "it is not stopped again");
+    }
+}
+
+#[test]
+fn d10_d11_a_quarantine_that_waits_for_dependants_is_done_by_the_end_of_the_child_and_not_charged() {
+    for (call, state) in
+        [(Bench::quarantine as Call, Lifecycle::Quarantined), (Bench::pause, Lifecycle::Paused)]
+    {
+        let mut bench = Bench::launch(one_for_one([db(), api()]).budget(0, secs(60)));
+        bench.take();
+        let ticket = call(&mut bench, "db");
+        bench.crash("db");
+        assert_eq!(bench.state("db"), state, "it is done at once");
+        assert_eq!(bench.outcome(ticket).failure, None);
+        bench.pass(secs(5));
+        assert_eq!(bench.take(), ["stop api", "down db: failed: boom", "down api"]);
+        assert_eq!((bench.state("db"), bench.state("api")), (state, Lifecycle::Waiting));
+        assert_eq!(bench.ended(), None);
+    }
+}
+
+/// What each command on a child leads to.
+const COMMANDS: [(Call, Lifecycle, u64); 3] = [
+    (Bench::restart, Lifecycle::Running, 2),
+    (Bench::quarantine, Lifecycle::Quarantined, 1),
+    (Bench::pause, Lifecycle::Paused, 1),
+];
+
+#[test]
+fn d10_d13_a_command_that_waits_for_dependants_is_done_by_the_end_of_an_unhealthy_child_uncharged() {
+    let promise = Heartbeat { interval: secs(60), timeout: secs(1), max_retries: 1 };
+    for (call, state, generation) in COMMANDS {
+        let db = db().heartbeat(promise).always(Run::healthy().stops_after(ms(50)));
+        let mut bench = Bench::launch(one_for_one([db, api()]).budget(0, secs(60)));
+        let ticket = call(&mut bench, "db");
+        bench.miss("db", "no answer");
+        assert_eq!(bench.state("db"), Lifecycle::Stopping);
+        assert!(bench.reply(ticket).is_none(), "it is not done before the run is gone");
+        bench.pass(ms(50));
+        assert_eq!((bench.state("db"), bench.generation("db")), (state, generation));
+        assert_eq!(bench.outcome(ticket).failure, None);
+        bench.pass(secs(5));
+        assert_eq!((bench.state("db"), bench.generation("db")), (state, generation), "it was done once");
+        assert_eq!((bench.ended(), bench.row("db").restart_count), (None, 0), "nothing is charged");
+    }
+}
+
+#[test]
+fn d10_d19_a_command_that_waits_for_its_turn_is_done_by_the_end_of_a_child_that_came_up_too_late() {
+    for (call, state, generation) in COMMANDS {
+        let x = perm("x").explicit().restart_dependants().within(ms(100));
+        let x = x.run(2, Run::never_ready().stops_after(ms(50)));
+        let mut bench = Bench::launch(one_for_one([db(), api(), x]).budget(1, secs(60)));
+        bench.crash("x");
+        assert_eq!((bench.state("x"), bench.generation("x")), (Lifecycle::Starting, 2));
+        bench.restart("db");
+        let ticket = call(&mut bench, "x");
+        bench.pass(ms(100));
+        assert_eq!(bench.state("x"), Lifecycle::Stopping, "it is too late, and its turn has not come");
+        bench.pass(secs(5));
+        assert_eq!((bench.state("x"), bench.generation("x")), (state, generation + 1));
+        assert_eq!(bench.outcome(ticket).failure, None);
+        assert_eq!((bench.ended(), bench.row("x").restart_count), (None, 1), "the crash alone is charged");
+    }
+}
+
+#[test]
+fn d17_d12_a_removal_that_waits_for_its_turn_is_answered_when_a_new_spec_names_the_child_again() {
+    let tree = || one_for_one([db(), api(), perm("x").restart_dependants()]);
+    let mut bench = Bench::launch(tree());
+    bench.restart("db");
+    let removal = bench.remove("x");
+    assert!(bench.reply(removal).is_none(), "it waits behind api");
+    bench.apply(tree());
+    assert!(bench.outcome(removal).failure.is_some(), "it was not removed, and that is said");
+    bench.pass(secs(5));
+    assert_eq!((bench.state("x"), bench.generation("x")), (Lifecycle::Running, 1));
+    assert_eq!(bench.unanswered(), [0; 0]);
+}
+
+#[test]
+fn r67_d10_a_terminate_takes_the_place_of_a_restart_that_waits_for_its_turn() {
+    let mut bench = Bench::launch(one_for_one([db(), api()]));
+    bench.take();
+    let restart = bench.restart("db");
+    let terminate = bench.terminate("db");
+    bench.ok(terminate);
+    bench.pass(secs(5));
+    assert_eq!(bench.take(), ["stop api", "stop db", "down db", "down api"], "nothing is started");
+    assert_eq!((bench.state("db"), bench.state("api")), (Lifecycle::Stopped, Lifecycle::Waiting));
+    assert!(bench.outcome(restart).failure.is_some());
+}
+
+/// `x` waits in the line behind `db`, which waits for `api`; then its group goes down and up, with or without it.
+fn x_waits_while_its_group_goes_down(call: Call) -> (Bench, Ticket) {
+    let tree = rest_for_one([db(), api(), perm("first"), perm("x").restart_dependants()]);
+    let mut bench = Bench::launch(tree);
+    bench.restart("db");
+    bench.take();
+    let ticket = call(&mut bench, "x");
+    assert_eq!(bench.take(), [""; 0], "its turn has not come");
+    bench.crash("first");
+    (bench, ticket)
+}
+
+#[test]
+fn d10_r27_a_pause_that_waits_for_its_turn_is_done_when_the_group_stops_the_child() {
+    for (call, state) in
+        [(Bench::pause as Call, Lifecycle::Paused), (Bench::quarantine, Lifecycle::Quarantined)]
+    {
+        let (mut bench, ticket) = x_waits_while_its_group_goes_down(call);
+        assert_eq!(bench.take(), ["down first: failed: boom", "stop x", "down x", "start first"]);
+        assert_eq!((bench.state("x"), bench.generation("x")), (state, 1));
+        assert_eq!(bench.outcome(ticket).failure, None);
+        bench.pass(secs(5));
+        assert_eq!(bench.take(), ["down api", "stop db", "down db", "start db", "start api"]);
+    }
+}
+
+#[test]
+fn d10_r27_a_restart_that_waits_for_its_turn_is_done_when_the_group_restarts_the_child() {
+    let (mut bench, ticket) = x_waits_while_its_group_goes_down(Bench::restart);
+    assert_eq!(bench.take(), ["down first: failed: boom", "stop x", "down x", "start first", "start x"]);
+    assert_eq!(bench.outcome(ticket).failure, None);
+    bench.pass(secs(5));
+    assert_eq!(bench.take(), ["down api", "stop db", "down db", "start db", "start api"], "not once more");
+    assert_eq!((bench.state("x"), bench.generation("x")), (Lifecycle::Running, 2));
+}

@@ -1,0 +1,152 @@
+//! A new spec that comes while a plan is under way: who the plan still has to do (D12), and who is freed by it.
+
+use supervisor_api::{Lifecycle, SupervisorError};
+use supervisor_testkit::*;
+
+fn slow(name: &str, stops_after: std::time::Duration) -> Child {
+    perm(name).always(Run::healthy().stops_after(stops_after))
+}
+
+/// `a` stands behind `c` in the new spec, and was drawn into its group for that.
+#[test]
+fn d12_r24_who_comes_to_stand_behind_a_member_of_a_group_that_goes_down_is_not_drawn_into_it() {
+    let c = || slow("c", ms(100));
+    let mut bench = Bench::launch(rest_for_one([perm("a"), perm("b"), c()]));
+    bench.take();
+    bench.crash("b");
+    bench.apply(rest_for_one([c(), perm("a"), perm("b")]));
+    bench.pass(secs(1));
+    assert_eq!(bench.take(), ["down b: failed: boom", "stop c", "down c", "start c", "start b"]);
+    assert_eq!((bench.generation("a"), bench.state("a")), (1, Lifecycle::Running));
+}
+
+/// The same while the group waits for its delay: whoever is in it is started, also who was told to rest (R29).
+#[test]
+fn d12_r24_who_comes_to_stand_behind_a_member_of_a_group_that_waits_is_not_started_with_it() {
+    let b = || perm("b").steps(ms(500), ms(500));
+    let mut bench = Bench::launch(rest_for_one([perm("a"), b(), perm("c")]));
+    bench.terminate("a");
+    bench.crash("b");
+    bench.terminate("c");
+    bench.crash("b");
+    assert_eq!(bench.state("b"), Lifecycle::Backoff);
+    bench.take();
+    bench.apply(rest_for_one([b(), perm("a"), perm("c")]));
+    bench.pass(ms(500));
+    assert_eq!(bench.take(), ["start b", "start c"]);
+    assert_eq!(
+        bench.state("a"),
+        Lifecycle::Stopped,
+        "it stands behind b now, and was no member of the group"
+    );
+}
+
+#[test]
+fn d3_r27_a_child_in_backoff_that_a_new_strategy_makes_a_member_waits_for_the_delay_of_its_group() {
+    let b = || perm("b").steps(ms(100), ms(100));
+    let a = || perm("a").steps(ms(500), ms(500));
+    let mut bench = Bench::launch(one_for_one([a(), b()]));
+    for name in ["a", "b", "b"] {
+        bench.crash(name);
+    }
+    assert_eq!((bench.state("a"), bench.state("b")), (Lifecycle::Running, Lifecycle::Backoff));
+    bench.apply(rest_for_one([a(), b()]));
+    bench.crash("a");
+    bench.take();
+    bench.pass(ms(499));
+    assert_eq!(bench.take(), [""; 0], "the delay of b alone is over, that of its group is not");
+    assert_eq!(bench.state("b"), Lifecycle::Backoff);
+    bench.pass(ms(1));
+    assert_eq!(bench.take(), ["start a", "start b"]);
+}
+
+/// How a primary comes to rest, and its sidecar with it.
+const RESTS: [fn(&mut Bench); 4] = [
+    |bench| bench.crash("p"),
+    |bench| bench.finish("p"),
+    |bench| _ = bench.quarantine("p"),
+    |bench| _ = bench.pause("p"),
+];
+
+#[test]
+fn d15_d12_a_sidecar_that_rests_with_its_primary_starts_when_a_new_spec_drops_that() {
+    for rest in RESTS {
+        let mut bench = Bench::launch(one_for_one([job("p"), sidecar("s", "p")]));
+        rest(&mut bench);
+        assert_eq!(bench.state("s"), Lifecycle::Stopped);
+        let ticket = bench.apply(one_for_one([perm("s")]));
+        bench.ok(ticket);
+        assert_eq!((bench.state("s"), bench.generation("s")), (Lifecycle::Running, 2));
+    }
+}
+
+#[test]
+fn d15_d12_a_sidecar_that_backs_off_when_its_primary_is_parked_starts_when_a_new_spec_drops_that() {
+    let s = || sidecar("s", "p").steps(secs(1), secs(1));
+    let mut bench = Bench::launch(one_for_one([perm("p"), s()]));
+    bench.crash("s");
+    bench.crash("s");
+    assert_eq!(bench.state("s"), Lifecycle::Backoff);
+    bench.pause("p");
+    assert_eq!(bench.state("s"), Lifecycle::Stopped);
+    bench.apply(one_for_one([perm("s")]));
+    assert_eq!(bench.state("s"), Lifecycle::Running);
+}
+
+#[test]
+fn d15_d12_a_sidecar_that_was_told_to_rest_goes_on_resting_when_a_new_spec_drops_its_primary() {
+    let mut bench = Bench::launch(one_for_one([job("p"), sidecar("s", "p")]));
+    bench.crash("p");
+    bench.terminate("s");
+    bench.apply(one_for_one([perm("s")]));
+    assert_eq!((bench.state("s"), bench.generation("s")), (Lifecycle::Stopped, 1));
+}
+
+/// The plan went over the child once more, and took the second start for one of a child that had run before.
+#[test]
+fn r11_the_first_start_of_an_added_child_is_a_trial_also_when_a_new_spec_goes_over_it_again() {
+    let x = perm("x").explicit().run(1, Run::never_ready().stops_after(ms(100)));
+    let x = x.run(2, Run::fails_to_start());
+    let tree = || one_for_all([perm("a"), perm("b")]).concurrent();
+    let mut bench = Bench::launch(tree());
+    let ticket = bench.start_child("/", x);
+    bench.crash("a");
+    assert_eq!(bench.state("x"), Lifecycle::Stopping);
+    bench.apply(tree());
+    bench.pass(secs(1));
+    assert!(matches!(bench.refused(ticket), SupervisorError::StartFailed { .. }));
+    assert_eq!(bench.find("x"), None, "its spec is not kept");
+    assert_eq!(["a", "b"].map(|name| bench.state(name)), [Lifecycle::Running; 2]);
+}
+
+#[test]
+fn d11_d12_a_dependant_whose_turn_to_go_down_has_not_come_stays_when_a_new_spec_frees_it() {
+    let db = || perm("db").restart_dependants();
+    let web = || slow("web", ms(100)).after(["db"]);
+    let mut bench = Bench::launch(one_for_one([db(), perm("api").after(["db"]), web()]));
+    bench.take();
+    let restart = bench.restart("db");
+    assert_eq!(bench.take(), ["stop web"], "api is next");
+    bench.apply(one_for_one([db(), perm("api"), web()]));
+    bench.pass(secs(1));
+    bench.ok(restart);
+    assert_eq!(bench.take(), ["down web", "stop db", "down db", "start db", "start web"]);
+    assert_eq!((bench.generation("api"), bench.state("api")), (1, Lifecycle::Running));
+}
+
+#[test]
+fn r29_r36_a_child_that_was_terminated_before_its_turn_among_new_ones_is_revived_by_a_later_group() {
+    let new = || perm("new").explicit().always(Run::ready_after(ms(50)));
+    for wait in [ms(0), ms(100)] {
+        let mut bench = Bench::launch(one_for_all([perm("a")]));
+        bench.apply(one_for_all([perm("a"), new(), perm("b")]));
+        assert_eq!(bench.state("b"), Lifecycle::Declared, "its turn comes after that of new");
+        bench.terminate("b");
+        assert_eq!(bench.state("b"), Lifecycle::Stopped);
+        bench.pass(wait);
+        assert_eq!(bench.generation("b"), 0);
+        bench.crash("a");
+        bench.pass(ms(100));
+        assert_eq!((bench.state("new"), bench.state("b")), (Lifecycle::Running, Lifecycle::Running));
+    }
+}
