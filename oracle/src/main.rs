@@ -109,6 +109,9 @@ fn run(options: &Options) -> Result<bool, String> {
             play_random(&mut otp, options, count, stories, &mut tally)?;
         }
     }
+    if otp.repeated() > 0 {
+        println!("{} times a scenario was played again, because the machine was too slow", otp.repeated());
+    }
     let Tally { agree, decided, differ } = tally;
     let scenarios = agree + decided + differ;
     let too_many = decided * 100 > scenarios * MAX_DECIDED && options.only.is_none();

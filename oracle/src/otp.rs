@@ -2,20 +2,23 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{self, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 use crate::erlang;
-use crate::model::{Action, Scenario, Trace};
+use crate::model::{Action, Call, Child, Scenario, Shutdown, Trace, Tree};
 
 /// Scenarios that are played at the same time. Those in which time counts must not wait for each other.
 const PLACES: usize = 48;
 
 /// A machine so slow that this many milliseconds were lost in one scenario spoils what is measured in it.
 const LAG_LIMIT: u64 = 300;
+
+/// A machine that loses so much time in a scenario is not usable.
+const LONG_SECONDS: u32 = 5;
 
 /// How often a scenario is played again because the machine was too slow.
 const TRIES: usize = 6;
@@ -34,11 +37,13 @@ pub struct Otp {
     folder: PathBuf,
     /// `None` after one that was stuck; the next scenarios get a new one.
     vm: Option<Vm>,
+    /// How many times a scenario was played again because the machine was too slow.
+    repeated: usize,
 }
 
 /// An Erlang virtual machine, and the lines it prints.
 struct Vm {
-    child: Child,
+    child: process::Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
 }
@@ -51,8 +56,8 @@ impl Otp {
     pub fn start() -> Result<Self, String> {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let name = format!("supervisor-oracle-{}-{number}", std::process::id());
-        let mut otp = Self { folder: std::env::temp_dir().join(name), vm: None };
+        let name = format!("supervisor-oracle-{}-{number}", process::id());
+        let mut otp = Self { folder: std::env::temp_dir().join(name), vm: None, repeated: 0 };
         otp.compile()?;
         otp.vm = Some(Vm::start(&otp.folder)?);
         Ok(otp)
@@ -105,11 +110,17 @@ impl Otp {
                 break;
             }
             open = again;
+            self.repeated += open.len();
             if open.is_empty() {
                 break;
             }
         }
         results
+    }
+
+    /// How many times a scenario was played again because the machine was too slow.
+    pub fn repeated(&self) -> usize {
+        self.repeated
     }
 
     /// Hands scenarios to the virtual machine and takes its answers.
@@ -186,9 +197,25 @@ impl Drop for Vm {
     }
 }
 
-/// Whether what is seen depends on how much time passes.
+/// Whether what is seen depends on how much time passes: a grace or a window is short, or a step lets time pass.
 fn minds_time(scenario: &Scenario) -> bool {
-    scenario.steps.iter().flat_map(|step| &step.actions).any(|action| matches!(action, Action::Pass(_)))
+    let actions = || scenario.steps.iter().flat_map(|step| &step.actions);
+    let added = actions().any(|action| match action {
+        Action::Call(_, Call::StartChild(child)) => is_hasty(child),
+        Action::Reload(_, tree) => is_short(tree),
+        Action::Pass(_) | Action::WholeSecond => true,
+        _ => false,
+    });
+    added || is_short(&scenario.tree)
+}
+
+fn is_short(tree: &Tree) -> bool {
+    tree.budget.is_some_and(|(_, seconds)| seconds < LONG_SECONDS) || tree.children.iter().any(is_hasty)
+}
+
+fn is_hasty(child: &Child) -> bool {
+    let short = matches!(child.shutdown, Some(Shutdown::After(millis)) if 0 < millis && millis < LONG_SECONDS * 1_000);
+    short || child.below.as_ref().is_some_and(is_short)
 }
 
 struct Answer<'a> {

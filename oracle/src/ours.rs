@@ -33,6 +33,8 @@ pub struct Ours {
     /// `None` before the launch, and when the tree was refused.
     machine: Option<Machine>,
     now: u64,
+    /// When the last deadline was.
+    last_due: Option<u64>,
     /// What children do at once, in order.
     reactions: VecDeque<Reaction>,
     /// What waits for the machine, in order.
@@ -100,6 +102,7 @@ impl Ours {
             tree: tree.clone(),
             machine: None,
             now: 0,
+            last_due: None,
             reactions: VecDeque::new(),
             inbox: VecDeque::new(),
             tick_waits: false,
@@ -271,9 +274,20 @@ impl Ours {
         self.settle();
         while let Some(due) = self.deadline().filter(|due| *due <= until) {
             self.now = self.now.max(due);
+            self.last_due = Some(self.now);
             self.settle();
         }
         self.now = until;
+    }
+
+    /// How many milliseconds there are to the next deadline.
+    pub fn time_left(&self) -> Option<u64> {
+        self.deadline().map(|due| due.saturating_sub(self.now) / 1_000_000)
+    }
+
+    /// How many milliseconds ago the last deadline was.
+    pub fn time_since(&self) -> Option<u64> {
+        self.last_due.map(|due| (self.now - due) / 1_000_000)
     }
 
     fn deadline(&self) -> Option<u64> {

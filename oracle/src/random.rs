@@ -6,7 +6,7 @@
 use supervisor_api::policy::{AutoShutdown, RestartType};
 use supervisor_testkit::Random;
 
-use crate::fair::{PASS_GRACE, PASS_WINDOW, SHORT_GRACE, Traits, has_short_window};
+use crate::fair::{PASS_GRACE, PASS_WINDOW, SHORT_GRACE, Traits, has_short_window, has_time};
 use crate::model::{
     Action, Call, Child, Reason, Scenario, Shutdown, Start, Step, Stop, Strategy, Tree, join, split,
 };
@@ -154,7 +154,7 @@ impl<'a> Growth<'a> {
         }
         let held = self.ours.held();
         let path = self.random.pick(&held)?.clone();
-        if self.traits.has_little_time(&path) {
+        if !has_time(&self.ours) {
             self.take(vec![Action::Pass(PASS_GRACE)])?;
             return Some(());
         }
