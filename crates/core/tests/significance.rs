@@ -87,6 +87,17 @@ fn r79_a_significant_child_in_retry_is_active() {
 }
 
 #[test]
+fn r79_d8_a_significant_supervisor_fires_though_somebody_below_it_does_not_die() {
+    let x = perm("x").always(Run::healthy().immortal()).grace(ms(10)).abort_wait(ms(10));
+    let below = sup("s", one_for_one([perm("c"), x]).budget(0, secs(5))).restart(RestartType::Temporary);
+    let mut bench = launch(one_for_one([perm("n"), below.significant()]), AllSignificant);
+    bench.crash("s/c");
+    bench.pass(ms(20));
+    assert_eq!(bench.state("s/x"), Lifecycle::Unresponsive);
+    assert!(bench.ended().is_some(), "it was the last significant child, and it has ended");
+}
+
+#[test]
 fn r80_neither_terminate_nor_a_siblings_restart_fires() {
     for mode in [AnySignificant, AllSignificant] {
         let mut bench = launch(one_for_one([tran("s").significant(), perm("n")]), mode);

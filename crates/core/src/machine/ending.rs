@@ -49,7 +49,11 @@ impl Machine {
         let record = self.sup(sup);
         let fires = match record.context.policy.auto_shutdown {
             AutoShutdown::AnySignificant => !fault!(significance_never_fires),
-            AutoShutdown::AllSignificant => record.significant == 0 || fault!(first_of_all_fires),
+            // A supervisor that ended stays until who is unresponsive below it is gone; it is active no more.
+            AutoShutdown::AllSignificant => {
+                let stays = matches!(self.node(child).life, Life::Unresponsive { .. });
+                record.significant == u32::from(stays) || fault!(first_of_all_fires)
+            }
             AutoShutdown::Never | AutoShutdown::AllDone => false,
         };
         if !fires {
