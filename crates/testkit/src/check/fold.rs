@@ -54,11 +54,12 @@ impl Checker {
 
     /// A run, or an incarnation of a supervisor, begins.
     fn begun(&mut self, at: u32, event: &Event, from: Lifecycle) {
-        let (call, incarnation) = (self.call, self.model.above(at).incarnation);
+        let (now, call, incarnation) = (self.now, self.call, self.model.above(at).incarnation);
         let life = self.model.life(at);
         life.spawned_in = incarnation;
         (life.forgiven, life.grows, life.afterwards, life.left_out) = (false, false, false, false);
         (life.order, life.swept) = (life.order.filter(|order| *order != Order::Start), 0);
+        life.spawned_at = now;
         let cause = if from == Lifecycle::Waiting { Cause::Dependency(NONE) } else { event.cause };
         (life.start, life.spawned_call) = (cause, call);
         let node = &mut self.model.nodes[at as usize];
@@ -152,6 +153,8 @@ impl Checker {
             life.reordered = true;
             // Nobody is left to start it with.
             life.left_out |= state == Lifecycle::Removed;
+            let run = life.row.generation;
+            self.laid_off.push((sidecar, run));
         }
     }
 

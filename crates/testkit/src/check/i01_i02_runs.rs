@@ -20,7 +20,7 @@ impl Checker {
         self.i10_not_early(at, attempt)?;
         let (now, call) = (self.now, self.call);
         let life = self.model.life(at);
-        life.live = Some(Live { generation, asked: None, killed: None });
+        life.live = Some(Live { generation, asked: None, killed: None, given_up_at: u64::MAX });
         (life.spawned_at, life.spawned_call) = (now, call);
         self.turn.told_next = Some(at);
         self.touch(at);
@@ -114,7 +114,8 @@ impl Checker {
         let (at, live) = self.run_of(key, "killed")?;
         must!(self, live.killed.is_none(), Scope, "{} is killed twice", self.model.node(at).path);
         let now = self.now;
-        self.model.life(at).live = Some(Live { killed: Some(now), ..live });
+        let given_up_at = now.saturating_add(self.model.node(at).policy.abort_wait);
+        self.model.life(at).live = Some(Live { killed: Some(now), given_up_at, ..live });
         if !self.is_hard() {
             self.turn.told_next = Some(at);
         }

@@ -1,7 +1,9 @@
 //! Invariants 3 and 28: what one call may do.
 
+use supervisor_api::Lifecycle;
 use supervisor_core::{Effect, Input, Machine};
 
+use super::model::Node;
 use super::violation::{Check, must};
 use super::{Checker, Did};
 
@@ -32,6 +34,21 @@ impl Checker {
             effects.len(),
             effects[0]
         );
+        Ok(())
+    }
+
+    /// Invariant 28. Who was removed and will not come back is forgotten, so that the driver's tables do not grow (D23).
+    pub(super) fn i28_the_gone_are_forgotten(&self, machine: &Machine) -> Check {
+        if self.done || machine.has_open_plan() {
+            return Ok(());
+        }
+        let kept = |node: &&Node| {
+            let gone = node.seen && node.is(Lifecycle::Removed) && node.life.live.is_none();
+            gone && !node.in_spec && !node.forgotten
+        };
+        if let Some(node) = self.model.nodes.iter().find(kept) {
+            must!(self, false, Caps, "{} is removed for good, and the driver is not told so", node.path);
+        }
         Ok(())
     }
 

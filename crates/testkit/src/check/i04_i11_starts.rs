@@ -1,10 +1,10 @@
 //! Invariants 4 and 11: when a child may start at all.
 
-use supervisor_api::Lifecycle;
 use supervisor_api::policy::ReadinessMode;
+use supervisor_api::{Event, Lifecycle};
 
 use super::Checker;
-use super::model::Order;
+use super::model::{NONE, Node, Order};
 use super::violation::{Check, must};
 
 impl Checker {
@@ -47,6 +47,32 @@ impl Checker {
             Lifecycle::Completed => node.life.spawned_in == self.model.above(on).incarnation,
             _ => false,
         }
+    }
+
+    /// Invariant 4. A supervisor is ready, for those who depend on it, when its initial start is over and not before:
+    /// nobody is being started, or in back-off (D11, D19).
+    pub(super) fn i04_initial_start_is_over(&self, at: u32, event: &Event) -> Check {
+        let node = self.model.node(at);
+        if node.sup == NONE || event.row.lifecycle != Lifecycle::Running || !node.is(Lifecycle::Starting) {
+            return Ok(());
+        }
+        let children = self.model.sup_of(at).children.iter().map(|child| self.model.node(*child));
+        let under_way = |child: &&Node| {
+            let due = child.is(Lifecycle::Declared) && child.bound && child.is_there();
+            due || matches!(child.state(), Lifecycle::Starting | Lifecycle::Backoff)
+        };
+        if let Some(child) = { children }.find(under_way) {
+            must!(
+                self,
+                false,
+                Dependencies,
+                "the initial start of {} is said to be over, but {} is {}",
+                node.path,
+                child.path,
+                child.state()
+            );
+        }
+        Ok(())
     }
 
     /// Invariant 11. Nothing starts after the end began, below a supervisor that does not run, or while it is held,

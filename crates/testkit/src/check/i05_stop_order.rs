@@ -74,6 +74,16 @@ impl Checker {
         false
     }
 
+    /// A child stands after all it depends on, whatever the order in the spec (D11).
+    pub(super) fn i05_stands_after_its_needs(&self, at: u32) -> Check {
+        let node = self.model.node(at);
+        let wrong = node.needs.iter().map(|on| self.model.node(*on)).find(|on| on.rank >= node.rank);
+        if let Some(on) = wrong {
+            must!(self, false, StopOrder, "{} depends on {} and stands before it", node.path, on.path);
+        }
+        Ok(())
+    }
+
     /// While a supervisor is taken down, somebody is being waited for: a dynamic one asks all at once (R54), a
     /// concurrent one all whom nobody needs, and any other one at a time.
     pub(super) fn i05_stop_goes_on(&self, above: u32) -> Check {

@@ -28,7 +28,16 @@ impl Checker {
                 let limit = node.policy.ready_within.unwrap_or(u64::MAX);
                 node.is(Lifecycle::Starting) && life.spawned_at.saturating_add(limit) <= self.now
             }
-            Cause::Reload => node.concerned.is_some(),
+            Cause::Reload => {
+                must!(
+                    self,
+                    node.concerned.is_some(),
+                    Apply,
+                    "{} is asked to stop for a new spec that does not change it",
+                    node.path
+                );
+                true
+            }
             _ => false,
         };
         must!(
@@ -59,6 +68,31 @@ impl Checker {
     pub(super) fn is_at_rest(&self, at: u32) -> bool {
         let state = self.model.node(at).state();
         state.is_parked() || matches!(state, Lifecycle::Completed | Lifecycle::Failed | Lifecycle::Removed)
+    }
+
+    /// A sidecar does not run on when its primary rests (D15), unless somebody started it since.
+    pub(super) fn i06_sidecars_rest(&mut self, machine: &Machine) -> Check {
+        if self.laid_off.is_empty() || machine.has_open_plan() {
+            return Ok(());
+        }
+        let mut laid_off = std::mem::take(&mut self.laid_off);
+        let outcome = laid_off.drain(..).try_for_each(|(at, run)| {
+            let node = self.model.node(at);
+            let runs = matches!(node.state(), Lifecycle::Starting | Lifecycle::Running);
+            let rests = node.primary != NONE && self.is_at_rest(node.primary);
+            must!(
+                self,
+                !runs || !rests || self.done || node.life.row.generation > run,
+                Scope,
+                "{} is {} although its primary is {}",
+                node.path,
+                node.state(),
+                self.model.node(node.primary).state()
+            );
+            Ok(())
+        });
+        self.laid_off = laid_off;
+        outcome
     }
 
     /// The start of a child has its reason.

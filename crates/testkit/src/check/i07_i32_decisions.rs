@@ -2,11 +2,11 @@
 //! failure like any other.
 
 use supervisor_api::policy::{OnStartFailure, RestartType};
-use supervisor_api::{Event, EventKind, Lifecycle, Next, Readiness};
+use supervisor_api::{Cause, Event, EventKind, Lifecycle, Next, Readiness};
 
 use super::Checker;
 use super::inputs::How;
-use super::model::{Itself, NONE, Stop, Trial};
+use super::model::{Itself, NONE, Order, Stop, Trial};
 use super::violation::{Check, must};
 
 /// What must follow an end.
@@ -56,6 +56,10 @@ impl Checker {
         let end = self.end_of(at, from, how);
         let verdict = self.verdict(at, from, end);
         self.i07_compare(at, event, end, verdict)?;
+        let late = from == Lifecycle::Unresponsive && self.i07_is_late_failure(at, event);
+        if verdict == Verdict::Rest || late {
+            self.i07_rested(at);
+        }
         if verdict == Verdict::Restart {
             self.i08_charge(at, event, end.start)?;
         }
@@ -195,7 +199,19 @@ impl Checker {
                 kept_below || event.kind == EventKind::ChildStartFailed && to == Lifecycle::Removed
             }
             Verdict::Failed => event.kind == EventKind::ChildStartFailed && to == Lifecycle::Failed,
-            Verdict::Declined => event.kind == EventKind::ChildDeclined,
+            // A child of a dynamic supervisor, and a temporary one, are dropped (R4, R38).
+            Verdict::Declined => {
+                let gone = rests == Lifecycle::Removed;
+                event.kind == EventKind::ChildDeclined && (to == Lifecycle::Removed) == gone
+            }
+            // Terminated, and it leaves nothing (R67).
+            Verdict::Planned if self.is_terminated_for_good(at) && rests == Lifecycle::Removed => {
+                to == Lifecycle::Removed || event.kind == EventKind::ChildStopError
+            }
+            // Stopped for its group, and it leaves nothing (R26).
+            Verdict::Planned if self.leaves_with_its_group(at) => {
+                to == Lifecycle::Removed || event.kind == EventKind::ChildStopError
+            }
             Verdict::Planned => to != Lifecycle::Backoff && !restarts(event),
         };
         if right {
@@ -214,6 +230,37 @@ impl Checker {
         );
         must!(self, end.how != How::Panicked, Panics, "{text}");
         must!(self, false, Decisions, "{text}");
+        Ok(())
+    }
+
+    /// Whether the only thing that is wanted of a child is that it rests.
+    fn is_terminated_for_good(&self, at: u32) -> bool {
+        let node = self.model.node(at);
+        let overruled = self.model.is_closing(node.parent) || self.group_takes(at) || self.is_hard();
+        at != 0 && node.sup == NONE && node.life.order == Some(Order::Rest) && !overruled
+    }
+
+    /// Whether a group that goes down takes a child with it that it will not start again.
+    fn leaves_with_its_group(&self, at: u32) -> bool {
+        let node = self.model.node(at);
+        let swept = matches!(node.life.cause, Cause::Group(_)) && self.group_takes(at);
+        let asked = node.life.order.is_some() || node.concerned.is_some() || node.life.reordered;
+        let closing = self.model.is_closing(node.parent) || self.is_hard();
+        at != 0 && node.sup == NONE && node.leaves_no_trace() && swept && !asked && !closing
+    }
+
+    /// 7. A child in back-off that is terminated is not started again (R36).
+    pub(super) fn i07_retry_is_void(&self) -> Check {
+        let Some(at) = self.turn.voided else { return Ok(()) };
+        let node = self.model.node(at);
+        must!(
+            self,
+            !matches!(node.state(), Lifecycle::Backoff | Lifecycle::Waiting),
+            Decisions,
+            "{} was terminated, and is still {}",
+            node.path,
+            node.state()
+        );
         Ok(())
     }
 

@@ -151,12 +151,21 @@ impl Checker {
         let node = self.model.node(at);
         let alone = self.model.above(at).policy().strategy == Strategy::OneForOne;
         let (least, most) = delay_bounds(&node.policy.backoff, attempt);
-        let (due, right) = match event.next {
-            Next::StartNow => (self.now, alone && !start),
-            Next::StartAt(due) => (due, alone && (start || due > self.now)),
-            Next::WithGroup(due) => (due, !alone),
-            _ => (self.now, false),
+        let (due, grouped, right) = match event.next {
+            Next::StartNow => (self.now, false, !start),
+            Next::StartAt(due) => (due, false, start || due > self.now),
+            Next::WithGroup(due) => (due, true, true),
+            _ => (self.now, false, false),
         };
+        must!(
+            self,
+            grouped != alone,
+            Scope,
+            "{} starts again {}, and the strategy of its supervisor is {}",
+            node.path,
+            if grouped { "with its group" } else { "alone" },
+            self.model.above(at).policy().strategy
+        );
         let delay = due.saturating_sub(self.now);
         must!(
             self,

@@ -51,6 +51,7 @@ impl Checker {
         if at != 0 {
             self.counts[Lifecycle::Declared as usize] += 1;
             self.i17_max_children(at)?;
+            self.i05_stands_after_its_needs(at)?;
         }
         self.touch(at);
         Ok(())

@@ -1,5 +1,6 @@
 //! Invariants 15, 22, 23 and 25: rows, edges and counts.
 
+use supervisor_api::policy::ReadinessMode;
 use supervisor_api::{Event, Lifecycle, Next, Readiness};
 use supervisor_core::Machine;
 
@@ -46,6 +47,17 @@ impl Checker {
             !(same_run && back) || restarts,
             Readiness,
             "generation {} of {} was ready and is not ready any more, says {}",
+            new.generation,
+            node.path,
+            event.kind
+        );
+        let itself = !node.policy.is_supervisor && node.policy.readiness == ReadinessMode::Explicit;
+        let becomes = new.lifecycle == Lifecycle::Running && old.lifecycle != Lifecycle::Running;
+        must!(
+            self,
+            !(itself && becomes) || node.life.reported == new.generation,
+            Readiness,
+            "generation {} of {} is told to run with {}, and it has not reported ready",
             new.generation,
             node.path,
             event.kind

@@ -4,6 +4,7 @@ use supervisor_api::{Cause, Lifecycle};
 use supervisor_core::Machine;
 
 use super::Checker;
+use super::adopt::Concerns;
 use super::model::NONE;
 use super::violation::{Check, must};
 
@@ -21,6 +22,7 @@ impl Checker {
         must!(self, !machine.has_open_plan(), Convergence, "something is left to do, and nobody asks for it");
         for at in self.model.there().skip(1) {
             self.i30_is_as_it_should_be(at)?;
+            self.i31_the_dropped_are_gone(at)?;
         }
         self.i30_everybody_is_answered()
     }
@@ -50,6 +52,20 @@ impl Checker {
             node.life.due,
             above.path,
             above.state()
+        );
+        Ok(())
+    }
+
+    /// Invariant 31. Nobody runs on whom the spec does not name any more.
+    fn i31_the_dropped_are_gone(&self, at: u32) -> Check {
+        let node = self.model.node(at);
+        let dropped = node.concerned == Some(Concerns::Dropped);
+        must!(
+            self,
+            !dropped || !node.is(Lifecycle::Running) || self.sibling_holds(at),
+            Apply,
+            "{} is not in the spec any more, and runs on",
+            node.path
         );
         Ok(())
     }

@@ -30,6 +30,8 @@ pub(super) struct Turn {
     pub(super) shuts_down: bool,
     /// What this child runs was registered.
     pub(super) bound: Option<u32>,
+    /// This child was terminated while it was to be started again.
+    pub(super) voided: Option<u32>,
     /// A probe of this child failed.
     pub(super) probed: u32,
 }
@@ -80,7 +82,9 @@ impl Checker {
             Input::Exited { key, generation, exit } => self.gone(*key, *generation, How::of(exit)),
             Input::Declined { key, generation, .. } => self.gone(*key, *generation, How::Declined),
             Input::Ready { key, generation } => {
-                self.reported(*key, *generation);
+                if let Some(at) = self.reported(*key, *generation) {
+                    self.model.life(at).reported = *generation;
+                }
             }
             Input::Beat { key, generation } => {
                 if let Some(at) = self.reported(*key, *generation) {
@@ -209,6 +213,9 @@ impl Checker {
         match verb {
             OtpVerb::Terminate => {
                 let state = life.row.lifecycle;
+                if matches!(state, Lifecycle::Backoff | Lifecycle::Waiting) {
+                    self.turn.voided = Some(at);
+                }
                 let rests = state.is_parked()
                     || matches!(state, Lifecycle::Stopped | Lifecycle::Completed | Lifecycle::Failed);
                 if rests {

@@ -23,11 +23,14 @@ mod i04_i11_starts;
 mod i05_stop_order;
 mod i06_scopes;
 mod i07_i32_decisions;
+mod i07_significance;
 mod i08_i10_budgets;
 mod i12_stops;
 mod i16_heartbeats;
 mod i17_i18_commands;
 mod i22_i25_rows;
+mod i25_totals;
+mod i29_on_time;
 mod i30_calm;
 mod inputs;
 mod model;
@@ -36,6 +39,7 @@ mod violation;
 use supervisor_api::{Event, Lifecycle};
 use supervisor_core::{Effect, Input, Machine, Resolved, Ticket};
 
+use self::i07_significance::Fired;
 use self::inputs::Turn;
 use self::model::Model;
 use self::violation::{Check, must};
@@ -72,6 +76,10 @@ pub struct Checker {
     touched: Vec<u32>,
     /// Supervisors with a group that goes down or up.
     groups: Vec<u32>,
+    /// Significant children that ended so that their supervisor has to.
+    fired: Vec<Fired>,
+    /// Sidecars whose primary has come to rest, and which run they had then.
+    laid_off: Vec<(u32, u64)>,
     ending: Option<Ending>,
     /// Graces were cut to zero at this time.
     skipped: Option<u64>,
@@ -133,7 +141,12 @@ impl Checker {
     pub fn sweep(&mut self, now: u64, machine: &Machine) -> Check {
         self.now = self.now.max(now);
         self.i23_every_row(machine)?;
-        self.i25_recount(machine)
+        self.i25_recount(machine)?;
+        self.i25_counts_of_supervisors(machine)?;
+        self.i25_health(machine)?;
+        self.i28_the_gone_are_forgotten(machine)?;
+        self.i30_ends_when_done(machine)?;
+        self.i29_nothing_is_overdue(machine)
     }
 
     /// Whether the tree has ended.
@@ -176,6 +189,8 @@ impl Checker {
         self.i16_heartbeat(at, event)?;
         self.i07_decision(at, event)?;
         self.i09_escalated(at, event)?;
+        self.i07_ends_for_a_reason(at, event)?;
+        self.i04_initial_start_is_over(at, event)?;
         self.fold(at, event)
     }
 
@@ -194,6 +209,9 @@ impl Checker {
         self.i12_shutdown_begins()?;
         self.i06_groups_go_on(machine)?;
         self.i09_none_is_lost()?;
+        self.i07_significance_fires(machine)?;
+        self.i07_retry_is_void()?;
+        self.i06_sidecars_rest(machine)?;
         self.i28_one_call_is_bounded(did, effects)?;
         self.i18_nobody_is_forgotten()?;
         self.i23_touched_rows(machine)?;

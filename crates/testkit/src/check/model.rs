@@ -23,6 +23,8 @@ pub(super) struct Live {
     /// When it was asked to stop, and how long it was given.
     pub(super) asked: Option<(u64, Option<u64>)>,
     pub(super) killed: Option<u64>,
+    /// When nobody waits for it any more, once it was killed.
+    pub(super) given_up_at: u64,
 }
 
 /// Why a child was told to stop.
@@ -137,6 +139,8 @@ pub(super) struct Life {
     pub(super) swept: u64,
     /// Why the last run was started.
     pub(super) start: Cause,
+    /// The last run that reported ready.
+    pub(super) reported: u64,
     /// Why the last event happened.
     pub(super) cause: Cause,
     pub(super) touched: u64,
@@ -170,6 +174,7 @@ impl Life {
             raised: 0,
             swept: 0,
             start: Cause::Start,
+            reported: 0,
             cause: Cause::Start,
             touched: 0,
         }

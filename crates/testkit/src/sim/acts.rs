@@ -23,7 +23,8 @@ pub(super) fn ending(random: &mut Random) -> Ending {
         3 => Ending::OkWith,
         4 => Ending::Panic,
         5 => Ending::Killed,
-        6 => Ending::Cancelled,
+        6 if random.percent(50) => Ending::Cancelled,
+        6 => Ending::Aborted,
         _ => Ending::Error,
     }
 }

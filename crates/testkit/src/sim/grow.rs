@@ -31,6 +31,7 @@ struct House {
     auto_shutdown: AutoShutdown,
     otp: bool,
     dynamic: bool,
+    budget: Option<Budget>,
 }
 
 /// A sibling that was grown before.
@@ -72,6 +73,7 @@ impl<'a> Grower<'a> {
             auto_shutdown: settings.auto_shutdown.unwrap_or(AutoShutdown::Never),
             otp,
             dynamic: settings.dynamic.is_some(),
+            budget: settings.budget,
         };
         if root {
             self.finite = house.auto_shutdown == AutoShutdown::AllDone && self.random.percent(60);
@@ -117,12 +119,12 @@ impl<'a> Grower<'a> {
             settings.profile = Some(if random.percent(70) { Profile::Otp } else { Profile::Default });
         }
         settings.budget = match random.below(10) {
-            _ if self.knobs.brittle => Some(Budget::new(random.below(2) as u32, secs(60))),
+            _ if self.knobs.brittle => Some(budget(random, self.knobs)),
             0 | 1 => Some(Budget::unlimited()),
             2 => None,
             _ => Some(budget(random, self.knobs)),
         };
-        if random.percent(8) {
+        if random.percent(15) {
             settings.on_exhausted = random.pick(OnExhausted::ALL).copied();
         }
         if random.percent(60) {
@@ -252,6 +254,11 @@ impl<'a> Grower<'a> {
         }
         if random.percent(8) {
             settings.budget = Some(budget(random, self.knobs));
+            // Charged to both, and alike, so that both can be exhausted at once.
+            if random.percent(50) {
+                settings.on_exhausted = Some(OnExhausted::Escalate);
+                settings.budget = house.budget.or(settings.budget);
+            }
         }
         say_about_any(random, self.knobs.said, &mut settings);
         let ends = match (settings.restart, settings.role) {
@@ -289,6 +296,7 @@ impl<'a> Grower<'a> {
             auto_shutdown: AutoShutdown::Never,
             otp: false,
             dynamic: !self.random.percent(self.knobs.linked),
+            budget: None,
         };
         let known = |number| Elder { id: name(number), dependable: true, sidecar: false };
         let elders = [known(0), known(1), known(2)];
@@ -321,6 +329,7 @@ impl<'a> Grower<'a> {
             auto_shutdown: tree.settings.auto_shutdown.unwrap_or(AutoShutdown::Never),
             otp,
             dynamic: tree.settings.dynamic.is_some(),
+            budget: tree.settings.budget,
         };
         let deeper = self.random.percent(60);
         match tree.children.get_mut(at).map(|child| &mut child.body) {
@@ -463,6 +472,9 @@ fn say_about_any(random: &mut Random, said: u64, settings: &mut ChildSettings) {
 }
 
 fn budget(random: &mut Random, knobs: &Knobs) -> Budget {
+    if knobs.brittle {
+        return Budget::new(random.below(2) as u32, secs(60));
+    }
     let window = [ms(50), ms(200), secs(1), secs(5), secs(60)];
     let window = random.pick(&window).copied().unwrap_or(secs(1));
     let most = if random.percent(knobs.tight) { 3 } else { 12 };

@@ -153,6 +153,7 @@ fn run(random: &mut Random, knobs: &Knobs) -> Run {
         match random.below(10) {
             0 => run.start = Start::Never,
             1 => run.start = Start::Declines(random.below(30) * MS),
+            2 if random.percent(50) => run.faint = true,
             2 => run.beats = Some(random.below(4) as u32),
             3 => run.twice = true,
             4 => {

@@ -72,6 +72,8 @@ pub(super) struct Run {
     pub(super) on_kill: Option<u64>,
     /// Keeps its promise of heartbeats so many times; `None` for ever.
     pub(super) beats: Option<u32>,
+    /// Its heartbeats come late every other time.
+    pub(super) faint: bool,
     /// Says everything twice; the second time late.
     pub(super) twice: bool,
 }
@@ -93,6 +95,8 @@ pub(super) enum Ending {
     Panic,
     Killed,
     Cancelled,
+    /// Cancelled by somebody else, such as a runtime that goes away.
+    Aborted,
 }
 
 impl Run {
@@ -103,6 +107,7 @@ impl Run {
         on_stop: Some((MS, Ending::Ok)),
         on_kill: Some(MS),
         beats: None,
+        faint: false,
         twice: false,
     };
 }

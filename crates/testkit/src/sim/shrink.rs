@@ -153,7 +153,7 @@ impl<F: FnMut(&Schedule) -> bool> Shrinker<F> {
         fix(|run, good| run.end = good.end);
         fix(|run, good| run.on_stop = good.on_stop);
         fix(|run, good| run.on_kill = good.on_kill);
-        fix(|run, good| run.beats = good.beats);
+        fix(|run, good| (run.beats, run.faint) = (good.beats, good.faint));
         fix(|run, good| run.twice = good.twice);
     }
 

@@ -613,6 +613,7 @@ impl<'w> World<'w> {
             Ending::Panic => Exit::Panicked { message: Arc::clone(&words.panic), location: None },
             Ending::Killed => Exit::Killed { signal: 9, by_us: killed },
             Ending::Cancelled if killed => Exit::Aborted,
+            Ending::Aborted => Exit::Aborted,
             Ending::Cancelled => Exit::Failed { error: Arc::clone(&words.cancelled) },
         }
     }
@@ -678,7 +679,12 @@ impl<'w> World<'w> {
         live.beating = true;
         let generation = live.generation;
         let interval = heartbeat.interval.as_nanos() as u64;
-        let after = interval / 2 + self.random.below(interval / 2 + 1);
+        let late = live.run.faint && !self.calm && self.random.percent(50);
+        let after = if late {
+            interval + heartbeat.timeout.as_nanos() as u64 + self.random.below(interval)
+        } else {
+            interval / 2 + self.random.below(interval / 2 + 1)
+        };
         self.plan(self.now + after, Happening::Run(key, generation, Move::Beat));
     }
 

@@ -15,6 +15,7 @@ mod hunting {
     use std::sync::{Mutex, PoisonError};
 
     use supervisor_core::faults::{CATALOGUE, Found, Planted, plant};
+    use supervisor_testkit::Invariant;
     use supervisor_testkit::sim::{Fault, Seeds, Simulator, Size};
 
     use crate::clock::Clock;
@@ -83,13 +84,19 @@ mod hunting {
         let mut hunt = Hunt { name: planted.name, found: false, line: String::new(), seeds: 0, steps: 0 };
         let mut other = None;
         for seed in from..from.saturating_add(u64::from(found.within)) {
-            let ran = simulator.run(seed, mix.size_of(seed));
+            let size = mix.size_of(seed);
+            let mut ran = simulator.run(seed, size);
             hunt.seeds += 1;
             hunt.steps += ran.steps;
+            if found.invariants.contains(&Invariant::Repeatable.number()) && simulator.run(seed, size) != ran
+            {
+                let text = "another run gives another trace".to_owned();
+                ran.fault = Some(Fault::Broken { invariant: Invariant::Repeatable, text });
+            }
             match ran.fault {
                 Some(Fault::Broken { invariant, .. })
                     if found.invariants.contains(&invariant.number())
-                        && is_sound(&mut simulator, planted, seed, mix.size_of(seed)) =>
+                        && is_sound(&mut simulator, planted, seed, size) =>
                 {
                     hunt.found = true;
                     let (tried, number) = (hunt.seeds, invariant.number());
