@@ -103,6 +103,21 @@ fn d10_d19_a_command_that_waits_for_its_turn_is_done_by_the_end_of_a_child_that_
 }
 
 #[test]
+fn d17_a_restart_that_waits_for_its_turn_is_not_answered_when_the_old_run_becomes_ready() {
+    let x = perm("x").explicit().restart_dependants().run(2, Run::ready_after(ms(100)));
+    let mut bench = Bench::launch(one_for_one([db(), api(), x]));
+    bench.crash("x");
+    bench.restart("db");
+    let restart = bench.restart("x");
+    bench.pass(ms(100));
+    assert_eq!((bench.state("x"), bench.generation("x")), (Lifecycle::Running, 2));
+    assert!(bench.reply(restart).is_none(), "it has not been restarted");
+    bench.pass(secs(5));
+    assert_eq!((bench.state("x"), bench.generation("x")), (Lifecycle::Running, 3));
+    assert_eq!(bench.outcome(restart).generation, 3);
+}
+
+#[test]
 fn d17_d12_a_removal_that_waits_for_its_turn_is_answered_when_a_new_spec_names_the_child_again() {
     let tree = || one_for_one([db(), api(), perm("x").restart_dependants()]);
     let mut bench = Bench::launch(tree());

@@ -1,6 +1,6 @@
 //! A new spec that comes while a plan is under way: who the plan still has to do (D12), and who is freed by it.
 
-use supervisor_api::{Lifecycle, SupervisorError};
+use supervisor_api::{Cause, EventKind, Lifecycle, SupervisorError};
 use supervisor_testkit::*;
 
 fn slow(name: &str, stops_after: std::time::Duration) -> Child {
@@ -38,6 +38,71 @@ fn d12_r24_who_comes_to_stand_behind_a_member_of_a_group_that_waits_is_not_start
         bench.state("a"),
         Lifecycle::Stopped,
         "it stands behind b now, and was no member of the group"
+    );
+}
+
+/// Who failed was no member of the group, and the new order says who is drawn into it by that.
+#[test]
+fn d12_d3_r24_a_failure_outside_a_group_that_has_a_new_order_is_charged_and_widens_it() {
+    let c = || slow("c", ms(100));
+    let mut bench = Bench::launch(rest_for_one([perm("a"), perm("b"), c(), perm("d")]).budget(2, secs(60)));
+    bench.take();
+    bench.crash("b");
+    bench.apply(rest_for_one([c(), perm("d"), perm("a"), perm("b")]).budget(2, secs(60)));
+    bench.crash("a");
+    let failed = bench.events(EventKind::ChildFailed, "a").pop().unwrap();
+    assert_eq!(failed.numbers[1], 2, "it is charged");
+    bench.pass(secs(1));
+    let down = ["down b: failed: boom", "stop d", "down d", "stop c", "down a: failed: boom", "down c"];
+    let up = ["start c", "start d", "start a", "start b"];
+    assert_eq!(bench.take(), [&down[..], &up[..]].concat());
+}
+
+#[test]
+fn d12_d3_a_group_that_has_a_new_order_waits_for_no_delay_but_that_of_its_members() {
+    let (a, b) = (|| perm("a").steps(secs(10), secs(10)), || perm("b").steps(ms(100), ms(100)));
+    let mut bench = Bench::launch(one_for_one([a(), b()]));
+    for name in ["a", "a", "b"] {
+        bench.crash(name);
+    }
+    bench.apply(rest_for_one([a(), b()]));
+    bench.crash("b");
+    assert_eq!(["a", "b"].map(|name| bench.state(name)), [Lifecycle::Backoff; 2]);
+    bench.apply(rest_for_one([b(), a()]));
+    bench.take();
+    bench.pass(ms(100));
+    assert_eq!(bench.take(), ["start b"]);
+    bench.pass(secs(10));
+    assert_eq!(bench.take(), ["start a"], "in its own time");
+}
+
+#[test]
+fn d12_r9_a_child_that_is_added_while_a_group_that_has_a_new_order_goes_down_is_started_after_it() {
+    let tree = || one_for_all([perm("a"), slow("b", ms(100))]);
+    let mut bench = Bench::launch(tree());
+    bench.take();
+    bench.crash("a");
+    bench.apply(tree());
+    let add = bench.add("/", perm("x"));
+    bench.pass(ms(100));
+    assert_eq!(bench.take(), ["down a: failed: boom", "stop b", "down b", "start a", "start b", "start x"]);
+    bench.ok(add);
+    let started = bench.events(EventKind::ChildRunning, "x").pop().unwrap();
+    assert_eq!(started.cause, Cause::Group(bench.key("a").index), "no new spec has it");
+}
+
+#[test]
+fn d12_r24_a_child_outside_a_group_that_has_a_new_order_starts_when_it_has_a_body() {
+    let tree = || rest_for_one([perm("u").unbound(), perm("b"), slow("c", ms(100))]);
+    let mut bench = Bench::launch(tree());
+    bench.crash("b");
+    bench.apply(tree());
+    bench.bind("u");
+    assert_eq!((bench.state("u"), bench.state("c")), (Lifecycle::Running, Lifecycle::Stopping));
+    bench.pass(ms(100));
+    assert_eq!(
+        ["u", "b", "c"].map(|name| (bench.state(name), bench.generation(name))),
+        [(Lifecycle::Running, 1), (Lifecycle::Running, 2), (Lifecycle::Running, 2)]
     );
 }
 
@@ -100,6 +165,17 @@ fn d15_d12_a_sidecar_that_was_told_to_rest_goes_on_resting_when_a_new_spec_drops
     bench.terminate("s");
     bench.apply(one_for_one([perm("s")]));
     assert_eq!((bench.state("s"), bench.generation("s")), (Lifecycle::Stopped, 1));
+}
+
+#[test]
+fn d15_d12_a_sidecar_that_rests_with_its_primary_and_has_a_body_again_goes_on_resting_with_it() {
+    let mut bench = Bench::launch(one_for_one([perm("p"), sidecar("s", "p")]));
+    bench.pause("p");
+    bench.apply(one_for_one([perm("p"), sidecar("s", "p").version(2).unbound()]));
+    bench.bind("s");
+    assert_eq!((bench.state("p"), bench.state("s")), (Lifecycle::Paused, Lifecycle::Stopped));
+    bench.resume("p");
+    assert_eq!(["p", "s"].map(|name| bench.state(name)), [Lifecycle::Running; 2]);
 }
 
 /// The plan went over the child once more, and took the second start for one of a child that had run before.
