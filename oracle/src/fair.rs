@@ -1,5 +1,5 @@
 //! Which random scenarios are fair: no decision of ours says that they come out differently than in OTP, and OTP does
-//! not leave their outcome open. What is left out here is in the table, with the decision cited.
+//! not leave their outcome open. Where a decision is cited, the table shows what comes of it.
 //!
 //! | left out | because |
 //! |---|---|
