@@ -43,7 +43,7 @@ invariants! {
     Fold = 23, "what was told adds up to what the machine shows";
     Causes = 24, "every cause lies before its effect";
     Lifecycle = 25, "the lifecycle takes only edges of the table, and the counts add up";
-    Caps = 28, "one call does not do more than a plan may do at once";
+    Caps = 28, "one call does not do more than a plan may at once, and no table keeps what is gone";
     NoDelay = 29, "nobody's restart is late because of somebody else";
     Convergence = 30, "in the calm all that should run runs, or says what it waits for";
     Apply = 31, "a new spec is applied as a whole or not at all, and leaves alone what it does not change";

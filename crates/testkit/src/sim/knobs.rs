@@ -17,6 +17,9 @@ pub enum Size {
     Small,
 }
 
+/// A full comparison of checker and machine comes after so many steps, and at the end.
+const SWEEP: u32 = 64;
+
 /// How wild a schedule is. Chances are in a hundred.
 #[derive(Debug, Clone)]
 pub(super) struct Knobs {
@@ -134,6 +137,7 @@ fn finish_schedule(
         cut_in: random.below(3) * 40,
         shuffle: random.percent(70),
         readers: if random.percent(if small { 20 } else { 50 }) { 1 + random.below(3) as u32 } else { 0 },
+        sweep: SWEEP,
         limit: if small { 64 } else { 900 },
         lives: 20,
         least: 50,

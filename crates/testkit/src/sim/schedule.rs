@@ -36,6 +36,8 @@ pub(super) struct Habits {
     pub(super) shuffle: bool,
     /// Readers that fold events at their own pace.
     pub(super) readers: u32,
+    /// A full comparison after so many steps.
+    pub(super) sweep: u32,
     /// The faults end after so many inputs, whatever is left of the acts.
     pub(super) limit: u32,
     /// A tree that ends in the middle is launched again, so many times in all.

@@ -67,6 +67,8 @@ impl<F: FnMut(&Schedule) -> bool> Shrinker<F> {
     }
 
     fn calmer_habits(&mut self) {
+        // What only a full comparison shows is seen at once then.
+        self.attempt(|schedule| schedule.habits.sweep = 1);
         self.attempt(|schedule| schedule.habits.late = 0);
         self.attempt(|schedule| schedule.habits.cut_in = 0);
         self.attempt(|schedule| schedule.habits.shuffle = false);

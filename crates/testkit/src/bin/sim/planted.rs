@@ -11,6 +11,7 @@ pub(crate) use hunting::hunt;
 
 #[cfg(planted)]
 mod hunting {
+    use std::collections::BTreeMap;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Mutex, PoisonError};
 
@@ -23,50 +24,139 @@ mod hunting {
 
     /// How the hunt for one fault went.
     struct Hunt {
-        name: &'static str,
-        found: bool,
-        line: String,
+        planted: &'static Planted,
+        found: &'static Found,
         seeds: u64,
         steps: u64,
+        outcome: Outcome,
+    }
+
+    enum Outcome {
+        Caught(Catch),
+        /// What was found instead, if anything.
+        Missed(Option<String>),
+    }
+
+    /// The seed under which a fault shows, and the invariant that says so.
+    #[derive(Clone, Copy)]
+    struct Catch {
+        seed: u64,
+        size: Size,
+        invariant: Invariant,
     }
 
     /// Hunts every fault that the simulator must find; says whether all were found.
     pub(crate) fn hunt(from: u64, jobs: usize) -> Result<bool, String> {
         let clock = Clock::start();
-        let next = AtomicUsize::new(0);
-        let done = Mutex::new(Vec::new());
-        let prey: Vec<_> = CATALOGUE.iter().filter_map(|fault| Some((fault, fault.found?))).collect();
+        let prey: Vec<_> =
+            CATALOGUE.iter().filter_map(|planted| Some((planted, planted.found.as_ref()?))).collect();
         println!("sim: {} planted faults, from seed {from}, {jobs} threads", prey.len());
+        let hunts = share(&prey, jobs, |(planted, found)| hunt_one(planted, found, from));
+        let missed: Vec<_> = hunts.iter().filter(|hunt| hunt.catch().is_none()).collect();
+        let unclear = distil(&hunts, jobs);
+        for hunt in &missed {
+            println!("not found in time: {}", hunt.planted.name);
+        }
+        let seeds: u64 = hunts.iter().map(|hunt| hunt.seeds).sum();
+        let steps: u64 = hunts.iter().map(|hunt| hunt.steps).sum();
+        let found = hunts.len() - missed.len();
+        println!("{}", clock.took(jobs));
+        println!(
+            "sim: seeds={seeds} steps={steps} schedules_per_s={} violations={found} markers_hit=0/0 \
+             planted_found={found}/{}",
+            clock.rate(seeds, jobs),
+            hunts.len()
+        );
+        Ok(missed.is_empty() && unclear == 0)
+    }
+
+    /// Does something with each item, on several threads; the results come in the order of the items.
+    fn share<T: Sync, R: Send>(items: &[T], jobs: usize, act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(BTreeMap::new());
         quietly(|| {
             std::thread::scope(|scope| {
                 for _ in 0..jobs {
                     scope.spawn(|| {
-                        while let Some((planted, found)) = prey.get(next.fetch_add(1, Ordering::Relaxed)) {
-                            let hunt = hunt_one(planted, found, from);
-                            println!("{}", hunt.line);
-                            done.lock().unwrap_or_else(PoisonError::into_inner).push(hunt);
+                        loop {
+                            let at = next.fetch_add(1, Ordering::Relaxed);
+                            let Some(item) = items.get(at) else { return };
+                            let result = act(item);
+                            done.lock().unwrap_or_else(PoisonError::into_inner).insert(at, result);
                         }
                     });
                 }
             });
         });
-        let hunts = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let found = hunts.iter().filter(|hunt| hunt.found).count();
-        let missed: Vec<_> = hunts.iter().filter(|hunt| !hunt.found).map(|hunt| hunt.name).collect();
-        if !missed.is_empty() {
-            println!("not found in time: {}", missed.join(", "));
+        done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+    }
+
+    impl Hunt {
+        fn catch(&self) -> Option<Catch> {
+            match self.outcome {
+                Outcome::Caught(catch) => Some(catch),
+                Outcome::Missed(_) => None,
+            }
         }
-        let seeds: u64 = hunts.iter().map(|hunt| hunt.seeds).sum();
-        let steps: u64 = hunts.iter().map(|hunt| hunt.steps).sum();
-        let rate = clock.rate(seeds, jobs);
-        println!("{}", clock.took(jobs));
-        println!(
-            "sim: seeds={seeds} steps={steps} schedules_per_s={rate} violations={} markers_hit=0/0 \
-             planted_found={found}/{}",
-            hunts.len() - missed.len(),
-            hunts.len()
-        );
-        Ok(missed.is_empty())
+
+        fn tell(&self) {
+            let (name, within) = (self.planted.name, self.found.within);
+            match &self.outcome {
+                Outcome::Caught(Catch { seed, invariant, .. }) => println!(
+                    "{name}: found at seed {seed}, after {} of {within} seeds, by invariant {}: {}",
+                    self.seeds,
+                    invariant.number(),
+                    invariant.name()
+                ),
+                Outcome::Missed(other) => println!(
+                    "{name}: NOT FOUND within {within} seeds by the invariants {:?}; {}",
+                    self.found.invariants,
+                    other.as_deref().unwrap_or("nothing else either")
+                ),
+            }
+        }
+    }
+
+    fn hunt_one(planted: &'static Planted, found: &'static Found, from: u64) -> Hunt {
+        plant(Some(planted.fault));
+        let mut simulator = Simulator::default();
+        let mut hunt = Hunt { planted, found, seeds: 0, steps: 0, outcome: Outcome::Missed(None) };
+        for seed in from..from.saturating_add(u64::from(found.within)) {
+            let size = Seeds { from, count: None, size: None, jobs: 1 }.size_of(seed);
+            hunt.seeds += 1;
+            match hunt.run(&mut simulator, seed, size) {
+                Some(Fault::Broken { invariant, .. })
+                    if found.invariants.contains(&invariant.number())
+                        && is_sound(&mut simulator, planted, seed, size) =>
+                {
+                    hunt.outcome = Outcome::Caught(Catch { seed, size, invariant });
+                    break;
+                }
+                Some(fault) => {
+                    if let Outcome::Missed(other @ None) = &mut hunt.outcome {
+                        *other = Some(format!("but seed {seed}: {fault}"));
+                    }
+                }
+                None => {}
+            }
+        }
+        plant(None);
+        hunt.tell();
+        hunt
+    }
+
+    impl Hunt {
+        /// Runs one seed; twice, if the fault is one of trees that do not repeat themselves.
+        fn run(&mut self, simulator: &mut Simulator, seed: u64, size: Size) -> Option<Fault> {
+            let ran = simulator.run(seed, size);
+            self.steps += ran.steps;
+            let repeats = self.found.invariants.contains(&Invariant::Repeatable.number());
+            if repeats && simulator.run(seed, size) != ran {
+                let text = "another run gives another trace".to_owned();
+                return Some(Fault::Broken { invariant: Invariant::Repeatable, text });
+            }
+            ran.fault
+        }
     }
 
     /// Whether the seed breaks nothing without the fault: what it breaks with it is then the fault's doing.
@@ -77,50 +167,42 @@ mod hunting {
         sound
     }
 
-    fn hunt_one(planted: &Planted, found: &Found, from: u64) -> Hunt {
+    // ---- what a finding is worth to who reads it ----
+
+    /// Makes one finding of every invariant as small as it can be, and sees that it still is the same, every time.
+    /// Says how many are not.
+    fn distil(hunts: &[Hunt], jobs: usize) -> usize {
+        let mut first = BTreeMap::new();
+        for hunt in hunts {
+            // That a tree does not repeat itself is not seen in one trace.
+            if let Some(catch) = hunt.catch().filter(|catch| catch.invariant != Invariant::Repeatable) {
+                first.entry(catch.invariant).or_insert((hunt.planted, catch));
+            }
+        }
+        let catches: Vec<_> = first.into_values().collect();
+        share(&catches, jobs, |(planted, catch)| !is_distilled(planted, *catch))
+            .into_iter()
+            .filter(|unclear| *unclear)
+            .count()
+    }
+
+    fn is_distilled(planted: &Planted, catch: Catch) -> bool {
+        let Catch { seed, size, invariant } = catch;
         plant(Some(planted.fault));
         let mut simulator = Simulator::default();
-        let mix = Seeds { from, count: None, size: None, jobs: 1 };
-        let mut hunt = Hunt { name: planted.name, found: false, line: String::new(), seeds: 0, steps: 0 };
-        let mut other = None;
-        for seed in from..from.saturating_add(u64::from(found.within)) {
-            let size = mix.size_of(seed);
-            let mut ran = simulator.run(seed, size);
-            hunt.seeds += 1;
-            hunt.steps += ran.steps;
-            if found.invariants.contains(&Invariant::Repeatable.number()) && simulator.run(seed, size) != ran
-            {
-                let text = "another run gives another trace".to_owned();
-                ran.fault = Some(Fault::Broken { invariant: Invariant::Repeatable, text });
-            }
-            match ran.fault {
-                Some(Fault::Broken { invariant, .. })
-                    if found.invariants.contains(&invariant.number())
-                        && is_sound(&mut simulator, planted, seed, size) =>
-                {
-                    hunt.found = true;
-                    let (tried, number) = (hunt.seeds, invariant.number());
-                    hunt.line = format!(
-                        "{}: found at seed {seed}, after {tried} of {} seeds, by invariant {number}: {}",
-                        planted.name,
-                        found.within,
-                        invariant.name()
-                    );
-                    break;
-                }
-                Some(fault) if other.is_none() => other = Some(format!("seed {seed}: {fault}")),
-                _ => {}
-            }
-        }
-        if !hunt.found {
-            let other =
-                other.map_or_else(|| "nothing else either".to_owned(), |other| format!("but {other}"));
-            hunt.line = format!(
-                "{}: NOT FOUND within {} seeds by the invariants {:?}; {other}",
-                planted.name, found.within, found.invariants
-            );
-        }
+        let whole = simulator.trace(seed, size);
+        let again = simulator.trace(seed, size) == whole;
+        let smallest = simulator.shrink(seed, size);
         plant(None);
-        hunt
+        let lines = smallest.as_ref().map_or(usize::MAX, |smallest| smallest.trace.len());
+        let same = smallest.is_some_and(|smallest| smallest.fault.kind() == whole.fault.kind());
+        let number = invariant.number();
+        let good = again && same && lines < whole.trace.len();
+        let (name, word) = (planted.name, if good { "" } else { "NOT " });
+        println!(
+            "{word}told in few lines: invariant {number}, {name}, seed {seed}: {lines} of {}",
+            whole.trace.len()
+        );
+        good
     }
 }

@@ -1,0 +1,232 @@
+//! The phases of a schedule: a storm, in which the tree may end and be launched again, a calm, a shutdown, and what comes
+//! after the end.
+
+use supervisor_api::Lifecycle;
+use supervisor_api::policy::Grace;
+use supervisor_core::{Command, Input, Machine};
+
+use super::calls::Call;
+use super::children::{is_explicit, is_job};
+use super::{Kid, Step, World};
+use crate::Invariant;
+use crate::sim::acts::TAIL;
+use crate::sim::marks::{Mark, sometimes};
+use crate::sim::queue::{Happening, Move};
+use crate::sim::schedule::{Ending, Finish, MS};
+
+/// In the calm a tree comes to rest within so many inputs, or never.
+const RESTLESS: u32 = 60_000;
+
+/// A tree that has ended is launched again after so many more inputs.
+const ECHOES: u32 = 3;
+
+/// Slack for what a well-behaved child takes, in nanoseconds.
+const PROMPT: u64 = 20 * MS;
+
+impl World<'_> {
+    pub(super) fn live(&mut self) -> Step {
+        self.launch()?;
+        self.storm()?;
+        self.late = 0;
+        match self.schedule.finish {
+            Finish::Calm => {
+                self.converge()?;
+                self.shut_down()?;
+            }
+            Finish::Storm | Finish::Impatient(_) => self.shut_down()?,
+            Finish::Hard => {
+                let stopping = self.room.kids.first().and_then(|root| root.life) == Some(Lifecycle::Stopping);
+                sometimes!(self.room.marks, Mark::HardStop, !self.ended);
+                sometimes!(self.room.marks, Mark::HardStopInTheMiddle, !self.ended && stopping);
+                self.feed(Input::HardStop)?;
+            }
+        }
+        self.afterlife()?;
+        self.room.checker.sweep(self.now, &self.machine)
+    }
+
+    pub(super) fn launch(&mut self) -> Step {
+        self.call(Call::Launch)?;
+        self.plan_act();
+        Ok(())
+    }
+
+    /// The tree has ended in the middle of the storm: somebody starts it anew, and the storm goes on.
+    fn launch_again(&mut self) -> Step {
+        self.bury()?;
+        self.room.checker.sweep(self.now, &self.machine)?;
+        self.note(|_| "-- it is launched again".into());
+        self.machine = Machine::new(self.resolved.clone(), self.schedule.seed ^ u64::from(self.lives));
+        self.prepare();
+        self.launch()
+    }
+
+    /// Anything can happen.
+    fn storm(&mut self) -> Step {
+        let habits = self.schedule.habits;
+        while self.steps < habits.limit || self.inputs < habits.least {
+            if self.echoes >= ECHOES && self.acts_left && self.lives < habits.lives {
+                sometimes!(self.room.marks, Mark::LaunchedAgain, true);
+                self.launch_again()?;
+                continue;
+            }
+            let over = !self.acts_left && (self.ended || self.now > self.last_act + TAIL);
+            if over || !self.turn(u64::MAX)? {
+                break;
+            }
+        }
+        self.room.queue.retain(|what| !matches!(what, Happening::Act(_)));
+        Ok(())
+    }
+
+    /// Faults stop, children behave, and the tree comes to rest.
+    fn converge(&mut self) -> Step {
+        self.begin_calm();
+        for at in 0..self.room.kids.len() {
+            let kid = &self.room.kids[at];
+            let rests = matches!(kid.life, Some(Lifecycle::Declared | Lifecycle::Stopped));
+            if kid.body.is_some() && rests && self.random.percent(80) {
+                let key = kid.key(at);
+                self.feed(Input::Bound { key })?;
+            }
+        }
+        let (from, quiet) = (self.steps, self.longest_delay());
+        loop {
+            if self.room.queue.only_beats() && !self.machine.has_open_plan() && self.is_at_rest(quiet) {
+                break;
+            }
+            if !self.turn(u64::MAX)? {
+                break;
+            }
+            if self.steps > from + RESTLESS {
+                return Err(self.wrong(Invariant::Convergence, "it does not come to rest in the calm"));
+            }
+        }
+        let root = self.room.kids.first().and_then(|root| root.life);
+        sometimes!(self.room.marks, Mark::Converged, !self.ended);
+        if self.ended || root == Some(Lifecycle::Stopping) {
+            return Ok(());
+        }
+        self.room.checker.sweep(self.now, &self.machine)?;
+        self.room.checker.calm(self.now, &self.machine)
+    }
+
+    fn begin_calm(&mut self) {
+        self.calm = true;
+        self.note(|_| "-- the calm: faults stop".into());
+        self.room.queue.retain(|what| !matches!(what, Happening::Run(_, _, Move::End(_) | Move::Decline)));
+        for at in 0..self.room.kids.len() {
+            let kid = &self.room.kids[at];
+            let Some(live) = kid.run else { continue };
+            let (key, explicit, job) = (kid.key(at), is_explicit(kid), is_job(kid));
+            let soon = self.now + 1 + self.random.below(10) * MS;
+            if live.asked || live.killed {
+                self.plan(soon, Happening::Run(key, live.generation, Move::Obey(Ending::Ok)));
+            }
+            if explicit && !live.ready {
+                self.plan(soon, Happening::Run(key, live.generation, Move::Ready));
+            }
+            if job {
+                self.plan(soon + 1, Happening::Run(key, live.generation, Move::Obey(Ending::Ok)));
+            }
+            self.give_beats(at, true);
+        }
+    }
+
+    /// Nothing more will happen by itself: nobody is between two states, or for too long already.
+    fn is_at_rest(&self, quiet: u64) -> bool {
+        use Lifecycle::{Backoff, Starting, Stopping};
+        let between = |kid: &Kid| matches!(kid.life, Some(Backoff | Starting | Stopping));
+        self.now > self.last_effect + quiet || !self.room.kids.iter().any(between)
+    }
+
+    /// Longer than any delay of a tree whose children behave.
+    fn longest_delay(&self) -> u64 {
+        let policies = self.room.kids.iter().filter_map(|kid| kid.policy.as_deref());
+        let longest = policies.map(|policy| policy.backoff.max.as_nanos() as u64).max().unwrap_or(0);
+        longest + longest / 2 + 100 * MS
+    }
+
+    fn shut_down(&mut self) -> Step {
+        if !self.ended {
+            self.command(Command::Shutdown)?;
+            self.settle_calls()?;
+        }
+        let endless = self.has_endless_grace();
+        if let Finish::Impatient(after) = self.schedule.finish {
+            self.run_until(self.now + after)?;
+            self.cut_graces()?;
+        }
+        self.run_until(self.now + self.stop_bound())?;
+        if !self.ended && endless && !self.calm {
+            self.cut_graces()?;
+            self.run_until(self.now + self.stop_bound())?;
+        }
+        self.room.checker.stopped(self.now, &self.machine)
+    }
+
+    fn cut_graces(&mut self) -> Step {
+        let stopping = self.room.kids.iter().any(|kid| kid.life == Some(Lifecycle::Stopping));
+        sometimes!(self.room.marks, Mark::GracesCut, stopping && !self.ended);
+        if self.ended { Ok(()) } else { self.command(Command::SkipGraces) }
+    }
+
+    fn has_endless_grace(&self) -> bool {
+        let endless = |kid: &Kid| {
+            let told = kid.policy.as_ref().is_some_and(|policy| policy.grace == Grace::Infinity);
+            told || kid.run.is_some_and(|run| run.grace.is_none())
+        };
+        self.room.kids.iter().any(|kid| kid.body.is_some() && endless(kid))
+    }
+
+    /// So long does a shutdown take at most, whatever children do (12): an upper bound that takes every
+    /// supervisor for a sequential one; infinite graces count as prompt.
+    fn stop_bound(&self) -> u64 {
+        let bound = |kid: &Kid| {
+            let policy = kid.policy.as_ref()?;
+            let grace = match policy.grace {
+                Grace::Timeout(grace) => grace.as_nanos() as u64,
+                Grace::Brutal | Grace::Infinity => PROMPT,
+            };
+            let grace = grace.max(kid.run.and_then(|run| run.grace).unwrap_or(0));
+            Some(grace.saturating_add(policy.abort_wait).saturating_add(PROMPT))
+        };
+        self.room.kids.iter().filter_map(bound).fold(PROMPT, u64::saturating_add)
+    }
+
+    /// The tree has ended: late exits, late messages and commands are consumed, and nothing follows.
+    fn afterlife(&mut self) -> Step {
+        self.bury()?;
+        // Acts that were no inputs, such as the end of a run that does not live, have left the schedule short.
+        while self.inputs < self.schedule.habits.least {
+            self.feed(Input::Tick)?;
+        }
+        self.settle_calls()
+    }
+
+    /// Runs that outlived their tree are gone at last.
+    fn bury(&mut self) -> Step {
+        for at in 0..self.room.kids.len() {
+            let kid = &self.room.kids[at];
+            if let Some(live) = kid.run {
+                let key = kid.key(at);
+                sometimes!(self.room.marks, Mark::GoneAfterTheEnd, true);
+                self.end_run(key, live.generation, Ending::Cancelled)?;
+            }
+        }
+        self.settle_calls()
+    }
+
+    fn run_until(&mut self, until: u64) -> Step {
+        while !self.ended && self.turn(until)? {}
+        Ok(())
+    }
+
+    /// Plans that were cut are carried out.
+    fn settle_calls(&mut self) -> Step {
+        while self.machine.has_open_plan() {
+            self.call(Call::GoOn)?;
+        }
+        Ok(())
+    }
+}
