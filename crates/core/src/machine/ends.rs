@@ -136,11 +136,11 @@ impl Machine {
             self.shift(index, if clean { Life::Completed } else { Life::Failed }, news);
             return true;
         }
-        if self.group_takes(index).is_none() || fault!(absorbed_end_is_charged) {
+        // Whoever waits for a first start learns that it failed, whatever the group does (R11, R68).
+        let awaited = start && self.node(index).flags.trial != Trial::No;
+        if self.group_takes(index).is_none() || awaited || fault!(absorbed_end_is_charged) {
             return false;
         }
-        // A failed start that a plan has overtaken is no first start any more.
-        self.node_mut(index).flags.trial = Trial::No;
         if self.leaves_no_trace(index) {
             self.remove(index, news);
         } else if node_is_done(self.node(index), clean, self.retries(index)) {
@@ -387,6 +387,15 @@ impl Machine {
         if then != Then::Itself {
             let killed = matches!(step, Step::Killed { .. });
             self.stopped(index, then, step, if killed { Exit::Aborted } else { Exit::Stopped });
+            return;
+        }
+        // A command on it waited for its turn: it is done now, whatever the supervisor ended for.
+        if self.is_open(self.node(index).parent)
+            && !self.node(index).flags.reload
+            && let Some(planned) = self.planned_in_line(index)
+        {
+            self.leave_line(index);
+            self.stopped(index, planned, step, Exit::Stopped);
             return;
         }
         // A supervisor that never was ready failed to start, whatever ended it.

@@ -264,7 +264,7 @@ impl Machine {
             }
             Life::Stopping { then: old, .. } => {
                 self.mark_swept(index);
-                if old != then {
+                if then == Then::Teardown {
                     self.node_mut(index).flags.trial = Trial::No;
                 }
                 if !old.is_commanded() {

@@ -204,6 +204,8 @@ impl Machine {
             Task::Announce(from) => self.announce(from),
             Task::Flow(sup) => self.advance(sup),
             Task::Wake(node) => self.wake(node),
+            // It may run again by now, because whoever depends on it was started.
+            Task::Sidecars(node) if self.node(node).life.is_live() => {}
             Task::Sidecars(node) => self.stop_sidecars(node),
         }
     }

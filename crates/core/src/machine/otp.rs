@@ -106,7 +106,7 @@ impl Machine {
                     self.shift(index, Life::Stopped, news)
                 }
             }
-            (Column::Stopped, Life::Declared) if ahead || !self.node(index).flags.bound => {
+            (Column::Stopped, Life::Declared) => {
                 // A plan that starts only what was never started leaves it out anyway; a later one does not (R29).
                 let adds =
                     matches!(self.sup(self.node(index).parent).flow, Flow::Up { wave: Wave::Added, .. });

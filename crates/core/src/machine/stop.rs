@@ -166,6 +166,7 @@ impl Machine {
             }
             Life::Stopping { then, step: Step::Killed { .. } } if !node.is_supervisor() => {
                 let then = self.end_trial(index, then);
+                self.node_mut(index).flags.trial = Trial::No;
                 let node = self.node(index);
                 let took = self.now - node.since;
                 self.node_mut(index).took = took;

@@ -403,12 +403,20 @@ impl Machine {
         if revived.is_empty() {
             return;
         }
-        let mut order: Vec<u32> = self.indices(sup).chain(revived.iter().copied()).collect();
-        order.sort_by_key(|&index| self.node(index).rank);
+        // Those whose names are still taken keep their places too.
+        let dormant = self.sup(sup).dormant.clone();
+        let all = self.indices(sup).chain(revived.iter().copied()).chain(dormant.iter().copied());
+        let mut all: Vec<u32> = all.collect();
+        all.sort_by_key(|&index| self.node(index).rank);
         for &index in &revived {
             self.renew(sup, index);
         }
+        let order: Vec<u32> = all.iter().copied().filter(|index| !dormant.contains(index)).collect();
         self.reorder(sup, &order);
+        self.sup_mut(sup).next_rank = all.len() as u32;
+        for (rank, index) in (0..).zip(all) {
+            self.node_mut(index).rank = rank;
+        }
         for index in
             order.into_iter().filter(|index| revived.binary_search(index).is_ok()).collect::<Vec<_>>()
         {

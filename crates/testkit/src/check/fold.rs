@@ -30,7 +30,9 @@ impl Checker {
             event.kind,
             EventKind::ChildFailed | EventKind::ChildPanicked | EventKind::ChildStartFailed
         );
-        self.model.life(at).fell |= failed;
+        // A command that waited for its turn is done by the child's own end.
+        let by_itself = event.kind == EventKind::ChildCompleted && to == Lifecycle::Stopping;
+        self.model.life(at).fell |= failed || by_itself;
         let life = self.model.life(at);
         (life.row, life.cause) = (event.row, event.cause);
         self.tree_changed(at, event);
@@ -58,7 +60,8 @@ impl Checker {
         let life = self.model.life(at);
         life.spawned_in = incarnation;
         (life.forgiven, life.grows, life.afterwards, life.left_out) = (false, false, false, false);
-        (life.order, life.swept) = (life.order.filter(|order| *order != Order::Start), 0);
+        let done = |order: &Order| matches!(order, Order::Start | Order::Rest);
+        (life.order, life.swept) = (life.order.filter(|order| !done(order)), 0);
         life.spawned_at = now;
         let cause = if from == Lifecycle::Waiting { Cause::Dependency(NONE) } else { event.cause };
         (life.start, life.spawned_call) = (cause, call);
@@ -115,7 +118,8 @@ impl Checker {
                 life.forgiven = true;
                 life.order = life.order.filter(|order| *order != Order::Rest);
             }
-            Lifecycle::Unresponsive => life.afterwards = true,
+            // Whoever asked for a first start has been told that it came to nothing.
+            Lifecycle::Unresponsive => (life.afterwards, life.trial) = (true, Trial::No),
             Lifecycle::Waiting => {
                 life.trial = Trial::No;
                 if let Some(group) = group {
@@ -126,10 +130,6 @@ impl Checker {
             Lifecycle::Paused | Lifecycle::Quarantined => (life.trial, life.order) = (Trial::No, None),
             Lifecycle::Stopped | Lifecycle::Failed | Lifecycle::Removed => {
                 if event.kind == EventKind::ChildDeclined || event.row.lifecycle == Lifecycle::Failed {
-                    life.trial = Trial::No;
-                }
-                // A failed start that a plan has overtaken is no first start any more.
-                if life.stop != Stop::Planned && from == Lifecycle::Stopping {
                     life.trial = Trial::No;
                 }
                 // Somebody unresponsive that was to rest is not started by a group that has passed it.

@@ -95,10 +95,9 @@ impl Checker {
         };
         let members = || {
             let all = sup.children.iter().rev().map(|at| self.model.node(*at));
-            let counts =
-                |node: &super::model::Node, group| node.is_member_of(&group) && !node.is_apart_from(&group);
-            all.filter(move |node| of_group.is_none_or(|group| counts(node, group)))
+            all.filter(move |node| of_group.is_none_or(|group| node.is_member_of(&group)))
         };
+        let apart = |node: &super::model::Node| of_group.is_some_and(|group| node.is_apart_from(&group));
         let runs =
             |node: &super::model::Node| matches!(node.state(), Lifecycle::Starting | Lifecycle::Running);
         let at_once = sup.policy().dynamic.is_some();
@@ -109,12 +108,12 @@ impl Checker {
                     by.is_waited_for() && of_group.is_none_or(|group| by.is_member_of(&group))
                 };
                 let needed = node.needed_by.iter().any(|by| goes(self.model.node(*by)));
-                runs(node) && (at_once || !needed)
+                runs(node) && !apart(node) && (at_once || !needed)
             })
         } else if members().any(|node| node.is(Lifecycle::Stopping)) {
             None
         } else {
-            members().find(|node| runs(node))
+            members().find(|node| runs(node) && !apart(node))
         };
         if let Some(node) = forgotten {
             let path = &self.model.node(above).path;

@@ -5,7 +5,7 @@ use supervisor_api::{Cause, Event, EventKind, Lifecycle};
 use supervisor_core::Machine;
 
 use super::Checker;
-use super::model::{Group, NONE, Order};
+use super::model::{Group, NONE, Node, Order};
 use super::violation::{Check, must};
 
 impl Checker {
@@ -108,7 +108,10 @@ impl Checker {
             Cause::Exit => alone && life.grows,
             Cause::Backoff => state == Lifecycle::Backoff,
             Cause::Operator => {
-                matches!(life.order, Some(Order::Start)) || self.turn.bound == Some(at) || life.afterwards
+                let freed =
+                    matches!(life.cause, Cause::Dependency(_) | Cause::Deadline) && node.needs.is_empty();
+                let asked = matches!(life.order, Some(Order::Start));
+                asked || self.turn.bound == Some(at) || life.afterwards || freed
             }
             Cause::Dependency(_) => !node.needs.is_empty(),
             // It went down for somebody who is gone by now.
@@ -201,8 +204,9 @@ impl Checker {
 
     /// How far the start of a group has come: the rank of the last that it started.
     fn front_of(&self, children: &[u32], group: &Group) -> u32 {
-        let nodes = children.iter().rev().map(|at| self.model.node(*at));
-        { nodes }.find(|node| node.life.raised == group.number).map_or(0, |node| node.rank)
+        let mut nodes = children.iter().rev().map(|at| self.model.node(*at));
+        let by_group = |node: &Node| matches!(node.life.start, Cause::Group(_) | Cause::Dependency(_));
+        nodes.find(|node| node.life.raised == group.number && by_group(node)).map_or(0, |node| node.rank)
     }
 
     /// Whether a group that is overtaken by another still had a child to do. The new one takes it in (D3).
@@ -211,10 +215,12 @@ impl Checker {
         if !node.is_member_of(group) {
             return false;
         }
-        let passed =
-            if group.mixed { node.is(Lifecycle::Unresponsive) || !node.bound } else { node.rank < front };
-        let had_its_turn =
-            passed || node.life.raised == group.number || node.life.left_out || node.state().is_parked();
+        let passed = if group.mixed { node.is(Lifecycle::Unresponsive) } else { node.rank < front };
+        let had_its_turn = passed
+            || !node.bound
+            || node.life.raised == group.number
+            || node.life.left_out
+            || node.state().is_parked();
         !group.up || !had_its_turn && self.is_revivable(at)
     }
 
@@ -261,10 +267,10 @@ impl Checker {
 
     /// When the machine has come to rest, a group has gone as far as it can.
     pub(super) fn i06_groups_go_on(&mut self, machine: &Machine) -> Check {
-        if self.done || machine.has_open_plan() || machine.next_deadline().is_some_and(|due| due <= self.now)
-        {
+        if self.done || machine.has_open_plan() {
             return Ok(());
         }
+        let late = machine.next_deadline().is_some_and(|due| due <= self.now);
         for place in 0..self.touched.len() {
             let at = self.touched[place];
             let parent = self.model.node(at).parent;
@@ -275,13 +281,14 @@ impl Checker {
             self.i05_stop_goes_on(parent)?;
         }
         let mut groups = std::mem::take(&mut self.groups);
-        let outcome = groups.iter().try_for_each(|parent| self.i06_group_goes_on(*parent));
+        let outcome = groups.iter().try_for_each(|parent| self.i06_group_goes_on(*parent, late));
         groups.retain(|parent| self.model.sup_of(*parent).group.is_some());
         self.groups = groups;
         outcome
     }
 
-    fn i06_group_goes_on(&mut self, parent: u32) -> Check {
+    /// `late`: a tick is due, which may be what a group waits for.
+    fn i06_group_goes_on(&mut self, parent: u32, late: bool) -> Check {
         let Some(mut group) = self.model.sup_of(parent).group else { return Ok(()) };
         // Who leaves the tree is waited for, though no member any more.
         let leaves = |at: &u32| {
@@ -295,7 +302,7 @@ impl Checker {
         if !group.up {
             let held = |at: u32| {
                 let node = self.model.node(at);
-                let delayed = node.is(Lifecycle::Backoff) && node.life.due > self.now;
+                let delayed = node.is(Lifecycle::Backoff) && (late || node.life.due > self.now);
                 node.is_waited_for() && !node.is_apart_from(&group) || delayed
             };
             if self.members(parent, &group).any(held) {
@@ -341,12 +348,19 @@ impl Checker {
         let outlived = !node.in_spec && node.life.spawned_in != self.model.above(at).incarnation;
         rests
             && !outlived
+            && !self.comes_with_its_primary(at)
             && node.bound
             && !node.life.left_out
             && node.concerned.is_none()
             && node.life.order != Some(Order::Remove)
             && node.life.raised != group.number
             && self.is_revivable(at)
+    }
+
+    /// Whether a child is a sidecar whose primary does not run either: it starts when that does (D15).
+    fn comes_with_its_primary(&self, at: u32) -> bool {
+        let primary = self.model.node(at).primary;
+        primary != NONE && !self.model.node(primary).is_waited_for()
     }
 
     /// Whether a start of a whole group includes a child that does not run: every kept spec (R29), but for

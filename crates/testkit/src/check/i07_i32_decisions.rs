@@ -5,6 +5,7 @@ use supervisor_api::policy::{OnStartFailure, RestartType};
 use supervisor_api::{Cause, Event, EventKind, Lifecycle, Next, Readiness};
 
 use super::Checker;
+use super::adopt::Concerns;
 use super::inputs::How;
 use super::model::{Itself, NONE, Order, Stop, Trial};
 use super::violation::{Check, must};
@@ -60,7 +61,7 @@ impl Checker {
         if verdict == Verdict::Rest || late {
             self.i07_rested(at);
         }
-        if verdict == Verdict::Restart {
+        if verdict == Verdict::Restart && restarts(event) {
             self.i08_charge(at, event, end.start)?;
         }
         Ok(())
@@ -122,7 +123,9 @@ impl Checker {
         if exited && end.clean && node.policy.keeps_row {
             return Verdict::Rest;
         }
-        if self.model.is_closing(node.parent) || self.group_takes(at) || self.is_hard() {
+        // Whoever waits for a first start learns that it failed, whatever the group does (R11, R68).
+        let awaited = end.start && node.life.trial != Trial::No;
+        if self.model.is_closing(node.parent) || self.group_takes(at) && !awaited || self.is_hard() {
             return Verdict::Overtaken;
         }
         if end.start {
@@ -188,6 +191,7 @@ impl Checker {
             Lifecycle::Failed
         };
         let right = match verdict {
+            _ if self.has_its_turn(at, event) => true,
             Verdict::Restart => event.kind == failure && restarts(event),
             Verdict::Rest => kept_below || event.kind == told && to == rests && event.next == Next::Nothing,
             // A permanent child's end is reported whatever it is (R20, R58), and never charged here.
@@ -262,6 +266,19 @@ impl Checker {
             node.state()
         );
         Ok(())
+    }
+
+    /// Whether what a new spec wants of a child is done with this end: its turn has come while it was stopping.
+    fn has_its_turn(&self, at: u32, event: &Event) -> bool {
+        let node = self.model.node(at);
+        let done = match node.concerned {
+            Some(Concerns::Dropped) => {
+                matches!(event.row.lifecycle, Lifecycle::Removed | Lifecycle::Unresponsive)
+            }
+            Some(Concerns::Body) => event.cause == Cause::Reload && !restarts(event),
+            None => false,
+        };
+        done && node.is(Lifecycle::Stopping)
     }
 
     /// 7. An end that was reported has a consequence.
