@@ -108,7 +108,7 @@ impl Machine {
         self.sup_mut(sup).context = context;
         self.drop_dormant(sup);
 
-        let resting = self.resting_sidecars(sup);
+        let resting = self.resting(sup);
         let removed = self.find_removed(sup, &children);
         for &index in &removed {
             self.unlink(index);
@@ -356,15 +356,21 @@ impl Machine {
         record.reordered = goes_by_order;
     }
 
-    /// Sidecars that rest with their primary, and that.
-    fn resting_sidecars(&self, sup: u32) -> Vec<(u32, u32)> {
-        let rests =
-            |&index: &u32| self.node(index).life == Life::Stopped && self.node(index).flags.rests_unasked;
-        let resting = self.indices(sup).filter(rests);
-        resting.filter_map(|index| self.node(index).primary().map(|primary| (index, primary))).collect()
+    /// Who rests although nobody wants that any more, once a new spec names it: sidecars, with the primary they rest
+    /// with, and those that were to be removed as soon as nobody unresponsive lives below them.
+    fn resting(&self, sup: u32) -> Vec<(u32, u32)> {
+        let resting = self.indices(sup).filter(|&index| self.node(index).life == Life::Stopped);
+        resting
+            .filter_map(|index| {
+                let node = self.node(index);
+                let with = node.primary().filter(|_| node.flags.rests_unasked);
+                with.or(node.flags.doomed.then_some(NONE)).map(|with| (index, with))
+            })
+            .collect()
     }
 
-    /// Whoever rested with a primary that is no longer its own has nobody to rest with (D15).
+    /// Whoever rested with a primary that is no longer its own has nobody to rest with (D15), and whoever was to
+    /// leave stays.
     fn start_freed(&mut self, resting: Vec<(u32, u32)>) {
         for (index, primary) in resting {
             let node = self.node(index);

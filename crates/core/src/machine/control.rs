@@ -143,8 +143,12 @@ impl Machine {
         if node.parent == NONE {
             return refuse(format!("the root takes no {verb}; use shutdown_tree, or name a child"));
         }
-        if node.flags.reload && !node.flags.declared && verb != ControlVerb::Remove {
-            return refuse(format!("{} is being removed: the new spec does not name it", node.path));
+        let leaves = !node.flags.declared && (node.flags.reload || node.flags.doomed);
+        if leaves && verb != ControlVerb::Remove {
+            return refuse(format!(
+                "{} is being removed; it goes as soon as all below it has ended",
+                node.path
+            ));
         }
         let permitted = match verb {
             ControlVerb::Restart => node.policy.permissions.allow_restart,

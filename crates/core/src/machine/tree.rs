@@ -286,6 +286,7 @@ impl Machine {
         self.remove_below(index);
         let (cause, told) = (news.cause, news.kind == EventKind::ChildRuntimeStateRemoved);
         self.shift(index, Life::Removed, news);
+        self.dynamic_supervisors -= self.is_dynamic_supervisor(index);
         if !told {
             self.tell(index, News::new(EventKind::ChildRuntimeStateRemoved, cause));
         }
@@ -351,7 +352,6 @@ impl Machine {
         let sup = self.node(index).supervisor;
         if sup != NONE {
             self.drop_dormant(sup);
-            self.dynamic_supervisors -= u32::from(self.sup(sup).context.policy.dynamic.is_some());
             self.free_sups.push(sup);
             self.node_mut(index).supervisor = NONE;
         }
@@ -433,7 +433,14 @@ impl Machine {
         (node.rank, node.links, node.supervisor) = (rank, links, supervisor);
         (node.body, node.flags.bound, node.armed) = (old.body, old.flags.bound, old.armed);
         *self.node_mut(index) = node;
+        self.dynamic_supervisors += self.is_dynamic_supervisor(index);
         self.names_insert(index);
+    }
+
+    /// 1 for a supervisor that takes children while it runs, so that the tree is not done while it is there (D20).
+    fn is_dynamic_supervisor(&self, index: u32) -> u32 {
+        let sup = self.node(index).supervisor;
+        u32::from(sup != NONE && self.sup(sup).context.policy.dynamic.is_some())
     }
 }
 

@@ -108,8 +108,10 @@ impl Checker {
             Cause::Exit => alone && life.grows,
             Cause::Backoff => state == Lifecycle::Backoff,
             Cause::Operator => {
-                let freed =
-                    matches!(life.cause, Cause::Dependency(_) | Cause::Deadline) && node.needs.is_empty();
+                // It went down for somebody who is gone by now.
+                let freed = matches!(state, Lifecycle::Stopping | Lifecycle::Unresponsive)
+                    && node.needs.is_empty()
+                    && life.order.is_none();
                 let asked = matches!(life.order, Some(Order::Start));
                 asked || self.turn.bound == Some(at) || life.afterwards || freed
             }
@@ -215,7 +217,11 @@ impl Checker {
         if !node.is_member_of(group) {
             return false;
         }
-        let passed = if group.mixed { node.is(Lifecycle::Unresponsive) } else { node.rank < front };
+        let passed = if group.mixed {
+            matches!(node.state(), Lifecycle::Unresponsive | Lifecycle::Declared)
+        } else {
+            node.rank < front
+        };
         let had_its_turn = passed
             || !node.bound
             || node.life.raised == group.number
@@ -303,7 +309,9 @@ impl Checker {
             let held = |at: u32| {
                 let node = self.model.node(at);
                 let delayed = node.is(Lifecycle::Backoff) && (late || node.life.due > self.now);
-                node.is_waited_for() && !node.is_apart_from(&group) || delayed
+                // Whoever stops when the plan comes to it is waited for, whatever it stops for.
+                let held = !node.is_apart_from(&group) || node.is(Lifecycle::Stopping);
+                node.is_waited_for() && held || delayed
             };
             if self.members(parent, &group).any(held) {
                 return Ok(());
