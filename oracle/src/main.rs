@@ -109,8 +109,8 @@ fn run(options: &Options) -> Result<bool, String> {
             play_random(&mut otp, options, count, stories, &mut tally)?;
         }
     }
-    if otp.repeated() > 0 {
-        println!("{} times a scenario was played again, because the machine was too slow", otp.repeated());
+    if let Some(slowness) = otp.slowness() {
+        println!("{slowness}");
     }
     let Tally { agree, decided, differ } = tally;
     let scenarios = agree + decided + differ;

@@ -11,7 +11,6 @@ mod turns;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use supervisor_api::policy::Grace;
 use supervisor_api::{ChildKey, Exit};
 use supervisor_core::{ChildPolicy, Command, Input, Machine, Ticket, resolve};
 
@@ -182,15 +181,6 @@ impl Ours {
         let key =
             self.find(sup).filter(|key| !self.ended && self.kids.get(key).is_some_and(|kid| kid.is_up))?;
         Some((key, self.machine.as_ref()?.row(key)?.generation))
-    }
-
-    /// How long a child that was asked to stop has, in milliseconds; `None` is for ever.
-    pub fn grace_millis(&self, path: &str) -> Option<u64> {
-        match self.kids.get(&self.find(path)?)?.policy.grace {
-            Grace::Timeout(limit) => u64::try_from(limit.as_millis()).ok(),
-            Grace::Brutal => Some(0),
-            Grace::Infinity => None,
-        }
     }
 
     fn paths(&self, which: impl Fn(&Run) -> bool) -> Vec<String> {

@@ -123,7 +123,7 @@ impl<'a> Growth<'a> {
         let dynamic = sups.iter().any(|sup| {
             self.ours.strategy(sup) == Some(Strategy::Dynamic) && self.ours.children(sup).len() > 1
         });
-        dynamic || sups.iter().any(|sup| !sup.is_empty() && self.ours.grace_millis(sup).is_some())
+        dynamic || has_finite_supervisor(&self.scenario.tree)
     }
 
     fn one_step(&mut self) -> Option<()> {
@@ -262,6 +262,13 @@ impl<'a> Growth<'a> {
     fn one_of<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.random.below(from.len() as u64) as usize]
     }
+}
+
+/// Whether a supervisor can be killed by the one above it.
+fn has_finite_supervisor(tree: &Tree) -> bool {
+    let finite = |child: &Child| !matches!(child.shutdown, None | Some(Shutdown::Infinity));
+    let nested = tree.children.iter().filter_map(|child| Some((child, child.below.as_ref()?)));
+    nested.into_iter().any(|(child, below)| finite(child) || has_finite_supervisor(below))
 }
 
 fn root(random: &mut Random) -> Tree {
