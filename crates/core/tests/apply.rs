@@ -332,6 +332,84 @@ fn d12_d10_an_operators_hold_ends_when_a_new_spec_drops_the_child() {
 }
 
 #[test]
+fn d12_d11_whoever_no_longer_depends_on_a_child_that_goes_down_stays_up() {
+    let slow = |name: &str| quick(name).always(Run::healthy().stops_after(secs(1)));
+    let db = || quick("db").restart_dependants();
+    let old = || one_for_one([db(), quick("api").after(["db"]), slow("web").after(["db"])]);
+    let new = [
+        one_for_one([db(), quick("api"), slow("web").after(["db"])]),
+        one_for_one([quick("db"), quick("api").after(["db"]), slow("web").after(["db"])]),
+        one_for_one([quick("other"), quick("api").after(["other"])]),
+    ];
+    for tree in new {
+        let mut bench = Bench::launch(old());
+        bench.restart("db");
+        // By now `web` stops, and `api` waits for its turn.
+        let ticket = bench.apply(tree);
+        bench.ok(ticket);
+        bench.pass(secs(5));
+        assert_eq!((bench.state("api"), bench.generation("api")), (Lifecycle::Running, 1));
+    }
+}
+
+#[test]
+fn d12_a_child_that_another_brings_up_with_its_new_body_is_not_restarted_for_it() {
+    let tree = |n| {
+        one_for_one([quick("main").version(n).steps(secs(9), secs(9)), sidecar("proxy", "main").version(n)])
+    };
+    let mut bench = Bench::launch(tree(1));
+    // The first restart is immediate.
+    bench.crash("main");
+    bench.terminate("proxy");
+    bench.crash("main");
+    assert_eq!([bench.state("main"), bench.state("proxy")], [Lifecycle::Backoff, Lifecycle::Stopped]);
+    bench.take();
+    bench.apply(tree(2));
+    assert_eq!(bench.take(), ["start proxy", "start main"]);
+}
+
+#[test]
+fn d12_d9_a_supervisor_that_gives_up_before_its_turn_to_be_removed_is_not_started_again() {
+    let slow = quick("z").always(Run::healthy().stops_after(ms(100)));
+    let below = one_for_one([quick("x")]).budget(0, secs(60));
+    let mut bench = Bench::launch(one_for_one([sup("s", below), slow]));
+    bench.apply(one_for_one([]));
+    bench.take();
+    bench.crash("s/x");
+    assert_eq!(bench.take(), ["down s/x: failed: boom"]);
+    assert_eq!(bench.find("s"), None);
+}
+
+#[test]
+fn d12_r9_a_dropped_child_that_is_removed_by_command_too_stands_where_it_stood() {
+    let slow = |name: &str| quick(name).always(Run::healthy().stops_after(secs(1)));
+    let mut bench = Bench::launch(one_for_one([quick("a"), quick("b"), slow("c")]));
+    bench.apply(one_for_one([]));
+    bench.remove("b");
+    bench.apply(one_for_one([quick("a")]));
+    bench.take();
+    bench.shutdown();
+    bench.pass(secs(1));
+    let stops: Vec<_> = bench.take().into_iter().filter(|line| line.starts_with("stop")).collect();
+    assert_eq!(stops, ["stop a", "stop b"]);
+}
+
+#[test]
+fn d8_d10_a_hold_that_waits_for_its_turn_is_kept_when_the_child_is_unresponsive_meanwhile() {
+    use supervisor_api::policy::Heartbeat;
+    let beats = Heartbeat { interval: ms(80), timeout: ms(20), max_retries: 1 };
+    let stuck = Run::healthy().immortal();
+    let db = quick("db").restart_dependants().heartbeat(beats).brutal().abort_wait(ms(50)).always(stuck);
+    let api = quick("api").after(["db"]).always(Run::healthy().stops_after(secs(3)));
+    let mut bench = Bench::launch(one_for_one([db, api]));
+    bench.quarantine("db");
+    bench.pass(secs(1));
+    assert_eq!([bench.state("db"), bench.state("api")], [Lifecycle::Unresponsive, Lifecycle::Stopping]);
+    bench.end("db", Exit::Aborted);
+    assert_eq!((bench.state("db"), bench.generation("db")), (Lifecycle::Quarantined, 1));
+}
+
+#[test]
 fn d12_d10_a_pause_that_is_still_under_way_holds_through_an_apply() {
     let api = || quick("api").after(["db"]).always(Run::healthy().stops_after(secs(1)));
     let db = || quick("db").restart_dependants();
@@ -586,8 +664,9 @@ fn d12_d9_a_child_that_fails_before_its_turn_to_be_removed_is_removed_because_of
     let slow = Run::healthy().stops_after(ms(100));
     let mut bench = Bench::launch(one_for_one([quick("a"), quick("b").always(slow)]));
     bench.apply(one_for_one([]));
+    bench.take();
     bench.crash("a");
-    bench.pass(secs(1));
-    let stopping = bench.heard().iter().rev().find(|heard| heard.event.kind == EventKind::ChildStopping);
-    assert_eq!(stopping.map(|heard| (heard.name.as_str(), heard.event.cause)), Some(("a", Cause::Reload)));
+    assert_eq!(bench.take(), ["down a: failed: boom"], "it is not started once more");
+    let gone = bench.heard().last().map(|heard| (heard.name.as_str(), heard.event.kind, heard.event.cause));
+    assert_eq!(gone, Some(("a", EventKind::ChildRuntimeStateRemoved, Cause::Reload)));
 }

@@ -5,6 +5,7 @@
 //! stopped in reverse order and removed, what runs something else is restarted, uncharged, and everything
 //! else keeps its generation. Children that operators added are not in any spec and are left alone.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -291,12 +292,37 @@ impl Machine {
         for (index, depends_on, primary) in additions {
             self.link(index, depends_on, primary);
         }
+        self.keep_up(order, &before);
         let moved = order.iter().zip(before).filter(|(index, before)| self.links_of(**index) != *before);
-        let moved: Vec<u32> = moved.map(|(&index, _)| index).collect();
-        for &index in &moved {
+        let moved = moved.map(|(&index, _)| index).collect();
+        for &index in order {
             self.set_free(index);
         }
         moved
+    }
+
+    /// Whoever waits in line to go down with a sibling stays up when it depends on nobody any more who does.
+    fn keep_up(&mut self, order: &[u32], before: &[(Vec<u32>, Option<u32>)]) {
+        let Some(&first) = order.first() else { return };
+        let sup = self.node(first).parent;
+        let line = std::mem::take(&mut self.sup_mut(sup).line);
+        let depended = |index: u32, on: u32| {
+            let place = order.iter().position(|&other| other == index);
+            place.is_none_or(|place| before[place].0.contains(&on))
+        };
+        let mut kept = VecDeque::new();
+        // Those that others depend on stand behind them.
+        for &(index, then) in line.iter().rev() {
+            let in_line = |line: &VecDeque<(u32, Then)>, on| line.iter().any(|&(other, _)| other == on);
+            let goes_down = |&on: &u32| {
+                let goes = if in_line(&line, on) { in_line(&kept, on) } else { depended(index, on) };
+                goes && self.node(on).policy.restart_dependants
+            };
+            if then != Then::WaitDependency || self.node(index).depends_on().iter().any(goes_down) {
+                kept.push_front((index, then));
+            }
+        }
+        self.sup_mut(sup).line = kept;
     }
 
     /// Whoever goes down with a sibling that it no longer depends on starts because of the new spec.
@@ -388,6 +414,7 @@ impl Machine {
                 self.take_out(index);
             }
         }
+        let mut due = Vec::new();
         for index in restarted.into_iter().rev() {
             let node = self.node_mut(index);
             node.flags.forgiven = true;
@@ -395,10 +422,14 @@ impl Machine {
             let life = node.life;
             match life {
                 Life::Starting | Life::Running => self.stop_later(index, Then::Start),
-                Life::Backoff { .. } if self.group_takes(index).is_none() => {
-                    self.try_start(index, Cause::Reload)
-                }
+                Life::Backoff { .. } if self.group_takes(index).is_none() => due.push(index),
                 _ => {}
+            }
+        }
+        // A start may take others with it, which run what is new then.
+        for index in due {
+            if matches!(self.node(index).life, Life::Backoff { .. }) {
+                self.try_start(index, Cause::Reload);
             }
         }
         self.start_declared(sup);

@@ -34,19 +34,33 @@ impl Machine {
         }
     }
 
-    /// A child ended while a command on it waited for its turn: that is done now, by the child's own hand, and
-    /// nothing is charged. Gives the end back when there is no such command.
-    fn end_in_line(&mut self, index: u32, exit: Exit) -> Option<Exit> {
+    /// What is done with a child when it ends by itself while something that was asked of it waits for its turn. Whom
+    /// a new spec restarts starts for its own failure instead, and takes up what the spec says.
+    fn taken_from_line(&self, index: u32) -> Option<Then> {
         let node = self.node(index);
-        if node.flags.reload || !self.is_open(node.parent) {
-            return Some(exit);
+        let open = self.is_open(node.parent);
+        let then = self.planned_in_line(index).filter(|_| open)?;
+        if node.flags.reload && then != Then::Remove {
+            return None;
         }
-        let Some(then) = self.planned_in_line(index) else { return Some(exit) };
+        Some(then)
+    }
+
+    /// A child ended while a command on it, or its removal, waited for its turn: that is done now, by the child's
+    /// own hand, and nothing is charged. Gives the end back when there is nothing such.
+    fn end_in_line(&mut self, index: u32, exit: Exit) -> Option<Exit> {
+        let Some(then) = self.taken_from_line(index) else { return Some(exit) };
+        let node = self.node(index);
         match node.life {
             Life::Starting | Life::Running => {}
             Life::Stopping { then: Then::Unhealthy | Then::TimedOut, step } => {
                 self.leave_line(index);
                 self.stopped(index, then, step, exit);
+                return None;
+            }
+            Life::Unresponsive { then: Then::Unhealthy | Then::TimedOut } => {
+                self.leave_line(index);
+                self.gone_at_last(index, then, exit);
                 return None;
             }
             _ => return Some(exit),
@@ -389,13 +403,9 @@ impl Machine {
             self.stopped(index, then, step, if killed { Exit::Aborted } else { Exit::Stopped });
             return;
         }
-        // A command on it waited for its turn: it is done now, whatever the supervisor ended for.
-        if self.is_open(self.node(index).parent)
-            && !self.node(index).flags.reload
-            && let Some(planned) = self.planned_in_line(index)
-        {
+        if let Some(then) = self.taken_from_line(index) {
             self.leave_line(index);
-            self.stopped(index, planned, step, Exit::Stopped);
+            self.stopped(index, then, step, Exit::Stopped);
             return;
         }
         // A supervisor that never was ready failed to start, whatever ended it.

@@ -202,6 +202,8 @@ impl Machine {
         if let Some((_, planned)) = self.sup_mut(sup).line.iter_mut().find(|(node, _)| *node == index) {
             // It has its turn coming; a later command changes what is done then.
             *planned = then;
+            let flags = &mut self.node_mut(index).flags;
+            flags.reload &= !flags.declared;
             return;
         }
         let dependants = self.dependants_to_stop(index);
@@ -290,6 +292,10 @@ impl Machine {
                     let cause = self.cause_of(index, then);
                     self.ask_to_stop(index, then, cause);
                 }
+                // It failed already, and takes up what a new spec says when it starts again.
+                Life::Stopping { then: Then::Unhealthy | Then::TimedOut, .. }
+                | Life::Unresponsive { then: Then::Unhealthy | Then::TimedOut }
+                    if then == Then::Start && self.node(index).flags.reload => {}
                 Life::Stopping { .. } | Life::Unresponsive { .. } if then != Then::WaitDependency => {
                     self.redirect(index, then);
                 }

@@ -94,7 +94,7 @@ impl Checker {
                     Next::KillAt(due) => due,
                     _ => u64::MAX,
                 };
-                life.reordered = false;
+                (life.reordered, life.stopped_for) = (false, event.cause);
                 if let (Cause::Group(_), Some(group)) = (event.cause, group) {
                     life.swept = group.since;
                 }
@@ -169,6 +169,7 @@ impl Checker {
         sup.group = None;
         let children = std::mem::take(&mut sup.children);
         for child in &children {
+            let is_sup = self.model.node(*child).sup != NONE;
             let life = self.model.life(*child);
             life.charges.clear();
             (life.forgiven, life.grows, life.trial) = (true, false, Trial::No);
@@ -177,7 +178,7 @@ impl Checker {
             // Who waits for somebody unresponsive below it goes all the same.
             let held = |order: &Order| match order {
                 Order::Pause | Order::Quarantine => !automatic,
-                Order::Remove => !stops,
+                Order::Remove => !stops && is_sup,
                 Order::Start | Order::Rest => false,
             };
             life.order = life.order.filter(held);

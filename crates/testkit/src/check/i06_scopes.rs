@@ -70,6 +70,12 @@ impl Checker {
         state.is_parked() || matches!(state, Lifecycle::Completed | Lifecycle::Failed | Lifecycle::Removed)
     }
 
+    /// Whether the state of a child is of this incarnation of its supervisor; what is held stays so through several.
+    fn is_of_now(&self, at: u32) -> bool {
+        let node = self.model.node(at);
+        node.state().is_parked() || node.life.spawned_in == self.model.above(at).incarnation
+    }
+
     /// A sidecar does not run on when its primary rests (D15), unless somebody started it since.
     pub(super) fn i06_sidecars_rest(&mut self, machine: &Machine) -> Check {
         if self.laid_off.is_empty() || machine.has_open_plan() {
@@ -79,7 +85,7 @@ impl Checker {
         let outcome = laid_off.drain(..).try_for_each(|(at, run)| {
             let node = self.model.node(at);
             let runs = matches!(node.state(), Lifecycle::Starting | Lifecycle::Running);
-            let rests = node.primary != NONE && self.is_at_rest(node.primary);
+            let rests = node.primary != NONE && self.is_at_rest(node.primary) && self.is_of_now(node.primary);
             must!(
                 self,
                 !runs || !rests || self.done || node.life.row.generation > run,
@@ -108,16 +114,12 @@ impl Checker {
             Cause::Exit => alone && life.grows,
             Cause::Backoff => state == Lifecycle::Backoff,
             Cause::Operator => {
-                // It went down for somebody who is gone by now.
-                let freed = matches!(state, Lifecycle::Stopping | Lifecycle::Unresponsive)
-                    && node.needs.is_empty()
-                    && life.order.is_none();
-                let asked = matches!(life.order, Some(Order::Start));
-                asked || self.turn.bound == Some(at) || life.afterwards || freed
+                // It went down with a sidecar that an operator removed.
+                let freed = node.needs.is_empty() && matches!(life.stopped_for, Cause::Dependency(_));
+                let asked = matches!(life.order, Some(Order::Start)) || self.turn.bound == Some(at);
+                asked || life.afterwards || freed
             }
             Cause::Dependency(_) => !node.needs.is_empty(),
-            // It went down for somebody who is gone by now.
-            Cause::Report => matches!(state, Lifecycle::Stopping | Lifecycle::Unresponsive),
             Cause::Primary(_) => node.primary != NONE,
             Cause::Reload => node.concerned.is_some() || sup.incarnation != life.spawned_in || self.reloaded,
             _ => false,

@@ -156,10 +156,12 @@ impl Checker {
         }
     }
 
-    /// Whether somebody asked for a child that runs, and it was not asked to stop yet because of a sibling.
+    /// Whether somebody asked for a child that runs, or a new spec drops it, and it was not asked to stop yet because
+    /// of a sibling.
     fn waits_in_line(&self, at: u32) -> bool {
         let node = self.model.node(at);
-        node.life.order.is_some() && node.concerned.is_none() && !self.model.is_closing(node.parent)
+        let wanted = node.life.order.is_some() || node.concerned == Some(Concerns::Dropped);
+        wanted && !self.model.is_closing(node.parent)
     }
 
     /// Whether something else was wanted of a stopping child since it was asked to stop.
@@ -257,9 +259,11 @@ impl Checker {
     pub(super) fn i07_retry_is_void(&self) -> Check {
         let Some(at) = self.turn.voided else { return Ok(()) };
         let node = self.model.node(at);
+        // A primary that starts in the same call wants its sidecar (D15).
+        let wanted = node.primary != NONE && self.model.node(node.primary).is(Lifecycle::Waiting);
         must!(
             self,
-            !matches!(node.state(), Lifecycle::Backoff | Lifecycle::Waiting),
+            wanted || !matches!(node.state(), Lifecycle::Backoff | Lifecycle::Waiting),
             Decisions,
             "{} was terminated, and is still {}",
             node.path,

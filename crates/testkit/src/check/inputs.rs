@@ -97,7 +97,7 @@ impl Checker {
                 }
             }
             Input::Bound { key } => {
-                if let Some(at) = self.model.find(*key) {
+                if let Some(at) = self.model.find(*key).filter(|at| self.model.node(*at).is_there()) {
                     // A group whose start is on its way may have passed it.
                     let passed = self.model.above(at).group.is_some_and(|group| group.up);
                     self.model.life(at).left_out |= passed && !self.model.node(at).bound;

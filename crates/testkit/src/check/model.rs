@@ -109,6 +109,7 @@ pub(super) struct Life {
     pub(super) started_at: u64,
     pub(super) stopping_at: u64,
     pub(super) stop: Stop,
+    pub(super) stopped_for: Cause,
     /// When the next start may come, in back-off; when its grace is over, while it stops.
     pub(super) due: u64,
     /// The incarnation of its supervisor in which it was spawned, and in which it was started, last.
@@ -156,6 +157,7 @@ impl Life {
             started_at: 0,
             stopping_at: 0,
             stop: Stop::Planned,
+            stopped_for: Cause::Start,
             due: 0,
             spawned_in: 0,
             started_in: 0,
