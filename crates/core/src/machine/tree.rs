@@ -247,6 +247,22 @@ impl Machine {
         self.node_mut(index).links.get_or_insert_with(Default::default)
     }
 
+    /// Forgets the links between a child that will come back and those that operators added: they will not.
+    fn unlink_additions(&mut self, index: u32) {
+        let Some(links) = self.node(index).links.as_deref() else { return };
+        let others = links.depends_on.iter().chain(&links.dependants).copied();
+        let added: Vec<u32> = others.filter(|&other| !self.node(other).flags.declared).collect();
+        for other in added {
+            for (one, another) in [(index, other), (other, index)] {
+                let links = self.links_mut(one);
+                links.depends_on.retain(|at| *at != another);
+                links.dependants.retain(|at| *at != another);
+                links.sidecars.retain(|at| *at != another);
+                links.primary = links.primary.filter(|at| *at != another);
+            }
+        }
+    }
+
     /// Forgets every link from and to a child.
     pub(super) fn unlink(&mut self, index: u32) {
         let Some(links) = self.node_mut(index).links.take() else { return };
@@ -295,6 +311,7 @@ impl Machine {
         self.unchain(index);
         let returns = declared && self.node(self.sup(sup).node).parent != NONE;
         if returns {
+            self.unlink_additions(index);
             self.sup_mut(sup).dormant.push(index);
         } else {
             self.unlink(index);
@@ -432,6 +449,7 @@ impl Machine {
         let mut node = Node::new(old.path.clone(), Arc::clone(&old.policy), sup, old.epoch + 1);
         (node.rank, node.links, node.supervisor) = (rank, links, supervisor);
         (node.body, node.flags.bound, node.armed) = (old.body, old.flags.bound, old.armed);
+        node.flags.bound_late = old.flags.bound_late;
         *self.node_mut(index) = node;
         self.dynamic_supervisors += self.is_dynamic_supervisor(index);
         self.names_insert(index);

@@ -139,6 +139,9 @@ impl Checker {
             _ => {}
         }
         self.sidecars_rest(at, event.row.lifecycle);
+        if event.row.lifecycle == Lifecycle::Removed && self.model.node(at).in_spec {
+            self.model.unlink_additions(at);
+        }
     }
 
     /// Sidecars that are stopping when their primary is down for good stay down with it (D15).
@@ -154,7 +157,7 @@ impl Checker {
             // Nobody is left to start it with.
             life.left_out |= state == Lifecycle::Removed;
             let run = life.row.generation;
-            self.laid_off.push((sidecar, run));
+            self.laid_off.push((sidecar, (self.model.node(sidecar).key.epoch, run)));
         }
     }
 

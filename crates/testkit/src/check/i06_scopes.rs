@@ -22,7 +22,9 @@ impl Checker {
             | Cause::Unwind(_) => self.model.is_closing(node.parent),
             Cause::Operator => life.order.is_some(),
             Cause::Dependency(_) => node.needs.iter().any(|on| self.takes_dependants_down(*on)),
-            Cause::Primary(_) => node.primary != NONE && self.is_at_rest(node.primary),
+            // Its primary may be gone by now, with the link.
+            Cause::Primary(_) if node.primary == NONE => life.left_out,
+            Cause::Primary(_) => self.is_at_rest(node.primary),
             Cause::Heartbeat => life.row.health == supervisor_api::Health::Unhealthy,
             Cause::Deadline => {
                 let limit = node.policy.ready_within.unwrap_or(u64::MAX);
@@ -88,7 +90,7 @@ impl Checker {
             let rests = node.primary != NONE && self.is_at_rest(node.primary) && self.is_of_now(node.primary);
             must!(
                 self,
-                !runs || !rests || self.done || node.life.row.generation > run,
+                !runs || !rests || self.done || (node.key.epoch, node.life.row.generation) > run,
                 Scope,
                 "{} is {} although its primary is {}",
                 node.path,
@@ -110,7 +112,10 @@ impl Checker {
         let reason = match event.cause {
             // Whom it waited for may be gone, so that nobody is left to name.
             Cause::Start => at == 0 || sup.initial || state == Lifecycle::Waiting,
-            Cause::Group(_) => sup.group.is_some_and(|group| node.is_member_of(&group)),
+            // Who is new has its turn with any start that goes over a new order.
+            Cause::Group(_) => sup.group.is_some_and(|group| {
+                node.is_member_of(&group) || group.mixed && state == Lifecycle::Declared
+            }),
             Cause::Exit => alone && life.grows,
             Cause::Backoff => state == Lifecycle::Backoff,
             Cause::Operator => {

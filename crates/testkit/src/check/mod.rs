@@ -78,8 +78,8 @@ pub struct Checker {
     groups: Vec<u32>,
     /// Significant children that ended so that their supervisor has to.
     fired: Vec<Fired>,
-    /// Sidecars whose primary has come to rest, and which run they had then.
-    laid_off: Vec<(u32, u64)>,
+    /// Sidecars whose primary has come to rest, and the epoch and the run they had then.
+    laid_off: Vec<(u32, (u32, u64))>,
     ending: Option<Ending>,
     /// Graces were cut to zero at this time.
     skipped: Option<u64>,

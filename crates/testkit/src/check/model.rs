@@ -424,6 +424,23 @@ impl Model {
         self.nodes[at as usize].primary = NONE;
     }
 
+    /// A child that will come back was removed: its links with children that were added by command are gone.
+    pub(super) fn unlink_additions(&mut self, at: u32) {
+        let node = self.node(at);
+        let others = node.needs.iter().chain(&node.needed_by).copied();
+        let added: Vec<u32> = others.filter(|other| !self.node(*other).in_spec).collect();
+        for other in added {
+            for (one, another) in [(at, other), (other, at)] {
+                let node = &mut self.nodes[one as usize];
+                node.needs.retain(|on| *on != another);
+                node.needed_by.retain(|by| *by != another);
+                if node.primary == another {
+                    node.primary = NONE;
+                }
+            }
+        }
+    }
+
     /// Children that are sidecars of this one.
     pub(super) fn sidecars(&self, at: u32) -> Vec<u32> {
         self.node(at).needs.iter().copied().filter(|on| self.node(*on).primary == at).collect()
