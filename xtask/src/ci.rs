@@ -17,6 +17,7 @@ const PARTS: &[&[&str]] = &[
     &["rules", "--check"],
     &["rules", "--planted", "--check"],
     &["examples"],
+    &["sim", "--planted"],
     &["shuttle"],
     &["oracle"],
     &["soak", "--seconds", "60"],
@@ -49,12 +50,12 @@ pub(crate) fn ci(_: &[String]) -> Outcome {
 }
 
 fn table(parts: &[Part]) -> String {
-    let mut text = String::from("\npart                        time\n");
+    let mut text = String::from("\npart                            time\n");
     for part in parts {
         let word = if part.end.is_ok() { "ok" } else { "FAILED" };
-        text += &format!("{:<24} {:>7}  {word}\n", part.name, clock(part.took));
+        text += &format!("{:<28} {:>7}  {word}\n", part.name, clock(part.took));
     }
-    text + &format!("{:<24} {:>7}\n", "total", clock(parts.iter().map(|part| part.took).sum()))
+    text + &format!("{:<28} {:>7}\n", "total", clock(parts.iter().map(|part| part.took).sum()))
 }
 
 fn verdict(parts: &[Part], total: Duration) -> Outcome {
