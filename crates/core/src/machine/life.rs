@@ -192,9 +192,7 @@ impl Machine {
                 }
             }
         }
-        let down_for_good =
-            matches!(life, Life::Paused | Life::Quarantined | Life::Completed | Life::Failed | Life::Removed);
-        if down_for_good && old != life && !self.node(index).sidecars().is_empty() {
+        if life.is_for_good() && old != life && !self.node(index).sidecars().is_empty() {
             // The links of a removed child go with it, so its sidecars are not left for later.
             if life == Life::Removed {
                 self.stop_sidecars(index)

@@ -204,8 +204,8 @@ impl Machine {
             Task::Announce(from) => self.announce(from),
             Task::Flow(sup) => self.advance(sup),
             Task::Wake(node) => self.wake(node),
-            // It may run again by now, because whoever depends on it was started.
-            Task::Sidecars(node) if self.node(node).life.is_live() => {}
+            // It may be about to run again by now, with its supervisor or because whoever depends on it was started.
+            Task::Sidecars(node) if !self.node(node).life.is_for_good() => {}
             Task::Sidecars(node) => self.stop_sidecars(node),
         }
     }

@@ -113,6 +113,11 @@ impl Life {
         matches!(self, Self::Stopping { step: Step::Killed { .. }, .. } | Self::Unresponsive { .. })
     }
 
+    /// Down, and not to come up by itself: its sidecars go down with it (D15).
+    pub(crate) fn is_for_good(self) -> bool {
+        matches!(self, Self::Paused | Self::Quarantined | Self::Completed | Self::Failed | Self::Removed)
+    }
+
     /// Whether a stop of it would be waited for: it is live, and still expected to answer.
     pub(crate) fn can_be_waited_for(self) -> bool {
         matches!(self, Self::Starting | Self::Running | Self::Stopping { .. })

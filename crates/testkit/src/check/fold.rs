@@ -180,7 +180,7 @@ impl Checker {
             let stops = matches!(life.row.lifecycle, Lifecycle::Stopping | Lifecycle::Unresponsive);
             // Who waits for somebody unresponsive below it goes all the same.
             let held = |order: &Order| match order {
-                Order::Pause | Order::Quarantine => !automatic,
+                Order::Pause | Order::Quarantine => !automatic && stops,
                 Order::Remove => !stops && is_sup,
                 Order::Start | Order::Rest => false,
             };

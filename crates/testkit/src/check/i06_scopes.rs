@@ -372,10 +372,12 @@ impl Checker {
             && self.is_revivable(at)
     }
 
-    /// Whether a child is a sidecar whose primary does not run either: it starts when that does (D15).
+    /// Whether a child is a sidecar whose primary does not run either: it starts when that does, unless it has
+    /// completed already (D15).
     fn comes_with_its_primary(&self, at: u32) -> bool {
-        let primary = self.model.node(at).primary;
-        primary != NONE && !self.model.node(primary).is_waited_for()
+        let node = self.model.node(at);
+        let primary = node.primary;
+        primary != NONE && (node.is(Lifecycle::Completed) || !self.model.node(primary).is_waited_for())
     }
 
     /// Whether a start of a whole group includes a child that does not run: every kept spec (R29), but for

@@ -34,6 +34,8 @@ impl Checker {
                 let others = sup.children.iter().filter(|other| **other != at);
                 !others
                     .map(|other| self.model.node(*other))
+                    // A sidecar that does not run rests from now on.
+                    .filter(|other| other.primary != at || other.is_waited_for())
                     .any(|other| other.policy.significant && is_active(other))
             }
             AutoShutdown::Never | AutoShutdown::AllDone => false,
