@@ -342,11 +342,14 @@ fn d16_dropping_the_runtime_is_the_hard_stop() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let stopped = Arc::new(AtomicBool::new(false));
     let saw = Arc::clone(&stopped);
+    let begun = Arc::new(AtomicBool::new(false));
+    let begins = Arc::clone(&begun);
     let handle = runtime.block_on(async move {
         let task = ChildSpec::service("task", move |ctx| {
-            let noted = noted.clone();
+            let (noted, begins) = (noted.clone(), Arc::clone(&begins));
             async move {
                 let _dropped = OnDrop(noted, "task dropped");
+                begins.store(true, Ordering::Release);
                 idle(ctx).await;
                 std::future::pending::<()>().await;
             }
@@ -359,6 +362,10 @@ fn d16_dropping_the_runtime_is_the_hard_stop() {
         });
         let handle = start(SupervisorSpec::root([task, thread])).await;
         settle().await;
+        // A task that was never polled has nothing to drop.
+        while !begun.load(Ordering::Acquire) {
+            tokio::task::yield_now().await;
+        }
         handle
     });
     drop(runtime);

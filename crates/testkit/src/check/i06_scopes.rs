@@ -113,9 +113,15 @@ impl Checker {
             // Whom it waited for may be gone, so that nobody is left to name.
             Cause::Start => at == 0 || sup.initial || state == Lifecycle::Waiting,
             // Who is new has its turn with any start that goes over a new order.
-            Cause::Group(_) => sup.group.is_some_and(|group| {
-                node.is_member_of(&group) || group.mixed && state == Lifecycle::Declared
-            }),
+            // A job that had its run has it once more only when somebody asks for that (D18).
+            Cause::Group(_) => {
+                let member = sup.group.is_some_and(|group| {
+                    node.is_member_of(&group) || group.mixed && state == Lifecycle::Declared
+                });
+                let had_its_run = state == Lifecycle::Completed && !self.is_revivable(at);
+                let asked = life.order == Some(Order::Start) || node.concerned.is_some();
+                member && (!had_its_run || asked)
+            }
             Cause::Exit => alone && life.grows,
             Cause::Backoff => state == Lifecycle::Backoff,
             Cause::Operator => {
