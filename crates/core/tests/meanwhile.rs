@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use supervisor_api::policy::{AutoShutdown, RestartType};
 use supervisor_api::{Exit, Lifecycle, SupervisorError};
-use supervisor_core::Ticket;
+use supervisor_core::{Reply, Ticket};
 use supervisor_testkit::*;
 
 /// A command on a child.
@@ -54,6 +54,57 @@ fn d15_a_sidecar_of_a_sidecar_that_completes_and_is_started_again_at_once_is_not
     assert_eq!((bench.state("c1"), bench.generation("c1")), (Lifecycle::Running, 2));
     assert_eq!((bench.state("c25"), bench.generation("c25")), (Lifecycle::Running, 1));
     assert_eq!(bench.take(), ["down c1: completed", "start c1"]);
+}
+
+/// The same when it has to wait before it starts: it is about to run, so it is not down for good.
+#[test]
+fn d15_a_sidecar_of_a_sidecar_that_completes_and_waits_to_be_started_again_is_not_stopped() {
+    let c1 = sidecar("c1", "c0").restart(RestartType::Transient).after(["db"]);
+    let mut bench = Bench::launch(one_for_one([perm("db"), perm("c0"), c1, sidecar("c6", "c0")]));
+    bench.quarantine("c6");
+    bench.restart("c0");
+    bench.pause("db");
+    let add = bench.start_child("/", sidecar("c25", "c1"));
+    bench.ok(add);
+    bench.take();
+    bench.finish("c1");
+    assert_eq!([bench.state("c1"), bench.state("c25")], [Lifecycle::Waiting, Lifecycle::Running]);
+    bench.resume("db");
+    assert_eq!([bench.generation("c1"), bench.generation("c25")], [2, 1]);
+    assert_eq!(bench.take(), ["down c1: completed", "start db", "start c1"]);
+}
+
+/// The operator's addition does not outlive the incarnation in which it was made, so nobody waits for it.
+#[test]
+fn r48_d15_a_child_that_was_removed_comes_back_without_the_sidecar_that_was_added_to_it() {
+    let mut bench = Bench::launch(one_for_one([sup("s", one_for_one([perm("main")]))]));
+    let add = bench.add(
+        "s",
+        sidecar("proxy", "main").grace(ms(10)).abort_wait(ms(10)).always(Run::healthy().immortal()),
+    );
+    bench.ok(add);
+    bench.remove("s/main");
+    bench.pass(secs(1));
+    assert_eq!((bench.find("s/main"), bench.state("s/proxy")), (None, Lifecycle::Unresponsive));
+    bench.restart("s");
+    assert_eq!((bench.state("s/main"), bench.generation("s/main")), (Lifecycle::Running, 1));
+    bench.end("s/proxy", Exit::Aborted);
+    assert_eq!(bench.find("s/proxy"), None);
+    assert_eq!((bench.state("s/main"), bench.generation("s/main")), (Lifecycle::Running, 1));
+}
+
+#[test]
+fn r48_d12_a_child_that_was_removed_comes_back_with_what_was_bound_late() {
+    let tree = || one_for_one([sup("s", one_for_one([perm("x").unbound()]))]);
+    let mut bench = Bench::launch(tree());
+    bench.bind("s/x");
+    bench.remove("s/x");
+    bench.restart("s");
+    assert_eq!((bench.state("s/x"), bench.generation("s/x")), (Lifecycle::Running, 1));
+    let apply = bench.apply(tree());
+    assert_eq!(bench.ok(apply), &Reply::Applied { added: 0, removed: 0, changed: 0, unchanged: 2 });
+    bench.crash("s/x");
+    assert_eq!((bench.state("s/x"), bench.generation("s/x")), (Lifecycle::Running, 2));
 }
 
 #[test]
