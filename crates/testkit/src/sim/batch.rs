@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::marks::{Mark, Marks};
-use super::{Fault, Simulator, Size, knobs};
+use super::{Fault, Ran, Simulator, Size, knobs};
 use crate::Invariant;
 
 /// Seeds that a thread takes at once.
@@ -108,14 +108,8 @@ impl Seeds {
 impl Batch {
     fn run(&mut self, simulator: &mut Simulator, seed: u64, size: Size) {
         self.spoil_one(simulator, seed, size);
-        let mut ran = simulator.run(seed, size);
-        if seed.is_multiple_of(TWICE) && ran.fault.is_none() {
-            let again = simulator.run(seed, size);
-            if again != ran {
-                let text = format!("{} steps, then {}; or other effects", ran.steps, again.steps);
-                ran.fault = Some(Fault::Broken { invariant: Invariant::Repeatable, text });
-            }
-        }
+        let ran =
+            if seed.is_multiple_of(TWICE) { twice(simulator, seed, size) } else { simulator.run(seed, size) };
         self.seeds += 1;
         self.steps += ran.steps;
         if size == Size::Full {
@@ -165,4 +159,14 @@ impl Batch {
     pub fn markers(&self) -> Vec<Marker> {
         self.marks.all().into_iter().map(|(name, hits)| Marker { name, hits }).collect()
     }
+}
+
+/// Runs a seed twice and compares the traces (35).
+fn twice(simulator: &mut Simulator, seed: u64, size: Size) -> Ran {
+    let (mut ran, again) = (simulator.hashed(seed, size), simulator.hashed(seed, size));
+    if again != ran && ran.fault.is_none() {
+        let text = format!("{} steps, then {}; or other effects", ran.steps, again.steps);
+        ran.fault = Some(Fault::Broken { invariant: Invariant::Repeatable, text });
+    }
+    ran
 }

@@ -39,7 +39,7 @@ pub use batch::{Batch, Marker, Seeds};
 pub use knobs::Size;
 
 use self::schedule::Schedule;
-use self::world::{Outcome, Room};
+use self::world::{Outcome, Record, Room};
 use crate::Invariant;
 
 /// What went wrong under a seed.
@@ -103,8 +103,8 @@ pub struct Ran {
     pub steps: u64,
     /// Of these, inputs; the others are launches, and plans that go on.
     pub inputs: u64,
-    /// The hash of the trace: of all inputs and effects (35).
-    pub digest: u64,
+    /// The hash of the trace: of all calls and effects (35). [`Simulator::hashed`] makes one.
+    pub digest: Option<u64>,
     /// What went wrong, if anything did.
     pub fault: Option<Fault>,
 }
@@ -118,9 +118,18 @@ pub struct Simulator {
 impl Simulator {
     /// Runs one seed.
     pub fn run(&mut self, seed: u64, size: Size) -> Ran {
+        self.run_with(seed, size, Record::Nothing)
+    }
+
+    /// Runs one seed, and hashes its trace. Takes several times as long.
+    pub fn hashed(&mut self, seed: u64, size: Size) -> Ran {
+        self.run_with(seed, size, Record::Hash)
+    }
+
+    fn run_with(&mut self, seed: u64, size: Size, record: Record<'_>) -> Ran {
         let made = catch_unwind(|| knobs::schedule(seed, size));
         match made {
-            Ok((schedule, resolved)) => self.carry_out(&schedule, resolved, None),
+            Ok((schedule, resolved)) => self.carry_out(&schedule, resolved, record),
             Err(payload) => panicked(payload).into(),
         }
     }
@@ -139,9 +148,9 @@ impl Simulator {
     }
 
     fn shrink_schedule(&mut self, schedule: Schedule, seed: u64, size: Size) -> Option<Finding> {
-        let fault = self.try_out(&schedule, None)?.fault?;
+        let fault = self.try_out(&schedule, Record::Nothing)?.fault?;
         let smallest = shrink::shrink(schedule, |smaller| {
-            let ran = self.try_out(smaller, None);
+            let ran = self.try_out(smaller, Record::Nothing);
             ran.and_then(|ran| ran.fault).is_some_and(|found| found.kind() == fault.kind())
         });
         let mut finding = self.told(&smallest, seed, size);
@@ -154,23 +163,23 @@ impl Simulator {
     fn told(&mut self, schedule: &Schedule, seed: u64, size: Size) -> Finding {
         let mut trace: Vec<String> = text::tree(&schedule.tree).lines().map(str::to_owned).collect();
         trace.extend(text::conditions(schedule).lines().map(str::to_owned));
-        let fault = self.try_out(schedule, Some(&mut trace)).and_then(|ran| ran.fault);
+        let fault = self.try_out(schedule, Record::Lines(&mut trace)).and_then(|ran| ran.fault);
         let none = || Fault::Panic { message: "nothing is broken".to_owned() };
         Finding { seed, size, fault: fault.unwrap_or_else(none), trace }
     }
 
     /// Carries out a schedule whose tree may have mistakes: `None` then.
-    fn try_out(&mut self, schedule: &Schedule, trace: Option<&mut Vec<String>>) -> Option<Ran> {
+    fn try_out(&mut self, schedule: &Schedule, record: Record<'_>) -> Option<Ran> {
         match catch_unwind(|| resolve(&schedule.tree)) {
-            Ok(resolved) => Some(self.carry_out(schedule, resolved.ok()?, trace)),
+            Ok(resolved) => Some(self.carry_out(schedule, resolved.ok()?, record)),
             Err(payload) => Some(panicked(payload).into()),
         }
     }
 
     /// Carries out a schedule; a panic is a fault like any other.
-    fn carry_out(&mut self, schedule: &Schedule, resolved: Resolved, trace: Option<&mut Vec<String>>) -> Ran {
+    fn carry_out(&mut self, schedule: &Schedule, resolved: Resolved, record: Record<'_>) -> Ran {
         let room = &mut self.room;
-        let outcome = catch_unwind(AssertUnwindSafe(|| world::carry_out(room, schedule, resolved, trace)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| world::carry_out(room, schedule, resolved, record)));
         match outcome {
             Ok(outcome) => outcome.into(),
             Err(payload) => panicked(payload).into(),
@@ -180,7 +189,7 @@ impl Simulator {
 
 impl From<Fault> for Ran {
     fn from(fault: Fault) -> Self {
-        Self { steps: 0, inputs: 0, digest: 0, fault: Some(fault) }
+        Self { steps: 0, inputs: 0, digest: None, fault: Some(fault) }
     }
 }
 
@@ -245,7 +254,7 @@ pub fn check_tree(tree: &SupervisorDecl, options: Options) -> Result<Report, Vec
     let mut report = Report { seeds: 0, steps: 0, findings: Vec::new() };
     for seed in options.from..options.from.saturating_add(options.seeds) {
         let schedule = knobs::schedule_for(tree, bodies, seed);
-        let ran = simulator.carry_out(&schedule, resolved.clone(), None);
+        let ran = simulator.carry_out(&schedule, resolved.clone(), Record::Hash);
         report.seeds += 1;
         report.steps += ran.steps;
         if ran.fault.is_some() {
@@ -270,20 +279,20 @@ fn bodies_of(tree: &SupervisorDecl) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::schedule::Deed;
-    use super::{Simulator, Size, knobs};
+    use super::{Record, Simulator, Size, knobs};
 
     #[test]
     fn d2_a_jump_of_the_wall_clock_changes_nothing() {
         let (mut simulator, mut jumps) = (Simulator::default(), 0);
         for seed in 0..60 {
             let (mut schedule, resolved) = knobs::schedule(seed, Size::Full);
-            let jumped = simulator.carry_out(&schedule, resolved.clone(), None);
+            let jumped = simulator.carry_out(&schedule, resolved.clone(), Record::Hash);
             for act in &mut schedule.acts {
                 if let Deed::WallJumps(by) = &mut act.deed {
                     (*by, jumps) = (0, jumps + 1);
                 }
             }
-            assert_eq!(simulator.carry_out(&schedule, resolved, None), jumped, "seed {seed}");
+            assert_eq!(simulator.carry_out(&schedule, resolved, Record::Hash), jumped, "seed {seed}");
         }
         assert!(jumps > 20, "{jumps}");
     }

@@ -3,21 +3,9 @@
 use std::fmt::Write as _;
 
 use supervisor_api::{ChildKey, Event, SupervisorPath};
-use supervisor_core::{Address, Body, Command, Effect, End, Input, SupervisorDecl};
+use supervisor_core::{Address, Body, Command, Effect, Input, SupervisorDecl};
 
 use super::schedule::{Run, Schedule};
-
-/// The word of an end.
-pub(super) fn end_word(end: &End) -> &'static str {
-    match end {
-        End::Shutdown { .. } => "shutdown",
-        End::AllDone { .. } => "all_done",
-        End::AutoShutdown { .. } => "auto_shutdown",
-        End::StartFailed { .. } => "start_failed",
-        End::GaveUp { .. } => "gave_up",
-        End::Dropped => "dropped",
-    }
-}
 
 /// A moment of the machine's time.
 pub(super) fn moment(now: u64) -> String {

@@ -110,13 +110,13 @@ fn act(arguments: &Arguments) -> Result<bool, String> {
 /// One seed, with everything about it.
 fn one(seed: u64, size: Size, trace: bool) -> bool {
     let mut simulator = Simulator::default();
-    let ran = quietly(|| simulator.run(seed, size));
+    let ran = quietly(|| simulator.hashed(seed, size));
     if trace {
         for line in &quietly(|| simulator.trace(seed, size)).trace {
             println!("{line}");
         }
     }
-    println!("seed {seed}: {} steps, trace {:016x}", ran.steps, ran.digest);
+    println!("seed {seed}: {} steps, trace {:016x}", ran.steps, ran.digest.unwrap_or_default());
     let Some(fault) = ran.fault else { return true };
     println!("{fault}\n");
     if let Some(finding) = quietly(|| simulator.shrink(seed, size)) {

@@ -18,6 +18,7 @@ impl World<'_> {
         let mut out = std::mem::take(&mut self.room.out);
         self.steps += 1;
         self.tell_call(&call);
+        self.hash(&call);
         let did = match &call {
             Call::Launch => {
                 self.machine.launch(self.now, &mut out);
@@ -26,7 +27,6 @@ impl World<'_> {
             Call::Input(input) => {
                 self.inputs += 1;
                 self.echoes += u32::from(self.ended);
-                self.digest.input(self.now, input);
                 self.machine.handle(self.now, input.clone(), &mut out);
                 Did::Input(input)
             }
@@ -37,13 +37,13 @@ impl World<'_> {
         };
         let checked = self.room.checker.step(self.now, did, &out, &self.machine);
         self.tell_effects(&out);
+        out.iter().for_each(|effect| self.hash(effect));
         checked?;
         sometimes!(self.room.marks, Mark::PlanCut, out.len() >= 256 && self.machine.has_open_plan());
         if !out.is_empty() && !matches!(&call, Call::Input(Input::Beat { .. })) {
             self.last_effect = self.now;
         }
         for effect in out.drain(..) {
-            self.digest.effect(&effect);
             self.obey(effect);
         }
         self.room.out = out;
@@ -132,6 +132,12 @@ impl World<'_> {
         }
     }
 
+    fn hash(&mut self, what: &impl std::fmt::Debug) {
+        if let Some(digest) = &mut self.digest {
+            digest.add(self.now, what);
+        }
+    }
+
     fn tell_call(&mut self, call: &Call) {
         self.note(|world| {
             let names = |key: ChildKey| world.name_of(key);
@@ -164,6 +170,7 @@ impl World<'_> {
 }
 
 /// How the machine is called.
+#[derive(Debug)]
 pub(super) enum Call {
     Launch,
     Input(Input),

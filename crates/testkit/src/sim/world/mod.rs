@@ -36,8 +36,8 @@ pub(super) struct Outcome {
     pub(super) steps: u32,
     /// Of these, inputs; the others are launches, and plans that go on.
     pub(super) inputs: u32,
-    /// Over all inputs and effects.
-    pub(super) digest: u64,
+    /// Over all calls and effects, if it was asked for.
+    pub(super) digest: Option<u64>,
     pub(super) violation: Option<Violation>,
 }
 
@@ -125,16 +125,26 @@ impl Default for Room {
     }
 }
 
+/// What is kept of the calls of the machine and their effects.
+pub(super) enum Record<'r> {
+    Nothing,
+    /// The hash of all of them.
+    Hash,
+    /// All of them, in words.
+    Lines(&'r mut Vec<String>),
+}
+
 /// Carries out a schedule; `resolved` is its tree.
 pub(super) fn carry_out(
     room: &mut Room,
     schedule: &Schedule,
     resolved: Resolved,
-    trace: Option<&mut Vec<String>>,
+    record: Record<'_>,
 ) -> Outcome {
-    let mut world = World::new(room, schedule, resolved, trace);
+    let mut world = World::new(room, schedule, resolved, record);
     let violation = world.live().err();
-    let outcome = Outcome { steps: world.steps, inputs: world.inputs, digest: world.digest.0, violation };
+    let digest = world.digest.map(Digest::value);
+    let outcome = Outcome { steps: world.steps, inputs: world.inputs, digest, violation };
     let marks = &mut world.room.marks;
     sometimes!(marks, Mark::StaleMessage, world.machine.stale_messages() > 0);
     sometimes!(marks, Mark::Crowd, world.room.kids.len() > 100);
@@ -151,7 +161,7 @@ struct World<'w> {
     resolved: Resolved,
     machine: Machine,
     random: Random,
-    digest: Digest,
+    digest: Option<Digest>,
     /// What the wall clock says at the machine's time 0.
     wall: i64,
     /// How often the tree was launched.
@@ -179,12 +189,12 @@ struct World<'w> {
 }
 
 impl<'w> World<'w> {
-    fn new(
-        room: &'w mut Room,
-        schedule: &'w Schedule,
-        resolved: Resolved,
-        trace: Option<&'w mut Vec<String>>,
-    ) -> Self {
+    fn new(room: &'w mut Room, schedule: &'w Schedule, resolved: Resolved, record: Record<'w>) -> Self {
+        let (trace, digest) = match record {
+            Record::Nothing => (None, None),
+            Record::Hash => (None, Some(Digest::default())),
+            Record::Lines(lines) => (Some(lines), None),
+        };
         let machine = Machine::new(resolved.clone(), schedule.seed);
         let mut world = Self {
             room,
@@ -193,7 +203,7 @@ impl<'w> World<'w> {
             resolved,
             machine,
             random: Random::new(schedule.seed ^ 0x5eed),
-            digest: Digest::default(),
+            digest,
             wall: WALL,
             lives: 0,
             now: 0,
