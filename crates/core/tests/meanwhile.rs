@@ -309,3 +309,21 @@ fn d8_d12_a_stopped_supervisor_that_was_to_be_removed_and_that_a_new_spec_names_
     bench.end("s/x", Exit::Aborted);
     assert_eq!((bench.state("s/x"), bench.generation("s/x")), (Lifecycle::Running, 2));
 }
+
+/// The restart finds the terminated child given up on, before its group comes to it, and is no less of a restart.
+#[test]
+fn d17_r27_a_restart_of_an_unresponsive_child_that_was_terminated_while_its_group_goes_down_is_done_with_the_group() {
+    let tree = one_for_all([perm("a"), slow("v", secs(1)), immortal("x"), slow("w", secs(1))]);
+    let mut bench = Bench::launch(tree);
+    bench.crash("a");
+    bench.terminate("x");
+    bench.pass(ms(20));
+    assert_eq!((bench.state("x"), bench.state("w")), (Lifecycle::Unresponsive, Lifecycle::Stopping));
+    bench.restart("x");
+    bench.pass(secs(1));
+    assert_eq!(bench.state("v"), Lifecycle::Stopping, "the group has passed x");
+    bench.end("x", Exit::Aborted);
+    assert_eq!(bench.state("x"), Lifecycle::Stopped, "it waits for its group");
+    bench.pass(secs(1));
+    assert_eq!((bench.state("w"), bench.state("x")), (Lifecycle::Running, Lifecycle::Running));
+}

@@ -78,6 +78,7 @@ impl Machine {
                 }
             }
             Life::Unresponsive { .. } => {
+                self.node_mut(index).flags.left_out &= then != Then::Start;
                 self.redirect(index, then);
                 self.settle_waits(index);
                 if then == Then::Start {

@@ -121,7 +121,7 @@ impl Checker {
             // Whoever asked for a first start has been told that it came to nothing.
             Lifecycle::Unresponsive => (life.afterwards, life.trial) = (true, Trial::No),
             Lifecycle::Waiting => {
-                life.trial = Trial::No;
+                (life.trial, life.waits_again) = (Trial::No, life.grows);
                 if let Some(group) = group {
                     // Its group has come to it, unless that goes down still, and takes it in.
                     life.raised = group.number;

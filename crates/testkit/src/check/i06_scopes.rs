@@ -115,11 +115,11 @@ impl Checker {
             // Who is new has its turn with any start that goes over a new order.
             // A job that had its run has it once more only when somebody asks for that (D18).
             Cause::Group(_) => {
-                let member = sup.group.is_some_and(|group| {
-                    node.is_member_of(&group) || group.mixed && state == Lifecycle::Declared
-                });
                 let had_its_run = state == Lifecycle::Completed && !self.is_revivable(at);
                 let asked = life.order == Some(Order::Start) || node.concerned.is_some();
+                let member = sup.group.is_some_and(|group| {
+                    node.is_member_of(&group) || group.mixed && (state == Lifecycle::Declared || asked)
+                });
                 member && (!had_its_run || asked)
             }
             Cause::Exit => alone && life.grows,
@@ -235,9 +235,11 @@ impl Checker {
         } else {
             node.rank < front
         };
+        // A sidecar that came up with its primary may have come before its turn.
+        let out_of_turn = matches!(node.life.start, Cause::Primary(_)) && !group.mixed;
         let had_its_turn = passed
             || !node.bound
-            || node.life.raised == group.number
+            || (node.life.raised == group.number && !out_of_turn)
             || node.life.left_out
             || node.state().is_parked();
         !group.up || !had_its_turn && self.is_revivable(at)

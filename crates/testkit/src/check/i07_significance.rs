@@ -157,7 +157,7 @@ impl Checker {
 fn is_active(node: &Node) -> bool {
     let restarts = match node.state() {
         Lifecycle::Backoff => true,
-        Lifecycle::Waiting => node.life.grows,
+        Lifecycle::Waiting => node.life.waits_again,
         _ => false,
     };
     node.is_there() && (node.state().is_live() || restarts)

@@ -119,6 +119,8 @@ pub(super) struct Life {
     pub(super) forgiven: bool,
     /// The next run is a restart after a failure of this child.
     pub(super) grows: bool,
+    /// It waits for somebody in order to be restarted after a failure, also if an operator has forgiven that since.
+    pub(super) waits_again: bool,
     pub(super) charges: VecDeque<u64>,
     pub(super) order: Option<Order>,
     /// Something else was wanted of it while it was stopping.
@@ -163,6 +165,7 @@ impl Life {
             started_in: 0,
             forgiven: false,
             grows: false,
+            waits_again: false,
             charges: VecDeque::new(),
             order: None,
             reordered: false,
