@@ -125,6 +125,25 @@ fn d3_r27_a_child_in_backoff_that_a_new_strategy_makes_a_member_waits_for_the_de
     assert_eq!(bench.take(), ["start a", "start b"]);
 }
 
+/// `x` fails alone, and comes into the group only when `w` fails too: its own delay counts then.
+#[test]
+fn d3_d12_an_operators_restart_of_a_member_hurries_nobody_outside_its_group() {
+    let children = || [perm("w"), perm("x").steps(ms(500), ms(500)), perm("a"), slow("b", ms(100))];
+    let mut bench = Bench::launch(one_for_one(children()));
+    bench.crash("x");
+    bench.crash("x");
+    bench.apply(rest_for_one(children()));
+    bench.crash("a");
+    bench.restart("b");
+    bench.crash("w");
+    bench.take();
+    bench.pass(ms(499));
+    assert_eq!(bench.take(), ["down b"], "the longest delay in the group is that of x");
+    assert_eq!(bench.state("x"), Lifecycle::Backoff);
+    bench.pass(ms(1));
+    assert_eq!(bench.take(), ["start w", "start x", "start a", "start b"]);
+}
+
 /// How a primary comes to rest, and its sidecar with it.
 const RESTS: [fn(&mut Bench); 4] = [
     |bench| bench.crash("p"),

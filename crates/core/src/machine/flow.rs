@@ -488,7 +488,8 @@ impl Machine {
 
     /// An operator restarts a member of a group that waits: the group starts now (D3).
     pub(super) fn hurry_group(&mut self, sup: u32) {
-        for index in self.indices(sup).collect::<Vec<_>>() {
+        let members = self.indices(sup).filter(|&index| self.group_takes(index).is_some());
+        for index in members.collect::<Vec<_>>() {
             if let Life::Backoff { at_once, .. } = &mut self.node_mut(index).life {
                 *at_once = true;
             }

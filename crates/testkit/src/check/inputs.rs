@@ -191,15 +191,16 @@ impl Checker {
         self.hurry_group(at);
     }
 
-    /// An operator's restart of a member starts its group now (D3): nobody's delay is waited for.
+    /// An operator's restart of a member starts its group now (D3): no member's delay is waited for.
     fn hurry_group(&mut self, at: u32) {
         if !self.group_takes(at) {
             return;
         }
         let (now, parent) = (self.now, self.model.node(at).parent);
         for child in self.model.sup_of(parent).children.clone() {
+            let member = self.group_takes(child);
             let life = self.model.life(child);
-            if life.row.lifecycle == Lifecycle::Backoff {
+            if member && life.row.lifecycle == Lifecycle::Backoff {
                 life.due = life.due.min(now);
             }
         }
