@@ -40,8 +40,17 @@ pub(crate) fn nanos(span: Duration) -> u64 {
 
 /// The wall clock in Unix nanoseconds. A clock before 1970 reads 0.
 pub(crate) fn unix_nanos() -> u64 {
-    unix_nanos_of(SystemTime::now())
+    unix_nanos_of(wall())
 }
+
+#[cfg(not(test))]
+fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+/// In tests somebody may set the wall clock.
+#[cfg(test)]
+pub(crate) use set::{restless, wall};
 
 fn unix_nanos_of(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, nanos)
@@ -60,6 +69,33 @@ impl RealTime {
     /// How long ago this was.
     pub(crate) fn age(self) -> Duration {
         self.0.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod set {
+    use std::cell::Cell;
+    use std::time::{Duration, SystemTime};
+
+    thread_local! {
+        /// How often this thread has read a wall clock that jumps; `None`: it does not.
+        static READ: Cell<Option<u32>> = const { Cell::new(None) };
+    }
+
+    /// The wall clock as this thread finds it.
+    pub(crate) fn wall() -> SystemTime {
+        let Some(read) = READ.get() else { return SystemTime::now() };
+        READ.set(Some(read.wrapping_add(1)));
+        // Up to 48 hours to and fro; 29 has no factor in common with 49, so no two readings in a row are alike.
+        SystemTime::now() - Duration::from_secs(60 * 60 * u64::from(read.wrapping_mul(29) % 49))
+    }
+
+    /// Does something on this thread while somebody sets the wall clock forward or back before every look at it.
+    pub(crate) fn restless<T>(act: impl FnOnce() -> T) -> T {
+        READ.set(Some(0));
+        let result = act();
+        READ.set(None);
+        result
     }
 }
 

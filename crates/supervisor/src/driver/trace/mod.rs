@@ -8,7 +8,8 @@
 //!   (`replay`);
 //! - what the children, the readers and those who asked saw must be what was decided, each thing once and in its
 //!   order, and every report of theirs must have reached the machine (`check`);
-//! - the bench of `supervisor-testkit` plays the same tree and must tell the same events (`simulated`).
+//! - the bench of `supervisor-testkit` plays the same tree and must tell the same events (`simulated`);
+//! - the same tree is played once more while the wall clock jumps, and everything but the stamps must be the same.
 
 mod check;
 mod live;
@@ -18,6 +19,8 @@ mod replay;
 mod simulated;
 
 pub(crate) use record::Machine;
+
+use crate::clock;
 
 /// Seeds of one run of a test.
 const SEEDS: u64 = 400;
@@ -64,4 +67,30 @@ fn d7_the_simulated_tree_and_the_real_one_tell_the_same_events() {
         seeds().count() == 1 || same > 10_000 && same * 10 > all * 7,
         "{same} of {all} events prove little"
     );
+}
+
+#[test]
+fn d2_r44_a_jump_of_the_wall_clock_changes_nothing_but_the_stamps() {
+    let mut back = 0;
+    for seed in seeds() {
+        let plan = plan::Plan::wild(seed);
+        let (steady, jumped) = (live::play(&plan), clock::restless(|| live::play(&plan)));
+        for (steady, jumped) in told(&steady).zip(told(&jumped)) {
+            assert_eq!(steady, jumped, "TRACE_SEED={seed}");
+        }
+        assert_eq!(told(&steady).count(), told(&jumped).count(), "TRACE_SEED={seed}");
+        let stamps = jumped.events.windows(2);
+        back += stamps.filter(|two| two[1].occurred_at_unix_nanos < two[0].occurred_at_unix_nanos).count();
+    }
+    assert!(back > 100 || seeds().count() == 1, "the wall clock went back {back} times only");
+}
+
+/// Everything about a story but what the wall clock said: the calls of the machine with what they led to, what the
+/// runs noted, and the events.
+fn told(story: &live::Story) -> impl Iterator<Item = String> {
+    let calls = story.record.calls.iter().map(|call| format!("{call:?}"));
+    let notes = story.notes.iter().map(|note| format!("{note:?}"));
+    let events =
+        story.events.iter().map(|event| format!("{} {} {:?}", event.sequence, event.at, event.event));
+    calls.chain(notes).chain(events)
 }

@@ -18,6 +18,7 @@ pub(crate) struct Record {
 }
 
 /// One call of the driver.
+#[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) now: u64,
     pub(crate) what: What,
