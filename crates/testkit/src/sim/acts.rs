@@ -134,7 +134,7 @@ fn command(
 
 fn report(random: &mut Random, target: Target) -> Deed {
     match random.below(40) {
-        0 => around(random),
+        0 => Deed::JournalFails(1 + random.below(20) as u32),
         1..=4 => Deed::Say(target, word(random)),
         5..=8 => {
             let stray = [Stray::Older, Stray::Newer, Stray::OtherChild];
@@ -142,15 +142,6 @@ fn report(random: &mut Random, target: Target) -> Deed {
         }
         _ => Deed::End(target, ending(random)),
     }
-}
-
-/// What befalls the world around the machine, which must not care.
-fn around(random: &mut Random) -> Deed {
-    if random.percent(50) {
-        return Deed::JournalFails(1 + random.below(20) as u32);
-    }
-    let jump = random.below(48) as i64 - 24;
-    Deed::WallJumps(jump * 3_600_000 * MS as i64)
 }
 
 fn word(random: &mut Random) -> Word {

@@ -110,7 +110,6 @@ marks! {
     ReaderGap = "a slow reader misses events and is told so";
     ReaderCaughtUp = "a slow reader catches up";
     JournalFailed = "the journal loses events, and who reads it is told so";
-    WallClockBack = "the wall clock goes back, and the order of events stays";
     Converged = "the tree converges in the calm";
     InvalidRefused = "a tree with a mistake is refused";
     Crowd = "a tree of more than a hundred children";

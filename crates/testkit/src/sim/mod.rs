@@ -275,25 +275,3 @@ fn bodies_of(tree: &SupervisorDecl) -> u32 {
     };
     tree.children.iter().map(of).max().unwrap_or(0)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::schedule::Deed;
-    use super::{Record, Simulator, Size, knobs};
-
-    #[test]
-    fn d2_a_jump_of_the_wall_clock_changes_nothing() {
-        let (mut simulator, mut jumps) = (Simulator::default(), 0);
-        for seed in 0..60 {
-            let (mut schedule, resolved) = knobs::schedule(seed, Size::Full);
-            let jumped = simulator.carry_out(&schedule, resolved.clone(), Record::Hash);
-            for act in &mut schedule.acts {
-                if let Deed::WallJumps(by) = &mut act.deed {
-                    (*by, jumps) = (0, jumps + 1);
-                }
-            }
-            assert_eq!(simulator.carry_out(&schedule, resolved, Record::Hash), jumped, "seed {seed}");
-        }
-        assert!(jumps > 20, "{jumps}");
-    }
-}

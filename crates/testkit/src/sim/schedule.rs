@@ -145,8 +145,6 @@ pub(super) enum Deed {
     Bound(Target),
     /// The journal loses the next so many events.
     JournalFails(u32),
-    /// The wall clock is set forward or back by so many nanoseconds.
-    WallJumps(i64),
 }
 
 /// What a run can say.

@@ -5,7 +5,6 @@ use supervisor_core::{Effect, Input};
 
 use super::{Kid, Step, World};
 use crate::sim::marks::{Mark, sometimes};
-use crate::sim::readers::Wrong;
 use crate::sim::text;
 use crate::{Did, Invariant, Violation};
 
@@ -61,12 +60,8 @@ impl World<'_> {
         let found = self.room.readers.read(&mut self.random, &self.machine, keys);
         sometimes!(self.room.marks, Mark::ReaderGap, self.room.readers.gaps > 0);
         sometimes!(self.room.marks, Mark::JournalFailed, self.room.readers.lost > 0);
-        sometimes!(self.room.marks, Mark::WallClockBack, self.room.readers.back > 0);
         sometimes!(self.room.marks, Mark::ReaderCaughtUp, self.room.readers.caught_up > 0);
-        found.map_err(|wrong| match wrong {
-            Wrong::Lost(text) => self.wrong(Invariant::Sequence, &text),
-            Wrong::Differs(text) => self.wrong(Invariant::Fold, &text),
-        })
+        found.map_err(|text| self.wrong(Invariant::Fold, &text))
     }
 
     /// Does what the machine decided.
@@ -107,8 +102,7 @@ impl World<'_> {
                     kid.grouped = matches!(event.next, supervisor_api::Next::WithGroup(_));
                 }
                 if !self.room.readers.is_empty() {
-                    let unix = self.wall.saturating_add_unsigned(self.now);
-                    self.room.readers.publish(self.now, unix, event.child, event.row);
+                    self.room.readers.publish(event.child, event.row);
                 }
             }
             Effect::Forget { key } => self.room.former.push(key),

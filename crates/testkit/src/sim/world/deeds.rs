@@ -44,10 +44,6 @@ impl World<'_> {
                 self.room.readers.fail(*events);
                 Ok(())
             }
-            Deed::WallJumps(by) => {
-                self.wall = self.wall.saturating_add(*by);
-                Ok(())
-            }
         }
     }
 

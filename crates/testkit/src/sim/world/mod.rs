@@ -16,15 +16,12 @@ use super::digest::Digest;
 use super::marks::{Mark, Marks, sometimes};
 use super::queue::{Coming, Happening, Move, Queue};
 use super::readers::Readers;
-use super::schedule::{MS, Run, Schedule, Word};
+use super::schedule::{Run, Schedule, Word};
 use crate::Random;
 use crate::{Checker, Violation};
 
 /// Acts are repeated so many times at most to fill a short schedule.
 const ROUNDS: usize = 8;
-
-/// Some day, in Unix nanoseconds.
-const WALL: i64 = 1_700_000_000_000 * MS as i64;
 
 /// What a step can find.
 pub(super) type Step<T = ()> = Result<T, Violation>;
@@ -162,8 +159,6 @@ struct World<'w> {
     machine: Machine,
     random: Random,
     digest: Option<Digest>,
-    /// What the wall clock says at the machine's time 0.
-    wall: i64,
     /// How often the tree was launched.
     lives: u32,
     now: u64,
@@ -204,7 +199,6 @@ impl<'w> World<'w> {
             machine,
             random: Random::new(schedule.seed ^ 0x5eed),
             digest,
-            wall: WALL,
             lives: 0,
             now: 0,
             steps: 0,
