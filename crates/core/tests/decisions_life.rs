@@ -1,6 +1,7 @@
 //! Decisions D5-D10: identity, one life at a time, nothing waits, honest stop, reasons, operator states.
 
 use supervisor_api::command::ControlVerb;
+use supervisor_api::policy::AutoShutdown;
 use supervisor_api::{Cause, EventKind, Exit, Lifecycle, Next, Readiness};
 use supervisor_core::{Address, Command, End, Input};
 use supervisor_testkit::*;
@@ -115,6 +116,21 @@ fn d7_a_shutdown_comes_through_a_long_plan() {
     assert!(!trace.iter().any(|line| line.starts_with("start ")), "nothing more is started");
     assert_eq!(trace.iter().filter(|line| line.starts_with("stop ")).count(), begun);
     assert!(bench.ended().is_some());
+}
+
+#[test]
+fn d7_d20_a_tree_with_nothing_left_to_run_is_taken_down_in_turns_too() {
+    let idle = (0..1_000).map(|n| sup(&format!("s{n}"), one_for_one([])));
+    let mut bench = Bench::launch(one_for_one(idle.chain([job("j")])).auto_shutdown(AutoShutdown::AllDone));
+    bench.forget_events();
+    bench.queue_end("j", Exit::Completed);
+    bench.turn();
+    assert!(bench.machine().has_open_plan());
+    assert!(bench.heard().len() < 400, "so much and not more in one turn");
+    let late = bench.send(Command::Control(ControlVerb::Restart, Address::Text("/j".into())));
+    bench.refused(late);
+    bench.settle();
+    assert_eq!(bench.ended(), Some(&End::AllDone { failed: None }));
 }
 
 // ---- D8 ----

@@ -312,7 +312,8 @@ fn d8_d12_a_stopped_supervisor_that_was_to_be_removed_and_that_a_new_spec_names_
 
 /// The restart finds the terminated child given up on, before its group comes to it, and is no less of a restart.
 #[test]
-fn d17_r27_a_restart_of_an_unresponsive_child_that_was_terminated_while_its_group_goes_down_is_done_with_the_group() {
+fn d17_r27_a_restart_of_an_unresponsive_child_that_was_terminated_while_its_group_goes_down_is_done_with_the_group()
+ {
     let tree = one_for_all([perm("a"), slow("v", secs(1)), immortal("x"), slow("w", secs(1))]);
     let mut bench = Bench::launch(tree);
     bench.crash("a");

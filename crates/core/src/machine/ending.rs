@@ -82,9 +82,6 @@ impl Machine {
         if done && !self.ended {
             let news = News::new(EventKind::SupervisorEnding, Cause::Shutdown).text("nothing is left to run");
             self.end_itself(0, Ending::AllDone, news);
-            while let Some(task) = self.agenda.pop_front() {
-                self.perform(task);
-            }
         }
     }
 

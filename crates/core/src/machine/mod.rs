@@ -183,12 +183,18 @@ impl Machine {
         if self.ended {
             self.agenda.clear();
         }
-        while self.out.len() < before + CUT {
+        self.work(before + CUT);
+        self.end_if_all_done();
+        self.work(before + CUT);
+        std::mem::swap(out, &mut self.out);
+    }
+
+    /// Does what is left to do, until so many effects have come of it.
+    fn work(&mut self, limit: usize) {
+        while self.out.len() < limit {
             let Some(task) = self.agenda.pop_front() else { break };
             self.perform(task);
         }
-        self.end_if_all_done();
-        std::mem::swap(out, &mut self.out);
     }
 
     /// Nobody hears of a child before it was declared.
