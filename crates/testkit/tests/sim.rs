@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use supervisor_testkit::sim::{Batch, Marker, Options, Seeds, Simulator, Size, check_tree};
+use supervisor_api::policy::Backoff;
+use supervisor_testkit::sim::{Batch, Fault, Marker, Options, Seeds, Simulator, Size, check_tree};
 use supervisor_testkit::*;
 
 fn batch(from: u64, count: u64, size: Option<Size>) -> Batch {
@@ -70,4 +71,18 @@ fn a_tree_of_the_users_is_simulated_and_one_with_mistakes_refused() {
 
     let findings = check_tree(&one_for_one([perm("a"), perm("a")]).decl(), options).unwrap_err();
     assert!(findings.iter().any(|finding| finding.message.contains("used twice")), "{findings:?}");
+}
+
+#[test]
+fn a_tree_that_cannot_come_to_rest_is_found_and_told_in_few_lines() {
+    let hasty = service("a").explicit().within(std::time::Duration::from_nanos(1)).backoff(Backoff::none());
+    let tree = one_for_one([hasty]).unlimited().retries_start();
+    let report = check_tree(&tree.decl(), Options::default()).expect("the tree has no mistakes");
+    let [finding] = report.findings.as_slice() else { panic!("{} findings", report.findings.len()) };
+    assert!(
+        matches!(finding.fault, Fault::Broken { invariant: Invariant::Convergence, .. }),
+        "{}",
+        finding.fault
+    );
+    assert!(finding.trace.iter().any(|line| line.contains("the calm: faults stop")), "{:?}", finding.trace);
 }

@@ -7,7 +7,8 @@ use tokio_supervisor::SupervisorSpec;
 use crate::sim::{Options, Report, check_tree};
 
 /// Runs this tree through so many random lives: its children do what they like, operators ask for what they
-/// like, and after every step everything that must hold in every tree is checked. Seeds count from 0.
+/// like, and what must hold in every tree is checked: after every step whatever that step touched, every 64 steps
+/// and at the end the whole tree. Seeds count from 0.
 ///
 /// What children run is not called: the simulator plays them. It reads the policy of the spec only.
 ///

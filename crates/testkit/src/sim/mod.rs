@@ -51,7 +51,16 @@ pub struct Finding {
     pub size: Size,
     /// What is broken.
     pub fault: Fault,
-    /// What happened, line by line; of the smallest schedule, once it was shrunk.
+    /// What happens in the smallest schedule that breaks the same, line by line.
+    pub trace: Vec<String>,
+}
+
+/// One schedule, told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Story {
+    /// What is broken, if anything is.
+    pub fault: Option<Fault>,
+    /// The tree, what its children do, and what happened, line by line.
     pub trace: Vec<String>,
 }
 
@@ -135,9 +144,9 @@ impl Simulator {
     }
 
     /// Runs one seed again and tells everything: the tree, what its children do, and the trace.
-    pub fn trace(&mut self, seed: u64, size: Size) -> Finding {
+    pub fn trace(&mut self, seed: u64, size: Size) -> Story {
         let (schedule, _) = knobs::schedule(seed, size);
-        self.told(&schedule, seed, size)
+        self.told(&schedule)
     }
 
     /// Makes the schedule of a seed as small as it can be while it breaks the same, and tells it. `None`
@@ -153,19 +162,15 @@ impl Simulator {
             let ran = self.try_out(smaller, Record::Nothing);
             ran.and_then(|ran| ran.fault).is_some_and(|found| found.kind() == fault.kind())
         });
-        let mut finding = self.told(&smallest, seed, size);
-        if matches!(finding.fault, Fault::Panic { .. }) {
-            finding.fault = fault;
-        }
-        Some(finding)
+        let Story { fault: same, trace } = self.told(&smallest);
+        Some(Finding { seed, size, fault: same.unwrap_or(fault), trace })
     }
 
-    fn told(&mut self, schedule: &Schedule, seed: u64, size: Size) -> Finding {
+    fn told(&mut self, schedule: &Schedule) -> Story {
         let mut trace: Vec<String> = text::tree(&schedule.tree).lines().map(str::to_owned).collect();
         trace.extend(text::conditions(schedule).lines().map(str::to_owned));
         let fault = self.try_out(schedule, Record::Lines(&mut trace)).and_then(|ran| ran.fault);
-        let none = || Fault::Panic { message: "nothing is broken".to_owned() };
-        Finding { seed, size, fault: fault.unwrap_or_else(none), trace }
+        Story { fault, trace }
     }
 
     /// Carries out a schedule whose tree may have mistakes: `None` then.
@@ -241,9 +246,10 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
-/// Simulates this tree: its children do what they like, operators ask for what they like, and everything that
-/// must hold in every tree is checked. A finding is a bug of this library, or a sign that the tree cannot
-/// converge; its trace says what happened.
+/// Simulates this tree: its children do what they like, operators ask for what they like, and what must hold in every
+/// tree is checked, after each step as far as the step goes, and every 64 steps and at the end as a whole. A finding is
+/// a bug of this library; but one of [`Invariant::Convergence`] can also come from a tree that never comes to rest,
+/// though its children do all they should within a few milliseconds. Its trace says what happened.
 ///
 /// # Errors
 /// What is wrong with the tree (R6).

@@ -16,7 +16,8 @@ use self::clock::Clock;
 use supervisor_testkit::sim::{Batch, Finding, Seeds, Simulator, Size};
 
 const HELP: &str = "\
-Runs trees of supervisors through random lives and checks every invariant after every step.
+Runs trees of supervisors through random lives and checks every invariant: after every step for what the step
+touched, every 64 steps and at the end for the whole tree.
 
 cargo xtask sim [--seeds N] [--from S] [--small] [--jobs J] [--minutes M]
 cargo xtask sim --seed S [--trace] [--small]

@@ -195,7 +195,9 @@ mod hunting {
         let smallest = simulator.shrink(seed, size);
         plant(None);
         let lines = smallest.as_ref().map_or(usize::MAX, |smallest| smallest.trace.len());
-        let same = smallest.is_some_and(|smallest| smallest.fault.kind() == whole.fault.kind());
+        let same = smallest
+            .zip(whole.fault.as_ref())
+            .is_some_and(|(smallest, whole)| smallest.fault.kind() == whole.kind());
         let number = invariant.number();
         let good = again && same && lines < whole.trace.len();
         let (name, word) = (planted.name, if good { "" } else { "NOT " });
