@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use supervisor_api::policy::{AutoShutdown, RestartType};
-use supervisor_api::{Exit, Lifecycle, SupervisorError};
+use supervisor_api::{EventKind, Exit, Lifecycle, SupervisorError};
 use supervisor_core::{Reply, Ticket};
 use supervisor_testkit::*;
 
@@ -148,7 +148,7 @@ const FAILS: [fn(&mut Bench); 3] = [
         assert_eq!(bench.state("x"), Lifecycle::Starting, "z is asked first");
         bench.crash("x");
     },
-    // It is stopped for being late, then its turn to go down comes, and the group's start fails too.
+    // It is stopped for being late, and is not gone yet when its turn to go down comes.
     |bench| {
         bench.crash("a");
         assert_eq!(bench.state("x"), Lifecycle::Starting, "z is asked first");
@@ -169,14 +169,41 @@ const FAILS: [fn(&mut Bench); 3] = [
 fn r11_a_child_that_fails_its_first_start_while_its_group_goes_down_is_refused_and_not_kept() {
     for fail in FAILS {
         let mut bench = Bench::launch(one_for_all([perm("a")]).by_dependencies());
-        let ticket = bench.start_child("/", trial("x").run(1, fails_late()).run(2, Run::fails_to_start()));
+        let ticket = bench.start_child("/", trial("x").run(1, fails_late()));
         bench.add("/", slow("z", ms(100)));
         fail(&mut bench);
         assert!(matches!(bench.refused(ticket), SupervisorError::StartFailed { .. }));
         assert_eq!(bench.find("x"), None, "its spec is not kept");
         bench.pass(secs(1));
         assert_eq!(["a", "z"].map(|name| bench.state(name)), [Lifecycle::Running; 2]);
+        assert_eq!(bench.take().iter().filter(|line| *line == "start x").count(), 1, "nor is it tried again");
     }
+}
+
+#[test]
+fn r11_a_supervisor_whose_first_start_has_failed_is_not_kept_though_its_group_takes_it_down_meanwhile() {
+    let k = perm("k").explicit().run(1, Run::fails_to_start());
+    let mut bench = Bench::launch(one_for_all([perm("a")]));
+    let ticket = bench.start_child("/", sup("s", one_for_one([slow("y", ms(100)), k])));
+    assert_eq!((bench.state("s"), bench.state("s/y")), (Lifecycle::Stopping, Lifecycle::Stopping));
+    bench.crash("a");
+    bench.pass(secs(1));
+    assert!(matches!(bench.refused(ticket), SupervisorError::StartFailed { .. }));
+    assert_eq!((bench.find("s"), bench.state("a")), (None, Lifecycle::Running));
+}
+
+#[test]
+fn r11_d15_a_sidecar_that_is_too_late_in_its_first_start_is_refused_also_when_its_primary_goes_down_meanwhile()
+ {
+    let mut bench = Bench::launch(one_for_one([perm("main")]));
+    let x = sidecar("x", "main").explicit().within(ms(50)).always(fails_late());
+    let ticket = bench.start_child("/", x);
+    bench.pass(ms(50));
+    bench.pause("main");
+    assert_eq!((bench.state("main"), bench.state("x")), (Lifecycle::Paused, Lifecycle::Stopping));
+    bench.pass(ms(150));
+    assert!(matches!(bench.refused(ticket), SupervisorError::StartFailed { .. }));
+    assert_eq!(bench.find("x"), None, "its spec is not kept");
 }
 
 /// The caller has its answer by then, so nobody awaits the next start.
@@ -195,17 +222,24 @@ fn r11_d8_a_child_that_does_not_die_when_its_group_goes_down_in_its_first_start_
 }
 
 #[test]
-fn r68_a_child_started_again_that_fails_while_its_group_goes_down_is_refused_and_kept_as_failed() {
+fn r68_r29_a_child_started_again_that_fails_while_its_group_goes_down_is_refused_and_comes_up_with_that() {
     for fail in FAILS {
-        let x = trial("x").run(2, fails_late()).run(3, Run::fails_to_start());
+        let x = trial("x").run(2, fails_late());
         let tree = one_for_all([perm("a"), x, slow("z", ms(100))]).by_dependencies();
         let mut bench = Bench::launch(tree);
-        bench.ready("x");
         bench.terminate("x");
         let ticket = bench.start_again("x");
         fail(&mut bench);
         assert!(matches!(bench.refused(ticket), SupervisorError::StartFailed { .. }));
-        assert_eq!(bench.state("x"), Lifecycle::Failed);
+        let failed = bench.events(EventKind::ChildStartFailed, "x").pop().unwrap();
+        assert_eq!(
+            (failed.row.lifecycle, failed.row.generation),
+            (Lifecycle::Failed, 2),
+            "kept, not retried"
+        );
+        bench.pass(secs(1));
+        assert_eq!(["a", "x", "z"].map(|name| bench.state(name)), [Lifecycle::Running; 3]);
+        assert_eq!(bench.generation("x"), 3, "a group starts every spec that is kept");
     }
 }
 

@@ -267,7 +267,7 @@ impl Machine {
                 if then == Then::Teardown {
                     self.node_mut(index).flags.trial = Trial::No;
                 }
-                if !old.is_commanded() {
+                if !self.is_decided(index, old) {
                     self.redirect(index, then);
                 }
             }

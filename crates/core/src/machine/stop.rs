@@ -180,6 +180,13 @@ impl Machine {
         }
     }
 
+    /// Whether no plan changes any more what becomes of a stopping child: a command decided it, or somebody waits for
+    /// just this start, and it has failed (R11, R68).
+    pub(super) fn is_decided(&self, index: u32, then: Then) -> bool {
+        let tried = self.node(index).flags.trial != Trial::No;
+        then.is_commanded() || tried && matches!(then, Then::TimedOut | Then::Itself)
+    }
+
     /// A first start that timed out, and whose run does not even die, has failed all the same (R11, R68).
     fn end_trial(&mut self, index: u32, then: Then) -> Then {
         let node = self.node(index);
@@ -332,7 +339,9 @@ impl Machine {
                 Life::Starting | Life::Running => {
                     self.ask_to_stop(sidecar, Then::WithPrimary, Cause::Primary(primary));
                 }
-                Life::Stopping { then, .. } if !then.is_commanded() && !self.node(sidecar).flags.swept => {
+                Life::Stopping { then, .. }
+                    if !self.is_decided(sidecar, then) && !self.node(sidecar).flags.swept =>
+                {
                     self.redirect(sidecar, Then::WithPrimary);
                 }
                 Life::Unresponsive { then } if !then.is_commanded() => {

@@ -170,7 +170,8 @@ impl Checker {
         node.life.reordered
             || self.waits_in_line(at)
             || self.model.is_closing(node.parent)
-            || self.group_takes(at)
+            // A start that somebody waits for has failed, whatever the group does (R11, R68).
+            || self.group_takes(at) && node.life.trial == Trial::No
             || self.is_hard()
     }
 
