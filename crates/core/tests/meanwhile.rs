@@ -344,6 +344,18 @@ fn d8_d12_a_stopped_supervisor_that_was_to_be_removed_and_that_a_new_spec_names_
     assert_eq!((bench.state("s/x"), bench.generation("s/x")), (Lifecycle::Running, 2));
 }
 
+#[test]
+fn r11_d18_a_job_whose_first_start_its_group_stops_is_refused_and_not_kept() {
+    let mut bench = Bench::launch(one_for_all([perm("a"), slow("b", secs(1))]));
+    let start = bench.start_child("/", job("x").explicit().always(Run::never_ready()));
+    bench.crash("a");
+    assert!(matches!(bench.refused(start), SupervisorError::InvalidTransition { .. }));
+    assert_eq!(bench.find("x"), None, "an error means that nothing stays");
+    bench.pass(secs(1));
+    let again = bench.start_child("/", job("x"));
+    bench.ok(again);
+}
+
 /// The restart finds the terminated child given up on, before its group comes to it, and is no less of a restart.
 #[test]
 fn d17_r27_a_restart_of_an_unresponsive_child_that_was_terminated_while_its_group_goes_down_is_done_with_the_group()

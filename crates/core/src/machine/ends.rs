@@ -321,7 +321,11 @@ impl Machine {
                 self.remove(index, stopped)
             }
             Then::Group if self.node(index).policy.keeps_row && !self.retries(index) => {
-                self.shift(index, Life::Failed, stopped);
+                // Whoever waits for its first start is refused, so nothing of it is kept (R11).
+                match self.node(index).flags.trial {
+                    Trial::Added => self.remove(index, stopped),
+                    _ => self.shift(index, Life::Failed, stopped),
+                }
             }
             Then::Rest
                 if (self.leaves_no_trace(index) && !fault!(terminated_temporary_stays))

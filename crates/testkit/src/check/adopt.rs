@@ -21,13 +21,13 @@ impl Checker {
     pub(super) fn applied(&mut self, decl: &SupervisorDecl) {
         let Ok(resolved) = resolve(decl) else { return };
         self.reloaded = true;
-        self.model.adopt_all(0, &resolved.root);
+        self.model.adopt_all(0, &resolved.root, self.call);
     }
 }
 
 impl Model {
     /// Gives a supervisor its new spec: whom it names stays or comes, in its order; whom it does not name goes.
-    fn adopt_all(&mut self, above: u32, resolved: &ResolvedSupervisor) {
+    fn adopt_all(&mut self, above: u32, resolved: &ResolvedSupervisor, call: u64) {
         self.sup_of_mut(above).context = Arc::clone(&resolved.context);
         let before = self.sup_of(above).children.clone();
         let path = self.node(above).path.clone();
@@ -60,10 +60,10 @@ impl Model {
         for (at, child) in order.iter().zip(&resolved.children) {
             self.link(*at, child, |position| order[position as usize]);
         }
-        self.reorder(above, &order, &before);
+        self.reorder(above, &order, &before, call);
         for ((at, child), known) in order.iter().zip(&resolved.children).zip(&named) {
             match (&child.supervisor, known) {
-                (Some(below), Some(_)) if self.node(*at).sup != NONE => self.adopt_all(*at, below),
+                (Some(below), Some(_)) if self.node(*at).sup != NONE => self.adopt_all(*at, below, call),
                 (Some(below), None) => self.plant_supervisor(*at, below),
                 _ => {}
             }
@@ -115,7 +115,7 @@ impl Model {
     }
 
     /// Children that are on their way out first, then those of the spec in its order, additions last (R9).
-    fn reorder(&mut self, above: u32, named: &[u32], before: &[u32]) {
+    fn reorder(&mut self, above: u32, named: &[u32], before: &[u32], call: u64) {
         let others = before.iter().copied().filter(|at| !named.contains(at));
         let (leaving, added): (Vec<u32>, Vec<u32>) =
             others.partition(|at| self.node(*at).concerned == Some(Concerns::Dropped));
@@ -127,7 +127,7 @@ impl Model {
         sup.next_rank = order.len() as u32;
         sup.children = order;
         if let Some(group) = &mut sup.group {
-            group.mixed = true;
+            (group.mixed, group.sorted) = (true, call);
         }
     }
 }

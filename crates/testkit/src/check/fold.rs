@@ -73,7 +73,7 @@ impl Checker {
     }
 
     fn moved(&mut self, at: u32, event: &Event, from: Lifecycle) {
-        let now = self.now;
+        let (now, call) = (self.now, self.call);
         let (incarnation, group) = (self.model.above(at).incarnation, self.model.above(at).group);
         if self.model.node(at).sup != NONE && event.row.lifecycle != Lifecycle::Running {
             self.model.sup_of_mut(at).group = None;
@@ -124,7 +124,7 @@ impl Checker {
                 (life.trial, life.waits_again) = (Trial::No, life.grows);
                 if let Some(group) = group {
                     // Its group has come to it, unless that goes down still, and takes it in.
-                    life.raised = group.number;
+                    (life.raised, life.raised_call) = (group.number, call);
                 }
             }
             Lifecycle::Paused | Lifecycle::Quarantined => (life.trial, life.order) = (Trial::No, None),

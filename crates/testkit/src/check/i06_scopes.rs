@@ -201,12 +201,13 @@ impl Checker {
         let old = sup.group;
         let mixed = old.is_some_and(|group| group.up || group.mixed) || sup.initial;
         let since = old.filter(|old| !old.up).map_or(call, |old| old.since);
-        sup.group = Some(Group { number: call, since, up: false, mixed });
+        let sorted = old.map_or(0, |old| old.sorted);
+        sup.group = Some(Group { number: call, since, up: false, mixed, sorted });
         if old.is_none() {
             self.groups.push(parent);
         }
         let children = std::mem::take(&mut self.model.sup_of_mut(parent).children);
-        let front = old.map_or(0, |old| self.front_of(&children, &old));
+        let front = old.and_then(|old| self.front_of(parent, &children, &old));
         for &child in &children {
             if self.model.node(child).rank >= own
                 || old.is_some_and(|old| self.is_left_by(child, &old, front))
@@ -217,26 +218,34 @@ impl Checker {
         self.model.sup_of_mut(parent).children = children;
     }
 
-    /// How far the start of a group has come: the rank of the last that it started.
-    fn front_of(&self, children: &[u32], group: &Group) -> u32 {
-        let mut nodes = children.iter().rev().map(|at| self.model.node(*at));
-        let by_group = |node: &Node| matches!(node.life.start, Cause::Group(_) | Cause::Dependency(_));
-        nodes.find(|node| node.life.raised == group.number && by_group(node)).map_or(0, |node| node.rank)
+    /// How far the start of a group has come, as a rank: to the last that it started, and on to the next that a start
+    /// in order waits for.
+    fn front_of(&self, parent: u32, children: &[u32], group: &Group) -> Option<u32> {
+        let by_group = |node: &Node| {
+            let started = matches!(node.life.start, Cause::Group(_) | Cause::Dependency(_));
+            started || node.is(Lifecycle::Waiting)
+        };
+        let visited = |at: &u32| {
+            let node = self.model.node(*at);
+            node.life.raised == group.number && node.life.raised_call > group.sorted && by_group(node)
+        };
+        let last = children.iter().rposition(visited)?;
+        let in_turn = self.model.sup_of(parent).policy().order == StartOrder::Declared;
+        let holds = |node: &&Node| in_turn && node.is_begun() && node.is_member_of(group);
+        let mut rest = children[last..].iter().map(|at| self.model.node(*at));
+        Some(rest.find(holds).map_or(u32::MAX, |node| node.rank))
     }
 
     /// Whether a group that is overtaken by another still had a child to do. The new one takes it in (D3).
-    fn is_left_by(&self, at: u32, group: &Group, front: u32) -> bool {
+    fn is_left_by(&self, at: u32, group: &Group, front: Option<u32>) -> bool {
         let node = self.model.node(at);
         if !node.is_member_of(group) {
             return false;
         }
-        let passed = if group.mixed {
-            matches!(node.state(), Lifecycle::Unresponsive | Lifecycle::Declared)
-        } else {
-            node.rank < front
-        };
+        let unborn = matches!(node.state(), Lifecycle::Unresponsive | Lifecycle::Declared);
+        let passed = front.is_some_and(|front| node.rank <= front) || group.mixed && unborn;
         // A sidecar that came up with its primary may have come before its turn.
-        let out_of_turn = matches!(node.life.start, Cause::Primary(_)) && !group.mixed;
+        let out_of_turn = matches!(node.life.start, Cause::Primary(_));
         let had_its_turn = passed
             || !node.bound
             || (node.life.raised == group.number && !out_of_turn)
@@ -394,7 +403,9 @@ impl Checker {
         let node = self.model.node(at);
         if node.primary != NONE {
             let primary = self.model.node(node.primary);
-            if primary.state().is_parked() || !self.is_revivable(node.primary) {
+            // An operator who starts it again has its sidecars started too.
+            let asked = primary.life.order == Some(Order::Start);
+            if primary.state().is_parked() || !asked && !self.is_revivable(node.primary) {
                 return false;
             }
         }
@@ -423,8 +434,9 @@ impl Checker {
         }
         self.i06_start_has_a_reason(at, event)?;
         let number = self.model.above(at).group.map_or(0, |group| group.number);
+        let call = self.call;
         let life = self.model.life(at);
-        life.raised = number;
+        (life.raised, life.raised_call) = (number, call);
         Ok(())
     }
 

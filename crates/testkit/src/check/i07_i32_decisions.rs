@@ -253,7 +253,10 @@ impl Checker {
         let swept = matches!(node.life.cause, Cause::Group(_)) && self.group_takes(at);
         let asked = node.life.order.is_some() || node.concerned.is_some() || node.life.reordered;
         let closing = self.model.is_closing(node.parent) || self.is_hard();
-        at != 0 && node.sup == NONE && node.leaves_no_trace() && swept && !asked && !closing
+        // A job whose first start somebody waits for is not kept either (R11).
+        let job = node.policy.keeps_row && !node.retries();
+        let leaves = node.leaves_no_trace() || job && node.life.trial == Trial::Added;
+        at != 0 && node.sup == NONE && leaves && swept && !asked && !closing
     }
 
     /// 7. A child in back-off that is terminated is not started again (R36).

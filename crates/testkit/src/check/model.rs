@@ -138,6 +138,8 @@ pub(super) struct Life {
     /// The plan that took it down, or would have, last; and the one that started it last.
     pub(super) member: u64,
     pub(super) raised: u64,
+    /// The call in which that was.
+    pub(super) raised_call: u64,
     /// The plan that asked it to stop last.
     pub(super) swept: u64,
     /// Why the last run was started.
@@ -177,6 +179,7 @@ impl Life {
             left_out: false,
             member: 0,
             raised: 0,
+            raised_call: 0,
             swept: 0,
             start: Cause::Start,
             reported: 0,
@@ -256,8 +259,10 @@ pub(super) struct Group {
     pub(super) since: u64,
     /// Its start has begun.
     pub(super) up: bool,
-    /// A new spec came in between; who was passed already is not known.
+    /// It took in what an earlier one had left, or a new spec came in between: its members are no range.
     pub(super) mixed: bool,
+    /// The call that put the children in another order, since when a start goes along that.
+    pub(super) sorted: u64,
 }
 
 /// A supervisor.
