@@ -50,7 +50,7 @@ pub struct Batch {
     pub steps: u64,
     /// Of these, in full schedules.
     pub full_steps: u64,
-    /// The fewest inputs of one schedule that broke nothing.
+    /// The fewest inputs of trees that had not ended, in one schedule that broke nothing.
     pub shortest: u64,
     /// How many seeds broke something.
     pub violations: u64,

@@ -55,13 +55,16 @@ impl<'a> Grower<'a> {
         Self { random, knobs, scripts, finite: false }
     }
 
-    /// A tree without mistakes, and what it means.
+    /// A tree without mistakes, and what it means. It does not end at its launch, as one does that ends when all is done
+    /// and has nothing to do.
     pub(super) fn sound_tree(&mut self) -> (SupervisorDecl, Resolved) {
         loop {
             self.scripts.clear();
             let tree = self.supervisor(self.knobs.children, self.knobs.depth, true, false);
-            if let Ok(resolved) = resolve(&tree) {
-                return (tree, resolved);
+            let idle = self.scripts.is_empty() && tree.settings.auto_shutdown == Some(AutoShutdown::AllDone);
+            match resolve(&tree) {
+                Ok(resolved) if !idle => return (tree, resolved),
+                _ => {}
             }
         }
     }

@@ -13,9 +13,12 @@ pub enum Size {
     /// 1 to 200 children, up to five levels deep.
     #[default]
     Full,
-    /// At most eight children in at most two levels, and at least 50 inputs.
+    /// At most eight children in at most two levels.
     Small,
 }
+
+/// Trees that have not ended have so many inputs at least in every schedule, small or full.
+pub const LEAST_INPUTS: u32 = 50;
 
 /// A full comparison of checker and machine comes after so many steps, and at the end.
 const SWEEP: u32 = 64;
@@ -140,7 +143,7 @@ fn finish_schedule(
         sweep: SWEEP,
         limit: if small { 64 } else { 900 },
         lives: 20,
-        least: 50,
+        least: LEAST_INPUTS,
     };
     Schedule { seed, tree, scripts, names, acts, habits, finish }
 }

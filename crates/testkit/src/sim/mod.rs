@@ -36,7 +36,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use supervisor_core::{Body, Resolved, SupervisorDecl, resolve};
 
 pub use batch::{Batch, Marker, Seeds};
-pub use knobs::Size;
+pub use knobs::{LEAST_INPUTS, Size};
 
 use self::schedule::Schedule;
 use self::world::{Outcome, Record, Room};
@@ -110,7 +110,7 @@ impl std::fmt::Display for Fault {
 pub struct Ran {
     /// Calls of the machine.
     pub steps: u64,
-    /// Of these, inputs; the others are launches, and plans that go on.
+    /// Of these, inputs of trees that had not ended.
     pub inputs: u64,
     /// The hash of the trace: of all calls and effects (35). [`Simulator::hashed`] makes one.
     pub digest: Option<u64>,

@@ -40,9 +40,9 @@ pub(super) struct Habits {
     pub(super) sweep: u32,
     /// The faults end after so many inputs, whatever is left of the acts.
     pub(super) limit: u32,
-    /// A tree that ends in the middle is launched again, so many times in all.
+    /// A tree that ends in the middle is launched again, so many times in all, or more in a schedule that is short.
     pub(super) lives: u32,
-    /// The acts of a short schedule are repeated up to so many inputs.
+    /// A schedule is short, and its acts begin anew, until trees that have not ended have had so many inputs.
     pub(super) least: u32,
 }
 

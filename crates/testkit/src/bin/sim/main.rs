@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use self::clock::Clock;
-use supervisor_testkit::sim::{Batch, Finding, Seeds, Simulator, Size};
+use supervisor_testkit::sim::{Batch, Finding, LEAST_INPUTS, Seeds, Simulator, Size};
 
 const HELP: &str = "\
 Runs trees of supervisors through random lives and checks every invariant: after every step for what the step
@@ -25,8 +25,8 @@ cargo xtask sim --planted
 
   --seeds N     so many seeds (default 20000)
   --from S      the first seed (default 0; with --minutes drawn from the clock, and printed)
-  --small       small schedules: at most 8 children in two levels, at least 50 inputs; others have up to
-                200 children in five levels
+  --small       small schedules: at most 8 children in two levels; others have up to 200 children in five
+                levels. All have at least 50 inputs that come while the tree has not ended
   --minutes M   as many seeds as fit into M minutes
   --jobs J      so many threads (default: one per core)
   --seed S      one seed again; what it breaks is made as small as it can be
@@ -34,7 +34,8 @@ cargo xtask sim --planted
   --planted     builds faults into the machine and sees that each is found
 
 A full seed that broke something is run again with `--seed S`, a small one with `--seed S --small`.
-Exit code 1: something is broken, or a batch of 100000 full seeds and more left a marker unhit.";
+Exit code 1: something is broken, a seed had fewer inputs than it must have, or a batch of 100000 full seeds
+and more left a marker unhit.";
 
 /// Batches of so many full seeds must hit every marker.
 const LARGE: u64 = 100_000;
@@ -190,7 +191,7 @@ fn sum_up(batch: &Batch, rate: u64, took: &str) -> bool {
     if let Some(mean) = batch.full_steps.checked_div(batch.full) {
         println!("mean steps of a full seed: {mean}");
     }
-    println!("fewest inputs of a seed: {}", batch.shortest);
+    println!("fewest inputs of a seed: {} (at least {LEAST_INPUTS})", batch.shortest);
     println!("{took}");
     println!(
         "sim: seeds={} steps={} schedules_per_s={} violations={} markers_hit={}/{} planted_found=0/0",
@@ -201,7 +202,8 @@ fn sum_up(batch: &Batch, rate: u64, took: &str) -> bool {
         reached.len(),
         markers.len()
     );
-    batch.violations == 0 && (batch.full < LARGE || missed.is_empty())
+    let short = batch.shortest < u64::from(LEAST_INPUTS);
+    batch.violations == 0 && !short && (batch.full < LARGE || missed.is_empty())
 }
 
 /// The first findings of each kind, made small, and how many there are of it.

@@ -24,8 +24,7 @@ impl World<'_> {
                 Did::Launch
             }
             Call::Input(input) => {
-                self.inputs += 1;
-                self.echoes += u32::from(self.ended);
+                *(if self.ended { &mut self.echoes } else { &mut self.inputs }) += 1;
                 self.machine.handle(self.now, input.clone(), &mut out);
                 Did::Input(input)
             }

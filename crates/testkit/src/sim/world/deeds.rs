@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use supervisor_api::command::ControlVerb;
 use supervisor_api::{ChildKey, Lifecycle};
 use supervisor_core::{Address, Command, Input};
 
@@ -11,7 +12,23 @@ use crate::sim::marks::{Mark, sometimes};
 use crate::sim::schedule::{Deed, Stray, Target, Word};
 
 impl World<'_> {
-    pub(super) fn perform(&mut self, deed: &Deed) -> Step {
+    /// Does what an act says. When the acts begin anew to fill a short schedule, one that finds no run to act on is an
+    /// operator who starts it again, so that something lives.
+    pub(super) fn perform(&mut self, deed: &Deed, again: bool) -> Step {
+        let steps = self.steps;
+        self.do_it(deed)?;
+        match deed {
+            Deed::End(target, _) | Deed::Say(target, _) | Deed::Stray(target, ..) | Deed::Bound(target)
+                if again && self.steps == steps =>
+            {
+                let address = self.address(*target);
+                self.command(Command::Control(ControlVerb::Restart, address))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn do_it(&mut self, deed: &Deed) -> Step {
         match deed {
             Deed::Control(verb, target) => {
                 let address = self.address(*target);

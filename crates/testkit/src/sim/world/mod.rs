@@ -20,9 +20,6 @@ use super::schedule::{Run, Schedule, Word};
 use crate::Random;
 use crate::{Checker, Violation};
 
-/// Acts are repeated so many times at most to fill a short schedule.
-const ROUNDS: usize = 8;
-
 /// What a step can find.
 pub(super) type Step<T = ()> = Result<T, Violation>;
 
@@ -31,7 +28,7 @@ pub(super) type Step<T = ()> = Result<T, Violation>;
 pub(super) struct Outcome {
     /// Calls of the machine.
     pub(super) steps: u32,
-    /// Of these, inputs; the others are launches, and plans that go on.
+    /// Of these, inputs of trees that had not ended.
     pub(super) inputs: u32,
     /// Over all calls and effects, if it was asked for.
     pub(super) digest: Option<u64>,
@@ -163,8 +160,9 @@ struct World<'w> {
     lives: u32,
     now: u64,
     steps: u32,
+    /// Of these, inputs of a tree that had not ended.
     inputs: u32,
-    /// Of these, after the end of the present life.
+    /// Inputs after the end of the present life.
     echoes: u32,
     ticket: Ticket,
     /// The deadline the machine wants, and when the world wakes for it.
@@ -289,10 +287,15 @@ impl<'w> World<'w> {
         self.room.queue.push(at, tie, what);
     }
 
+    fn is_short(&self) -> bool {
+        self.inputs < self.schedule.habits.least
+    }
+
     fn plan_act(&mut self) {
         let (at, count) = (self.next_act, self.schedule.acts.len());
-        let short = self.inputs < self.schedule.habits.least && at < count * ROUNDS;
-        self.acts_left = at < count || short;
+        // A round that is no input at all leads nowhere.
+        let rounds = 1 + self.schedule.habits.least as usize;
+        self.acts_left = at < count || self.is_short() && at < count * rounds;
         if self.acts_left {
             self.last_act = self.now.saturating_add(self.schedule.acts[at % count].after);
             self.plan(self.last_act, Happening::Act(at as u32));
@@ -306,7 +309,8 @@ impl<'w> World<'w> {
                 self.next_act = at as usize + 1;
                 self.plan_act();
                 let schedule = self.schedule;
-                self.perform(&schedule.acts[at as usize % schedule.acts.len()].deed)
+                let (round, at) = (at as usize / schedule.acts.len(), at as usize % schedule.acts.len());
+                self.perform(&schedule.acts[at].deed, round > 0)
             }
             Happening::Run(key, generation, step) => self.run_moves(key, generation, step),
             Happening::Echo(key, generation, step) => {

@@ -61,11 +61,17 @@ impl World<'_> {
         self.launch()
     }
 
+    /// A life that does not end at its launch has an input at least, so a short schedule needs no more lives than inputs.
+    fn has_lives_left(&self) -> bool {
+        let habits = self.schedule.habits;
+        self.lives < habits.lives || self.is_short() && self.lives <= habits.least
+    }
+
     /// Anything can happen.
     fn storm(&mut self) -> Step {
         let habits = self.schedule.habits;
-        while self.steps < habits.limit || self.inputs < habits.least {
-            if self.echoes >= ECHOES && self.acts_left && self.lives < habits.lives {
+        while self.steps < habits.limit || self.is_short() {
+            if self.echoes >= ECHOES && self.acts_left && self.has_lives_left() {
                 sometimes!(self.room.marks, Mark::LaunchedAgain, true);
                 self.launch_again()?;
                 continue;
@@ -197,10 +203,6 @@ impl World<'_> {
     /// The tree has ended: late exits, late messages and commands are consumed, and nothing follows.
     fn afterlife(&mut self) -> Step {
         self.bury()?;
-        // Acts that were no inputs, such as the end of a run that does not live, have left the schedule short.
-        while self.inputs < self.schedule.habits.least {
-            self.feed(Input::Tick)?;
-        }
         self.settle_calls()
     }
 
