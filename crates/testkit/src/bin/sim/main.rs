@@ -7,12 +7,14 @@
 
 mod clock;
 mod planted;
+mod summary;
 
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use self::clock::Clock;
+use self::summary::{Part, Summary};
 use supervisor_testkit::sim::{Batch, Finding, LEAST_INPUTS, Seeds, Simulator, Size};
 
 const HELP: &str = "\
@@ -21,21 +23,35 @@ touched, every 64 steps and at the end for the whole tree.
 
 cargo xtask sim [--seeds N] [--from S] [--small] [--jobs J] [--minutes M]
 cargo xtask sim --seed S [--trace] [--small]
-cargo xtask sim --planted
+cargo xtask sim --planted [--from S] [--jobs J]
 
   --seeds N     so many seeds (default 20000)
-  --from S      the first seed (default 0; with --minutes drawn from the clock, and printed)
+  --from S      the first seed (default 0; with --minutes and --planted drawn from the clock, and printed)
   --small       small schedules: at most 8 children in two levels; others have up to 200 children in five
                 levels. All have at least 50 inputs that come while the tree has not ended
   --minutes M   as many seeds as fit into M minutes
   --jobs J      so many threads (default: one per core)
   --seed S      one seed again; what it breaks is made as small as it can be
   --trace       with --seed: the whole tree, and every input and effect
-  --planted     builds faults into the machine and sees that each is found
+  --planted     builds faults into the machine, one at a time, and sees that each is found
 
 A full seed that broke something is run again with `--seed S`, a small one with `--seed S --small`.
+The last line is for programs:
+
+sim: seeds=N steps=N schedules_per_s=N violations=N markers_hit=N/N planted_found=N/N
+
+  seeds, steps      what was run: seeds, and calls of the machine
+  schedules_per_s   seeds per second of one core's time
+  violations        seeds that broke something while no fault was planted
+  markers_hit       rare paths that were reached, of all
+  planted_found     planted faults that were found, of all that have to be
+
+A dash stands for what a run does not measure: `planted_found=-/-` without --planted, `schedules_per_s=-` and
+`markers_hit=-/-` with it.
+
 Exit code 1: something is broken, a seed had fewer inputs than it must have, or a batch of 100000 full seeds
-and more left a marker unhit.";
+and more left a marker unhit; with --planted also that a fault was not found in time, or its finding could not be
+made small.";
 
 /// Batches of so many full seeds must hit every marker.
 const LARGE: u64 = 100_000;
@@ -104,7 +120,7 @@ fn act(arguments: &Arguments) -> Result<bool, String> {
         return Ok(one(seed, arguments.size, arguments.trace));
     }
     if arguments.planted {
-        return planted::hunt(arguments.from.unwrap_or(0), jobs(arguments));
+        return planted::hunt(arguments.from.unwrap_or_else(drawn_seed), jobs(arguments));
     }
     Ok(many(arguments))
 }
@@ -193,15 +209,15 @@ fn sum_up(batch: &Batch, rate: u64, took: &str) -> bool {
     }
     println!("fewest inputs of a seed: {} (at least {LEAST_INPUTS})", batch.shortest);
     println!("{took}");
-    println!(
-        "sim: seeds={} steps={} schedules_per_s={} violations={} markers_hit={}/{} planted_found=0/0",
-        batch.seeds,
-        batch.steps,
-        rate,
-        batch.violations,
-        reached.len(),
-        markers.len()
-    );
+    let summary = Summary {
+        seeds: batch.seeds,
+        steps: batch.steps,
+        schedules_per_s: Some(rate),
+        violations: batch.violations,
+        markers: Some(Part(reached.len(), markers.len())),
+        planted: None,
+    };
+    println!("{summary}");
     let short = batch.shortest < u64::from(LEAST_INPUTS);
     batch.violations == 0 && !short && (batch.full < LARGE || missed.is_empty())
 }

@@ -21,6 +21,7 @@ mod hunting {
 
     use crate::clock::Clock;
     use crate::quietly;
+    use crate::summary::{Part, Summary};
 
     /// How the hunt for one fault went.
     struct Hunt {
@@ -28,6 +29,8 @@ mod hunting {
         found: &'static Found,
         seeds: u64,
         steps: u64,
+        /// Seeds that break something without the fault too.
+        unsound: Vec<(u64, Size)>,
         outcome: Outcome,
     }
 
@@ -60,14 +63,22 @@ mod hunting {
         let seeds: u64 = hunts.iter().map(|hunt| hunt.seeds).sum();
         let steps: u64 = hunts.iter().map(|hunt| hunt.steps).sum();
         let found = hunts.len() - missed.len();
-        println!("{}", clock.took(jobs));
-        println!(
-            "sim: seeds={seeds} steps={steps} schedules_per_s={} violations={found} markers_hit=0/0 \
-             planted_found={found}/{}",
-            clock.rate(seeds, jobs),
-            hunts.len()
-        );
-        Ok(missed.is_empty() && unclear == 0)
+        // One seed may break something on its own in many hunts.
+        let unsound: BTreeMap<_, _> = hunts.iter().flat_map(|hunt| &hunt.unsound).copied().collect();
+        for (seed, size) in &unsound {
+            let small = if *size == Size::Small { " --small" } else { "" };
+            println!("something is broken with no fault planted: cargo xtask sim --seed {seed}{small}");
+        }
+        let summary = Summary {
+            seeds,
+            steps,
+            schedules_per_s: None,
+            violations: unsound.len() as u64,
+            markers: None,
+            planted: Some(Part(found, hunts.len())),
+        };
+        println!("{}\n{summary}", clock.took(jobs));
+        Ok(missed.is_empty() && unclear == 0 && unsound.is_empty())
     }
 
     /// Does something with each item, on several threads; the results come in the order of the items.
@@ -120,17 +131,18 @@ mod hunting {
     fn hunt_one(planted: &'static Planted, found: &'static Found, from: u64) -> Hunt {
         plant(Some(planted.fault));
         let mut simulator = Simulator::default();
-        let mut hunt = Hunt { planted, found, seeds: 0, steps: 0, outcome: Outcome::Missed(None) };
+        let mut hunt =
+            Hunt { planted, found, seeds: 0, steps: 0, unsound: Vec::new(), outcome: Outcome::Missed(None) };
         for seed in from..from.saturating_add(u64::from(found.within)) {
             let size = Seeds { from, count: None, size: None, jobs: 1 }.size_of(seed);
             hunt.seeds += 1;
             match hunt.run(&mut simulator, seed, size) {
-                Some(Fault::Broken { invariant, .. })
-                    if found.invariants.contains(&invariant.number())
-                        && is_sound(&mut simulator, planted, seed, size) =>
-                {
-                    hunt.outcome = Outcome::Caught(Catch { seed, size, invariant });
-                    break;
+                Some(Fault::Broken { invariant, .. }) if found.invariants.contains(&invariant.number()) => {
+                    if is_sound(&mut simulator, planted, seed, size) {
+                        hunt.outcome = Outcome::Caught(Catch { seed, size, invariant });
+                        break;
+                    }
+                    hunt.unsound.push((seed, size));
                 }
                 Some(fault) => {
                     if let Outcome::Missed(other @ None) = &mut hunt.outcome {
