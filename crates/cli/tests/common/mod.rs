@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Longer than anything here takes. Nobody waits for it unless a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,8 +47,24 @@ pub(crate) fn home() -> tempfile::TempDir {
     home
 }
 
+static HANGUP: Once = Once::new();
+
+/// Under `nohup` the tests ignore SIGHUP, and a program inherits what is ignored, but not what is caught.
+fn hear_hangups() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    if u64::from_str_radix(ignored.trim(), 16).unwrap() & 1 == 0 {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let _inside = runtime.enter();
+    // What catches the signal stays when its stream is gone.
+    drop(signal(SignalKind::hangup()).unwrap());
+}
+
 /// The binary, told to live in `home`.
 pub(crate) fn supervisor(home: &Path) -> Command {
+    HANGUP.call_once(hear_hangups);
     let mut command = Command::new(env!("CARGO_BIN_EXE_supervisor"));
     command.env("HOME", home).env("XDG_RUNTIME_DIR", home.join("run")).stdin(Stdio::null());
     command
