@@ -88,4 +88,5 @@ fn a_tree_that_cannot_come_to_rest_is_found_and_told_in_few_lines() {
         finding.fault
     );
     assert!(finding.trace.iter().any(|line| line.contains("the calm: faults stop")), "{:?}", finding.trace);
+    assert!(finding.minimal);
 }

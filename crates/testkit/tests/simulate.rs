@@ -46,7 +46,8 @@ fn r6_a_spec_with_mistakes_is_not_simulated() {
 fn a_finding_fails_the_test_with_its_seed_and_its_trace() {
     let fault =
         Fault::Broken { invariant: Invariant::StopBound, text: format!("web is {}", Lifecycle::Running) };
-    let finding = Finding { seed: 7, size: Size::Full, fault, trace: vec!["0 ms: shutdown".to_owned()] };
+    let finding =
+        Finding { seed: 7, size: Size::Full, fault, trace: vec!["0 ms: shutdown".to_owned()], minimal: true };
     let report = Report { seeds: 8, steps: 90, findings: vec![finding] };
     let panic = catch_unwind(|| report.expect_sound()).unwrap_err();
     let message = panic.downcast_ref::<String>().unwrap();

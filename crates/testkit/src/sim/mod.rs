@@ -53,6 +53,9 @@ pub struct Finding {
     pub fault: Fault,
     /// What happens in the smallest schedule that breaks the same, line by line.
     pub trace: Vec<String>,
+    /// Nothing can be left out of that schedule: with any one act less, or any one child less, it does not break the
+    /// same. Only when making it small took too long something may be left that does not matter.
+    pub minimal: bool,
 }
 
 /// One schedule, told.
@@ -158,12 +161,17 @@ impl Simulator {
 
     fn shrink_schedule(&mut self, schedule: Schedule, seed: u64, size: Size) -> Option<Finding> {
         let fault = self.try_out(&schedule, Record::Nothing)?.fault?;
-        let smallest = shrink::shrink(schedule, |smaller| {
-            let ran = self.try_out(smaller, Record::Nothing);
-            ran.and_then(|ran| ran.fault).is_some_and(|found| found.kind() == fault.kind())
-        });
+        let kind = fault.kind();
+        let smallest = shrink::shrink(schedule, |smaller| self.breaks(smaller, &kind));
+        let minimal = !shrink::one_less(&smallest).iter().any(|smaller| self.breaks(smaller, &kind));
         let Story { fault: same, trace } = self.told(&smallest);
-        Some(Finding { seed, size, fault: same.unwrap_or(fault), trace })
+        Some(Finding { seed, size, fault: same.unwrap_or(fault), trace, minimal })
+    }
+
+    /// Whether a schedule breaks something of this kind.
+    fn breaks(&mut self, schedule: &Schedule, kind: &str) -> bool {
+        let ran = self.try_out(schedule, Record::Nothing);
+        ran.and_then(|ran| ran.fault).is_some_and(|found| found.kind() == kind)
     }
 
     fn told(&mut self, schedule: &Schedule) -> Story {

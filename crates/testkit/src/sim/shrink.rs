@@ -1,6 +1,8 @@
 //! Makes a schedule smaller while it still breaks the same: fewer acts, fewer children, better behaved runs,
-//! less said, no habits. What is left is what matters.
+//! less said, no habits. What is left is what matters: without any one of its acts, or any one of its children, it
+//! would not break the same, unless the shrinker gave up before.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use supervisor_core::{Body, ChildSettings, SupervisorDecl, SupervisorSettings};
@@ -15,16 +17,50 @@ const TRIES: u32 = 30_000;
 pub(super) fn shrink(schedule: Schedule, breaks: impl FnMut(&Schedule) -> bool) -> Schedule {
     let mut shrinker = Shrinker { best: schedule, breaks, tries: 0 };
     loop {
-        let before = shrinker.weight();
+        // What made it no shorter may still let something go in the next round.
+        let before = format!("{:?}", shrinker.best);
         shrinker.calmer_habits();
         shrinker.fewer_acts();
         shrinker.fewer_children();
         shrinker.better_runs();
         shrinker.less_said();
         shrinker.shorter_waits();
-        if shrinker.weight() >= before || shrinker.tries > TRIES {
+        if shrinker.tries > TRIES || format!("{:?}", shrinker.best) == before {
             return shrinker.best;
         }
+    }
+}
+
+/// Every schedule that has one act less, or one child less in its tree or in a spec that is applied.
+pub(super) fn one_less(schedule: &Schedule) -> Vec<Schedule> {
+    let mut smaller = Vec::new();
+    for at in 0..schedule.acts.len() {
+        for waits in [true, false] {
+            let mut copy = schedule.clone();
+            drop_acts(&mut copy, at..at + 1, waits);
+            smaller.push(copy);
+        }
+    }
+    for spec in 0..=schedule.acts.len() {
+        for place in 0.. {
+            let mut copy = schedule.clone();
+            let dropped =
+                spec_of(&mut copy, spec).is_some_and(|tree| CHILDREN.make_at(tree, &mut place.clone()));
+            if !dropped {
+                break;
+            }
+            smaller.push(copy);
+        }
+    }
+    smaller
+}
+
+/// Deletes acts; the next one comes when it did, or so much earlier.
+fn drop_acts(schedule: &mut Schedule, acts: Range<usize>, waits: bool) {
+    let from = acts.start;
+    let waited: u64 = schedule.acts.drain(acts).map(|act| act.after).sum();
+    if let Some(next) = schedule.acts.get_mut(from).filter(|_| waits) {
+        next.after = next.after.saturating_add(waited);
     }
 }
 
@@ -50,22 +86,6 @@ impl<F: FnMut(&Schedule) -> bool> Shrinker<F> {
         breaks
     }
 
-    /// How much there is to read.
-    fn weight(&self) -> usize {
-        let odd = self.best.scripts.iter().flatten().filter(|run| **run != Run::GOOD).count();
-        let applied = self.best.acts.iter().map(|act| match &act.deed {
-            Deed::Apply(tree) => words(tree),
-            _ => 0,
-        });
-        let habits = self.best.habits;
-        let habits = usize::from(habits.late > 0)
-            + usize::from(habits.cut_in > 0)
-            + usize::from(habits.shuffle)
-            + habits.readers as usize;
-        let waits = self.best.acts.iter().filter(|act| act.after > 0).count();
-        self.best.acts.len() * 2 + waits + words(&self.best.tree) + odd + habits + applied.sum::<usize>()
-    }
-
     fn calmer_habits(&mut self) {
         // What only a full comparison shows is seen at once then.
         self.attempt(|schedule| schedule.habits.sweep = 1);
@@ -76,7 +96,7 @@ impl<F: FnMut(&Schedule) -> bool> Shrinker<F> {
         self.attempt(|schedule| schedule.habits.least = 0);
         self.attempt(|schedule| schedule.habits.lives = 1);
         for finish in [Finish::Hard, Finish::Storm] {
-            if self.best.finish != finish && self.attempt(|schedule| schedule.finish = finish) {
+            if self.best.finish == finish || self.attempt(|schedule| schedule.finish = finish) {
                 break;
             }
         }
@@ -89,12 +109,9 @@ impl<F: FnMut(&Schedule) -> bool> Shrinker<F> {
             let mut from = 0;
             while from < self.best.acts.len() {
                 let to = (from + many).min(self.best.acts.len());
-                let deleted = self.attempt(|schedule| {
-                    let waited: u64 = schedule.acts.drain(from..to).map(|act| act.after).sum();
-                    if let Some(next) = schedule.acts.get_mut(from) {
-                        next.after = next.after.saturating_add(waited);
-                    }
-                }) || self.attempt(|schedule| drop(schedule.acts.drain(from..to)));
+                let deleted = [true, false]
+                    .into_iter()
+                    .any(|waits| self.attempt(|schedule| drop_acts(schedule, from..to, waits)));
                 if !deleted {
                     from = to;
                 }
@@ -104,7 +121,7 @@ impl<F: FnMut(&Schedule) -> bool> Shrinker<F> {
     }
 
     fn fewer_children(&mut self) {
-        self.everywhere(&Change { places: |tree| tree.children.len(), make: drop_child });
+        self.everywhere(&CHILDREN);
     }
 
     /// Tries a change at every place of every supervisor, in the tree and in the specs that are applied.
@@ -194,6 +211,9 @@ struct Change {
     make: fn(&mut SupervisorDecl, usize),
 }
 
+/// A child is left out.
+const CHILDREN: Change = Change { places: |tree| tree.children.len(), make: drop_child };
+
 impl Change {
     /// Makes it at the place with this number, counted over all supervisors. Says whether there is one.
     fn make_at(&self, tree: &mut SupervisorDecl, number: &mut usize) -> bool {
@@ -263,24 +283,48 @@ fn unsay(tree: &mut SupervisorDecl, number: usize) {
     }
 }
 
-/// How much a tree says.
-fn words(tree: &SupervisorDecl) -> usize {
-    let own = &tree.settings;
-    let mut count = usize::from(*own != SupervisorSettings::default());
-    for child in &tree.children {
-        count += 2 + child.depends_on.len();
-        count += OF_CHILDREN
-            .iter()
-            .skip(1)
-            .filter(|unsay| {
-                let mut quieter = ChildSettings::clone(&child.settings);
-                unsay(&mut quieter);
-                quieter != *child.settings
-            })
-            .count();
-        if let Body::Supervisor(below) = &child.body {
-            count += words(below);
+#[cfg(test)]
+mod tests {
+    use super::super::knobs::{self, Size};
+    use super::super::schedule::{Deed, Schedule};
+    use super::{one_less, shrink};
+
+    /// Shrinks schedules of some seeds, and sees that nothing is left that could go by itself.
+    fn smallest(breaks: impl Fn(&Schedule) -> bool) -> Vec<Schedule> {
+        let schedules = (0..40).map(|seed| knobs::schedule(seed, Size::Full).0);
+        let smallest: Vec<_> =
+            schedules.filter(&breaks).map(|schedule| shrink(schedule, |smaller| breaks(smaller))).collect();
+        assert!(smallest.len() > 5, "{} schedules break it", smallest.len());
+        for schedule in &smallest {
+            assert!(breaks(schedule));
+            assert!(!one_less(schedule).iter().any(&breaks), "{schedule:?}");
+        }
+        smallest
+    }
+
+    #[test]
+    fn what_is_left_is_what_matters() {
+        let applies = |deed: &Deed| matches!(deed, Deed::Apply(tree) if tree.children.len() > 1);
+        for schedule in smallest(|schedule| schedule.acts.iter().any(|act| applies(&act.deed))) {
+            let [act] = schedule.acts.as_slice() else { panic!("{:?}", schedule.acts) };
+            assert!(act.after == 0 && matches!(&act.deed, Deed::Apply(tree) if tree.children.len() == 2));
+            assert!(schedule.tree.children.is_empty(), "{:?}", schedule.tree);
         }
     }
-    count
+
+    #[test]
+    fn what_only_goes_together_may_stay_but_nothing_goes_alone() {
+        let odd = |schedule: &Schedule| !schedule.tree.children.len().is_multiple_of(2);
+        assert!(smallest(odd).iter().any(|schedule| schedule.tree.children.len() > 1));
+    }
+
+    #[test]
+    fn what_becomes_possible_late_in_a_round_is_done_in_the_next() {
+        // Acts can go only when no habit and no odd run is left.
+        let calm =
+            |schedule: &Schedule| schedule.scripts.iter().flatten().all(|run| *run == super::Run::GOOD);
+        let breaks =
+            |schedule: &Schedule| !schedule.acts.is_empty() && (calm(schedule) || schedule.acts.len() > 40);
+        assert!(smallest(breaks).iter().all(|schedule| schedule.acts.len() == 1));
+    }
 }

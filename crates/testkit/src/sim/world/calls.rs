@@ -40,6 +40,7 @@ impl World<'_> {
         sometimes!(self.room.marks, Mark::PlanCut, out.len() >= 256 && self.machine.has_open_plan());
         if !out.is_empty() && !matches!(&call, Call::Input(Input::Beat { .. })) {
             self.last_effect = self.now;
+            self.stirs += 1;
         }
         for effect in out.drain(..) {
             self.obey(effect);

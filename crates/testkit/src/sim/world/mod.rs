@@ -177,6 +177,8 @@ struct World<'w> {
     ended: bool,
     shutdown_asked: bool,
     last_effect: u64,
+    /// Calls with effects, but for heartbeats.
+    stirs: u32,
     /// Orders what comes at one instant.
     caused: u64,
 }
@@ -212,6 +214,7 @@ impl<'w> World<'w> {
             ended: false,
             shutdown_asked: false,
             last_effect: 0,
+            stirs: 0,
             caused: 0,
         };
         world.prepare();

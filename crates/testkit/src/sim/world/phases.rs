@@ -14,8 +14,11 @@ use crate::sim::marks::{Mark, sometimes};
 use crate::sim::queue::{Happening, Move};
 use crate::sim::schedule::{Ending, Finish, MS};
 
-/// In the calm a tree comes to rest within so many inputs, or never.
-const RESTLESS: u32 = 60_000;
+/// In the calm a tree comes to rest before it has done something so often for each of its children, or never.
+const RESTLESS: u32 = 500;
+
+/// The same in calls of the machine, heartbeats and all.
+const ENDLESS: u32 = 5_000_000;
 
 /// A tree that has ended is launched again after so many more inputs.
 const ECHOES: u32 = 3;
@@ -96,7 +99,7 @@ impl World<'_> {
                 self.feed(Input::Bound { key })?;
             }
         }
-        let (from, quiet) = (self.steps, self.longest_delay());
+        let (steps, stirs, quiet) = (self.steps, self.stirs, self.longest_delay());
         loop {
             if self.room.queue.only_beats() && !self.machine.has_open_plan() && self.is_at_rest(quiet) {
                 break;
@@ -104,7 +107,8 @@ impl World<'_> {
             if !self.turn(u64::MAX)? {
                 break;
             }
-            if self.steps > from + RESTLESS {
+            let many = RESTLESS * (self.room.kids.len() as u32 + 1);
+            if self.stirs > stirs + many || self.steps > steps + ENDLESS {
                 return Err(self.wrong(Invariant::Convergence, "it does not come to rest in the calm"));
             }
         }
