@@ -1,6 +1,6 @@
 //! A new spec that comes while a plan is under way: who the plan still has to do (D12), and who is freed by it.
 
-use supervisor_api::{Cause, EventKind, Lifecycle, SupervisorError};
+use supervisor_api::{Cause, EventKind, Exit, Lifecycle, SupervisorError};
 use supervisor_testkit::*;
 
 fn slow(name: &str, stops_after: std::time::Duration) -> Child {
@@ -142,6 +142,50 @@ fn d3_d12_an_operators_restart_of_a_member_hurries_nobody_outside_its_group() {
     assert_eq!(bench.state("x"), Lifecycle::Backoff);
     bench.pass(ms(1));
     assert_eq!(bench.take(), ["start w", "start x", "start a", "start b"]);
+}
+
+/// Whoever else the new spec has stands before it, and is not started yet.
+#[test]
+fn d11_d12_a_child_that_waits_and_that_a_new_spec_frees_starts_at_once_wherever_it_stands() {
+    let s = || sup("s", one_for_one([job("j"), perm("w").after(["j"])]));
+    let old = [s(), perm("api").after(["s"]), perm("web").after(["api"])];
+    let mut bench = Bench::launch(one_for_one(old).by_dependencies());
+    assert_eq!(["s", "web"].map(|name| bench.state(name)), [Lifecycle::Starting, Lifecycle::Waiting]);
+    bench.apply(one_for_one([s(), perm("api"), perm("web"), sidecar("log", "api").unbound()]));
+    assert_eq!(["s", "web"].map(|name| bench.state(name)), [Lifecycle::Starting, Lifecycle::Running]);
+}
+
+/// The start under way was to start it, and a group that it is no member of comes in between.
+#[test]
+fn d12_d17_a_restart_that_is_left_to_the_initial_start_is_done_though_a_group_goes_down_meanwhile() {
+    let late = || perm("late").explicit().within(ms(20)).run(1, Run::never_ready());
+    let first = perm("first").explicit().always(Run::ready_after(ms(50)));
+    let mut bench = Bench::launch(one_for_one([late(), perm("x")]).retries_start());
+    bench.pause("x");
+    let restart = bench.restart("x");
+    bench.apply(rest_for_one([first, perm("x"), late()]).retries_start());
+    assert_eq!(bench.state("x"), Lifecycle::Stopped, "its turn comes after that of first");
+    bench.pass(secs(1));
+    assert_eq!(bench.outcome(restart).failure, None);
+    let all = ["first", "x", "late"].map(|name| (bench.state(name), bench.generation(name)));
+    assert_eq!(all, [(Lifecycle::Running, 1), (Lifecycle::Running, 1), (Lifecycle::Running, 2)]);
+}
+
+/// `u` starts when its old run is gone at last, and fails, before `x` has its turn.
+#[test]
+fn r48_r24_who_has_not_had_its_turn_in_a_new_incarnation_is_started_though_a_group_goes_down_meanwhile() {
+    let first = perm("first").explicit().run(2, Run::ready_after(ms(50)));
+    let u = perm("u").grace(ms(10)).abort_wait(ms(10)).run(1, Run::healthy().immortal());
+    let below = rest_for_one([first, perm("x"), u]);
+    let mut bench = Bench::launch(one_for_one([sup("s", below)]));
+    bench.restart("s");
+    bench.pass(ms(20));
+    assert_eq!([bench.state("s/first"), bench.state("s/x")], [Lifecycle::Starting, Lifecycle::Stopped]);
+    bench.end("s/u", Exit::Aborted);
+    bench.crash("s/u");
+    bench.pass(secs(1));
+    let all = ["s/first", "s/x", "s/u"].map(|name| (bench.state(name), bench.generation(name)));
+    assert_eq!(all, [(Lifecycle::Running, 2), (Lifecycle::Running, 2), (Lifecycle::Running, 3)]);
 }
 
 /// How a primary comes to rest, and its sidecar with it.

@@ -294,7 +294,12 @@ impl Machine {
         }
         self.keep_up(order, &before);
         let moved = order.iter().zip(before).filter(|(index, before)| self.links_of(**index) != *before);
-        let moved = moved.map(|(&index, _)| index).collect();
+        let moved: Vec<u32> = moved.map(|(&index, _)| index).collect();
+        for &index in &moved {
+            if matches!(self.node(index).life, Life::Waiting { .. }) {
+                self.wake_soon(index);
+            }
+        }
         for &index in order {
             self.set_free(index);
         }

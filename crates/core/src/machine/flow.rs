@@ -353,16 +353,11 @@ impl Machine {
         if fault!(stops_forward) {
             cursor = self.indices_from(sup, from).next().unwrap_or(NONE);
         }
-        if record.reordered {
-            from = self.widen_group(sup, from);
-        }
-        match self.sup(sup).flow {
-            // Whom the old plan had passed by may be a member now.
-            Flow::Down { .. } if self.sup(sup).reordered => {}
+        match record.flow {
+            Flow::Up { wave: Wave::Initial | Wave::Added, .. } => from = self.interrupt_start(sup, from),
+            _ if record.reordered => from = self.widen_group(sup, from),
             Flow::Down { from: old, cursor: at, .. } => (from, cursor) = (from.min(old), at),
             Flow::Delay { from: old, .. } => from = from.min(old),
-            // Those that were never started have their turn after the group; they are no members of it (R24).
-            Flow::Up { wave: Wave::Initial | Wave::Added, .. } => self.sup_mut(sup).more_added = true,
             // Those that the interrupted start has not come to are started with this one.
             Flow::Up { cursor, wave: Wave::Group(_), .. } if cursor != NONE => {
                 let behind = self.indices_from(sup, self.node(cursor).rank);
@@ -375,13 +370,30 @@ impl Machine {
         self.queue_flow(sup);
     }
 
+    /// A failure while children are started. Those that were never started have their turn after the group; they are
+    /// no members of it (R24). Who rests and has not had its turn yet is one. Says where to look for members from.
+    fn interrupt_start(&mut self, sup: u32, from: u32) -> u32 {
+        let is_left = |index| {
+            let rests = matches!(self.node(index).life, Life::Stopped | Life::Completed | Life::Failed);
+            rests && self.plan_will_start(index)
+        };
+        let left = self.indices(sup).take_while(|&index| self.node(index).rank < from);
+        let left: Vec<(u32, bool)> = left.map(|index| (index, is_left(index))).collect();
+        let reordered = left.iter().any(|(_, is_left)| *is_left);
+        let record = self.sup_mut(sup);
+        (record.more_added, record.reordered) = (true, reordered);
+        if !reordered {
+            return from;
+        }
+        for (index, is_left) in left {
+            self.node_mut(index).flags.ahead = is_left;
+        }
+        self.widen_group(sup, from)
+    }
+
     /// A failure while a plan goes over an order that is not the one it began with: the new group has those whom
     /// the plan had still to do, and those from its own beginning on. Says where to look for them from.
     fn widen_group(&mut self, sup: u32, from: u32) -> u32 {
-        if matches!(self.sup(sup).flow, Flow::Up { wave: Wave::Initial | Wave::Added, .. }) {
-            self.sup_mut(sup).reordered = false;
-            return from;
-        }
         for index in self.indices_from(sup, from).collect::<Vec<_>>() {
             self.node_mut(index).flags.ahead = true;
         }

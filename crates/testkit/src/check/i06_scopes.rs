@@ -112,14 +112,15 @@ impl Checker {
         let reason = match event.cause {
             // Whom it waited for may be gone, so that nobody is left to name.
             Cause::Start => at == 0 || sup.initial || state == Lifecycle::Waiting,
-            // Who is new has its turn with any start that goes over a new order.
+            // Who is new in this incarnation has its turn with any start that goes over a new order.
             // A job that had its run has it once more only when somebody asks for that (D18).
             Cause::Group(_) => {
                 let had_its_run = state == Lifecycle::Completed && !self.is_revivable(at);
-                let asked = life.order == Some(Order::Start) || node.concerned.is_some();
-                let member = sup.group.is_some_and(|group| {
-                    node.is_member_of(&group) || group.mixed && (state == Lifecycle::Declared || asked)
-                });
+                // A sidecar comes before its primary, whoever asks for that.
+                let asked = self.is_asked_for(at) || node.primary != NONE && self.is_asked_for(node.primary);
+                let new = life.spawned_in != sup.incarnation;
+                let member =
+                    sup.group.is_some_and(|group| node.is_member_of(&group) || group.mixed && (new || asked));
                 member && (!had_its_run || asked)
             }
             Cause::Exit => alone && life.grows,
@@ -417,6 +418,12 @@ impl Checker {
             Lifecycle::Stopped | Lifecycle::Failed => node.retries(),
             _ => true,
         }
+    }
+
+    /// Whether an operator or a new spec wants a child to start.
+    fn is_asked_for(&self, at: u32) -> bool {
+        let node = self.model.node(at);
+        node.life.order == Some(Order::Start) || node.concerned.is_some()
     }
 
     /// Starts and stops as events tell of them.
