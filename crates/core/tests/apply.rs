@@ -574,6 +574,21 @@ fn d11_d12_nobody_can_depend_on_a_child_whose_removal_waits_for_its_turn() {
 }
 
 #[test]
+fn d11_d12_nor_on_one_that_stops_for_being_unhealthy_meanwhile() {
+    use supervisor_api::policy::Heartbeat;
+    let beats = Heartbeat { interval: ms(80), timeout: ms(20), max_retries: 1 };
+    let slow = |name: &str, span| perm(name).always(Run::healthy().stops_after(span));
+    let mut bench = Bench::launch(one_for_one([slow("a", ms(500)).heartbeat(beats), slow("z", secs(1))]));
+    bench.apply(one_for_one([]));
+    bench.pass(ms(100));
+    assert_eq!(bench.state("a"), Lifecycle::Stopping, "for its missed beats, before its turn to be removed");
+    let late = bench.start_child("/", perm("late").after(["a"]));
+    assert!(matches!(bench.refused(late), SupervisorError::InvalidSpec(_)));
+    bench.pass(secs(2));
+    assert_eq!(bench.living(), Vec::<String>::new());
+}
+
+#[test]
 fn d12_r29_a_child_that_loses_its_body_while_its_group_is_down_starts_when_it_has_one_again() {
     for tree in [one_for_all, rest_for_one] {
         let spec = |a: Child| tree(vec![quick("first"), a]).unlimited();

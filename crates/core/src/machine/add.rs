@@ -80,13 +80,10 @@ impl Machine {
         }
     }
 
-    /// Whether a child is on its way out of the tree, so that nobody can build on it any more.
+    /// Whether a child is on its way out of the tree, or has its turn to go coming: nobody can build on it any more.
     fn is_leaving(&self, index: u32) -> bool {
         let node = self.node(index);
-        match node.life {
-            Life::Stopping { then, .. } | Life::Unresponsive { then } => then == Then::Remove,
-            _ => node.flags.doomed || self.sup(node.parent).line.contains(&(index, Then::Remove)),
-        }
+        node.is_leaving() || self.sup(node.parent).line.contains(&(index, Then::Remove))
     }
 
     /// R10 and R85.

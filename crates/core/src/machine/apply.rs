@@ -206,25 +206,7 @@ impl Machine {
         }
         node.policy = Arc::clone(&child.policy);
         self.account(index, true);
-        // The new spec names it, so it stays.
-        let sup = self.node(index).parent;
-        let line = &mut self.sup_mut(sup).line;
-        let in_line = line.len();
-        line.retain(|entry| *entry != (index, Then::Remove));
-        if line.len() < in_line {
-            self.settle_waits(index);
-        }
-        // A restart that an earlier spec wanted is still to be done.
-        let restarts = self.node(index).flags.reload && self.will_restart(index);
-        let flags = &mut self.node_mut(index).flags;
-        (flags.doomed, flags.reload) = (false, restarts);
-        if let Life::Stopping { then: Then::Remove, .. } | Life::Unresponsive { then: Then::Remove } =
-            self.node(index).life
-        {
-            self.node_mut(index).flags.left_out = false;
-            self.redirect(index, Then::Start);
-            self.node_mut(index).flags.reload = true;
-        }
+        self.keep(index);
         self.take_up_deadlines(index, &old);
         if runs_else || decided_else {
             counts.changed += 1;
@@ -245,13 +227,30 @@ impl Machine {
         runs_else || decided_else
     }
 
+    /// The new spec names a child, so it stays, also if it was on its way out.
+    fn keep(&mut self, index: u32) {
+        let sup = self.node(index).parent;
+        let line = &mut self.sup_mut(sup).line;
+        let in_line = line.len();
+        line.retain(|entry| *entry != (index, Then::Remove));
+        if line.len() < in_line {
+            self.settle_waits(index);
+        }
+        // A restart that an earlier spec wanted is still to be done.
+        let restarts = self.node(index).flags.reload && self.will_restart(index);
+        let flags = &mut self.node_mut(index).flags;
+        (flags.doomed, flags.reload) = (false, restarts);
+        if self.node(index).is_leaving() {
+            self.redirect(index, Then::Start);
+            let flags = &mut self.node_mut(index).flags;
+            (flags.left_out, flags.reload) = (false, true);
+        }
+    }
+
     /// Whether a child is being stopped, or is in line to be, so that it starts again.
     fn will_restart(&self, index: u32) -> bool {
-        let then = match self.node(index).life {
-            Life::Stopping { then, .. } | Life::Unresponsive { then } => Some(then),
-            _ => self.planned_in_line(index),
-        };
-        then == Some(Then::Start)
+        let planned = self.node(index).life.planned();
+        planned.or_else(|| self.planned_in_line(index)) == Some(Then::Start)
     }
 
     /// A promise, or a limit, that is new or gone holds for the run that is on (D12: applied live).
@@ -333,11 +332,7 @@ impl Machine {
     /// Whoever goes down with a sibling that it no longer depends on starts because of the new spec.
     fn set_free(&mut self, index: u32) {
         let node = self.node_mut(index);
-        let awaits = matches!(
-            node.life,
-            Life::Stopping { then: Then::WaitDependency, .. }
-                | Life::Unresponsive { then: Then::WaitDependency }
-        );
+        let awaits = node.life.planned() == Some(Then::WaitDependency);
         node.flags.reload |= awaits && node.depends_on().is_empty();
     }
 
@@ -357,8 +352,9 @@ impl Machine {
         for index in self.indices(sup) {
             if !planned.contains(&index) {
                 // Also whom an earlier spec dropped, and who is still on the way out.
-                let flags = &self.node(index).flags;
-                if flags.declared || flags.reload { &mut order } else { &mut additions }.push(index);
+                let node = self.node(index);
+                let stands = node.flags.declared || node.is_dropped();
+                if stands { &mut order } else { &mut additions }.push(index);
             }
         }
         order.extend(declared);

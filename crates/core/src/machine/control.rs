@@ -144,7 +144,7 @@ impl Machine {
         if node.parent == NONE {
             return refuse(format!("the root takes no {verb}; use shutdown_tree, or name a child"));
         }
-        let leaves = !node.flags.declared && (node.flags.reload || node.flags.doomed);
+        let leaves = node.is_dropped() || !node.flags.declared && node.flags.doomed;
         if leaves && verb != ControlVerb::Remove {
             return refuse(format!(
                 "{} is being removed; it goes as soon as all below it has ended",
@@ -205,11 +205,7 @@ impl Machine {
             ControlVerb::Pause => life == Life::Paused,
             ControlVerb::Quarantine => life == Life::Quarantined,
             ControlVerb::Resume => {
-                let parking = matches!(
-                    life,
-                    Life::Stopping { then: Then::Pause | Then::Quarantine, .. }
-                        | Life::Unresponsive { then: Then::Pause | Then::Quarantine }
-                );
+                let parking = matches!(life.planned(), Some(Then::Pause | Then::Quarantine));
                 !parking && !life.lifecycle().is_parked()
             }
             ControlVerb::Restart | ControlVerb::Remove => false,

@@ -79,7 +79,8 @@ pub(crate) enum Then {
 }
 
 impl Then {
-    /// Whether an operator, or OTP's calls, decided this; no plan changes it.
+    /// Whether it stays down, or goes, because somebody wants that: a command, or a new spec. No plan of its
+    /// supervisor changes it. (A restart by command is not among these: a group that takes the child restarts it too.)
     pub(crate) fn is_commanded(self) -> bool {
         matches!(self, Self::Rest | Self::Pause | Self::Quarantine | Self::Remove)
     }
@@ -111,6 +112,14 @@ impl Life {
     /// Whether its run was killed and has not ended yet.
     pub(crate) fn is_killed(self) -> bool {
         matches!(self, Self::Stopping { step: Step::Killed { .. }, .. } | Self::Unresponsive { .. })
+    }
+
+    /// What is done with it once its run is gone, when it is being stopped.
+    pub(crate) fn planned(self) -> Option<Then> {
+        match self {
+            Self::Stopping { then, .. } | Self::Unresponsive { then } => Some(then),
+            _ => None,
+        }
     }
 
     /// Down, and not to come up by itself: its sidecars go down with it (D15).
@@ -181,11 +190,14 @@ pub(crate) struct Flags {
     pub(crate) unpark: bool,
     /// Its supervisor's plan waits until it is gone.
     pub(crate) swept: bool,
-    /// OTP's terminate took it out of the group restart that is under way.
+    /// OTP's terminate took it out of the start or group restart that is under way: that does not start it, a later
+    /// one does (R29, R36).
     pub(crate) left_out: bool,
-    /// The plan under way has still to come to it. Kept only while its supervisor is `reordered`.
+    /// The plan under way has still to do it: a member of the group that goes down, or not started yet. Counts only
+    /// while its supervisor is `reordered`; otherwise its rank says the same.
     pub(crate) ahead: bool,
-    /// It is being stopped because a new spec was applied.
+    /// A new spec restarts it or drops it: it is being stopped for that, or waits in line to be. Whom a spec dropped
+    /// has it until it is gone.
     pub(crate) reload: bool,
     /// Somebody waits for an answer about it.
     pub(crate) awaited: bool,
@@ -319,6 +331,16 @@ impl Node {
     /// How many restarts the present streak of failures has (D3).
     pub(crate) fn streak(&self) -> u32 {
         if self.flags.forgiven { 0 } else { self.attempt }
+    }
+
+    /// Whether it is on its way out of the tree: it goes when its run is gone, or nobody unresponsive lives below it.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.flags.doomed || self.life.planned() == Some(Then::Remove)
+    }
+
+    /// Whether a new spec has dropped it, and it is not gone yet.
+    pub(crate) fn is_dropped(&self) -> bool {
+        !self.flags.declared && self.flags.reload
     }
 
     pub(crate) fn is_supervisor(&self) -> bool {

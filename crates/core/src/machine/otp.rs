@@ -33,7 +33,7 @@ impl Machine {
             let path = self.node(self.sup(node.parent).node).path.to_string();
             return Err(SupervisorError::NoSuchSupervisor { path });
         }
-        if self.node(index).flags.reload && !self.node(index).flags.declared {
+        if self.node(index).is_dropped() {
             return refuse("it is being removed: the new spec does not name it");
         }
         if self.node(index).flags.doomed && verb == OtpVerb::StartAgain {

@@ -97,8 +97,12 @@ impl Machine {
     fn verdict(&self, index: u32, goal: Goal) -> Verdict {
         let life = self.node(index).life;
         let state = life.lifecycle();
-        let in_line = life.can_be_waited_for() && self.planned_in_line(index).is_some();
-        if matches!(life, Life::Stopping { .. }) || in_line {
+        let pending = match life {
+            Life::Stopping { .. } => true,
+            Life::Starting | Life::Running => self.planned_in_line(index).is_some(),
+            _ => false,
+        };
+        if pending {
             return Verdict::Pending;
         }
         let otherwise = || Verdict::Failed(format!("it is {state} now"));
