@@ -7,7 +7,8 @@
 //! | `life` | the one place where the state of a child changes |
 //! | `start` | spawning, what is waited for before, what is started |
 //! | `stop` | asking, grace, killing, giving up on the unresponsive |
-//! | `flow` | ordered work of a supervisor: starting up, stopping down, group restarts |
+//! | `flow` | ordered work of a supervisor: starting up, stopping down |
+//! | `group` | which children restart together, and when |
 //! | `ends` | what the end of a run leads to (the table of 1.2) |
 //! | `failure` | charging, exhaustion, restarting |
 //! | `ending` | why and how a supervisor ends, up to the whole tree |
@@ -27,6 +28,7 @@ mod ending;
 mod ends;
 mod failure;
 mod flow;
+mod group;
 mod health;
 mod life;
 mod names;
