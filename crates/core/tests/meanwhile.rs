@@ -374,3 +374,35 @@ fn d17_r27_a_restart_of_an_unresponsive_child_that_was_terminated_while_its_grou
     bench.pass(secs(1));
     assert_eq!((bench.state("w"), bench.state("x")), (Lifecycle::Running, Lifecycle::Running));
 }
+
+/// `c0` waits for its sidecar, and the sidecar's failed start takes it down.
+#[test]
+fn d18_r27_a_job_that_an_operator_started_and_that_waits_when_its_group_goes_down_runs_with_the_group() {
+    let helper = sidecar("c1", "c0").explicit().always(Run::ready_after(ms(50)));
+    let mut bench = Bench::launch(one_for_all([helper, job("c0"), perm("web")]));
+    bench.pass(ms(50));
+    bench.finish("c0");
+    assert_eq!((bench.state("c0"), bench.state("c1")), (Lifecycle::Completed, Lifecycle::Stopped));
+    bench.restart("c0");
+    assert_eq!((bench.state("c0"), bench.state("c1")), (Lifecycle::Waiting, Lifecycle::Starting));
+    bench.crash("web");
+    bench.pass(ms(50));
+    assert_eq!((bench.state("c0"), bench.generation("c0")), (Lifecycle::Running, 2));
+}
+
+/// The second command comes while a start of the group is on its way to the child.
+#[test]
+fn r15_a_child_that_waits_and_is_started_again_twice_answers_both() {
+    let slow = || perm("slow").explicit().always(Run::ready_after(ms(50)));
+    let mut bench = Bench::launch(one_for_all([perm("a"), slow(), perm("db"), job("x").after(["db"])]));
+    bench.pass(ms(50));
+    bench.pause("db");
+    bench.crash("x");
+    bench.crash("a");
+    assert_eq!((bench.state("slow"), bench.state("x")), (Lifecycle::Starting, Lifecycle::Failed));
+    let (first, second) = (bench.start_again("x"), bench.start_again("x"));
+    bench.pass(ms(50));
+    assert_eq!(bench.state("x"), Lifecycle::Waiting);
+    assert_eq!(bench.outcome(first).state_after, Lifecycle::Waiting);
+    assert_eq!(bench.outcome(second).state_after, Lifecycle::Waiting);
+}

@@ -110,6 +110,10 @@ impl Machine {
                 let on = self.node(index).depends_on().first();
                 let cause = on.map_or(cause, |&on| Cause::Dependency(on));
                 self.try_start(index, cause);
+                // It may wait on; whoever asked for its start since is answered with that.
+                if self.node(index).flags.awaited && !self.node(index).life.is_live() {
+                    self.settle_waits(index);
+                }
             }
             Life::Paused | Life::Quarantined if fault!(group_revives_paused) => self.try_start(index, cause),
             Life::Unresponsive { .. } if fault!(unresponsive_is_started) => self.try_start(index, cause),
@@ -277,6 +281,8 @@ impl Machine {
             Life::Waiting { .. } => {
                 let news = News::new(EventKind::ChildStopped, cause).next(self.next_of(index, then));
                 self.node_mut(index).flags.rests_unasked = then == Then::Group;
+                // It was to run, and has that run with its group, also if it is a job that had one before (D18).
+                self.node_mut(index).spawned_in = NONE;
                 self.shift(index, Life::Stopped, news);
             }
             _ => {}

@@ -21,6 +21,7 @@ impl Checker {
     pub(super) fn applied(&mut self, decl: &SupervisorDecl) {
         let Ok(resolved) = resolve(decl) else { return };
         self.reloaded = true;
+        self.note_who_is_passed();
         self.model.adopt_all(0, &resolved.root, self.call);
     }
 }

@@ -132,6 +132,10 @@ impl Checker {
                 if event.kind == EventKind::ChildDeclined || event.row.lifecycle == Lifecycle::Failed {
                     life.trial = Trial::No;
                 }
+                // Who was to run when its group went down has that run with it (D18).
+                if from == Lifecycle::Waiting && matches!(event.cause, Cause::Group(_)) {
+                    life.spawned_in = NONE;
+                }
                 // Somebody unresponsive that was to rest is not started by a group that has passed it.
                 life.left_out |= from == Lifecycle::Unresponsive && life.order == Some(Order::Rest);
                 life.order = life.order.filter(|order| *order != Order::Rest);

@@ -228,7 +228,7 @@ impl Checker {
         };
         let visited = |at: &u32| {
             let node = self.model.node(*at);
-            node.life.raised == group.number && node.life.raised_call > group.sorted && by_group(node)
+            node.life.raised == group.number && node.life.raised_call >= group.sorted && by_group(node)
         };
         let last = children.iter().rposition(visited)?;
         let in_turn = self.model.sup_of(parent).policy().order == StartOrder::Declared;
@@ -237,14 +237,27 @@ impl Checker {
         Some(rest.find(holds).map_or(u32::MAX, |node| node.rank))
     }
 
+    /// Children are about to be put in another order: remembers whom the starts of groups have come by.
+    pub(super) fn note_who_is_passed(&mut self) {
+        for parent in self.groups.clone() {
+            let Some(group) = self.model.sup_of(parent).group.filter(|group| group.up) else { continue };
+            let children = self.model.sup_of(parent).children.clone();
+            let Some(front) = self.front_of(parent, &children, &group) else { continue };
+            for at in children {
+                if self.model.node(at).rank <= front {
+                    self.model.life(at).passed = group.number;
+                }
+            }
+        }
+    }
+
     /// Whether a group that is overtaken by another still had a child to do. The new one takes it in (D3).
     fn is_left_by(&self, at: u32, group: &Group, front: Option<u32>) -> bool {
         let node = self.model.node(at);
         if !node.is_member_of(group) {
             return false;
         }
-        let unborn = matches!(node.state(), Lifecycle::Unresponsive | Lifecycle::Declared);
-        let passed = front.is_some_and(|front| node.rank <= front) || group.mixed && unborn;
+        let passed = front.is_some_and(|front| node.rank <= front) || node.life.passed == group.number;
         // A sidecar that came up with its primary may have come before its turn.
         let out_of_turn = matches!(node.life.start, Cause::Primary(_));
         let had_its_turn = passed
@@ -401,15 +414,25 @@ impl Checker {
     /// Whether a start of a whole group includes a child that does not run: every kept spec (R29), but for
     /// jobs that had their run (D18) and sidecars of a primary that rests (D15).
     pub(super) fn is_revivable(&self, at: u32) -> bool {
-        let node = self.model.node(at);
-        if node.primary != NONE {
-            let primary = self.model.node(node.primary);
-            // An operator who starts it again has its sidecars started too.
-            let asked = primary.life.order == Some(Order::Start);
-            if primary.state().is_parked() || !asked && !self.is_revivable(node.primary) {
-                return false;
-            }
+        self.primary_comes_back(at) && self.is_started_with_others(at)
+    }
+
+    /// Whether the primary of a sidecar, if it is one, is started with the others, or because an operator asked.
+    fn primary_comes_back(&self, at: u32) -> bool {
+        let on = self.model.node(at).primary;
+        if on == NONE {
+            return true;
         }
+        let primary = self.model.node(on);
+        let asked = primary.life.order == Some(Order::Start);
+        !primary.state().is_parked()
+            && self.primary_comes_back(on)
+            && (asked || self.is_started_with_others(on))
+    }
+
+    /// Whether a child had no run yet, or is none of those that run once (D18).
+    fn is_started_with_others(&self, at: u32) -> bool {
+        let node = self.model.node(at);
         if !node.policy.keeps_row || node.life.spawned_in != self.model.above(at).incarnation {
             return true;
         }

@@ -140,6 +140,8 @@ pub(super) struct Life {
     pub(super) raised: u64,
     /// The call in which that was.
     pub(super) raised_call: u64,
+    /// The plan whose start had come by it when the children were put in another order last.
+    pub(super) passed: u64,
     /// The plan that asked it to stop last.
     pub(super) swept: u64,
     /// Why the last run was started.
@@ -180,6 +182,7 @@ impl Life {
             member: 0,
             raised: 0,
             raised_call: 0,
+            passed: 0,
             swept: 0,
             start: Cause::Start,
             reported: 0,
