@@ -7,6 +7,45 @@ fn slow(name: &str, stops_after: std::time::Duration) -> Child {
     perm(name).always(Run::healthy().stops_after(stops_after))
 }
 
+#[test]
+fn d12_d3_a_new_child_is_no_reason_to_widen_a_group_that_waits_and_is_started_all_the_same() {
+    let b = || perm("b").steps(ms(100), ms(100));
+    let mut bench = Bench::launch(rest_for_one([perm("a"), b()]));
+    bench.crash("b");
+    bench.crash("b");
+    assert_eq!(bench.state("b"), Lifecycle::Backoff);
+    bench.apply(rest_for_one([perm("new"), perm("a"), b()]));
+    bench.crash("a");
+    let failed = bench.events(EventKind::ChildFailed, "a").pop().unwrap();
+    assert_eq!(failed.numbers[1], 3, "a is no member of the group that waits, so its failure is charged");
+    bench.pass(ms(200));
+    assert_eq!((bench.state("b"), bench.state("new")), (Lifecycle::Running, Lifecycle::Running));
+}
+
+#[test]
+fn d12_r24_who_leaves_while_its_group_goes_down_draws_nobody_else_into_it() {
+    let slow = Run::healthy().stops_after(ms(100));
+    let mut bench = Bench::launch(rest_for_one([perm("a"), perm("b"), perm("c").always(slow)]));
+    bench.take();
+    bench.crash("b");
+    bench.apply(rest_for_one([perm("a"), perm("b")]));
+    bench.pass(ms(200));
+    assert_eq!(bench.take(), ["down b: failed: boom", "stop c", "down c", "start b"]);
+    assert_eq!(bench.generation("a"), 1);
+}
+
+#[test]
+fn d12_r24_a_failure_while_a_new_child_starts_does_not_draw_those_before_it_into_the_group() {
+    let mut bench = Bench::launch(rest_for_one([perm("a"), perm("b")]));
+    let new = perm("new").explicit().always(Run::ready_after(ms(50)));
+    bench.apply(rest_for_one([new, perm("a"), perm("b")]));
+    bench.take();
+    bench.crash("b");
+    assert_eq!(bench.take(), ["down b: failed: boom", "start b"]);
+    bench.pass(ms(100));
+    assert_eq!((bench.generation("new"), bench.state("new")), (1, Lifecycle::Running));
+}
+
 /// `a` stands behind `c` in the new spec, and was drawn into its group for that.
 #[test]
 fn d12_r24_who_comes_to_stand_behind_a_member_of_a_group_that_goes_down_is_not_drawn_into_it() {
