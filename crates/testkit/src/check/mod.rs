@@ -11,9 +11,57 @@
 //! |---|---|
 //! | `violation` | the invariants by number |
 //! | `model` | what is known of the tree |
+//! | `plant` | how that is made, and changes |
 //! | `inputs` | what an input means for the model |
+//! | `adopt` | what a new spec means for the model |
 //! | `fold` | what an event means for the model |
 //! | `i…` | the invariants |
+//!
+//! Where each invariant is checked:
+//!
+//! | number | functions | file |
+//! |---|---|---|
+//! | 1 | `i01_one_life` | `i01_i02_runs` |
+//! | 2 | `i02_generation`, `i02_row` | `i01_i02_runs` |
+//! | | `declared`: a place that is used again has a new epoch | `i17_i18_commands` |
+//! | 3 | `i03_stale_changes_nothing` | `i03_i28_calls` |
+//! | 4 | `i04_dependencies`, `i04_initial_start_is_over` | `i04_i11_starts` |
+//! | 5 | `i05_stop_order`, `i05_stands_after_its_needs`, `i05_stop_goes_on` | `i05_stop_order` |
+//! | 6 | `i06_start_has_a_reason`, `i06_stop_has_a_reason`, `i06_in_turn`, `i06_group_is_down`, `i06_groups_go_on`, `i06_sidecars_rest` | `i06_scopes` |
+//! | | `i06_event_follows`, `asked_to_stop`, `killed` | `i01_i02_runs` |
+//! | | `i10_delay`: alone or with its group | `i08_i10_budgets` |
+//! | 7 | `i07_decision`, `i07_retry_is_void`, `i07_every_end_counts` | `i07_i32_decisions` |
+//! | | `i07_ends_for_a_reason`, `i07_significance_fires` | `i07_significance` |
+//! | 8 | `i08_charge` | `i08_i10_budgets` |
+//! | 9 | `i09_exhausted`, `i09_escalated`, `i09_none_is_lost` | `i08_i10_budgets` |
+//! | 10 | `i10_delay`, `i10_not_early` | `i08_i10_budgets` |
+//! | | `i06_group_is_down`: no group comes up before its longest delay is over | `i06_scopes` |
+//! | 11 | `i11_nothing_starts_where_it_must_not` | `i04_i11_starts` |
+//! | | `spawned`: nobody who is not in the tree | `i01_i02_runs` |
+//! | 12 | `i12_shutdown_begins`, `stopped` | `i12_stops` |
+//! | | `i12_stop_in_time` | `i29_on_time` |
+//! | | `tree_ended` | `fold` |
+//! | 15 | `i15_ready_once` | `i22_i25_rows` |
+//! | 16 | `i16_heartbeat` | `i16_heartbeats` |
+//! | 17 | `i17_max_children` | `i17_i18_commands` |
+//! | 18 | `i18_reply`, `i18_nobody_is_forgotten` | `i17_i18_commands` |
+//! | | `i30_everybody_is_answered` | `i30_calm` |
+//! | 22 | `told` | `mod` |
+//! | | `declared` | `i17_i18_commands` |
+//! | | `changed`, `forgotten`, `tree_started`, `tree_ended` | `fold` |
+//! | 23 | `i23_touched_rows`, `i23_every_row` | `i22_i25_rows` |
+//! | 25 | `i25_edge`, `i25_counts`, `i25_recount` | `i22_i25_rows` |
+//! | | `i25_counts_of_supervisors`, `i25_health` | `i25_totals` |
+//! | 28 | `i28_one_call_is_bounded`, `i28_the_gone_are_forgotten` | `i03_i28_calls` |
+//! | 29 | `i29_nothing_is_overdue` | `i29_on_time` |
+//! | 30 | `calm`, `i30_is_as_it_should_be` | `i30_calm` |
+//! | | `i30_ends_when_done` | `i07_significance` |
+//! | 31 | `i31_the_dropped_are_gone` | `i30_calm` |
+//! | | `i06_stop_has_a_reason`: nobody whom the new spec leaves alone | `i06_scopes` |
+//! | 32 | `i07_compare` | `i07_i32_decisions` |
+//!
+//! 35 is a second run of the same seed, in the simulator. The readers of a stream, and what 22 and 23 mean to them, are
+//! there too.
 
 mod adopt;
 mod fold;
@@ -34,6 +82,7 @@ mod i29_on_time;
 mod i30_calm;
 mod inputs;
 mod model;
+mod plant;
 mod violation;
 
 use supervisor_api::{Event, Lifecycle};
