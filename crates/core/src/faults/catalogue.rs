@@ -115,7 +115,8 @@ catalogue! {
     clean_end_is_not_reported: "The clean end of a permanent child is told as a completion.", breaks [R20];
     cancelled_counts_as_clean: "A run that was cancelled, though nobody asked it to stop, has ended cleanly.",
         breaks [R99, D22], found by [7] within 2000;
-    every_failure_reads_alike: "A failure is told without its own words.", breaks [R117, D9];
+    every_failure_reads_alike: "A failure is told without its own words.",
+        breaks [R117, D9], found by [24] within 500;
     significance_never_fires: "any_significant does nothing.", breaks [R78, R81, R82], found by [7, 30] within 2000;
     first_of_all_fires: "all_significant fires at the first significant end.", breaks [R79], found by [7] within 5000;
     restarting_is_not_active: "A significant child that is being restarted does not count as active.", breaks [R79];
@@ -200,13 +201,14 @@ catalogue! {
     shutdown_waits_for_the_retry: "A shutdown waits for a child in back-off.",
         breaks [R39, R66], found by [12] within 1000;
     retry_is_never_void: "The retry of a child that was terminated comes nevertheless.",
-        breaks [R36, R37], found by [6, 7, 11] within 10000;
+        breaks [R36, R37], found by [6, 7, 11, 24] within 10000;
     zero_grace_asks_nobody: "A grace of zero kills without asking.", breaks [R56];
     death_is_not_awaited: "A child that was killed is given up on at once.", breaks [R57, D8];
     supervisors_have_a_grace: "The default grace of a supervisor ends.", breaks [R7, R62];
     stop_error_is_not_told: "A child that ends badly when it is asked to stop is not reported.",
         breaks [R28, R58, R112, D22];
-    every_stop_is_well: "What a child that was asked to stop ends with is lost.", breaks [R58, R59];
+    every_stop_is_well: "What a child that was asked to stop ends with is lost.",
+        breaks [R58, R59], found by [24] within 500;
     waited_is_not_told: "It is not told how long an unresponsive child was waited for.", breaks [R113];
     hard_stop_spares_the_nested: "A hard stop kills the children of the root only.", breaks [R61, R63, D16];
     graces_are_not_cut: "The second signal changes nothing.", breaks [D20], found by [12] within 2000;
@@ -258,7 +260,13 @@ catalogue! {
     // Telling.
     nested_events_are_lost: "Children of nested supervisors have no events.",
         breaks [R101, D9], found by [22, 23, 25] within 500;
-    group_names_nobody: "A group restart does not say who caused it.", breaks [D9];
+    group_names_nobody: "A group restart does not say who caused it.", breaks [D9], found by [24] within 500;
+    escalation_names_the_child: "Who is stopped by an escalation is told of a supervisor that did not give up.",
+        breaks [D9], found by [24] within 500;
+    wait_names_the_first: "Who waits for several is told to wait for the first, whoever it is.",
+        breaks [D9, D11], found by [24] within 2000;
+    late_starts_are_commands: "Who starts when its old run is gone at last is told to start for an operator.",
+        breaks [D9], found by [6, 24] within 5000;
     critical_counts_as_standard: "A critical child that is down only degrades the whole.",
         breaks [D21], found by [25] within 1000;
     panic_loses_its_place: "A panic is told without its place in the source.", breaks [D14];

@@ -49,7 +49,8 @@ impl Machine {
         self.check_added_sidecar(&path, &links.0, links.1)
             .map_err(|finding| SupervisorError::InvalidSpec(vec![finding]))?;
         let index = self.plant(sup, resolved);
-        self.node_mut(index).flags.declared = false;
+        let node = self.node_mut(index);
+        (node.flags.declared, node.why) = (false, Cause::Operator);
         self.link(index, links.0, links.1);
         self.announce_new(index);
         self.tell(index, News::new(EventKind::ChildDeclarationAccepted, Cause::Operator));

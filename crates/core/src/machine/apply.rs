@@ -172,6 +172,7 @@ impl Machine {
         counts.changed += moved;
         counts.unchanged += same.len() as u32 - moved;
         for index in fresh {
+            self.node_mut(index).why = Cause::Reload;
             self.announce_new(index);
             self.tell(index, News::new(EventKind::ChildDeclarationAccepted, Cause::Reload));
         }
@@ -202,7 +203,11 @@ impl Machine {
         if let Some((_, bound)) = child.body {
             // What was registered meanwhile for the same body stays so.
             node.flags.bound_late &= !runs_else;
-            node.flags.bound = bound || node.flags.bound_late;
+            let bound = bound || node.flags.bound_late;
+            if node.life == Life::Declared && bound && !node.flags.bound {
+                node.why = Cause::Reload;
+            }
+            node.flags.bound = bound;
         }
         node.policy = Arc::clone(&child.policy);
         self.account(index, true);
@@ -241,7 +246,7 @@ impl Machine {
         let flags = &mut self.node_mut(index).flags;
         (flags.doomed, flags.reload) = (false, restarts);
         if self.node(index).is_leaving() {
-            self.redirect(index, Then::Start);
+            self.redirect(index, Then::Start, Cause::Reload);
             let flags = &mut self.node_mut(index).flags;
             (flags.left_out, flags.reload) = (false, true);
         }
@@ -458,7 +463,7 @@ impl Machine {
             Life::Starting | Life::Running => self.stop_later(index, Then::Remove),
             Life::Stopping { .. } | Life::Unresponsive { .. } => {
                 self.node_mut(index).flags.reload = true;
-                self.redirect(index, Then::Remove);
+                self.redirect(index, Then::Remove, Cause::Reload);
             }
             _ => self.remove(index, News::new(EventKind::ChildRuntimeStateRemoved, Cause::Reload)),
         }

@@ -54,7 +54,10 @@ impl Machine {
 
     /// Takes a child, from whatever state it is in, to where a command wants it.
     fn bring(&mut self, index: u32, then: Then) {
-        self.node_mut(index).flags.doomed = false;
+        let node = self.node_mut(index);
+        (node.flags.doomed, node.why) = (false, Cause::Operator);
+        // It is no longer stopped for a new spec.
+        node.flags.reload &= then == Then::Start || !node.flags.declared;
         match self.node(index).life {
             Life::Starting | Life::Running => {
                 if then == Then::Start {
@@ -70,7 +73,7 @@ impl Machine {
                 self.node_mut(index).flags.left_out &= then != Then::Start;
                 // A group that takes it down also brings it up: that is what was asked for.
                 if !(then == Then::Start && old == Then::Group) {
-                    self.redirect(index, then);
+                    self.redirect(index, then, Cause::Operator);
                     self.tell(index, News::new(EventKind::ChildControlOperationChanged, Cause::Operator));
                 }
                 if then == Then::Start {
@@ -79,7 +82,7 @@ impl Machine {
             }
             Life::Unresponsive { .. } => {
                 self.node_mut(index).flags.left_out &= then != Then::Start;
-                self.redirect(index, then);
+                self.redirect(index, then, Cause::Operator);
                 self.settle_waits(index);
                 if then == Then::Start {
                     self.hurry_if_grouped(index);

@@ -229,12 +229,12 @@ impl Machine {
         self.node_mut(index).took = took;
         match then {
             Then::Unhealthy if !fault!(unhealthy_is_let_be) => {
-                let why = self.take_complaint(index);
-                self.decide_or_rest(index, Failure::crash(Exit::Unhealthy { why }));
+                let exit = self.take_complaint(index, exit);
+                self.decide_or_rest(index, Failure::crash(exit));
             }
             Then::TimedOut => {
-                let what = self.take_complaint(index);
-                self.start_failed(index, Failure::start(Exit::TimedOut { what }));
+                let exit = self.take_complaint(index, exit);
+                self.start_failed(index, Failure::start(exit));
             }
             then => {
                 let brutal = matches!(step, Step::Killed { brutal: true })
@@ -250,8 +250,9 @@ impl Machine {
         }
     }
 
-    fn take_complaint(&mut self, index: u32) -> Arc<str> {
-        self.node_mut(index).complaint.take().unwrap_or_else(|| "no reason was noted".into())
+    /// What the end of a run counts as that was stopped for being unhealthy, or for not starting in time.
+    fn take_complaint(&mut self, index: u32, exit: Exit) -> Exit {
+        self.node_mut(index).complaint.take().map_or(exit, |counts_as| *counts_as)
     }
 
     /// An unresponsive run is gone: what the plan wanted is done, uncharged (D8).
@@ -266,6 +267,7 @@ impl Machine {
             if fault!(unresponsive_is_charged) {
                 self.charge(index);
             }
+            self.node_mut(index).why = Cause::Exit;
             self.carry_out(index, Then::Start, exit, false);
         } else {
             self.carry_out(index, then, exit, false);
@@ -285,7 +287,8 @@ impl Machine {
             match self.node(above).life {
                 Life::Unresponsive { then } => self.carry_out(above, then, Exit::Stopped, false),
                 _ if self.node(above).flags.doomed => {
-                    self.remove(above, News::new(EventKind::ChildRuntimeStateRemoved, Cause::Operator));
+                    let why = self.node(above).why;
+                    self.remove(above, News::new(EventKind::ChildRuntimeStateRemoved, why));
                 }
                 _ => {}
             }
@@ -365,7 +368,8 @@ impl Machine {
                 self.queue_flow(sup);
             }
             // A new spec says so, or an operator took its sidecar away.
-            None => self.try_start(index, self.cause_of(index, Then::Start)),
+            None if self.node(index).flags.reload => self.try_start(index, Cause::Reload),
+            None => self.try_start(index, Cause::Operator),
         }
     }
 

@@ -84,11 +84,13 @@ impl Machine {
             self.pass_over(index);
             return;
         }
-        let again = matches!(wave, Wave::Group(_)) && self.node(index).generation > 0;
+        let node = self.node(index);
+        let again = matches!(wave, Wave::Group(_)) && node.generation > 0;
         let cause = match wave {
             Wave::Initial => Cause::Start,
             Wave::Group(trigger) => Cause::Group(trigger),
-            Wave::Added if self.sup(self.node(index).parent).initial => Cause::Start,
+            Wave::Added if self.sup(node.parent).initial => Cause::Start,
+            Wave::Added if node.life == Life::Declared => node.why,
             Wave::Added => Cause::Reload,
         };
         let all = wave != Wave::Added;
@@ -119,7 +121,7 @@ impl Machine {
             Life::Unresponsive { .. } if fault!(unresponsive_is_started) => self.try_start(index, cause),
             Life::Unresponsive { then } if all && !then.is_commanded() => {
                 self.node_mut(index).flags.again = again;
-                self.redirect(index, Then::Start);
+                self.redirect(index, Then::Start, cause);
             }
             _ => {}
         }
@@ -136,7 +138,7 @@ impl Machine {
                 self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, cause));
             }
             Life::Unresponsive { then } if rests && !then.is_commanded() => {
-                self.redirect(index, Then::WithPrimary);
+                self.redirect(index, Then::WithPrimary, cause);
             }
             _ => {}
         }
@@ -271,10 +273,10 @@ impl Machine {
                     self.node_mut(index).flags.trial = Trial::No;
                 }
                 if !self.is_decided(index, old) {
-                    self.redirect(index, then);
+                    self.redirect(index, then, cause);
                 }
             }
-            Life::Unresponsive { then: old } if !old.is_commanded() => self.redirect(index, then),
+            Life::Unresponsive { then: old } if !old.is_commanded() => self.redirect(index, then, cause),
             Life::Backoff { .. } if then == Then::Teardown => {
                 self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, cause));
             }
@@ -377,19 +379,19 @@ impl Machine {
                 Flow::Down { why: Down::Group { trigger }, .. } | Flow::Delay { trigger, .. } => {
                     Cause::Group(if fault!(group_names_nobody) { index } else { trigger })
                 }
-                _ => Cause::Supervisor(self.sup(node.parent).node),
+                _ => node.why,
             },
             Then::Teardown => self.cause_of_ending(node.parent),
             Then::WaitDependency => {
                 node.depends_on().first().map_or(Cause::Operator, |&on| Cause::Dependency(on))
             }
-            Then::WithPrimary => node.primary().map_or(Cause::Operator, Cause::Primary),
+            Then::WithPrimary => node.primary().map_or(node.why, Cause::Primary),
             Then::Unhealthy => Cause::Heartbeat,
             Then::TimedOut => Cause::Deadline,
             Then::Start | Then::Remove if node.flags.reload => Cause::Reload,
-            Then::Start | Then::Rest | Then::Pause | Then::Quarantine | Then::Remove | Then::Itself => {
-                Cause::Operator
-            }
+            Then::Start if fault!(late_starts_are_commands) => Cause::Operator,
+            Then::Start | Then::Remove | Then::Rest => node.why,
+            Then::Pause | Then::Quarantine | Then::Itself => Cause::Operator,
         }
     }
 
@@ -397,6 +399,9 @@ impl Machine {
         let record = self.sup(sup);
         match &record.ending {
             Some(Ending::Shutdown(_) | Ending::AllDone) => Cause::Shutdown,
+            Some(Ending::GaveUp { child, .. }) if fault!(escalation_names_the_child) => {
+                Cause::Escalation(*child)
+            }
             Some(Ending::GaveUp { .. }) => Cause::Escalation(record.node),
             Some(Ending::Significant { child }) => Cause::Significant(*child),
             Some(Ending::Unwind { child, .. }) => Cause::Unwind(*child),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use supervisor_api::policy::{Criticality, Heartbeat, Role};
 use supervisor_api::report::TreeHealth;
-use supervisor_api::{Cause, EventKind, Health, Lifecycle, Next};
+use supervisor_api::{Cause, EventKind, Exit, Health, Lifecycle, Next};
 
 use super::Machine;
 use super::life::News;
@@ -125,7 +125,7 @@ impl Machine {
         self.set_health(index, Health::Unhealthy);
         let news = News::new(EventKind::ChildUnhealthy, Cause::Heartbeat).numbers(&numbers).text(why.clone());
         self.tell(index, news.next(Next::Nothing));
-        self.node_mut(index).complaint = Some(why);
+        self.node_mut(index).complaint = Some(Box::new(Exit::Unhealthy { why }));
         self.ask_to_stop(index, Then::Unhealthy, Cause::Heartbeat);
     }
 

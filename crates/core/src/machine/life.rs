@@ -77,13 +77,14 @@ impl Machine {
     }
 
     /// Changes what happens when a stopping child is gone.
-    pub(super) fn redirect(&mut self, index: u32, then: super::node::Then) {
+    pub(super) fn redirect(&mut self, index: u32, then: super::node::Then, why: Cause) {
         let before = match &mut self.node_mut(index).life {
             Life::Stopping { then: old, .. } | Life::Unresponsive { then: old } => {
                 std::mem::replace(old, then)
             }
             _ => return,
         };
+        self.node_mut(index).why = why;
         if before == super::node::Then::Itself {
             // It ended by itself, in its own time; now somebody waits for it.
             self.limit_supervisor(index);

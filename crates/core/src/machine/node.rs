@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use supervisor_api::{ChildKey, Exit, Health, Lifecycle, Readiness, Row, SupervisorPath};
+use supervisor_api::{Cause, ChildKey, Exit, Health, Lifecycle, Readiness, Row, SupervisorPath};
 
 use super::budget::Charges;
 use super::timers::NEVER;
@@ -225,9 +225,11 @@ pub(crate) struct Node {
     pub(crate) links: Option<Box<Links>>,
     /// Charges to a budget of its own; made at the first.
     pub(crate) own_charges: Option<Box<Charges>>,
-    /// Why it is being stopped as unhealthy, or what it was waited for.
-    pub(crate) complaint: Option<Arc<str>>,
+    /// What its end counts as when it is being stopped as unhealthy, or as not started in time.
+    pub(crate) complaint: Option<Box<Exit>>,
     pub(crate) life: Life,
+    /// Why it is in the tree; why it was asked to stop, and starts or leaves when it is gone.
+    pub(crate) why: Cause,
     pub(crate) generation: u64,
     /// When the present start, run or stop began.
     pub(crate) since: u64,
@@ -272,6 +274,7 @@ impl Node {
             own_charges: None,
             complaint: None,
             life: Life::Declared,
+            why: Cause::Start,
             generation: 0,
             since: 0,
             ran_since: 0,

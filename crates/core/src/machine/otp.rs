@@ -83,12 +83,12 @@ impl Machine {
         match (column, self.node(index).life) {
             (Column::Running, Life::Unresponsive { .. }) => {
                 self.wait(index, Goal::Rest, before, false);
-                self.redirect(index, Then::Rest);
+                self.redirect(index, Then::Rest, Cause::Operator);
                 self.settle_waits(index);
             }
             (Column::Running, Life::Stopping { .. }) => {
                 self.wait(index, Goal::Rest, before, false);
-                self.redirect(index, Then::Rest);
+                self.redirect(index, Then::Rest, Cause::Operator);
             }
             (Column::Running, _) => {
                 self.wait(index, Goal::Rest, before, true);

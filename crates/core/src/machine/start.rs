@@ -92,6 +92,8 @@ impl Machine {
         }
         let after_failure = node.flags.grow;
         self.node_mut(index).flags.trial = Trial::No;
+        let first = self.node(index).depends_on().first().copied();
+        let on = first.filter(|_| fault!(wait_names_the_first)).unwrap_or(on);
         let news = News::new(EventKind::ChildWaiting, Cause::Dependency(on)).next(Next::WaitsFor(on));
         self.shift(index, Life::Waiting { after_failure }, news);
     }
@@ -230,6 +232,9 @@ impl Machine {
         self.account(key.index, false);
         let flags = &mut self.node_mut(key.index).flags;
         (flags.bound, flags.bound_late) = (true, true);
+        if self.node(key.index).life == Life::Declared {
+            self.node_mut(key.index).why = Cause::Operator;
+        }
         self.account(key.index, true);
         let node = self.node(key.index);
         // A plan that is under way reaches it by itself, unless it has passed it over.
@@ -295,6 +300,7 @@ impl Machine {
                 let held = matches!(then, Then::Pause | Then::Quarantine) && !automatic;
                 if node.flags.declared && !held {
                     *then = Then::Start;
+                    node.why = Cause::Supervisor(supervisor);
                 }
             }
             if automatic && matches!(node.life, Life::Paused | Life::Quarantined) {

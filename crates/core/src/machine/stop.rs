@@ -13,6 +13,7 @@ use crate::resolve::nanos;
 impl Machine {
     /// Asks a started or starting child to stop.
     pub(super) fn ask_to_stop(&mut self, index: u32, then: Then, cause: Cause) {
+        self.node_mut(index).why = if then.is_commanded() { Cause::Operator } else { cause };
         if self.node(index).is_supervisor() {
             self.ask_supervisor_to_stop(index, then, cause);
             return;
@@ -151,7 +152,8 @@ impl Machine {
         match node.life {
             Life::Starting => {
                 let limit = std::time::Duration::from_nanos(node.policy.ready_within.unwrap_or(0));
-                self.node_mut(index).complaint = Some(format!("not ready within {limit:?}").into());
+                let what = format!("not ready within {limit:?}").into();
+                self.node_mut(index).complaint = Some(Box::new(Exit::TimedOut { what }));
                 self.ask_to_stop(index, Then::TimedOut, Cause::Deadline);
             }
             Life::Running => self.missed(index, None),
@@ -195,8 +197,9 @@ impl Machine {
             (Then::TimedOut, Trial::Again) => Then::Rest,
             _ => return then,
         };
-        let what = node.complaint.clone().unwrap_or_else(|| "its start".into());
-        let refusal = SupervisorError::StartFailed { path: node.path.clone(), exit: Exit::TimedOut { what } };
+        let exit = node.complaint.as_deref().cloned();
+        let exit = exit.unwrap_or_else(|| Exit::TimedOut { what: "its start".into() });
+        let refusal = SupervisorError::StartFailed { path: node.path.clone(), exit };
         self.refuse_waits(index, &refusal);
         instead
     }
@@ -239,8 +242,9 @@ impl Machine {
             .map(|(_, then)| *then)
     }
 
-    /// Takes a child out of the line: what is done with it now replaces what was planned.
+    /// Takes a child out of the line: what is done with it now, because somebody wants it, replaces what was planned.
     pub(super) fn leave_line(&mut self, index: u32) {
+        self.node_mut(index).why = Cause::Operator;
         let sup = self.node(index).parent;
         self.sup_mut(sup).line.retain(|(node, _)| *node != index);
     }
@@ -277,6 +281,16 @@ impl Machine {
         found
     }
 
+    /// Why a child whose turn has come is stopped.
+    fn cause_in_line(&self, index: u32, then: Then) -> Cause {
+        let node = self.node(index);
+        match then {
+            Then::WaitDependency => self.cause_of(index, then),
+            _ if node.flags.reload => Cause::Reload,
+            _ => Cause::Operator,
+        }
+    }
+
     /// Asks the next in line, when the one before is gone or unresponsive.
     pub(super) fn advance_line(&mut self, sup: u32) {
         loop {
@@ -296,7 +310,7 @@ impl Machine {
                 // Nobody is left to wait for.
                 _ if then == Then::WaitDependency && self.node(index).depends_on().is_empty() => {}
                 Life::Starting | Life::Running => {
-                    let cause = self.cause_of(index, then);
+                    let cause = self.cause_in_line(index, then);
                     self.ask_to_stop(index, then, cause);
                 }
                 // It failed already, and takes up what a new spec says when it starts again.
@@ -304,7 +318,8 @@ impl Machine {
                 | Life::Unresponsive { then: Then::Unhealthy | Then::TimedOut }
                     if then == Then::Start && self.node(index).flags.reload => {}
                 Life::Stopping { .. } | Life::Unresponsive { .. } if then != Then::WaitDependency => {
-                    self.redirect(index, then);
+                    let cause = self.cause_in_line(index, then);
+                    self.redirect(index, then, cause);
                 }
                 // It ended by itself before its turn came; what was wanted of it is done all the same.
                 // A new spec restarts what runs; what rests takes it up when it starts. And who was parked since
@@ -312,6 +327,7 @@ impl Machine {
                 life if then == Then::Start
                     && (self.node(index).flags.reload || life.lifecycle().is_parked()) => {}
                 _ if then != Then::WaitDependency => {
+                    self.node_mut(index).why = Cause::Operator;
                     if then == Then::Start {
                         self.forgive(index);
                     }
@@ -342,10 +358,10 @@ impl Machine {
                 Life::Stopping { then, .. }
                     if !self.is_decided(sidecar, then) && !self.node(sidecar).flags.swept =>
                 {
-                    self.redirect(sidecar, Then::WithPrimary);
+                    self.redirect(sidecar, Then::WithPrimary, Cause::Primary(primary));
                 }
                 Life::Unresponsive { then } if !then.is_commanded() => {
-                    self.redirect(sidecar, Then::WithPrimary);
+                    self.redirect(sidecar, Then::WithPrimary, Cause::Primary(primary));
                 }
                 Life::Backoff { .. } | Life::Waiting { .. } => {
                     let news = News::new(EventKind::ChildStopped, Cause::Primary(primary));

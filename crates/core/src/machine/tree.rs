@@ -296,7 +296,7 @@ impl Machine {
     /// rest; the root has no next incarnation.
     pub(super) fn remove(&mut self, index: u32, news: News) {
         let (sup, declared) = (self.node(index).parent, self.node(index).flags.declared);
-        if self.is_kept_by_unresponsive(index) {
+        if self.is_kept_by_unresponsive(index, news.cause) {
             return;
         }
         self.remove_below(index);
@@ -332,8 +332,9 @@ impl Machine {
     }
 
     /// Whether somebody below a supervisor still lives, so that its place is kept until that is over (D8).
-    fn is_kept_by_unresponsive(&mut self, index: u32) -> bool {
+    fn is_kept_by_unresponsive(&mut self, index: u32, why: Cause) -> bool {
         let Some(by) = self.unresponsive_below(index) else { return false };
+        self.node_mut(index).why = why;
         if matches!(self.node(index).life, Life::Stopping { .. }) {
             let news = News::new(EventKind::ChildUnresponsive, Cause::Supervisor(by)).next(Next::WhenGone);
             self.shift(index, Life::Unresponsive { then: Then::Remove }, news);
@@ -341,7 +342,7 @@ impl Machine {
             self.node_mut(index).flags.doomed = true;
             // Nothing starts it any more.
             if matches!(self.node(index).life, Life::Waiting { .. } | Life::Backoff { .. }) {
-                self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, Cause::Operator));
+                self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, why));
             }
         }
         true
@@ -396,7 +397,10 @@ impl Machine {
                 continue;
             }
             match &mut self.node_mut(child).life {
-                Life::Unresponsive { then } => *then = Then::Remove,
+                Life::Unresponsive { then } => {
+                    *then = Then::Remove;
+                    self.node_mut(child).why = cause;
+                }
                 _ => self.remove(child, News::new(EventKind::ChildRuntimeStateRemoved, cause)),
             }
         }
@@ -438,6 +442,7 @@ impl Machine {
             order.into_iter().filter(|index| revived.binary_search(index).is_ok()).collect::<Vec<_>>()
         {
             self.account(index, true);
+            self.node_mut(index).why = cause;
             self.announce_one(index);
             self.tell(index, News::new(EventKind::ChildDeclarationAccepted, cause));
         }

@@ -22,7 +22,11 @@ impl Checker {
         let Ok(resolved) = resolve(decl) else { return };
         self.reloaded = true;
         self.note_who_is_passed();
+        let known = self.model.nodes.len() as u32;
         self.model.adopt_all(0, &resolved.root, self.call);
+        for at in known..self.model.nodes.len() as u32 {
+            self.model.life(at).added_by_spec = true;
+        }
     }
 }
 
@@ -75,6 +79,10 @@ impl Model {
     fn adopt(&mut self, at: u32, body: Option<(u32, bool)>) {
         let node = &mut self.nodes[at as usize];
         node.in_spec = true;
+        let leaves = node.concerned == Some(Concerns::Dropped)
+            || node.life.order == Some(Order::Remove)
+            || node.is(Lifecycle::Unresponsive) && node.leaves_no_trace();
+        node.life.kept |= leaves && matches!(node.state(), Lifecycle::Stopping | Lifecycle::Unresponsive);
         // A restart that an earlier spec wanted is still to be done.
         node.concerned = node.concerned.filter(|concerned| *concerned == Concerns::Body);
         // The new spec names it, so it stays.

@@ -6,7 +6,7 @@ use supervisor_api::{Cause, ChildKey, Event, EventKind, Lifecycle, Next};
 use supervisor_core::ChildPolicy;
 
 use super::adopt::Concerns;
-use super::model::{Itself, NONE, Order, Stop, Trial};
+use super::model::{Itself, NONE, Order, Stop, Trial, is_late};
 use super::violation::{Check, must};
 use super::{Checker, Ending};
 
@@ -33,8 +33,9 @@ impl Checker {
         // A command that waited for its turn is done by the child's own end.
         let by_itself = event.kind == EventKind::ChildCompleted && to == Lifecycle::Stopping;
         self.model.life(at).fell |= failed || by_itself;
+        let call = self.call;
         let life = self.model.life(at);
-        (life.row, life.cause) = (event.row, event.cause);
+        (life.row, life.cause, life.told) = (event.row, event.cause, call);
         self.tree_changed(at, event);
         if begins {
             self.begun(at, event, from);
@@ -60,10 +61,11 @@ impl Checker {
         let life = self.model.life(at);
         life.spawned_in = incarnation;
         (life.forgiven, life.grows, life.afterwards, life.left_out) = (false, false, false, false);
+        (life.added_by_spec, life.kept) = (false, false);
         let done = |order: &Order| matches!(order, Order::Start | Order::Rest);
         (life.order, life.swept) = (life.order.filter(|order| !done(order)), 0);
         life.spawned_at = now;
-        let cause = if from == Lifecycle::Waiting { Cause::Dependency(NONE) } else { event.cause };
+        let cause = if is_late(from) { Cause::Dependency(NONE) } else { event.cause };
         (life.start, life.spawned_call) = (cause, call);
         let node = &mut self.model.nodes[at as usize];
         node.concerned = node.concerned.filter(|concerned| *concerned == Concerns::Dropped);

@@ -37,7 +37,7 @@ impl Checker {
         node.needs.iter().copied().find(|on| !self.satisfies(*on))
     }
 
-    fn satisfies(&self, on: u32) -> bool {
+    pub(super) fn satisfies(&self, on: u32) -> bool {
         let node = self.model.node(on);
         match node.state() {
             // A job that does not report ready satisfies nobody before it completed (D19).

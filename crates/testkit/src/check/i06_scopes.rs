@@ -5,7 +5,7 @@ use supervisor_api::{Cause, Event, EventKind, Lifecycle};
 use supervisor_core::Machine;
 
 use super::Checker;
-use super::model::{Group, NONE, Node, Order};
+use super::model::{Group, NONE, Node, Order, Stop, is_late};
 use super::violation::{Check, must};
 
 impl Checker {
@@ -109,9 +109,11 @@ impl Checker {
         let (life, state) = (&node.life, node.state());
         let sup = self.model.above(at);
         let alone = sup.policy().strategy == Strategy::OneForOne;
+        // Its old run is gone at last, and what was to be done with it then is done (D8).
+        let late = state == Lifecycle::Unresponsive && life.afterwards;
         let reason = match event.cause {
             // Whom it waited for may be gone, so that nobody is left to name.
-            Cause::Start => at == 0 || sup.initial || state == Lifecycle::Waiting,
+            Cause::Start => at == 0 || sup.initial || state == Lifecycle::Waiting || late,
             // Who is new in this incarnation has its turn with any start that goes over a new order.
             // A job that had its run has it once more only when somebody asks for that (D18).
             Cause::Group(_) => {
@@ -121,15 +123,18 @@ impl Checker {
                 let new = life.spawned_in != sup.incarnation;
                 let member =
                     sup.group.is_some_and(|group| node.is_member_of(&group) || group.mixed && (new || asked));
-                member && (!had_its_run || asked)
+                (member || late) && (!had_its_run || asked)
             }
-            Cause::Exit => alone && life.grows,
+            Cause::Exit => {
+                alone && life.grows || late && matches!(life.stop, Stop::Unhealthy | Stop::TimedOut)
+            }
+            Cause::Supervisor(_) => {
+                (late || state == Lifecycle::Declared) && life.spawned_in != sup.incarnation
+            }
             Cause::Backoff => state == Lifecycle::Backoff,
             Cause::Operator => {
-                // It went down with a sidecar that an operator removed.
-                let freed = node.needs.is_empty() && matches!(life.stopped_for, Cause::Dependency(_));
-                let asked = matches!(life.order, Some(Order::Start)) || self.turn.bound == Some(at);
-                asked || life.afterwards || freed
+                let bound = node.bound_late && state == Lifecycle::Declared;
+                life.order == Some(Order::Start) || bound || self.turn.bound == Some(at) || self.is_freed(at)
             }
             Cause::Dependency(_) => !node.needs.is_empty(),
             Cause::Primary(_) => node.primary != NONE,
@@ -150,8 +155,8 @@ impl Checker {
         if self.group_takes(at) && !apart {
             self.i06_group_is_down(at, event.cause == Cause::Operator)?;
         }
-        // Who waited had its turn, also if a new spec took away whom it waited for.
-        if event.cause == Cause::Start && at != 0 && state != Lifecycle::Waiting {
+        // Who waited had its turn, also if a new spec took away whom it waited for; so had whose old run did not end.
+        if event.cause == Cause::Start && at != 0 && !is_late(state) {
             self.i06_in_turn(at)?;
         }
         Ok(())
@@ -197,13 +202,14 @@ impl Checker {
     pub(super) fn group_begins(&mut self, at: u32) {
         let node = self.model.node(at);
         let (parent, rank, call) = (node.parent, node.rank, self.call);
+        self.model.life(at).felled = call;
         let sup = self.model.sup_of_mut(parent);
         let own = if sup.policy().strategy == Strategy::OneForAll { 0 } else { rank };
         let old = sup.group;
         let mixed = old.is_some_and(|group| group.up || group.mixed) || sup.initial;
         let since = old.filter(|old| !old.up).map_or(call, |old| old.since);
         let sorted = old.map_or(0, |old| old.sorted);
-        sup.group = Some(Group { number: call, since, up: false, mixed, sorted });
+        sup.group = Some(Group { number: call, since, by: at, up: false, mixed, sorted });
         if old.is_none() {
             self.groups.push(parent);
         }

@@ -104,7 +104,7 @@ impl Checker {
             OnExhausted::Escalate => Some(node.parent),
             OnExhausted::ShutdownTree => Some(0),
         };
-        self.turn.exhausts = Some(at);
+        (self.turn.exhausts, self.turn.exhausted) = (Some(at), true);
         Ok(())
     }
 

@@ -37,6 +37,7 @@ impl Checker {
         };
         self.model.nodes[at as usize].policy = Arc::clone(policy);
         if let Some(added) = &added {
+            self.turn.commanded = Some(at);
             let life = self.model.life(at);
             (life.order, life.trial) = (Some(Order::Start), added.trial);
         }

@@ -32,6 +32,14 @@ pub(super) struct Turn {
     pub(super) bound: Option<u32>,
     /// This child was terminated while it was to be started again.
     pub(super) voided: Option<u32>,
+    /// This child has something to say: it is ready, alive, or declines.
+    pub(super) reported: Option<u32>,
+    /// A command that was not refused concerns this child.
+    pub(super) commanded: Option<u32>,
+    /// A budget was exhausted.
+    pub(super) exhausted: bool,
+    /// A new spec was applied.
+    pub(super) applied: bool,
     /// A probe of this child failed.
     pub(super) probed: u32,
 }
@@ -118,13 +126,15 @@ impl Checker {
             live.is_some_and(|live| live.generation == generation)
         });
         self.turn.stale = at.is_none();
+        self.turn.reported = at;
         at
     }
 
     fn gone(&mut self, key: ChildKey, generation: u64, how: How) {
         if let Some(node) = self.reported(key, generation) {
+            let call = self.call;
             let life = self.model.life(node);
-            life.live = None;
+            (life.live, life.exited) = (None, call);
             self.turn.ended = Some(Ended { node, from: life.row.lifecycle, how });
         }
     }
@@ -132,6 +142,7 @@ impl Checker {
     fn commanded(&mut self, ticket: Ticket, command: &Command, effects: &[Effect]) {
         if ticket != 0 {
             self.tickets.push(ticket);
+            self.newest_ticket = self.newest_ticket.max(ticket);
         }
         let refused = effects
             .iter()
@@ -144,7 +155,8 @@ impl Checker {
             Command::Apply(decl) => {
                 let applied = |effect: &Effect| matches!(effect, Effect::Emit(event) if event.kind == EventKind::SpecApplied);
                 self.turn.refused = !effects.iter().any(applied);
-                if !self.turn.refused {
+                self.turn.applied = !self.turn.refused;
+                if self.turn.applied {
                     self.applied(decl);
                 }
             }
@@ -160,6 +172,7 @@ impl Checker {
     fn controlled(&mut self, verb: ControlVerb, address: &Address, refused: bool) {
         self.turn.refused = refused;
         let Some(at) = self.meant(address).filter(|_| !refused) else { return };
+        self.turn.commanded = Some(at);
         let node = self.model.node(at);
         let parking = matches!(node.state(), Lifecycle::Stopping | Lifecycle::Unresponsive)
             && matches!(node.life.order, Some(Order::Pause | Order::Quarantine));
@@ -209,6 +222,7 @@ impl Checker {
     fn called(&mut self, verb: OtpVerb, address: &Address, refused: bool) {
         self.turn.refused = refused;
         let Some(at) = self.meant(address).filter(|_| !refused) else { return };
+        self.turn.commanded = Some(at);
         let left_out = self.is_ahead(at);
         let life = self.model.life(at);
         match verb {
@@ -266,6 +280,8 @@ impl Checker {
     fn meant(&self, address: &Address) -> Option<u32> {
         match address {
             Address::Key(key) => self.model.find(*key).filter(|at| self.model.node(*at).is_there()),
+            // Whoever was not announced yet is, before the command is heard.
+            Address::Text(text) if !self.announced && text.starts_with('/') => self.model.planned_at(text),
             Address::Text(text) if text.starts_with('/') => self.model.at_path(text).or_else(|| {
                 let below =
                     text.strip_prefix("/root").filter(|rest| rest.is_empty() || rest.starts_with('/'))?;

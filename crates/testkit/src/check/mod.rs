@@ -77,6 +77,7 @@ mod i12_stops;
 mod i16_heartbeats;
 mod i17_i18_commands;
 mod i22_i25_rows;
+mod i24_causes;
 mod i25_totals;
 mod i29_on_time;
 mod i30_calm;
@@ -119,6 +120,8 @@ pub struct Checker {
     open_before: bool,
     /// Commands without a reply.
     tickets: Vec<Ticket>,
+    /// The highest number that a command had so far.
+    newest_ticket: Ticket,
     /// Children in each state, the root left out.
     counts: [u32; Lifecycle::ALL.len()],
     /// Nodes with an effect in this call.
@@ -234,6 +237,7 @@ impl Checker {
         self.i25_edge(at, event)?;
         self.i02_row(at, event)?;
         self.i15_ready_once(at, event)?;
+        self.i24_cause_lies_before(at, event)?;
         self.i06_reasons(at, event)?;
         self.i16_heartbeat(at, event)?;
         self.i07_decision(at, event)?;
@@ -254,6 +258,7 @@ impl Checker {
 
     fn end(&mut self, did: Did<'_>, effects: &[Effect], machine: &Machine) -> Check {
         self.i03_stale_changes_nothing(effects, machine)?;
+        self.i24_exit_is_the_reported_one(did, effects)?;
         self.i07_every_end_counts()?;
         self.i12_shutdown_begins()?;
         self.i06_groups_go_on(machine)?;

@@ -145,8 +145,17 @@ pub(super) struct Life {
     pub(super) start: Cause,
     /// The last run that reported ready.
     pub(super) reported: u64,
-    /// Why the last event happened.
+    /// Why the last event happened, and in which call it was told.
     pub(super) cause: Cause,
+    pub(super) told: u64,
+    /// The call in which its last run ended.
+    pub(super) exited: u64,
+    /// A new spec made it, and it was not started since.
+    pub(super) added_by_spec: bool,
+    /// It was on its way out when a new spec named it, so it starts again.
+    pub(super) kept: bool,
+    /// The call in which it last failed so that its group went down.
+    pub(super) felled: u64,
     pub(super) touched: u64,
 }
 
@@ -184,6 +193,11 @@ impl Life {
             start: Cause::Start,
             reported: 0,
             cause: Cause::Start,
+            told: 0,
+            exited: 0,
+            added_by_spec: false,
+            kept: false,
+            felled: 0,
             touched: 0,
         }
     }
@@ -257,6 +271,8 @@ pub(super) struct Group {
     pub(super) number: u64,
     /// The call in which it began to go down. A failure meanwhile makes another plan of it, but not another stop.
     pub(super) since: u64,
+    /// Who failed, so that it began.
+    pub(super) by: u32,
     /// Its start has begun.
     pub(super) up: bool,
     /// It took in what an earlier one had left, or a new spec came in between: its members are no range.
@@ -350,6 +366,11 @@ impl Model {
         at.filter(|at| self.node(*at).is_there())
     }
 
+    /// Who has this path, told of or not.
+    pub(super) fn planned_at(&self, path: &str) -> Option<u32> {
+        self.by_path.get(path).copied()
+    }
+
     /// The one child with this id, if there is exactly one.
     pub(super) fn with_id(&self, id: &str) -> Option<u32> {
         let mut found = (1..self.nodes.len() as u32).filter(|at| {
@@ -362,6 +383,18 @@ impl Model {
     /// Nodes that are in the tree, the root first.
     pub(super) fn there(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.nodes.len() as u32).filter(|at| self.node(*at).is_there())
+    }
+
+    /// Whether a node is somewhere below another.
+    pub(super) fn is_below(&self, node: u32, above: u32) -> bool {
+        let mut at = node;
+        while at != 0 {
+            at = self.node(at).parent;
+            if at == above {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether a supervisor, or one above it, is stopping.
@@ -400,6 +433,11 @@ impl Hasher for Mix {
     fn finish(&self) -> u64 {
         self.0 ^ self.0 >> 32
     }
+}
+
+/// Whether a child that starts from this state had its turn before.
+pub(super) fn is_late(from: Lifecycle) -> bool {
+    matches!(from, Lifecycle::Waiting | Lifecycle::Unresponsive)
 }
 
 /// A span in nanoseconds; 584 years and more read as that.
