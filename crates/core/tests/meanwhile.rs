@@ -406,3 +406,20 @@ fn r15_a_child_that_waits_and_is_started_again_twice_answers_both() {
     assert_eq!(bench.outcome(first).state_after, Lifecycle::Waiting);
     assert_eq!(bench.outcome(second).state_after, Lifecycle::Waiting);
 }
+
+/// Nobody is left whom it could wait for, and it is not started before its group.
+#[test]
+fn r27_d11_a_dependant_that_dies_late_when_whom_it_waited_for_is_removed_starts_with_its_group() {
+    let c2 = sidecar("c2", "c1").restart_dependants();
+    let tree = one_for_all([immortal("c1"), c2, perm("c6"), slow("c7", ms(50))]);
+    let mut bench = Bench::launch(tree);
+    let remove = bench.remove("c2");
+    bench.pass(ms(20));
+    bench.ok(remove);
+    assert_eq!((bench.state("c1"), bench.find("c2")), (Lifecycle::Unresponsive, None));
+    bench.crash("c6");
+    bench.end("c1", Exit::Aborted);
+    assert_eq!((bench.state("c7"), bench.state("c1")), (Lifecycle::Stopping, Lifecycle::Stopped));
+    bench.pass(ms(50));
+    assert_eq!((bench.state("c1"), bench.generation("c1")), (Lifecycle::Running, 2));
+}

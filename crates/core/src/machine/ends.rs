@@ -311,12 +311,16 @@ impl Machine {
         }
         let stopped = News::new(EventKind::ChildStopped, cause).numbers(&[took]).exit(exit);
         match then {
-            Then::WaitDependency if self.is_open(self.node(index).parent) => self.await_line(index),
-            // Its group is down, or on its way: it starts with that, not before (R27).
-            Then::Start if self.group_takes(index).is_some() => {
+            // Its group is down, or on its way: it starts with that, not before (R27), also if whom it waited for was
+            // removed.
+            Then::Start | Then::WaitDependency
+                if self.group_takes(index).is_some()
+                    && (then == Then::Start || self.node(index).depends_on().is_empty()) =>
+            {
                 self.rejoin_plan(index);
                 self.shift(index, Life::Stopped, stopped.next(self.next_of(index, Then::Group)));
             }
+            Then::WaitDependency if self.is_open(self.node(index).parent) => self.await_line(index),
             Then::Start if self.is_open(self.node(index).parent) => {
                 self.try_start(index, cause);
             }

@@ -65,7 +65,7 @@ impl Checker {
                     let own = node.life.stopping_at.saturating_add(nanos(grace));
                     own.min(node.life.due) <= self.now
                 }
-                Grace::Infinity => false,
+                Grace::Infinity => node.life.due <= self.now,
             };
             if over {
                 return true;

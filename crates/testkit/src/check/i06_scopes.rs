@@ -249,6 +249,13 @@ impl Checker {
             let Some(group) = self.model.sup_of(parent).group.filter(|group| group.up) else { continue };
             let children = self.model.sup_of(parent).children.clone();
             let Some(front) = self.front_of(parent, &children, &group) else { continue };
+            let to_come =
+                |at: &u32| self.model.node(*at).is_member_of(&group) && self.is_left_out(*at, &group);
+            if front == u32::MAX && !children.iter().any(to_come) {
+                // It has come by everybody, so that those who are new are none of its members.
+                self.model.sup_of_mut(parent).group = None;
+                continue;
+            }
             for at in children {
                 if self.model.node(at).rank <= front {
                     self.model.life(at).passed = group.number;

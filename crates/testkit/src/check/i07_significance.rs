@@ -35,7 +35,7 @@ impl Checker {
                 !others
                     .map(|other| self.model.node(*other))
                     // A sidecar that does not run rests from now on.
-                    .filter(|other| other.primary != at || other.is_waited_for())
+                    .filter(|other| other.primary != at || other.state().is_live())
                     .any(|other| other.policy.significant && is_active(other))
             }
             AutoShutdown::Never | AutoShutdown::AllDone => false,
