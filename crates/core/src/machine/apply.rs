@@ -362,6 +362,9 @@ impl Machine {
                 if stands { &mut order } else { &mut additions }.push(index);
             }
         }
+        if fault!(apply_puts_additions_first) {
+            order.append(&mut additions);
+        }
         order.extend(declared);
         order.extend(additions);
         self.reorder(sup, &order);

@@ -28,6 +28,7 @@ fn jitter(base: u64, ratio: f32, dice: u64) -> u64 {
     }
     // 53 bits of the dice make an even share of [-1, 1).
     let share = (dice >> 11) as f64 / (1u64 << 52) as f64 - 1.0;
+    let share = if fault!(jitter_only_delays) { share.abs() } else { share };
     let off = base as f64 * f64::from(ratio.min(1.0)) * share;
     (base as f64 + off).max(0.0) as u64
 }

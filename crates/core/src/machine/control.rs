@@ -117,7 +117,7 @@ impl Machine {
     }
 
     pub(super) fn hurry_if_grouped(&mut self, index: u32) {
-        if self.group_takes(index).is_some() {
+        if self.group_takes(index).is_some() && !fault!(operators_restart_hurries_nobody) {
             let sup = self.node(index).parent;
             self.hurry_group(sup);
         }
@@ -206,10 +206,11 @@ impl Machine {
         let life = self.node(index).life;
         match verb {
             ControlVerb::Pause => life == Life::Paused,
+            ControlVerb::Quarantine if fault!(paused_is_quarantine_enough) => life.lifecycle().is_parked(),
             ControlVerb::Quarantine => life == Life::Quarantined,
             ControlVerb::Resume => {
                 let parking = matches!(life.planned(), Some(Then::Pause | Then::Quarantine));
-                !parking && !life.lifecycle().is_parked()
+                !parking && !life.lifecycle().is_parked() && !fault!(resume_restarts_what_runs)
             }
             ControlVerb::Restart | ControlVerb::Remove => false,
         }

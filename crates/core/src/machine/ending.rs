@@ -59,7 +59,7 @@ impl Machine {
         if !fires {
         } else if record.initial {
             // OTP looks at it after the initial start.
-            self.sup_mut(sup).ended_early = Some(child);
+            self.sup_mut(sup).ended_early = Some(child).filter(|_| !fault!(early_significance_is_lost));
         } else {
             self.end_by_significance(sup, child);
         }
@@ -77,7 +77,7 @@ impl Machine {
             && root.flow == Flow::Steady
             && !root.initial
             && self.busy == 0
-            && self.dynamic_supervisors == 0
+            && (self.dynamic_supervisors == 0 || fault!(stack_forgets_who_may_come))
             && self.agenda.is_empty();
         if done && !self.ended {
             let news = News::new(EventKind::SupervisorEnding, Cause::Shutdown).text("nothing is left to run");
@@ -141,7 +141,7 @@ impl Machine {
     }
 
     fn a_failed_child(&self) -> Option<supervisor_api::SupervisorPath> {
-        if self.tally.in_state(Lifecycle::Failed) == 0 {
+        if self.tally.in_state(Lifecycle::Failed) == 0 || fault!(failed_child_ends_well) {
             return None;
         }
         let failed = self.nodes.iter().find(|node| node.life == Life::Failed && node.parent != NONE);

@@ -86,6 +86,7 @@ impl Machine {
             policy.on_exhausted != OnExhausted::Quarantine || fault!(quarantine_charges_the_supervisor);
         let shared_counts =
             shared_counts && !(fault!(dynamic_children_are_free) && sup.context.policy.dynamic.is_some());
+        let shared_counts = shared_counts && !(fault!(own_budget_is_the_only_one) && policy.budget.is_some());
         let shared = sup.context.policy.budget;
         let streak = node.streak();
         let over = |limit: Option<u32>| limit.is_some_and(|limit| streak >= limit);

@@ -258,6 +258,7 @@ impl Machine {
                     self.node_mut(index).flags.trial = Trial::No;
                 }
                 self.mark_swept(index);
+                self.node_mut(index).flags.grow |= then == Then::Group && fault!(group_grows_every_streak);
                 // What a command wants of it, and had to wait for its turn, is done with this stop.
                 match self.planned_in_line(index).filter(|planned| planned.is_commanded()) {
                     Some(planned) if then == Then::Group => {
@@ -316,7 +317,7 @@ impl Machine {
     pub(super) fn sweep_dependencies(&mut self, index: u32) {
         let sup = self.node(index).parent;
         let Flow::Down { from, cursor, .. } = self.sup(sup).flow else { return };
-        if !self.stops_at_once(sup) {
+        if !self.stops_at_once(sup) || fault!(needed_is_never_asked) {
             return;
         }
         let passed = if cursor == NONE { 0 } else { self.node(cursor).rank + 1 };

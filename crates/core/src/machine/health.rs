@@ -101,7 +101,9 @@ impl Machine {
                 self.tell(index, News::new(EventKind::ChildHealthy, Cause::Report));
             }
         }
-        self.set_due(index, self.now.saturating_add(patience(&heartbeat)));
+        if !fault!(beat_moves_nothing) {
+            self.set_due(index, self.now.saturating_add(patience(&heartbeat)));
+        }
     }
 
     /// A beat did not come in time, or a probe failed.

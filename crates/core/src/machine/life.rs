@@ -112,7 +112,8 @@ impl Machine {
                 (node.readiness, node.health) = (Readiness::NotReady, Health::Unknown);
             }
             Life::Running => {
-                (node.since, node.ran_since) = (now, now);
+                let lasts_from = if fault!(run_lasts_from_its_spawn) { node.ran_since } else { now };
+                (node.since, node.ran_since) = (now, if old == Life::Starting { lasts_from } else { now });
                 node.misses = 0;
                 (node.readiness, node.health) = (Readiness::Ready, Health::Unknown);
             }
@@ -190,6 +191,9 @@ impl Machine {
             for dependant in self.node(index).dependants().to_vec() {
                 if matches!(self.node(dependant).life, Life::Waiting { .. }) && !fault!(wake_is_lost) {
                     self.wake_soon(dependant);
+                    if fault!(only_the_first_is_woken) {
+                        break;
+                    }
                 }
             }
         }

@@ -307,10 +307,9 @@ impl Machine {
     /// The child a message is about, unless the message is of an older run or another child (D5).
     fn current(&mut self, key: ChildKey, generation: u64) -> Option<u32> {
         let found = self.nodes.get(key.index as usize).is_some_and(|node| {
-            node.epoch == key.epoch
-                && (node.generation == generation || fault!(late_message_is_heard))
-                && node.life.is_live()
-                && !node.is_supervisor()
+            let same_child = node.epoch == key.epoch || fault!(other_childs_message_is_heard);
+            let same_run = node.generation == generation || fault!(late_message_is_heard);
+            same_child && same_run && node.life.is_live() && !node.is_supervisor()
         });
         if !found {
             self.stale_messages += 1;

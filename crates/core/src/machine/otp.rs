@@ -78,7 +78,7 @@ impl Machine {
         self.node_mut(index).flags.rests_unasked = false;
         if column != Column::Stopped || matches!(before, Lifecycle::Declared | Lifecycle::Waiting) {
             // A group restart that is under way starts every kept spec, but not this one (R36).
-            self.node_mut(index).flags.left_out = ahead;
+            self.node_mut(index).flags.left_out = ahead && !fault!(group_revives_the_terminated);
         }
         match (column, self.node(index).life) {
             (Column::Running, Life::Unresponsive { .. }) => {
@@ -158,6 +158,7 @@ impl Machine {
         match column {
             Column::Running => return refuse(&format!("{path} is running; terminate it first")),
             Column::Restarting => return refuse(&format!("{path} is restarting; terminate it first")),
+            Column::Stopped if fault!(needed_child_is_deleted) => {}
             Column::Stopped => self.check_unneeded(index)?,
         }
         self.wait(index, Goal::Gone, before, false);

@@ -59,14 +59,16 @@ impl Machine {
     pub(super) fn unsatisfied(&self, index: u32) -> Option<u32> {
         let node = self.node(index);
         let incarnation = self.sup(node.parent).incarnation;
-        node.depends_on().iter().copied().find(|&on| {
+        let looked_at = if fault!(second_need_is_ignored) { 1 } else { usize::MAX };
+        node.depends_on().iter().copied().take(looked_at).find(|&on| {
             let on = self.node(on);
             match on.life {
                 // A job that runs has not done anything yet, unless it says so (D19).
                 Life::Running if fault!(running_job_satisfies) => false,
                 Life::Running => on.policy.keeps_row && on.policy.readiness == ReadinessMode::Immediate,
                 // A completion in an earlier incarnation satisfies nobody (D18).
-                Life::Completed => on.spawned_in != incarnation,
+                Life::Completed => on.spawned_in != incarnation && !fault!(earlier_completion_satisfies),
+                Life::Unresponsive { .. } if fault!(unresponsive_satisfies) => false,
                 Life::Starting if fault!(dependant_does_not_wait) => false,
                 Life::Failed if fault!(failed_job_satisfies) => false,
                 _ => true,
@@ -148,7 +150,8 @@ impl Machine {
         if !(fault!(generation_is_reused) && node.flags.again) {
             node.generation += 1;
         }
-        node.restart_count = node.restart_count.saturating_add(u32::from(node.flags.again));
+        let counts = node.flags.again || fault!(restarts_by_hand_are_counted) && node.generation > 1;
+        node.restart_count = node.restart_count.saturating_add(u32::from(counts));
         node.attempt = node.streak().saturating_add(u32::from(node.flags.grow));
         (node.flags.forgiven, node.flags.rests_unasked) = (false, false);
         (node.flags.grow, node.flags.left_out) = (false, false);
@@ -303,7 +306,9 @@ impl Machine {
                     node.why = Cause::Supervisor(supervisor);
                 }
             }
-            if automatic && matches!(node.life, Life::Paused | Life::Quarantined) {
+            let unparks = if fault!(operators_restart_unparks) { true } else { automatic };
+            let unparks = if fault!(parked_outlives_the_supervisor) { false } else { unparks };
+            if unparks && matches!(node.life, Life::Paused | Life::Quarantined) {
                 let word = node.life.lifecycle();
                 let news = News::new(EventKind::ChildStopped, Cause::Supervisor(supervisor))
                     .text(format!("no longer {word}: its supervisor was restarted"));

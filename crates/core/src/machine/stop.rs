@@ -88,7 +88,9 @@ impl Machine {
         }
         match node.policy.grace {
             Grace::Brutal => Grace::Brutal,
-            _ if self.skip_graces => Grace::Timeout(std::time::Duration::ZERO),
+            _ if self.skip_graces && !fault!(later_graces_are_whole) => {
+                Grace::Timeout(std::time::Duration::ZERO)
+            }
             Grace::Timeout(limit) if fault!(zero_grace_asks_nobody) && limit.is_zero() => Grace::Brutal,
             grace => grace,
         }
@@ -106,7 +108,8 @@ impl Machine {
 
     fn await_death(&mut self, index: u32) {
         let wait = if fault!(death_is_not_awaited) { 0 } else { self.node(index).policy.abort_wait };
-        self.set_due(index, self.now.saturating_add(wait));
+        let from = if fault!(abort_wait_runs_with_the_grace) { self.node(index).since } else { self.now };
+        self.set_due(index, from.saturating_add(wait));
     }
 
     /// Kills everything below a supervisor whose grace is over, all at once (R62, R63).
@@ -114,7 +117,7 @@ impl Machine {
         let sup = self.node(index).supervisor;
         // Killed for its own grace's end, a supervisor is reported like any child (R58).
         self.mark_killed(index, self.grace_of(index) == Grace::Brutal);
-        self.sup_mut(sup).hard = true;
+        self.sup_mut(sup).hard = !fault!(killed_supervisor_is_gentle);
         for child in self.indices(sup).collect::<Vec<_>>() {
             let node = self.node(child);
             match node.life {
@@ -158,7 +161,8 @@ impl Machine {
             }
             Life::Running => self.missed(index, None),
             // A group that took it down since starts it (D3).
-            Life::Backoff { .. } if self.group_takes(index).is_some() => {}
+            Life::Backoff { .. }
+                if self.group_takes(index).is_some() && !fault!(due_retry_leaves_its_group) => {}
             Life::Backoff { .. } => self.try_start(index, Cause::Backoff),
             Life::Stopped if fault!(retry_is_never_void) => self.try_start(index, Cause::Backoff),
             Life::Stopping { step: Step::Asked, .. } if node.is_supervisor() => self.kill_below(index),
@@ -278,6 +282,9 @@ impl Machine {
             }
         }
         found.sort_unstable_by_key(|&dependant| std::cmp::Reverse(self.node(dependant).rank));
+        if fault!(dependants_go_down_forward) {
+            found.reverse();
+        }
         found
     }
 
@@ -295,7 +302,8 @@ impl Machine {
     pub(super) fn advance_line(&mut self, sup: u32) {
         loop {
             let in_line = self.sup(sup).in_line;
-            if in_line != NONE && matches!(self.node(in_line).life, Life::Stopping { .. }) {
+            let waits = in_line != NONE && !fault!(line_does_not_wait);
+            if waits && matches!(self.node(in_line).life, Life::Stopping { .. }) {
                 return;
             }
             let Some((index, then)) = self.sup_mut(sup).line.pop_front() else {
