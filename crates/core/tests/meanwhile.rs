@@ -423,3 +423,22 @@ fn r27_d11_a_dependant_that_dies_late_when_whom_it_waited_for_is_removed_starts_
     bench.pass(ms(50));
     assert_eq!((bench.state("c1"), bench.generation("c1")), (Lifecycle::Running, 2));
 }
+
+/// A new spec has another body for `side`, which waits for its turn to be restarted; its primary takes it down first.
+#[test]
+fn d10_d12_a_pause_of_a_stopping_child_that_a_new_spec_is_to_restart_holds_it() {
+    let calls: [(Call, Lifecycle); 2] =
+        [(Bench::pause, Lifecycle::Paused), (Bench::quarantine, Lifecycle::Quarantined)];
+    for (call, state) in calls {
+        let slow_side = || slow("side", ms(100));
+        let mut bench = Bench::launch(one_for_one([slow("old", ms(50)), slow_side()]));
+        let side = sidecar("side", "main").version(2).always(Run::healthy().stops_after(ms(100)));
+        bench.apply(one_for_one([perm("main"), side]).by_dependencies());
+        bench.quarantine("main");
+        assert_eq!(bench.state("side"), Lifecycle::Stopping);
+        let hold = call(&mut bench, "side");
+        bench.pass(secs(1));
+        assert_eq!((bench.state("side"), bench.generation("side")), (state, 1));
+        assert_eq!(bench.outcome(hold).state_after, state);
+    }
+}

@@ -69,6 +69,8 @@ impl Machine {
                 }
             }
             Life::Stopping { then: old, .. } => {
+                // What a new spec wants of it, and had to wait for its turn, does not undo this.
+                self.leave_line(index);
                 // A terminate that took it out of a plan under way is undone.
                 self.node_mut(index).flags.left_out &= then != Then::Start;
                 // A group that takes it down also brings it up: that is what was asked for.
@@ -81,6 +83,7 @@ impl Machine {
                 }
             }
             Life::Unresponsive { .. } => {
+                self.leave_line(index);
                 self.node_mut(index).flags.left_out &= then != Then::Start;
                 self.redirect(index, then, Cause::Operator);
                 self.settle_waits(index);
