@@ -58,7 +58,10 @@ mod hunting {
         let missed: Vec<_> = hunts.iter().filter(|hunt| hunt.catch().is_none()).collect();
         let unclear = distil(&hunts, jobs);
         for hunt in &missed {
-            println!("not found in time: {}", hunt.planted.name);
+            println!(
+                "not found in time: {}; again: cargo xtask sim --planted --from {from}",
+                hunt.planted.name
+            );
         }
         let seeds: u64 = hunts.iter().map(|hunt| hunt.seeds).sum();
         let steps: u64 = hunts.iter().map(|hunt| hunt.steps).sum();
