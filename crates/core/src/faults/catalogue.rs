@@ -103,7 +103,7 @@ catalogue! {
     escalation_leaves_an_orphan: "The last child of a supervisor that gives up is not stopped.",
         breaks [R46], found by [1, 5, 11, 30] within 1000;
     quarantine_stops_siblings: "Under a group strategy the siblings of a child that is quarantined are restarted.",
-        breaks [D4], found by [6] within 2000;
+        breaks [D4], found by [6, 24] within 2000;
     initial_start_is_retried: "A failed initial start is tried again, though it should be unwound.",
         breaks [R2, R111], found by [7] within 500;
     unwound_supervisor_crashes: "A supervisor whose initial start failed has crashed for its parent.",
