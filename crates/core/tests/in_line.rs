@@ -179,3 +179,22 @@ fn d10_r27_a_restart_that_waits_for_its_turn_is_done_when_the_group_restarts_the
     assert_eq!(bench.take(), ["down api", "stop db", "down db", "start db", "start api"], "not once more");
     assert_eq!((bench.state("x"), bench.generation("x")), (Lifecycle::Running, 2));
 }
+
+/// `x` is restarted by command for its missed beats before its turn to go down with `db` comes; `web` is first.
+#[test]
+fn d10_d11_a_child_that_is_restarted_before_its_turn_goes_down_with_its_dependency_all_the_same() {
+    let beats = Heartbeat { interval: ms(800), timeout: ms(200), max_retries: 1 };
+    let x = perm("x").after(["db"]).heartbeat(beats).always(Run::healthy().stops_after(ms(500)));
+    let web = perm("web").after(["db"]).always(Run::healthy().stops_after(secs(2)));
+    let mut bench = Bench::launch(one_for_one([db(), x, web]));
+    bench.take();
+    bench.restart("db");
+    bench.pass(ms(1200));
+    assert_eq!(bench.state("x"), Lifecycle::Stopping, "it is unhealthy");
+    let restart = bench.restart("x");
+    bench.pass(ms(1800));
+    let down =
+        ["stop web", "stop x", "down x", "start x", "down web", "stop x", "down x", "stop db", "down db"];
+    assert_eq!(bench.take(), [&down[..], &["start db", "start x", "start web"]].concat());
+    assert_eq!(bench.outcome(restart).failure, None);
+}

@@ -246,11 +246,13 @@ impl Machine {
             .map(|(_, then)| *then)
     }
 
-    /// Takes a child out of the line: what is done with it now, because somebody wants it, replaces what was planned.
+    /// What is done with a child now, because somebody wants it, replaces what was planned for it in the line. It goes
+    /// down with a sibling that it depends on all the same.
     pub(super) fn leave_line(&mut self, index: u32) {
         self.node_mut(index).why = Cause::Operator;
         let sup = self.node(index).parent;
-        self.sup_mut(sup).line.retain(|(node, _)| *node != index);
+        let line = &mut self.sup_mut(sup).line;
+        line.retain(|(node, then)| *node != index || *then == Then::WaitDependency);
     }
 
     /// Stops those who depend on a child that is down already.
