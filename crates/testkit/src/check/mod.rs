@@ -50,6 +50,7 @@
 //! | | `declared` | `i17_i18_commands` |
 //! | | `changed`, `forgotten`, `tree_started`, `tree_ended` | `fold` |
 //! | 23 | `i23_touched_rows`, `i23_every_row` | `i22_i25_rows` |
+//! | 24 | `i24_cause_lies_before`, `i24_exit_is_the_reported_one` | `i24_causes` |
 //! | 25 | `i25_edge`, `i25_counts`, `i25_recount` | `i22_i25_rows` |
 //! | | `i25_counts_of_supervisors`, `i25_health` | `i25_totals` |
 //! | 28 | `i28_one_call_is_bounded`, `i28_the_gone_are_forgotten` | `i03_i28_calls` |
