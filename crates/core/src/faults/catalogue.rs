@@ -224,6 +224,14 @@ catalogue! {
         breaks [R85], found by [17] within 1000;
     apply_restarts_unchanged: "Applying a spec restarts children that it does not change.",
         breaks [R93, D12], found by [31] within 500;
+    apply_starts_the_resting: "Applying a spec starts children that rest and that it does not change.",
+        breaks [D12], found by [31] within 2000;
+    refused_spec_changes_the_root: "A spec that is refused changes the settings of the root.",
+        breaks [R93, D12], found by [31] within 40000;
+    refused_removal_stops: "A child that cannot be removed, because others depend on it, is stopped.",
+        breaks [D11], found by [24, 31] within 2000;
+    refused_start_forgives: "A start by hand that is refused clears the streak of the child.",
+        breaks [R36], found by [10] within 10000;
     apply_keeps_the_gone: "Applying a spec leaves running what it does not name.",
         breaks [D12], found by [30, 31] within 5000;
     health_changes_in_silence: "A child gets well without an event.", breaks [D13], found by [23] within 2000;

@@ -39,6 +39,9 @@ impl Machine {
         let mut findings = Vec::new();
         self.check_applicable(0, &resolved.root, &mut findings);
         if !findings.is_empty() {
+            if fault!(refused_spec_changes_the_root) {
+                self.sup_mut(0).context = resolved.root.context;
+            }
             return Err(SupervisorError::InvalidSpec(findings));
         }
         let mut counts = Counts::default();
@@ -119,6 +122,14 @@ impl Machine {
         counts.removed += removed.len() as u32;
         self.carry_out_changes(sup, removed, restarted);
         self.start_freed(resting);
+        if fault!(apply_starts_the_resting) {
+            for index in self.indices(sup).collect::<Vec<_>>() {
+                let node = self.node(index);
+                if node.life == Life::Stopped && node.flags.declared && node.flags.bound {
+                    self.try_start(index, Cause::Reload);
+                }
+            }
+        }
         if fault!(apply_fires) {
             self.significant_ended(sup, self.sup(sup).first);
         }

@@ -20,7 +20,12 @@ impl Machine {
         address: &Address,
     ) -> Result<(), SupervisorError> {
         let index = self.resolve_address(address)?;
-        self.check_allowed(index, verb)?;
+        let allowed = self.check_allowed(index, verb);
+        let runs = index != 0 && matches!(self.node(index).life, Life::Starting | Life::Running);
+        if fault!(refused_removal_stops) && verb == ControlVerb::Remove && allowed.is_err() && runs {
+            self.ask_to_stop(index, Then::Rest, Cause::Operator);
+        }
+        allowed?;
         let before = self.node(index).life.lifecycle();
         if self.is_done_already(index, verb) {
             let mut outcome = self.outcome_now(index, before, false);

@@ -124,6 +124,9 @@ impl Machine {
         match column {
             Column::Running => return Err(SupervisorError::AlreadyStarted { path }),
             Column::Restarting if !fault!(restarting_is_started_again) => {
+                if fault!(refused_start_forgives) {
+                    self.forgive(index);
+                }
                 return refuse(&format!("{path} is restarting; terminate it first"));
             }
             Column::Restarting | Column::Stopped => {}

@@ -249,10 +249,13 @@ impl Machine {
     /// What is done with a child now, because somebody wants it, replaces what was planned for it in the line. It goes
     /// down with a sibling that it depends on all the same.
     pub(super) fn leave_line(&mut self, index: u32) {
-        self.node_mut(index).why = Cause::Operator;
         let sup = self.node(index).parent;
         let line = &mut self.sup_mut(sup).line;
+        let in_line = line.len();
         line.retain(|(node, then)| *node != index || *then == Then::WaitDependency);
+        if line.len() < in_line {
+            self.node_mut(index).why = Cause::Operator;
+        }
     }
 
     /// Stops those who depend on a child that is down already.

@@ -49,6 +49,7 @@ impl Model {
                 node.life.reordered |= node.is(Lifecycle::Stopping);
             }
         }
+        let resting = self.resting_with_a_primary(&before);
         self.unlink_spec(&before, &named);
         let order: Vec<u32> = resolved
             .children
@@ -66,6 +67,9 @@ impl Model {
             self.link(*at, child, |position| order[position as usize]);
         }
         self.reorder(above, &order, &before, call);
+        for (at, primary) in resting {
+            self.life(at).kept |= self.node(at).primary != primary;
+        }
         for ((at, child), known) in order.iter().zip(&resolved.children).zip(&named) {
             match (&child.supervisor, known) {
                 (Some(below), Some(_)) if self.node(*at).sup != NONE => self.adopt_all(*at, below, call),
@@ -75,6 +79,13 @@ impl Model {
         }
     }
 
+    /// Sidecars that do not run, and with whom they rest (D15).
+    fn resting_with_a_primary(&self, children: &[u32]) -> Vec<(u32, u32)> {
+        let resting = children.iter().map(|at| (*at, self.node(*at)));
+        let resting = resting.filter(|(_, node)| node.primary != NONE && node.is(Lifecycle::Stopped));
+        resting.map(|(at, node)| (at, node.primary)).collect()
+    }
+
     /// A child that was there takes its new body. What was registered meanwhile for the same stays so.
     fn adopt(&mut self, at: u32, body: Option<(u32, bool)>) {
         let node = &mut self.nodes[at as usize];
@@ -82,7 +93,8 @@ impl Model {
         let leaves = node.concerned == Some(Concerns::Dropped)
             || node.life.order == Some(Order::Remove)
             || node.is(Lifecycle::Unresponsive) && node.leaves_no_trace();
-        node.life.kept |= leaves && matches!(node.state(), Lifecycle::Stopping | Lifecycle::Unresponsive);
+        let goes = matches!(node.state(), Lifecycle::Stopping | Lifecycle::Unresponsive | Lifecycle::Stopped);
+        node.life.kept |= leaves && goes;
         // A restart that an earlier spec wanted is still to be done.
         node.concerned = node.concerned.filter(|concerned| *concerned == Concerns::Body);
         // The new spec names it, so it stays.
@@ -94,7 +106,10 @@ impl Model {
             node.concerned = Some(Concerns::Body);
             node.life.forgiven = true;
         }
+        let was_bound = node.bound;
         node.bound = node.bound_late || body.is_none_or(|(_, bound)| bound);
+        // A new spec says that what it runs is there.
+        node.life.kept |= node.is(Lifecycle::Declared) && node.bound && !was_bound;
     }
 
     /// Cuts the links that the old spec made; those of children that were added by command stay.

@@ -138,7 +138,16 @@ impl Checker {
             }
             Cause::Dependency(_) => !node.needs.is_empty(),
             Cause::Primary(_) => node.primary != NONE,
-            Cause::Reload => node.concerned.is_some() || sup.incarnation != life.spawned_in || self.reloaded,
+            Cause::Reload => {
+                must!(
+                    self,
+                    self.i31_is_new_or_changed(at),
+                    Apply,
+                    "{} is started for a new spec that does not change it (it was {state})",
+                    node.path
+                );
+                true
+            }
             _ => false,
         };
         must!(

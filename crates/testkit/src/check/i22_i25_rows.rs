@@ -91,7 +91,7 @@ impl Checker {
         (0..self.model.nodes.len() as u32).try_for_each(|at| self.i23_row(at, machine))
     }
 
-    fn i23_row(&self, at: u32, machine: &Machine) -> Check {
+    pub(super) fn i23_row(&self, at: u32, machine: &Machine) -> Check {
         let node = self.model.node(at);
         if !node.seen {
             return Ok(());

@@ -277,7 +277,7 @@ impl Checker {
     }
 
     /// Whom an address means (`wire.md` 1).
-    fn meant(&self, address: &Address) -> Option<u32> {
+    pub(super) fn meant(&self, address: &Address) -> Option<u32> {
         match address {
             Address::Key(key) => self.model.find(*key).filter(|at| self.model.node(*at).is_there()),
             // Whoever was not announced yet is, before the command is heard.

@@ -82,6 +82,7 @@ mod i24_causes;
 mod i25_totals;
 mod i29_on_time;
 mod i30_calm;
+mod i31_refused;
 mod inputs;
 mod model;
 mod plant;
@@ -119,6 +120,8 @@ pub struct Checker {
     turn: Turn,
     /// Whether the machine had something left to do before this call.
     open_before: bool,
+    /// The next deadline of the machine after the call before.
+    deadline_before: Option<u64>,
     /// Commands without a reply.
     tickets: Vec<Ticket>,
     /// The highest number that a command had so far.
@@ -194,6 +197,7 @@ impl Checker {
     pub fn sweep(&mut self, now: u64, machine: &Machine) -> Check {
         self.now = self.now.max(now);
         self.i23_every_row(machine)?;
+        self.i31_spec_is_as_told(machine)?;
         self.i25_recount(machine)?;
         self.i25_counts_of_supervisors(machine)?;
         self.i25_health(machine)?;
@@ -268,10 +272,11 @@ impl Checker {
         self.i07_retry_is_void()?;
         self.i06_sidecars_rest(machine)?;
         self.i28_one_call_is_bounded(did, effects)?;
+        self.i31_refusals_change_nothing(did, effects, machine)?;
         self.i18_nobody_is_forgotten()?;
         self.i23_touched_rows(machine)?;
         self.i25_counts(machine)?;
-        self.open_before = machine.has_open_plan();
+        (self.open_before, self.deadline_before) = (machine.has_open_plan(), machine.next_deadline());
         Ok(())
     }
 }

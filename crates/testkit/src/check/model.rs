@@ -152,7 +152,7 @@ pub(super) struct Life {
     pub(super) exited: u64,
     /// A new spec made it, and it was not started since.
     pub(super) added_by_spec: bool,
-    /// It was on its way out when a new spec named it, so it starts again.
+    /// A new spec named it when it was on its way out, or took away the primary it rested with, so it starts again.
     pub(super) kept: bool,
     /// The call in which it last failed so that its group went down.
     pub(super) felled: u64,
