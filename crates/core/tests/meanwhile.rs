@@ -442,3 +442,23 @@ fn d10_d12_a_pause_of_a_stopping_child_that_a_new_spec_is_to_restart_holds_it() 
         assert_eq!(bench.outcome(hold).state_after, state);
     }
 }
+
+/// The restart comes while the group stops the job, or before the group comes to it.
+#[test]
+fn d17_d18_a_restart_of_a_job_that_its_group_stops_runs_it_with_the_group() {
+    for asked_first in [false, true] {
+        let job = || job("x").always(Run::healthy().stops_after(ms(100)));
+        let mut bench = Bench::launch(one_for_all([perm("a"), job(), slow("b", ms(50))]));
+        let mut restart = None;
+        bench.crash("a");
+        if asked_first {
+            restart = Some(bench.restart("x"));
+        }
+        bench.pass(ms(50));
+        assert_eq!((bench.state("b"), bench.state("x")), (Lifecycle::Stopped, Lifecycle::Stopping));
+        let restart = restart.unwrap_or_else(|| bench.restart("x"));
+        bench.pass(ms(100));
+        assert_eq!((bench.state("x"), bench.generation("x")), (Lifecycle::Running, 2));
+        assert_eq!(bench.outcome(restart).failure, None);
+    }
+}

@@ -78,8 +78,10 @@ impl Machine {
                 self.leave_line(index);
                 // A terminate that took it out of a plan under way is undone.
                 self.node_mut(index).flags.left_out &= then != Then::Start;
-                // A group that takes it down also brings it up: that is what was asked for.
-                if !(then == Then::Start && old == Then::Group) {
+                // A group that takes it down also brings it up, unless it is temporary: that is what was asked for.
+                let comes_back =
+                    old == Then::Group && (self.retries(index) || !self.node(index).policy.keeps_row);
+                if !(then == Then::Start && comes_back) {
                     self.redirect(index, then, Cause::Operator);
                     self.tell(index, News::new(EventKind::ChildControlOperationChanged, Cause::Operator));
                 }

@@ -273,7 +273,9 @@ impl Machine {
                 if then == Then::Teardown {
                     self.node_mut(index).flags.trial = Trial::No;
                 }
-                if !self.is_decided(index, old) {
+                // Who runs once and is to start again does that with the group, which would not start it by itself.
+                let runs_again = then == Then::Group && old == Then::Start && !self.retries(index);
+                if !self.is_decided(index, old) && !runs_again {
                     self.redirect(index, then, cause);
                 }
             }

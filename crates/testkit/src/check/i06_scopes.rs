@@ -399,7 +399,7 @@ impl Checker {
             let node = self.model.node(*at);
             node.is_begun() || node.is_there() && node.is(Lifecycle::Declared) && node.bound
         };
-        if !(group.mixed && self.model.sup_of(parent).children.iter().any(unsettled)) {
+        if !(in_turn && group.mixed && self.model.sup_of(parent).children.iter().any(unsettled)) {
             self.model.sup_of_mut(parent).group = None;
         }
         Ok(())
