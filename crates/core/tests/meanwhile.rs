@@ -462,3 +462,20 @@ fn d17_d18_a_restart_of_a_job_that_its_group_stops_runs_it_with_the_group() {
         assert_eq!(bench.outcome(restart).failure, None);
     }
 }
+
+/// Its primary is held before the group comes to start it, so that nothing comes of the restart.
+#[test]
+fn d15_d18_a_completed_sidecar_whose_restart_comes_to_nothing_still_satisfies_its_dependants() {
+    let helper = sidecar("helper", "main").restart(RestartType::Transient);
+    let other = sidecar("other", "main");
+    let main = || perm("main").always(Run::healthy().stops_after(ms(50)));
+    let mut bench =
+        Bench::launch(one_for_all([main(), other, helper, slow("web", ms(20)).after(["helper"])]));
+    bench.finish("helper");
+    bench.crash("other");
+    bench.restart("helper");
+    bench.quarantine("main");
+    bench.pass(secs(1));
+    assert_eq!((bench.state("main"), bench.state("helper")), (Lifecycle::Quarantined, Lifecycle::Completed));
+    assert_eq!(bench.state("web"), Lifecycle::Running);
+}

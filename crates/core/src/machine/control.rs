@@ -117,8 +117,7 @@ impl Machine {
     /// Makes a child that rests one that the plan under way starts: parked ones, and jobs that had their run.
     pub(super) fn rejoin_plan(&mut self, index: u32) {
         let node = self.node_mut(index);
-        node.spawned_in = NONE;
-        node.flags.left_out = false;
+        (node.flags.once_more, node.flags.left_out) = (true, false);
         if node.life.lifecycle().is_parked() {
             node.flags.rests_unasked = true;
             let next = self.next_of(index, Then::Group);

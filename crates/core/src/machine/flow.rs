@@ -142,6 +142,7 @@ impl Machine {
             }
             _ => {}
         }
+        self.node_mut(index).flags.once_more = false;
         if self.node(index).flags.awaited {
             self.settle_waits(index);
         }
@@ -158,6 +159,7 @@ impl Machine {
         }
         if fault!(group_revives_jobs)
             || !node.policy.keeps_row
+            || node.flags.once_more
             || node.spawned_in != self.sup(node.parent).incarnation
         {
             return true;
@@ -287,7 +289,7 @@ impl Machine {
                 let news = News::new(EventKind::ChildStopped, cause).next(self.next_of(index, then));
                 self.node_mut(index).flags.rests_unasked = then == Then::Group;
                 // It was to run, and has that run with its group, also if it is a job that had one before (D18).
-                self.node_mut(index).spawned_in = NONE;
+                self.node_mut(index).flags.once_more = true;
                 self.shift(index, Life::Stopped, news);
             }
             _ => {}

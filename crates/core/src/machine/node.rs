@@ -176,6 +176,8 @@ pub(crate) struct Flags {
     /// It rests only until its body is there again, its group starts, or its primary does: nobody asked it to
     /// rest.
     pub(crate) rests_unasked: bool,
+    /// The plan under way starts it although it runs once and had that run (D18): it was asked for.
+    pub(crate) once_more: bool,
     /// The next start is an automatic restart.
     pub(crate) again: bool,
     /// The next start is a restart after a failure of this child: the streak grows.
@@ -308,6 +310,7 @@ impl Node {
                 unpark: false,
                 swept: false,
                 left_out: false,
+                once_more: false,
                 ahead: false,
                 reload: false,
                 awaited: false,

@@ -75,7 +75,8 @@ impl Machine {
         let ahead = self.plan_is_ahead(index);
         // This is what is wanted of it now, and not what waited for its turn.
         self.leave_line(index);
-        self.node_mut(index).flags.rests_unasked = false;
+        let flags = &mut self.node_mut(index).flags;
+        (flags.rests_unasked, flags.once_more) = (false, false);
         if column != Column::Stopped || matches!(before, Lifecycle::Declared | Lifecycle::Waiting) {
             // A group restart that is under way starts every kept spec, but not this one (R36).
             self.node_mut(index).flags.left_out = ahead && !fault!(group_revives_the_terminated);

@@ -154,7 +154,7 @@ impl Machine {
         node.restart_count = node.restart_count.saturating_add(u32::from(counts));
         node.attempt = node.streak().saturating_add(u32::from(node.flags.grow));
         (node.flags.forgiven, node.flags.rests_unasked) = (false, false);
-        (node.flags.grow, node.flags.left_out) = (false, false);
+        (node.flags.grow, node.flags.left_out, node.flags.once_more) = (false, false, false);
         node.flags.again
     }
 
