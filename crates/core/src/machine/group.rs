@@ -60,6 +60,23 @@ impl Machine {
         self.widen_group(sup, from)
     }
 
+    /// The place of a child may have another owner soon: a group that goes down, or up, because it failed names its
+    /// supervisor from now on.
+    pub(super) fn disown_group(&mut self, index: u32) {
+        let sup = self.node(index).parent;
+        let above = self.sup(sup).node;
+        match &mut self.sup_mut(sup).flow {
+            Flow::Down { why: Down::Group { trigger }, .. }
+            | Flow::Delay { trigger, .. }
+            | Flow::Up { wave: Wave::Group(trigger), .. }
+                if *trigger == index =>
+            {
+                *trigger = above;
+            }
+            _ => {}
+        }
+    }
+
     /// A failure while a plan goes over an order that is not the one it began with: the new group has those whom
     /// the plan had still to do, and those from its own beginning on. Says where to look for them from.
     fn widen_group(&mut self, sup: u32, from: u32) -> u32 {

@@ -367,6 +367,7 @@ impl Machine {
 
     /// Gives the place of a removed child back.
     fn free(&mut self, index: u32) {
+        self.disown_group(index);
         let sup = self.node(index).supervisor;
         if sup != NONE {
             self.drop_dormant(sup);

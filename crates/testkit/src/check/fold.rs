@@ -1,12 +1,13 @@
 //! What an effect means for the model.
 
 use std::sync::Arc;
+use supervisor_api::policy::Grace;
 
 use supervisor_api::{Cause, ChildKey, Event, EventKind, Lifecycle, Next};
 use supervisor_core::ChildPolicy;
 
 use super::adopt::Concerns;
-use super::model::{Itself, NONE, Order, Stop, Trial, is_late};
+use super::model::{Group, Itself, NONE, Order, Stop, Trial, is_late, nanos};
 use super::violation::{Check, must};
 use super::{Checker, Ending};
 
@@ -61,6 +62,7 @@ impl Checker {
         let life = self.model.life(at);
         life.spawned_in = incarnation;
         (life.forgiven, life.grows, life.afterwards, life.left_out) = (false, false, false, false);
+        life.once_more = false;
         (life.added_by_spec, life.kept) = (false, false);
         let done = |order: &Order| matches!(order, Order::Start | Order::Rest);
         (life.order, life.swept) = (life.order.filter(|order| !done(order)), 0);
@@ -75,7 +77,7 @@ impl Checker {
     }
 
     fn moved(&mut self, at: u32, event: &Event, from: Lifecycle) {
-        let (now, call) = (self.now, self.call);
+        let (now, call, grace) = (self.now, self.call, self.model.node(at).policy.grace);
         let (incarnation, group) = (self.model.above(at).incarnation, self.model.above(at).group);
         if self.model.node(at).sup != NONE && event.row.lifecycle != Lifecycle::Running {
             self.model.sup_of_mut(at).group = None;
@@ -92,8 +94,9 @@ impl Checker {
             }
             Lifecycle::Stopping => {
                 life.stopping_at = now;
-                life.due = match event.next {
-                    Next::KillAt(due) => due,
+                life.due = match (event.next, grace) {
+                    (Next::KillAt(due), _) => due,
+                    (_, Grace::Timeout(grace)) => now.saturating_add(nanos(grace)),
                     _ => u64::MAX,
                 };
                 (life.reordered, life.stopped_for) = (false, event.cause);
@@ -126,7 +129,10 @@ impl Checker {
                 (life.trial, life.waits_again) = (Trial::No, life.grows);
                 if let Some(group) = group {
                     // Its group has come to it, unless that goes down still, and takes it in.
-                    (life.raised, life.raised_call) = (group.number, call);
+                    life.raised = group.number;
+                    if group.up && life.order != Some(Order::Start) {
+                        life.visited = call;
+                    }
                 }
             }
             Lifecycle::Paused | Lifecycle::Quarantined => (life.trial, life.order) = (Trial::No, None),
@@ -135,9 +141,7 @@ impl Checker {
                     life.trial = Trial::No;
                 }
                 // Who was to run when its group went down has that run with it (D18).
-                if from == Lifecycle::Waiting && matches!(event.cause, Cause::Group(_)) {
-                    life.spawned_in = NONE;
-                }
+                life.once_more |= from == Lifecycle::Waiting && matches!(event.cause, Cause::Group(_));
                 // Somebody unresponsive that was to rest is not started by a group that has passed it.
                 life.left_out |= from == Lifecycle::Unresponsive && life.order == Some(Order::Rest);
                 life.order = life.order.filter(|order| *order != Order::Rest);
@@ -227,7 +231,12 @@ impl Checker {
             node.state(),
             node.life.live
         );
+        let (parent, group) = (node.parent, self.model.above(at).group);
         self.model.forget(at);
+        // Its group goes on, and belongs to the supervisor from now on.
+        if let Some(group) = group.filter(|group| group.by == at) {
+            self.model.sup_of_mut(parent).group = Some(Group { by: parent, ..group });
+        }
         Ok(())
     }
 

@@ -60,8 +60,9 @@ impl Checker {
             }
             let over = match node.policy.grace {
                 Grace::Brutal => true,
+                // A new spec does not change the grace of a stop that is under way. Who ended by itself, and is
+                // asked to stop since, has the one of now.
                 Grace::Timeout(grace) => {
-                    // A new spec does not change the grace of a stop that is under way.
                     let own = node.life.stopping_at.saturating_add(nanos(grace));
                     own.min(node.life.due) <= self.now
                 }

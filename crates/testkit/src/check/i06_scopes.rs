@@ -5,6 +5,7 @@ use supervisor_api::{Cause, Event, EventKind, Lifecycle};
 use supervisor_core::Machine;
 
 use super::Checker;
+use super::adopt::Concerns;
 use super::model::{Group, NONE, Node, Order, Stop, is_late};
 use super::violation::{Check, must};
 
@@ -222,34 +223,57 @@ impl Checker {
         if old.is_none() {
             self.groups.push(parent);
         }
-        let children = std::mem::take(&mut self.model.sup_of_mut(parent).children);
-        let front = old.and_then(|old| self.front_of(parent, &children, &old));
-        for &child in &children {
-            if self.model.node(child).rank >= own
-                || old.is_some_and(|old| self.is_left_by(child, &old, front))
-            {
+        let children = self.model.sup_of(parent).children.clone();
+        let from = old.map_or(own, |old| own.min(self.left_from(parent, &old)));
+        for child in children {
+            let node = self.model.node(child);
+            let left = old.is_some_and(|old| self.is_left_by(child, &old));
+            if node.rank >= from || left {
                 self.model.life(child).member = call;
             }
         }
-        self.model.sup_of_mut(parent).children = children;
     }
 
-    /// How far the start of a group has come, as a rank: to the last that it started, and on to the next that a start
-    /// in order waits for.
-    fn front_of(&self, parent: u32, children: &[u32], group: &Group) -> Option<u32> {
-        let by_group = |node: &Node| {
-            let started = matches!(node.life.start, Cause::Group(_) | Cause::Dependency(_));
-            started || node.is(Lifecycle::Waiting)
-        };
-        let visited = |at: &u32| {
-            let node = self.model.node(*at);
-            node.life.raised == group.number && node.life.raised_call >= group.sorted && by_group(node)
-        };
-        let last = children.iter().rposition(visited)?;
+    /// How far the start of a group has come, as a rank: to the last that it is known to have come by, and on to the
+    /// next that a start in order waits for. `None`: to nobody.
+    fn front_of(&self, parent: u32, group: &Group) -> Option<u32> {
+        let children = &self.model.sup_of(parent).children;
+        let visited = |at: &u32| self.model.node(*at).life.visited >= group.sorted.max(group.number);
+        let first = || children.iter().position(|at| self.model.node(*at).is_member_of(group));
+        let last = children.iter().rposition(visited);
+        if self.open_before {
+            // It was cut short, and goes on with the next call.
+            return last.map(|last| self.model.node(children[last]).rank);
+        }
+        let Some(from) = last.or_else(first) else { return Some(u32::MAX) };
         let in_turn = self.model.sup_of(parent).policy().order == StartOrder::Declared;
-        let holds = |node: &&Node| in_turn && node.is_begun() && node.is_member_of(group);
-        let mut rest = children[last..].iter().map(|at| self.model.node(*at));
-        Some(rest.find(holds).map_or(u32::MAX, |node| node.rank))
+        let mut rest = children[from..].iter().map(|at| self.model.node(*at));
+        Some(rest.find(|node| in_turn && node.is_begun()).map_or(u32::MAX, |node| node.rank))
+    }
+
+    /// The rank of the first child that an interrupted start would still have started: the group that overtakes it
+    /// begins there (D3). Along a new order nothing is said by ranks.
+    fn left_from(&self, parent: u32, group: &Group) -> u32 {
+        if !group.up || group.sorted > 0 {
+            return u32::MAX;
+        }
+        let front = self.front_of(parent, group);
+        let nodes = self.model.sup_of(parent).children.iter().map(|at| (*at, self.model.node(*at)));
+        let mut behind = nodes.filter(|(_, node)| Some(node.rank) > front);
+        behind.find(|(at, _)| self.is_to_be_started(*at)).map_or(u32::MAX, |(_, node)| node.rank)
+    }
+
+    /// Whether a start that comes by a child starts it.
+    fn is_to_be_started(&self, at: u32) -> bool {
+        use Lifecycle::{Backoff, Completed, Declared, Failed, Stopped, Unresponsive, Waiting};
+        let node = self.model.node(at);
+        let rests = match node.state() {
+            Declared | Waiting | Backoff | Stopped | Completed | Failed => true,
+            Unresponsive => matches!(node.life.order, None | Some(Order::Start)),
+            _ => false,
+        };
+        let leaves = node.concerned == Some(Concerns::Dropped) || node.life.order == Some(Order::Remove);
+        rests && node.bound && !node.life.left_out && !leaves && self.is_revivable(at)
     }
 
     /// Children are about to be put in another order: remembers whom the starts of groups have come by.
@@ -257,37 +281,30 @@ impl Checker {
         for parent in self.groups.clone() {
             let Some(group) = self.model.sup_of(parent).group.filter(|group| group.up) else { continue };
             let children = self.model.sup_of(parent).children.clone();
-            let Some(front) = self.front_of(parent, &children, &group) else { continue };
+            let front = self.front_of(parent, &group);
             let to_come =
                 |at: &u32| self.model.node(*at).is_member_of(&group) && self.is_left_out(*at, &group);
-            if front == u32::MAX && !children.iter().any(to_come) {
+            let waits = self.waits_for_the_leaving(parent, &group);
+            if front == Some(u32::MAX) && !waits && !children.iter().any(to_come) {
                 // It has come by everybody, so that those who are new are none of its members.
                 self.model.sup_of_mut(parent).group = None;
                 continue;
             }
             for at in children {
-                if self.model.node(at).rank <= front {
+                if Some(self.model.node(at).rank) <= front {
                     self.model.life(at).passed = group.number;
                 }
             }
         }
     }
 
-    /// Whether a group that is overtaken by another still had a child to do. The new one takes it in (D3).
-    fn is_left_by(&self, at: u32, group: &Group, front: Option<u32>) -> bool {
+    /// Whether a group that is overtaken by another still had a child to do: it goes down, or its start goes along a new
+    /// order and has not come by the child.
+    fn is_left_by(&self, at: u32, group: &Group) -> bool {
         let node = self.model.node(at);
-        if !node.is_member_of(group) {
-            return false;
-        }
-        let passed = front.is_some_and(|front| node.rank <= front) || node.life.passed == group.number;
-        // A sidecar that came up with its primary may have come before its turn.
-        let out_of_turn = matches!(node.life.start, Cause::Primary(_));
-        let had_its_turn = passed
-            || !node.bound
-            || (node.life.raised == group.number && !out_of_turn)
-            || node.life.left_out
-            || node.state().is_parked();
-        !group.up || !had_its_turn && self.is_revivable(at)
+        let come_by =
+            || node.life.passed == group.number || Some(node.rank) <= self.front_of(node.parent, group);
+        node.is_member_of(group) && (!group.up || group.sorted > 0 && !come_by())
     }
 
     /// Nothing of the new generation starts before the whole old one is gone or given up on (R27), and not
@@ -356,13 +373,7 @@ impl Checker {
     /// `late`: a tick is due, which may be what a group waits for.
     fn i06_group_goes_on(&mut self, parent: u32, late: bool) -> Check {
         let Some(mut group) = self.model.sup_of(parent).group else { return Ok(()) };
-        // Who leaves the tree is waited for, though no member any more.
-        let leaves = |at: &u32| {
-            let node = self.model.node(*at);
-            node.concerned.is_some() && node.is(Lifecycle::Stopping)
-        };
-        let leaving = group.mixed && self.model.sup_of(parent).children.iter().any(leaves);
-        if leaving || self.model.is_closing(parent) {
+        if self.waits_for_the_leaving(parent, &group) || self.model.is_closing(parent) {
             return Ok(());
         }
         if !group.up {
@@ -403,6 +414,15 @@ impl Checker {
             self.model.sup_of_mut(parent).group = None;
         }
         Ok(())
+    }
+
+    /// Whether a start goes on only when somebody has left the tree, who is no member any more.
+    fn waits_for_the_leaving(&self, parent: u32, group: &Group) -> bool {
+        let leaves = |at: &u32| {
+            let node = self.model.node(*at);
+            node.concerned.is_some() && node.is(Lifecycle::Stopping)
+        };
+        group.mixed && self.model.sup_of(parent).children.iter().any(leaves)
     }
 
     /// Whether a group's start should have included a child that rests.
@@ -455,7 +475,8 @@ impl Checker {
     /// Whether a child had no run yet, or is none of those that run once (D18).
     fn is_started_with_others(&self, at: u32) -> bool {
         let node = self.model.node(at);
-        if !node.policy.keeps_row || node.life.spawned_in != self.model.above(at).incarnation {
+        let ran = node.life.spawned_in == self.model.above(at).incarnation && !node.life.once_more;
+        if !node.policy.keeps_row || !ran {
             return true;
         }
         match node.state() {
@@ -488,7 +509,10 @@ impl Checker {
         let number = self.model.above(at).group.map_or(0, |group| group.number);
         let call = self.call;
         let life = self.model.life(at);
-        (life.raised, life.raised_call) = (number, call);
+        life.raised = number;
+        if matches!(event.cause, Cause::Group(_)) && !is_late(life.row.lifecycle) {
+            life.visited = call;
+        }
         Ok(())
     }
 

@@ -32,10 +32,11 @@ impl Checker {
             AutoShutdown::AnySignificant => true,
             AutoShutdown::AllSignificant => {
                 let others = sup.children.iter().filter(|other| **other != at);
+                let gone = self.model.node(at).is(Lifecycle::Removed);
                 !others
                     .map(|other| self.model.node(*other))
-                    // A sidecar that does not run rests from now on.
-                    .filter(|other| other.primary != at || other.state().is_live())
+                    // A sidecar that does not run rests as soon as its primary leaves the tree.
+                    .filter(|other| !gone || other.primary != at || other.state().is_live())
                     .any(|other| other.policy.significant && is_active(other))
             }
             AutoShutdown::Never | AutoShutdown::AllDone => false,

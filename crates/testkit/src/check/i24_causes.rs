@@ -147,7 +147,10 @@ impl Checker {
         let ends = above.is(Lifecycle::Stopping);
         match event.cause {
             Cause::Dependency(index) if event.kind == EventKind::ChildWaiting => {
-                node.needs.contains(&by) && !self.satisfies(by) && event.next == Next::WaitsFor(index)
+                // Who went down with a sibling waits until all that did are down (D11).
+                let line = matches!(life.stopped_for, Cause::Dependency(_));
+                let waits = line || !self.satisfies(by);
+                node.needs.contains(&by) && waits && event.next == Next::WaitsFor(index)
             }
             Cause::Dependency(_) => node.needs.contains(&by),
             Cause::Group(_) => {
@@ -155,7 +158,7 @@ impl Checker {
                 // The group that took it down may be over, or overtaken, when it is gone at last.
                 let stops = matches!(node.state(), Lifecycle::Stopping | Lifecycle::Unresponsive);
                 group.is_some_and(|group| group.by == by)
-                    || stops && other.parent == node.parent && other.life.felled > 0
+                    || stops && (other.parent == node.parent && other.life.felled > 0 || by == node.parent)
             }
             Cause::Escalation(_) => {
                 by == node.parent && ends && above.life.stop == Stop::Itself(Itself::GaveUp)

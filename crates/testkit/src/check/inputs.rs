@@ -228,6 +228,7 @@ impl Checker {
         match verb {
             OtpVerb::Terminate => {
                 let state = life.row.lifecycle;
+                life.once_more = false;
                 if matches!(state, Lifecycle::Backoff | Lifecycle::Waiting) {
                     self.turn.voided = Some(at);
                 }

@@ -132,11 +132,13 @@ pub(super) struct Life {
     pub(super) beat_due: u64,
     /// Terminated as OTP does while a plan was under way, which passes it over.
     pub(super) left_out: bool,
+    /// It was to run when its group went down, and has that run with it, also if it is a job (D18).
+    pub(super) once_more: bool,
     /// The plan that took it down, or would have, last; and the one that started it last.
     pub(super) member: u64,
     pub(super) raised: u64,
-    /// The call in which that was.
-    pub(super) raised_call: u64,
+    /// The call in which the start of a plan is known to have come by it last.
+    pub(super) visited: u64,
     /// The plan whose start had come by it when the children were put in another order last.
     pub(super) passed: u64,
     /// The plan that asked it to stop last.
@@ -187,7 +189,8 @@ impl Life {
             left_out: false,
             member: 0,
             raised: 0,
-            raised_call: 0,
+            visited: 0,
+            once_more: false,
             passed: 0,
             swept: 0,
             start: Cause::Start,
