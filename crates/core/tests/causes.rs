@@ -11,6 +11,10 @@ fn immortal(name: &str) -> Child {
     perm(name).grace(ms(10)).abort_wait(ms(10)).always(Run::healthy().immortal())
 }
 
+fn slow(name: &str, stops_after: std::time::Duration) -> Child {
+    perm(name).always(Run::healthy().stops_after(stops_after))
+}
+
 fn last_cause(bench: &Bench, kind: EventKind, name: &str) -> Cause {
     bench.events(kind, name).last().map(|event| event.cause).unwrap_or_else(|| panic!("no {kind} of {name}"))
 }
@@ -113,4 +117,29 @@ fn d9_d11_who_waits_for_several_names_the_one_that_is_missing() {
     let bench = Bench::launch(tree);
     assert_eq!(bench.state("c"), Lifecycle::Waiting);
     assert_eq!(last_cause(&bench, EventKind::ChildWaiting, "c"), Cause::Dependency(bench.key("b").index));
+}
+
+#[test]
+fn d9_d12_who_is_restarted_for_a_new_spec_says_so_also_when_another_spec_leaves_it_alone() {
+    let tree = || one_for_all([slow("x", ms(50)).version(2)]).concurrent();
+    let mut bench =
+        Bench::launch(one_for_all([perm("a"), slow("b", ms(20)), slow("x", ms(50)), slow("z", ms(50))]));
+    bench.crash("a");
+    bench.apply(tree());
+    bench.apply(tree());
+    bench.pass(secs(1));
+    assert_eq!((bench.state("x"), bench.generation("x")), (Lifecycle::Running, 2));
+    assert!(bench.events(EventKind::ChildStopped, "x").iter().all(|event| event.cause != Cause::Operator));
+}
+
+/// Its place in the tables may have another owner by the time the event is read.
+#[test]
+fn d9_a_group_names_its_supervisor_when_the_child_it_began_with_has_left_the_tree() {
+    let mut bench = Bench::launch(one_for_all([perm("a"), slow("b", ms(50))]));
+    let root = bench.key("/");
+    bench.crash("a");
+    bench.apply(one_for_all([slow("b", ms(50))]));
+    assert_eq!(bench.find("a"), None);
+    bench.pass(secs(1));
+    assert_eq!(last_cause(&bench, EventKind::ChildRestarted, "b"), Cause::Group(root.index));
 }

@@ -328,3 +328,37 @@ fn r29_r36_a_child_that_was_terminated_before_its_turn_among_new_ones_is_revived
         assert_eq!((bench.state("new"), bench.state("b")), (Lifecycle::Running, Lifecycle::Running));
     }
 }
+
+/// It was given up on when its group went down, and is gone when the group goes down again.
+#[test]
+fn d12_d8_a_child_that_dies_late_while_its_group_goes_down_starts_when_it_has_a_body_again() {
+    let stuck = perm("x").grace(ms(10)).abort_wait(ms(10)).always(Run::healthy().immortal());
+    let mut bench = Bench::launch(one_for_all([perm("a"), stuck, slow("z", ms(50))]));
+    bench.crash("a");
+    bench.pass(ms(100));
+    assert_eq!((bench.state("a"), bench.state("x")), (Lifecycle::Running, Lifecycle::Unresponsive));
+    bench.crash("a");
+    bench.end("x", Exit::Aborted);
+    assert_eq!((bench.state("z"), bench.state("x")), (Lifecycle::Stopping, Lifecycle::Stopped));
+    bench.apply(one_for_all([perm("x").version(2).unbound()]));
+    bench.pass(secs(1));
+    assert_eq!(bench.state("x"), Lifecycle::Stopped, "it has no body");
+    bench.bind("x");
+    assert_eq!(bench.state("x"), Lifecycle::Running);
+}
+
+#[test]
+fn d12_d8_a_dropped_supervisor_that_is_kept_for_somebody_below_it_stands_before_those_of_the_next_spec() {
+    let stuck = perm("stuck").grace(ms(10)).abort_wait(ms(10)).always(Run::healthy().immortal());
+    let below = one_for_one([stuck, perm("bad")]).budget(0, secs(60));
+    let mut bench = Bench::launch(one_for_one([sup("s", below)]));
+    bench.crash("s/bad");
+    bench.pass(ms(50));
+    bench.crash("s/bad");
+    assert_eq!((bench.state("s"), bench.state("s/stuck")), (Lifecycle::Backoff, Lifecycle::Unresponsive));
+    bench.apply(one_for_one([]));
+    bench.apply(one_for_one([perm("new")]));
+    let root = bench.key("/");
+    let order: Vec<_> = bench.machine().children(root).collect();
+    assert_eq!(order, [bench.key("s"), bench.key("new")]);
+}

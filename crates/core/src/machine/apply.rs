@@ -265,8 +265,8 @@ impl Machine {
 
     /// Whether a child is being stopped, or is in line to be, so that it starts again.
     fn will_restart(&self, index: u32) -> bool {
-        let planned = self.node(index).life.planned();
-        planned.or_else(|| self.planned_in_line(index)) == Some(Then::Start)
+        let planned = [self.node(index).life.planned(), self.planned_in_line(index)];
+        planned.contains(&Some(Then::Start))
     }
 
     /// A promise, or a limit, that is new or gone holds for the run that is on (D12: applied live).
@@ -429,7 +429,8 @@ impl Machine {
 
     fn carry_out_changes(&mut self, sup: u32, removed: Vec<u32>, restarted: Vec<u32>) {
         for index in removed {
-            self.node_mut(index).flags.declared = false;
+            let flags = &mut self.node_mut(index).flags;
+            (flags.declared, flags.reload) = (false, true);
             if !fault!(apply_keeps_the_gone) {
                 self.take_out(index);
             }

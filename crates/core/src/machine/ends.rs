@@ -318,6 +318,7 @@ impl Machine {
                     && (then == Then::Start || self.node(index).depends_on().is_empty()) =>
             {
                 self.rejoin_plan(index);
+                self.node_mut(index).flags.rests_unasked = true;
                 self.shift(index, Life::Stopped, stopped.next(self.next_of(index, Then::Group)));
             }
             Then::WaitDependency if self.is_open(self.node(index).parent) => self.await_line(index),
