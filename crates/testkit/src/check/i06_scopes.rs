@@ -6,7 +6,7 @@ use supervisor_core::Machine;
 
 use super::Checker;
 use super::adopt::Concerns;
-use super::model::{Group, NONE, Node, Order, Stop, is_late};
+use super::model::{Group, NONE, Order, Stop, is_late};
 use super::violation::{Check, must};
 
 impl Checker {
