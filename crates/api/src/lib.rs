@@ -24,7 +24,7 @@ pub use error::{Finding, SupervisorError};
 pub use event::{Cause, ChildKey, Detail, Event, EventKind, EventSpec, Next, Row, Severity, StampedEvent};
 pub use exit::{Exit, ExitClass};
 pub use id::{ChildId, IdError, SupervisorPath};
-pub use life::{Health, Lifecycle, Readiness, ShutdownState};
+pub use life::{Health, Lifecycle, Readiness, ShutdownState, Vocabulary};
 pub use nearest::nearest;
 #[cfg(feature = "schema")]
 pub use schema::words_schema;

@@ -25,6 +25,15 @@ macro_rules! words {
             }
         }
 
+        impl $crate::life::Vocabulary for $name {
+            fn text(self) -> &'static str {
+                self.as_str()
+            }
+            fn find(text: &str) -> Option<Self> {
+                Self::from_word(text)
+            }
+        }
+
         impl ::std::fmt::Display for $name {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.pad(self.as_str())
@@ -33,6 +42,14 @@ macro_rules! words {
     };
 }
 pub(crate) use words;
+
+/// A closed set of words. Readers of the wire keep a word outside it as text (`wire::Word`).
+pub trait Vocabulary: Copy + Eq + 'static {
+    /// The word as it stands on the wire.
+    fn text(self) -> &'static str;
+    /// The word with this text.
+    fn find(text: &str) -> Option<Self>;
+}
 
 words! {
     /// The state of a child. One word, the same everywhere.
@@ -153,6 +170,28 @@ words! {
         Stopping = "stopping",
         /// Nothing of it runs.
         Completed = "completed",
+    }
+}
+
+impl ShutdownState {
+    /// What a state means for the stop of a child; `killing` says that its grace is over.
+    pub const fn of(state: Lifecycle, killing: bool) -> Self {
+        match state {
+            Lifecycle::Unresponsive => Self::Stopping,
+            Lifecycle::Stopping if killing => Self::Stopping,
+            Lifecycle::Stopping => Self::Requested,
+            Lifecycle::Declared
+            | Lifecycle::Waiting
+            | Lifecycle::Starting
+            | Lifecycle::Running
+            | Lifecycle::Backoff => Self::Running,
+            Lifecycle::Stopped
+            | Lifecycle::Completed
+            | Lifecycle::Failed
+            | Lifecycle::Paused
+            | Lifecycle::Quarantined
+            | Lifecycle::Removed => Self::Completed,
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 use std::sync::{Arc, PoisonError};
 
 use supervisor_api::command::{ChildState, TreeState};
-use supervisor_api::{ChildKey, Exit, Lifecycle, Row, ShutdownState, SupervisorPath};
+use supervisor_api::{ChildKey, Exit, Row, ShutdownState, SupervisorPath};
 
 use crate::driver::{Brain, fold};
 use crate::slot::SlotRow;
@@ -88,17 +88,7 @@ impl std::fmt::Debug for Snapshot {
 
 /// How far the stop of a child is, in the wire's words.
 pub(crate) fn shutdown_state(row: &SlotRow) -> ShutdownState {
-    match row.row.lifecycle {
-        Lifecycle::Unresponsive => ShutdownState::Stopping,
-        Lifecycle::Stopping if row.killing => ShutdownState::Stopping,
-        Lifecycle::Stopping => ShutdownState::Requested,
-        Lifecycle::Declared
-        | Lifecycle::Waiting
-        | Lifecycle::Starting
-        | Lifecycle::Running
-        | Lifecycle::Backoff => ShutdownState::Running,
-        _ => ShutdownState::Completed,
-    }
+    ShutdownState::of(row.row.lifecycle, row.killing)
 }
 
 impl Tree {

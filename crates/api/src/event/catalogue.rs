@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::life::words;
+use crate::life::{Vocabulary, words};
 
 words! {
     /// How much an event matters to somebody who only glances.
@@ -112,9 +112,27 @@ impl EventKind {
         self.spec().name
     }
 
+    /// Whether the exit in such an event is a failure of the child: its row keeps it as the last one.
+    pub const fn tells_failure(self) -> bool {
+        matches!(
+            self,
+            Self::ChildFailed | Self::ChildPanicked | Self::ChildStartFailed | Self::ChildStopError
+        )
+    }
+
     /// How much events of this kind matter.
     pub const fn severity(self) -> Severity {
         self.spec().severity
+    }
+}
+
+impl Vocabulary for EventKind {
+    fn text(self) -> &'static str {
+        self.as_str()
+    }
+
+    fn find(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == text)
     }
 }
 

@@ -172,7 +172,7 @@ impl Brain {
             let mut cell = slot.cell();
             let past = cell.past.get_or_insert_default();
             past.ended(event.row.generation, exit.clone(), self.wall);
-            if tells_failure(event.kind) {
+            if event.kind.tells_failure() {
                 past.failed(sequence, exit.clone());
             }
         }
@@ -231,15 +231,14 @@ impl Brain {
     }
 }
 
-/// Events whose exit is a failure of the child.
-fn tells_failure(kind: EventKind) -> bool {
-    use EventKind::{ChildFailed, ChildPanicked, ChildStartFailed, ChildStopError};
-    matches!(kind, ChildFailed | ChildPanicked | ChildStartFailed | ChildStopError)
-}
-
 /// The row after an event.
 pub(crate) fn fold(before: SlotRow, record: &Record, sequence: u64) -> SlotRow {
     let stopping = matches!(record.row.lifecycle, Lifecycle::Stopping | Lifecycle::Unresponsive);
     let killing = stopping && (before.killing || record.kind == EventKind::ChildKilling);
-    SlotRow { row: record.row, as_of: sequence, killing, failed: before.failed || tells_failure(record.kind) }
+    SlotRow {
+        row: record.row,
+        as_of: sequence,
+        killing,
+        failed: before.failed || record.kind.tells_failure(),
+    }
 }
