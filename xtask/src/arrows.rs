@@ -74,6 +74,8 @@ const LIBRARY_MAY_COMPILE: usize = 30;
 /// Features whose place in the default set is decided.
 const FEATURES: &[(&str, &str, bool)] = &[
     ("supervisor-api", "schema", false),
+    // The core and the library need no JSON.
+    ("supervisor-api", "wire", false),
     ("tokio-supervisor", "signals", true),
     // On for users; the tests of the core do without it, and so without tokio.
     ("supervisor-testkit", "tokio", true),

@@ -24,6 +24,19 @@ const GENERATED: &[Generated] = &[
         by: &["run", "--quiet", "--package", "supervisor-api", "--features", "schema", "--example", "words"],
     },
     Generated {
+        file: "docs/wire.schema.json",
+        by: &[
+            "run",
+            "--quiet",
+            "--package",
+            "supervisor-api",
+            "--features",
+            "schema,wire",
+            "--example",
+            "wire",
+        ],
+    },
+    Generated {
         file: "docs/events.md",
         by: &["run", "--quiet", "--package", "supervisor-api", "--example", "events"],
     },

@@ -5,6 +5,10 @@
 //! ([`Lifecycle`]), how a run can end ([`Exit`]), what is told about it ([`Event`]) and what an
 //! operator can ask for ([`command`]). Every word is the same in code, on the wire, on the command
 //! line and on the dashboard.
+//!
+//! With feature `wire` it has the messages between target, relay and browser too (`wire`), and reads their frames;
+//! that brings `serde_json`. Without it nothing beyond `serde` is compiled, which is what the machine and the
+//! library need.
 
 mod error;
 mod event;
@@ -19,6 +23,8 @@ pub mod command;
 pub mod manifest;
 pub mod policy;
 pub mod report;
+#[cfg(feature = "wire")]
+pub mod wire;
 
 pub use error::{Finding, SupervisorError};
 pub use event::{Cause, ChildKey, Detail, Event, EventKind, EventSpec, Next, Row, Severity, StampedEvent};

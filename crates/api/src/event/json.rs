@@ -52,20 +52,37 @@ impl Serialize for Payload<'_> {
     }
 }
 
-impl Serialize for StampedEvent {
-    /// The keys of the wire's `EventRecord`, without the two that only a target knows (`target_id`,
-    /// `config_version`).
-    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let mut map = out.serialize_map(Some(8))?;
+impl StampedEvent {
+    /// The payload as it stands on the wire.
+    #[cfg(feature = "wire")]
+    pub(crate) fn payload(&self) -> impl Serialize {
+        Payload(self)
+    }
+
+    /// The keys of the wire's `EventRecord`, but for the two that only a target knows.
+    pub(crate) fn write_entries<M: SerializeMap>(
+        &self,
+        map: &mut M,
+        correlation: Option<&str>,
+    ) -> Result<(), M::Error> {
         map.serialize_entry("sequence", &self.sequence)?;
-        let correlation = self.event.detail.as_ref().and_then(|d| d.command).map(|n| n.to_string());
         map.serialize_entry("correlation_id", &correlation)?;
         map.serialize_entry("event_type", &self.event.kind)?;
         map.serialize_entry("severity", &self.event.kind.severity())?;
         map.serialize_entry("target_path", &self.path)?;
         map.serialize_entry("child_id", &self.path.last_segment())?;
         map.serialize_entry("occurred_at_unix_nanos", &self.occurred_at_unix_nanos)?;
-        map.serialize_entry("payload", &Payload(self))?;
+        map.serialize_entry("payload", &Payload(self))
+    }
+}
+
+impl Serialize for StampedEvent {
+    /// The keys of the wire's `EventRecord`, without the two that only a target knows (`target_id`,
+    /// `config_version`). `correlation_id` is the library's number of the command.
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let mut map = out.serialize_map(Some(8))?;
+        let correlation = self.event.detail.as_ref().and_then(|d| d.command).map(|n| n.to_string());
+        self.write_entries(&mut map, correlation.as_deref())?;
         map.end()
     }
 }

@@ -1,0 +1,293 @@
+//! Commands: what is asked for, what it needs, and how it went.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::convert::canonical_json;
+use super::error::{ErrorCode, WireError};
+use super::push::StateDelta;
+use super::word::{UnixNanos, Word, or_default};
+use crate::command::ControlVerb;
+use crate::life::words;
+use crate::{ChildId, SupervisorPath};
+
+words! {
+    /// A command, by the word that stands in `params.command` and after `command.` in the method.
+    Command {
+        /// Stop if it runs, then start.
+        RestartChild = "restart_child",
+        /// Stop and hold.
+        PauseChild = "pause_child",
+        /// Let a held child go on.
+        ResumeChild = "resume_child",
+        /// Stop and park.
+        QuarantineChild = "quarantine_child",
+        /// Stop and delete.
+        RemoveChild = "remove_child",
+        /// Add a child under a supervisor.
+        AddChild = "add_child",
+        /// Stop everything and end.
+        ShutdownTree = "shutdown_tree",
+        /// Make the tree be as a stack text says.
+        Apply = "apply",
+        /// Apply the file that the run was started with.
+        Reload = "reload",
+        /// Send a signal to a program.
+        SignalChild = "signal_child",
+    }
+}
+
+/// Whom a command is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetNeed {
+    /// A child, by path or id.
+    Child,
+    /// A supervisor and a manifest; no path is the root.
+    SupervisorAndManifest,
+    /// The tree.
+    Tree,
+}
+
+impl Command {
+    /// The seven that a relay is told of.
+    pub const CONTRACT: &'static [Self] = &[
+        Self::RestartChild,
+        Self::PauseChild,
+        Self::ResumeChild,
+        Self::QuarantineChild,
+        Self::RemoveChild,
+        Self::AddChild,
+        Self::ShutdownTree,
+    ];
+
+    /// Whom it is about.
+    pub const fn needs(self) -> TargetNeed {
+        match self {
+            Self::AddChild => TargetNeed::SupervisorAndManifest,
+            Self::ShutdownTree | Self::Apply | Self::Reload => TargetNeed::Tree,
+            _ => TargetNeed::Child,
+        }
+    }
+
+    /// Whether it is dangerous and needs `confirmed: true`.
+    pub const fn needs_confirmation(self) -> bool {
+        matches!(self, Self::ShutdownTree | Self::RemoveChild | Self::AddChild | Self::Apply | Self::Reload)
+    }
+
+    /// The library's command on one child, if it is one.
+    pub const fn verb(self) -> Option<ControlVerb> {
+        match self {
+            Self::RestartChild => Some(ControlVerb::Restart),
+            Self::PauseChild => Some(ControlVerb::Pause),
+            Self::ResumeChild => Some(ControlVerb::Resume),
+            Self::QuarantineChild => Some(ControlVerb::Quarantine),
+            Self::RemoveChild => Some(ControlVerb::Remove),
+            Self::AddChild | Self::ShutdownTree | Self::Apply | Self::Reload | Self::SignalChild => None,
+        }
+    }
+}
+
+/// The child or supervisor that a command is about.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CommandTarget {
+    /// A path, or an id that only one child of the tree has. For `add_child` the supervisor to add under;
+    /// null or `/` is the root.
+    pub child_path: Option<String>,
+    /// For `add_child`: the child, as an object or as YAML text.
+    pub child_manifest: Option<Value>,
+}
+
+/// The params of a command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ControlCommandRequest {
+    /// The caller's id of the command, 1 to 128 printable bytes. Sent again with the same body it gets the
+    /// same outcome and is not carried out again.
+    pub command_id: Arc<str>,
+    /// The target that is meant; another one refuses.
+    pub target_id: Arc<str>,
+    /// Has no effect unless the state has this generation. Absent: whatever the state is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect_state_generation: Option<u64>,
+    /// The command; it must be that of the method.
+    pub command: Command,
+    /// Whom it is about.
+    #[serde(default, deserialize_with = "or_default")]
+    pub target: CommandTarget,
+    /// For `signal_child`: the signal, such as `HUP`. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// For `apply`: the text of the stack file. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
+    /// For `apply`: go back if it cannot be completed. Absent is false.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "std::ops::Not::not")]
+    pub rollback: bool,
+    /// Why; not blank.
+    pub reason: String,
+    /// Who asks, as they say; not blank. Rights never come from it.
+    pub requested_by: String,
+    /// Whether a person has confirmed it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub confirmed: bool,
+    /// When the caller sent it, by the caller's clock. Absent when the caller does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at_unix_nanos: Option<UnixNanos>,
+}
+
+impl ControlCommandRequest {
+    /// Checks the values that can be checked without the tree: `validation_failed` says what does not fit.
+    /// Rights, permissions and confirmation are not looked at.
+    pub fn check(&self, target_id: &str) -> Result<(), WireError> {
+        let problem = self.target_problem(target_id).or_else(|| self.words_problem());
+        let problem = problem.or_else(|| self.about_problem());
+        problem
+            .map_or(Ok(()), |message| Err(WireError::new(ErrorCode::ValidationFailed, message).on(target_id)))
+    }
+
+    /// What makes two commands with one id the same command, as canonical JSON: target, command, reason,
+    /// confirmed and manifest, and what belongs to the command. Who sent it when and as whom does not count.
+    pub fn body(&self) -> String {
+        let Self { target_id, expect_state_generation, command, target, .. } = self;
+        let Self { signal, stack, rollback, reason, confirmed, .. } = self;
+        let said = (reason, confirmed);
+        let own = (signal, stack, rollback, expect_state_generation);
+        canonical_json(&(target_id, command, target, said, own))
+    }
+
+    fn target_problem(&self, ours: &str) -> Option<String> {
+        (*self.target_id != *ours)
+            .then(|| format!("this target is '{ours}', not '{}'; ask that one", self.target_id))
+    }
+
+    fn words_problem(&self) -> Option<String> {
+        for (key, text) in [("reason", &self.reason), ("requested_by", &self.requested_by)] {
+            if text.trim().is_empty() {
+                return Some(format!(
+                    "{key} is blank; say {}",
+                    if key == "reason" { "why" } else { "who asks" }
+                ));
+            }
+        }
+        None
+    }
+
+    fn about_problem(&self) -> Option<String> {
+        let command = self.command;
+        let path = self.target.child_path.as_deref();
+        match (command.needs(), path) {
+            (TargetNeed::Child, None) => {
+                return Some(format!("{command} needs target.child_path, a path or an id"));
+            }
+            (TargetNeed::Tree, Some(path)) if path != "/" => {
+                return Some(format!(
+                    "{command} is about the whole tree, and target.child_path is '{path}'; leave it out"
+                ));
+            }
+            (_, Some(path)) => {
+                let read = if path.starts_with('/') {
+                    SupervisorPath::parse(path).map(drop)
+                } else {
+                    ChildId::new(path).map(drop)
+                };
+                if let Err(error) = read {
+                    return Some(format!("target.child_path: {error}"));
+                }
+            }
+            _ => {}
+        }
+        let parts = [
+            ("target.child_manifest", Command::AddChild, self.target.child_manifest.is_some()),
+            ("signal", Command::SignalChild, self.signal.is_some()),
+            ("stack", Command::Apply, self.stack.is_some()),
+            ("rollback", Command::Apply, self.rollback),
+        ];
+        for (key, of, there) in parts {
+            if there && command != of {
+                return Some(format!("{command} takes no {key}; leave it out"));
+            }
+            if !there && command == of && key != "rollback" {
+                return Some(format!("{command} needs {key}"));
+            }
+        }
+        None
+    }
+}
+
+words! {
+    /// How far a command is.
+    CommandStatus {
+        /// Its effect is visible in the next read.
+        Completed = "completed",
+        /// It goes on; event `CommandCompleted` with the command's id tells the outcome.
+        Accepted = "accepted",
+        /// It never began.
+        Rejected = "rejected",
+        /// It began, and ended otherwise than wished.
+        Failed = "failed",
+    }
+}
+
+/// How a command went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ControlCommandResult {
+    /// The caller's id of the command.
+    pub command_id: Arc<str>,
+    /// The target.
+    pub target_id: Arc<str>,
+    /// Whether it is done or goes on; false when it was rejected or failed.
+    pub accepted: bool,
+    /// How far it is.
+    pub status: Word<CommandStatus>,
+    /// Why it was rejected or failed; null otherwise.
+    pub error: Option<WireError>,
+    /// What it changed, if that is told here.
+    pub state_delta: Option<StateDelta>,
+    /// When it was over; null while it goes on.
+    pub completed_at_unix_nanos: Option<UnixNanos>,
+    /// What the call on the tree answered, tagged `type`, as in the schema of the words. Absent when there
+    /// is nothing to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Value>,
+}
+
+impl ControlCommandResult {
+    /// A command that is done.
+    pub fn completed(asked: &ControlCommandRequest, at: UnixNanos) -> Self {
+        Self { completed_at_unix_nanos: Some(at), ..Self::accepted(asked).with(CommandStatus::Completed) }
+    }
+
+    /// A command that goes on.
+    pub fn accepted(asked: &ControlCommandRequest) -> Self {
+        Self {
+            command_id: Arc::clone(&asked.command_id),
+            target_id: Arc::clone(&asked.target_id),
+            accepted: true,
+            status: CommandStatus::Accepted.into(),
+            error: None,
+            state_delta: None,
+            completed_at_unix_nanos: None,
+            outcome: None,
+        }
+    }
+
+    /// A command that never began.
+    pub fn rejected(asked: &ControlCommandRequest, error: WireError, at: UnixNanos) -> Self {
+        let result = Self::completed(asked, at).with(CommandStatus::Rejected);
+        Self { accepted: false, error: Some(error), ..result }
+    }
+
+    /// A command that began and ended otherwise than wished.
+    pub fn failed(asked: &ControlCommandRequest, error: WireError, at: UnixNanos) -> Self {
+        let result = Self::completed(asked, at).with(CommandStatus::Failed);
+        Self { accepted: false, error: Some(error), ..result }
+    }
+
+    fn with(self, status: CommandStatus) -> Self {
+        Self { status: status.into(), ..self }
+    }
+}

@@ -1,0 +1,183 @@
+//! What a target answers.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::TARGET_PROTOCOL;
+use super::command::{Command, ControlCommandResult};
+use super::error::WireError;
+use super::method::Stream;
+use super::record::EventRecord;
+use super::register::Registration;
+use super::state::DashboardState;
+use super::word::{Word, or_default};
+use crate::SupervisorPath;
+
+/// The answer to one request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Response {
+    /// The id of the request, or `invalid-request` when that could not be read.
+    pub request_id: String,
+    /// Whether `result` stands here; otherwise `error` does.
+    pub ok: bool,
+    /// The answer. Absent when `ok` is false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<ResultBody>,
+    /// What went wrong. Absent when `ok` is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<WireError>,
+}
+
+impl Response {
+    /// An answer.
+    pub fn answered(request_id: impl Into<String>, result: ResultBody) -> Self {
+        Self { request_id: request_id.into(), ok: true, result: Some(result), error: None }
+    }
+
+    /// A refusal.
+    pub fn refused(request_id: impl Into<String>, error: WireError) -> Self {
+        Self { request_id: request_id.into(), ok: false, result: None, error: Some(error) }
+    }
+
+    /// The answer or the refusal; `None` when the line has neither, which no target writes.
+    pub fn into_result(self) -> Option<Result<ResultBody, WireError>> {
+        if self.ok { self.result.map(Ok) } else { self.error.map(Err) }
+    }
+}
+
+/// The answer, by what was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ResultBody {
+    /// To `hello`.
+    Hello {
+        /// The protocol that the target speaks.
+        protocol_version: String,
+        /// What the target tells a relay, or would tell one.
+        registration: Registration,
+        /// Methods beyond those of the contract.
+        #[serde(default, deserialize_with = "or_default")]
+        capabilities: Vec<String>,
+        /// What the peer may do: `viewer`, `operator`, `admin`. Absent when the target does not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<String>,
+    },
+    /// To `state`.
+    State {
+        /// The target.
+        target_id: Arc<str>,
+        /// Its state.
+        state: Box<DashboardState>,
+    },
+    /// To `events.subscribe` and `logs.tail`.
+    Subscription {
+        /// The target.
+        target_id: Arc<str>,
+        /// What is pushed from now on.
+        subscription: Word<Stream>,
+        /// The first sequence that is pushed. Absent when the target does not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from_sequence: Option<u64>,
+    },
+    /// To a command.
+    CommandResult {
+        /// The target.
+        target_id: Arc<str>,
+        /// How it went.
+        result: Box<ControlCommandResult>,
+    },
+    /// To `why`.
+    Why {
+        /// The target.
+        target_id: Arc<str>,
+        /// The answer.
+        why: WhyAnswer,
+    },
+    /// To `what_if`.
+    WhatIf {
+        /// The target.
+        target_id: Arc<str>,
+        /// The answer.
+        what_if: WhatIfAnswer,
+    },
+    /// To `plan`.
+    Plan {
+        /// The target.
+        target_id: Arc<str>,
+        /// The answer.
+        plan: PlanAnswer,
+    },
+    /// An answer of a later version; never written.
+    #[serde(other, skip_serializing)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    Unknown,
+}
+
+impl ResultBody {
+    /// The answer to `hello`.
+    pub fn hello(registration: Registration, capabilities: Vec<String>, role: Option<String>) -> Self {
+        Self::Hello { protocol_version: TARGET_PROTOCOL.to_owned(), registration, capabilities, role }
+    }
+}
+
+/// Why a child is as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WhyAnswer {
+    /// The child.
+    pub child_path: SupervisorPath,
+    /// What happened, what led to it and what happens next, as a sentence.
+    pub sentence: String,
+    /// The events that led to it, the first cause first.
+    pub chain: Vec<EventRecord>,
+    /// What happens next, as the word of an event's `next`.
+    pub next: String,
+    /// How long until then, in milliseconds. Absent when that has no time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_in_ms: Option<u64>,
+}
+
+/// What a command would affect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WhatIfAnswer {
+    /// The command.
+    pub command: Word<Command>,
+    /// Who would be affected, in the order in which it would happen.
+    pub affected: Vec<Affected>,
+    /// Why the command would be refused; null when it would not.
+    pub refusal: Option<WireError>,
+}
+
+/// What a command would do to one child.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Affected {
+    /// The child.
+    pub child_path: SupervisorPath,
+    /// What would become of it: the word of a state, or `restarted`.
+    pub effect: String,
+    /// Why, when it is not the child that was named. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+}
+
+/// What a stack text would change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PlanAnswer {
+    /// Children that would be added.
+    pub added: Vec<SupervisorPath>,
+    /// Children that would be removed.
+    pub removed: Vec<SupervisorPath>,
+    /// Children that would be changed and restarted for it.
+    pub restarted: Vec<SupervisorPath>,
+    /// Children that would be changed while they run.
+    pub updated: Vec<SupervisorPath>,
+    /// How many would stay as they are.
+    pub unchanged: u64,
+}

@@ -1,0 +1,317 @@
+//! The state of a target, as it is shown.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+
+use super::record::{EventRecord, LogRecord};
+use super::word::{UnixNanos, Word, or_default};
+use crate::life::words;
+use crate::manifest::Kind;
+use crate::policy::Criticality;
+use crate::{Health, Lifecycle, Readiness, ShutdownState, SupervisorPath};
+
+/// Everything that is shown of a target at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DashboardState {
+    /// Who it is.
+    pub target: TargetInfo,
+    /// Who is in the tree and who belongs to whom.
+    pub topology: Topology,
+    /// How each is. One row for each node, unless the state was asked for in pages.
+    pub runtime_state: Vec<RuntimeRow>,
+    /// The newest events, at most 128, oldest first.
+    #[serde(default, deserialize_with = "or_default")]
+    pub recent_events: Vec<EventRecord>,
+    /// The newest lines of the logs, at most 128, oldest first.
+    #[serde(default, deserialize_with = "or_default")]
+    pub recent_logs: Vec<LogRecord>,
+    /// Events that the target lost for want of room. 0: none.
+    #[serde(default, deserialize_with = "or_default")]
+    pub dropped_event_count: u64,
+    /// Lines of logs that the target lost for want of room. 0: none.
+    #[serde(default, deserialize_with = "or_default")]
+    pub dropped_log_count: u64,
+    /// Which spec the tree has: the first 16 hexadecimal digits of its SHA-256.
+    pub config_version: Arc<str>,
+    /// When this was read.
+    pub generated_at_unix_nanos: UnixNanos,
+    /// Grows with every change and never without one.
+    pub state_generation: u64,
+    /// The last row's path, when more rows follow: `params.after` of the next page. Absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_after: Option<SupervisorPath>,
+}
+
+words! {
+    /// How a target stands with a relay.
+    RegistrationState {
+        /// Its lease runs.
+        Active = "active",
+        /// The relay refused it.
+        Rejected = "rejected",
+        /// Its lease ran out.
+        Expired = "expired",
+    }
+}
+
+words! {
+    /// How the connection between relay and target is.
+    ConnectionState {
+        /// Registered, and not connected to yet.
+        Registered = "registered",
+        /// Being connected to.
+        Connecting = "connecting",
+        /// Connected.
+        Connected = "connected",
+        /// Lost, and being connected to again.
+        Reconnecting = "reconnecting",
+        /// Cannot be reached.
+        Unavailable = "unavailable",
+        /// Its lease ran out.
+        Expired = "expired",
+    }
+}
+
+/// Who a target is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TargetInfo {
+    /// Its id.
+    pub target_id: Arc<str>,
+    /// What people call it.
+    pub display_name: String,
+    /// How it stands with the relay.
+    pub registration_state: Word<RegistrationState>,
+    /// How the connection to it is.
+    pub connection_state: Word<ConnectionState>,
+}
+
+/// Who is in the tree and who belongs to whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Topology {
+    /// The root's path.
+    pub root: SupervisorPath,
+    /// Everybody, parents before their children.
+    pub nodes: Vec<Node>,
+    /// Who is above whom, and who needs whom.
+    pub edges: Vec<Edge>,
+    /// Everybody but the root, in the order of declaration; this project writes paths.
+    pub declaration_order: Vec<String>,
+}
+
+words! {
+    /// What a node is.
+    NodeKind {
+        /// The root of the tree.
+        RootSupervisor = "root_supervisor",
+        /// Anything below it.
+        ChildTask = "child_task",
+    }
+}
+
+words! {
+    /// How much the whole suffers when a node does, in the wire's words.
+    NodeCriticality {
+        /// The tree is unhealthy without it.
+        Critical = "critical",
+        /// The tree is degraded without it.
+        Standard = "standard",
+        /// The tree can do without it; `optional` in a file.
+        BestEffort = "best_effort",
+    }
+}
+
+impl From<Criticality> for NodeCriticality {
+    fn from(word: Criticality) -> Self {
+        match word {
+            Criticality::Critical => Self::Critical,
+            Criticality::Standard => Self::Standard,
+            Criticality::Optional => Self::BestEffort,
+        }
+    }
+}
+
+/// The root or a child, as far as it does not change while it runs; but for `state_summary`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Node {
+    /// Its id in this topology; this project writes the path.
+    pub node_id: String,
+    /// The last segment of the path; null for the root.
+    pub child_id: Option<String>,
+    /// Its path.
+    pub path: SupervisorPath,
+    /// What people call it.
+    pub name: String,
+    /// Whether it is the root.
+    pub kind: Word<NodeKind>,
+    /// What runs. Absent when the target does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_type: Option<Word<Kind>>,
+    /// Its labels.
+    #[serde(default, deserialize_with = "or_default")]
+    pub tags: Vec<String>,
+    /// How much the whole suffers when it does.
+    pub criticality: Word<NodeCriticality>,
+    /// The state of its row.
+    pub state_summary: Word<Lifecycle>,
+    /// What stands in its way or is doubtful, as sentences by name.
+    #[serde(default, deserialize_with = "or_default")]
+    pub diagnostics: BTreeMap<String, String>,
+}
+
+words! {
+    /// What an edge means.
+    EdgeKind {
+        /// The source supervises the target.
+        ParentChild = "parent_child",
+        /// The source needs the target.
+        Dependency = "dependency",
+    }
+}
+
+/// A relation between two nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Edge {
+    /// `parent:A->B` or `dependency:A->B`, with the paths of source and target.
+    pub edge_id: String,
+    /// The supervisor, or the one that needs the other.
+    pub source_path: SupervisorPath,
+    /// The child, or the one that is needed.
+    pub target_path: SupervisorPath,
+    /// What it means.
+    pub kind: Word<EdgeKind>,
+    /// The place among the edges of this kind with the same source, from 0.
+    pub order: u64,
+}
+
+impl Edge {
+    /// `parent` supervises `child`.
+    pub fn parent(parent: &SupervisorPath, child: &SupervisorPath, order: u64) -> Self {
+        Self::new(EdgeKind::ParentChild, "parent", parent, child, order)
+    }
+
+    /// `dependant` needs `needed`.
+    pub fn dependency(dependant: &SupervisorPath, needed: &SupervisorPath, order: u64) -> Self {
+        Self::new(EdgeKind::Dependency, "dependency", dependant, needed, order)
+    }
+
+    fn new(kind: EdgeKind, word: &str, from: &SupervisorPath, to: &SupervisorPath, order: u64) -> Self {
+        Self {
+            edge_id: format!("{word}:{from}->{to}"),
+            source_path: from.clone(),
+            target_path: to.clone(),
+            kind: kind.into(),
+            order,
+        }
+    }
+}
+
+/// How a node is.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "ReadRow")]
+pub struct RuntimeRow {
+    /// The path of the node.
+    pub child_path: SupervisorPath,
+    /// Its state.
+    pub lifecycle_state: Word<Lifecycle>,
+    /// What heartbeats say; of a supervisor, what its children add up to.
+    pub health: Word<Health>,
+    /// Whether the live run is ready.
+    pub readiness: Word<Readiness>,
+    /// The number of the live or last run; 0 before the first.
+    pub generation: u64,
+    /// Which restart of its streak the run is; 0 for a first run. Written as `attempt` and as
+    /// `child_start_count`; reading, `attempt` counts if both are there.
+    pub attempt: u64,
+    /// Automatic restarts so far.
+    pub restart_count: u64,
+    /// How the last run that ended badly ended, as an `exit`; null when none did. Others may write anything
+    /// here; it stays as it came.
+    pub last_failure: Option<Value>,
+    /// What was decided when a run last ended, as the word of an event's `next`; null when none ended. Others
+    /// may write anything here; it stays as it came.
+    pub last_policy_decision: Option<Value>,
+    /// How far a stop is.
+    pub shutdown_state: Word<ShutdownState>,
+    /// The sequence of the last event in this row; 0 before the first. Absent when the target does not say.
+    pub as_of: Option<u64>,
+}
+
+/// A row as either dialect writes it.
+#[derive(Deserialize)]
+struct ReadRow {
+    child_path: SupervisorPath,
+    lifecycle_state: Word<Lifecycle>,
+    health: Word<Health>,
+    readiness: Word<Readiness>,
+    generation: u64,
+    #[serde(flatten)]
+    starts: Starts,
+    restart_count: u64,
+    last_failure: Option<Value>,
+    last_policy_decision: Option<Value>,
+    shutdown_state: Word<ShutdownState>,
+    as_of: Option<u64>,
+}
+
+/// `attempt`, or else `child_start_count`.
+struct Starts(u64);
+
+impl<'de> Deserialize<'de> for Starts {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Either {
+            attempt: Option<u64>,
+            child_start_count: Option<u64>,
+        }
+        let Either { attempt, child_start_count } = Either::deserialize(input)?;
+        attempt.or(child_start_count).map(Self).ok_or_else(|| de::Error::missing_field("attempt"))
+    }
+}
+
+impl From<ReadRow> for RuntimeRow {
+    fn from(row: ReadRow) -> Self {
+        Self {
+            child_path: row.child_path,
+            lifecycle_state: row.lifecycle_state,
+            health: row.health,
+            readiness: row.readiness,
+            generation: row.generation,
+            attempt: row.starts.0,
+            restart_count: row.restart_count,
+            last_failure: row.last_failure,
+            last_policy_decision: row.last_policy_decision,
+            shutdown_state: row.shutdown_state,
+            as_of: row.as_of,
+        }
+    }
+}
+
+impl Serialize for RuntimeRow {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let mut row = out.serialize_struct("RuntimeRow", 11 + usize::from(self.as_of.is_some()))?;
+        row.serialize_field("child_path", &self.child_path)?;
+        row.serialize_field("lifecycle_state", &self.lifecycle_state)?;
+        row.serialize_field("health", &self.health)?;
+        row.serialize_field("readiness", &self.readiness)?;
+        row.serialize_field("generation", &self.generation)?;
+        row.serialize_field("attempt", &self.attempt)?;
+        row.serialize_field("child_start_count", &self.attempt)?;
+        row.serialize_field("restart_count", &self.restart_count)?;
+        row.serialize_field("last_failure", &self.last_failure)?;
+        row.serialize_field("last_policy_decision", &self.last_policy_decision)?;
+        row.serialize_field("shutdown_state", &self.shutdown_state)?;
+        if let Some(as_of) = self.as_of {
+            row.serialize_field("as_of", &as_of)?;
+        }
+        row.end()
+    }
+}
