@@ -1,6 +1,6 @@
-//! `cargo xtask shuttle`: the library's concurrent cells under a model checker.
+//! `cargo xtask shuttle`: the concurrent cells of the library and of the ledger under a model checker.
 //!
-//! The crate is built once more with `--cfg shuttle`, into a folder of its own so that nothing else is built again,
+//! The crates are built once more with `--cfg shuttle`, into a folder of its own so that nothing else is built again,
 //! and only the tests that are made for the checker are run.
 
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::{Outcome, shell};
 
-/// The package, and the module of its tests.
-const PACKAGE: &str = "tokio-supervisor";
+/// The packages, and the module of their tests.
+const PACKAGES: &[&str] = &["tokio-supervisor", "supervisor-ledger"];
 const TESTS: &str = "interleavings::";
 /// One minute of schedules on an idle machine, with room for a busy one.
 const RUN: Duration = Duration::from_secs(10 * 60);
@@ -39,8 +39,8 @@ pub(crate) fn shuttle(arguments: &[String]) -> Outcome {
 }
 
 fn command(arguments: &[&str]) -> Command {
-    let mut command = shell::cargo(["test", "--package", PACKAGE, "--lib"]);
-    command.args(arguments);
+    let mut command = shell::cargo(["test", "--lib"]);
+    command.args(PACKAGES.iter().flat_map(|package| ["--package", package])).args(arguments);
     command.env("CARGO_TARGET_DIR", folder()).env("RUSTFLAGS", "--cfg shuttle");
     // A failure is told by its schedule; the stack is the checker's.
     command.env("RUST_BACKTRACE", "0");
