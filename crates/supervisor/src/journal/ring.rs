@@ -180,18 +180,24 @@ mod tests {
 
     #[test]
     fn an_event_is_read_whole_or_not_at_all() {
+        // The writer goes on until the reader has seen enough: on a busy machine it could
+        // otherwise be through before the reader had its first turn.
+        const ENOUGH: u64 = 100;
         let journal = Arc::new(Journal::new(8));
+        let read = Arc::new(AtomicU64::new(0));
         let writer = std::thread::spawn({
-            let journal = Arc::clone(&journal);
+            let (journal, read) = (Arc::clone(&journal), Arc::clone(&read));
             move || {
-                for n in 1..=100_000 {
+                let mut last = 0;
+                while last < 100_000 || read.load(Ordering::Relaxed) < ENOUGH {
+                    last += 1;
                     journal.open_window();
-                    assert_eq!(journal.write(&record(n), detail(n)), n);
+                    assert_eq!(journal.write(&record(last), detail(last)), last);
                     journal.close_window();
                 }
+                last
             }
         });
-        let mut read = 0;
         while !writer.is_finished() {
             let head = journal.head();
             if head > 0
@@ -199,12 +205,11 @@ mod tests {
             {
                 assert_eq!(found, record(head));
                 assert_eq!(text, detail(head));
-                read += 1;
+                read.fetch_add(1, Ordering::Relaxed);
             }
         }
-        writer.join().unwrap();
-        assert_eq!(journal.read(100_000).unwrap().0, record(100_000));
-        assert!(journal.read(100_000 - 8).is_none() && journal.read(100_001).is_none());
-        assert!(read > 0);
+        let last = writer.join().unwrap();
+        assert_eq!(journal.read(last).unwrap().0, record(last));
+        assert!(journal.read(last - 8).is_none() && journal.read(last + 1).is_none());
     }
 }
