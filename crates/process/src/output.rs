@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::unix::pipe::Receiver;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::text::Splitter;
 
@@ -15,6 +15,12 @@ pub const BUDGET: usize = 256 * 1024;
 
 /// What a line costs beside its text: empty lines are not free.
 const LINE_COST: usize = 64;
+
+/// How much is read at a time.
+const CHUNK: usize = 16 * 1024;
+
+/// The most that a pipe holds, unless root has raised the system's limit.
+const LARGEST_PIPE: usize = 1024 * 1024;
 
 /// Where a line was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -177,21 +183,37 @@ fn cost(line: &OutputLine) -> usize {
     line.text.len() + LINE_COST
 }
 
-/// Reads `pipe` until its last writer is gone and gives each line to `each`, which must not block.
+/// Reads `pipe` until its last writer is gone and gives each line to `each`, which must not block. When `over` is set
+/// or dropped it reads what is there and waits for no more.
 ///
 /// It reads whether anybody keeps the lines or not, so the program never waits for us.
-pub(crate) async fn pump(pipe: Receiver, stream: Stream, mut each: impl FnMut(OutputLine)) {
+pub(crate) async fn pump(
+    pipe: Receiver,
+    stream: Stream,
+    mut over: watch::Receiver<bool>,
+    mut each: impl FnMut(OutputLine),
+) {
     let mut splitter = Splitter::default();
     let mut each = move |text, truncated| each(OutputLine { stream, text, truncated });
     loop {
-        if pipe.readable().await.is_err() {
-            break;
+        tokio::select! {
+            biased;
+            _ = over.wait_for(|over| *over) => break,
+            readable = pipe.readable() => if readable.is_err() { break },
         }
-        match read_once(&pipe, &mut splitter, &mut each) {
+        match read_once(|chunk| pipe.try_read(chunk), &mut splitter, &mut each) {
             Read::All => {}
             // A pipe that is never empty is always readable. A flood has its turn like everybody else.
             Read::Part => tokio::task::yield_now().await,
             Read::End => break,
+        }
+    }
+    // Somebody may hold the pipe and write on, so no more is read than it can hold. The system is asked itself: the
+    // runtime may not have heard yet that there is something.
+    for _ in 0..LARGEST_PIPE / CHUNK {
+        match read_once(|chunk| Ok(rustix::io::read(&pipe, chunk)?), &mut splitter, &mut each) {
+            Read::Part => tokio::task::yield_now().await,
+            Read::All | Read::End => break,
         }
     }
     splitter.finish(&mut each);
@@ -206,10 +228,14 @@ enum Read {
     End,
 }
 
-fn read_once(pipe: &Receiver, splitter: &mut Splitter, each: impl FnMut(String, bool)) -> Read {
+fn read_once(
+    read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    splitter: &mut Splitter,
+    each: impl FnMut(String, bool),
+) -> Read {
     // On the stack for the length of this turn: a silent program costs no buffer.
-    let mut chunk = [0; 16 * 1024];
-    match pipe.try_read(&mut chunk) {
+    let mut chunk = [0; CHUNK];
+    match read(&mut chunk) {
         Ok(0) => Read::End,
         Ok(read) => {
             splitter.feed(&chunk[..read], each);
@@ -236,7 +262,8 @@ mod tests {
         let lines = std::rc::Rc::new(std::cell::Cell::new(0));
         let count = std::rc::Rc::clone(&lines);
         let pipe = Receiver::from_owned_fd(reader.into()).unwrap();
-        let mut pump = Box::pin(pump(pipe, Stream::Stdout, move |_| count.set(count.get() + 1)));
+        let (_keep, over) = watch::channel(false);
+        let mut pump = Box::pin(pump(pipe, Stream::Stdout, over, move |_| count.set(count.get() + 1)));
         let mut turns = Vec::new();
         // Each turn of the loop is one poll, as a runtime would do it between other tasks.
         while std::future::poll_fn(|cx| std::task::Poll::Ready(pump.as_mut().poll(cx).is_pending())).await {
@@ -245,6 +272,19 @@ mod tests {
         }
         assert_eq!(turns.iter().sum::<i32>() + lines.get(), 32 * 1024);
         assert!(turns.iter().all(|lines| *lines <= 8 * 1024), "{turns:?}");
+    }
+
+    #[tokio::test]
+    async fn who_comes_late_reads_what_was_written_and_does_not_wait_for_a_pipe_that_somebody_holds() {
+        use std::io::Write;
+
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(&b"x\n".repeat(32 * 1024)).unwrap();
+        let pipe = Receiver::from_owned_fd(reader.into()).unwrap();
+        let mut lines = 0;
+        pump(pipe, Stream::Stdout, watch::channel(true).1, |_| lines += 1).await;
+        assert_eq!(lines, 32 * 1024);
+        drop(writer);
     }
 
     fn line(text: &str) -> OutputLine {

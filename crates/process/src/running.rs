@@ -1,10 +1,12 @@
 //! A program that runs, with its output being read.
 
 use std::io;
+use std::pin::pin;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use tokio::net::unix::pipe::Receiver;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::group::{self, Group, Program, Started};
@@ -12,14 +14,17 @@ use crate::output::{OutputLine, Stream, pump};
 use crate::signal::Signal;
 use crate::start_error::{StartError, reason};
 
-/// How long the output is waited for when the whole group is gone. Its pipes close with the last member, so
-/// this passes only when a process that left the group holds them.
+/// How long the end of the output is waited for when the whole group is gone. Its pipes close with the last member, so
+/// this passes only when a process that left the group holds them, or when this process was held up. What the group
+/// had written is read in either case.
 const DRAIN: Duration = Duration::from_millis(500);
 
 /// A program that runs. Dropping it kills the group and stops reading.
 pub(crate) struct Running {
     group: Group,
     readers: JoinSet<()>,
+    /// Set when no more output is waited for.
+    over: watch::Sender<bool>,
 }
 
 impl Running {
@@ -31,15 +36,16 @@ impl Running {
     ) -> Result<Self, StartError> {
         let Started { group, stdout, stderr } = group::spawn(prepare).await?;
         let mut readers = JoinSet::new();
+        let over = watch::Sender::new(false);
         for (pipe, stream) in [(stdout, Stream::Stdout), (stderr, Stream::Stderr)] {
             let pipe = Receiver::from_owned_fd(pipe).map_err(|error| StartError::System {
                 program: format!("process {}", group.id()),
                 what: "reading its output",
                 why: reason(&error),
             })?;
-            readers.spawn(pump(pipe, stream, each.clone()));
+            readers.spawn(pump(pipe, stream, over.subscribe(), each.clone()));
         }
-        Ok(Self { group, readers })
+        Ok(Self { group, readers, over })
     }
 
     /// The program's process id, which is also its group's number.
@@ -64,11 +70,12 @@ impl Running {
 
     /// Ends the group as [`Group::finish`] does, and reads what it had written.
     pub(crate) async fn finish(self) -> io::Result<ExitStatus> {
-        let Self { group, mut readers } = self;
+        let Self { group, mut readers, over } = self;
         let status = group.finish().await;
-        let drained = async { while readers.join_next().await.is_some() {} };
-        if tokio::time::timeout(DRAIN, drained).await.is_err() {
-            readers.shutdown().await;
+        let mut drained = pin!(async { while readers.join_next().await.is_some() {} });
+        if tokio::time::timeout(DRAIN, &mut drained).await.is_err() {
+            over.send_replace(true);
+            drained.await;
         }
         status
     }

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Bench, LONG, Mark, end, exists, sh, status, until};
+use common::{Bench, LONG, Mark, end, exists, sh, status, until, until_named};
 use supervisor_api::Exit;
 use tokio::time::Instant;
 
@@ -69,6 +69,8 @@ async fn what_left_the_group_and_holds_the_pipe_is_shown_as_unconfined_and_holds
     let run = bench.start(mark.on(sh("setsid sh -c 'echo pid=$$; exec sleep 60' & echo last words; wait")));
     let pid = bench.pid("pid").await;
     bench.until("both lines", |seen| seen.lines.len() == 2).await;
+    // It says its id before it executes the program by whose name it is shown.
+    until_named(pid, "sleep").await;
     let started = Instant::now();
     bench.stop();
     assert_eq!(end(run).await, Exit::Stopped);

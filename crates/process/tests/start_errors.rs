@@ -7,12 +7,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use common::{failure_of, until, zombies};
+use common::{executable, failure_of, until, zombies};
 use supervisor_process::ProgramSpec;
 
 fn file(dir: &Path, name: &str, content: &[u8], mode: u32) -> PathBuf {
     let path = dir.join(name);
-    fs::write(&path, content).unwrap();
+    executable(&path, content);
     fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     path
 }

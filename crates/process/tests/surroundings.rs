@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::AsRawFd;
 
-use common::{Bench, end, exit_of, sh, status, until};
+use common::{Bench, end, executable, exit_of, sh, status, until};
 use supervisor_api::Exit;
 use supervisor_process::ProgramSpec;
 
@@ -110,12 +110,9 @@ async fn the_working_directory_is_the_one_asked_for() {
 
 #[tokio::test]
 async fn a_relative_program_is_found_from_its_working_directory() {
-    use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("bin")).unwrap();
-    let tool = dir.path().join("bin/tool");
-    fs::write(&tool, "#!/bin/sh\necho here\n").unwrap();
-    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&dir.path().join("bin/tool"), "#!/bin/sh\necho here\n");
     let spec = |program: &str| ProgramSpec::new(program).working_dir(dir.path());
     assert_eq!(output_of(spec("bin/tool")).await, "here");
     assert_eq!(output_of(spec("tool").env("PATH", "bin")).await, "here");

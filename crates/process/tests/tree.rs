@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{LONG, Mark, exists, sh, until};
+use common::{LONG, Mark, exists, sh, until, until_named};
 use rustix::process::{Pid, Signal, kill_process};
 use supervisor_process::{Check, Probe, ProgramSpec, Readiness};
 use tokio_supervisor::{
@@ -14,6 +14,11 @@ use tokio_supervisor::{
 };
 
 const FOREVER: &str = "echo pid=$$; exec sleep 60";
+
+/// A tree in which nobody is killed, or given up after a kill, because the machine is busy.
+fn root(children: impl IntoIterator<Item = ChildSpec>) -> SupervisorSpec {
+    SupervisorSpec::root(children).defaults(|child| child.grace(LONG).abort_wait(LONG))
+}
 
 fn often(probe: Probe) -> Readiness {
     Readiness::probe(probe).every(Duration::from_millis(10))
@@ -61,7 +66,7 @@ fn registry() -> Registry {
 
 #[tokio::test]
 async fn walk_a_restart_of_a_killed_program_says_why_and_brings_it_back() {
-    let handle = Supervisor::start(SupervisorSpec::root([sh(FOREVER).into_child("web")])).await.unwrap();
+    let handle = Supervisor::start(root([sh(FOREVER).into_child("web")])).await.unwrap();
     let mut events = handle.subscribe_events();
     let first = pid(&handle, "/web", 1).await;
     kill(first);
@@ -81,8 +86,8 @@ async fn all_programs_killed_at_the_same_moment_come_back() {
     let mark = Mark::new();
     let names: Vec<_> = (0..10).map(|n| format!("p{n}")).collect();
     let children = names.iter().map(|name| mark.on(sh(FOREVER)).into_child(name));
-    let root = SupervisorSpec::root(children).budget(50, Duration::from_secs(60));
-    let handle = Supervisor::start(root).await.unwrap();
+    let spec = root(children).budget(50, Duration::from_secs(60));
+    let handle = Supervisor::start(spec).await.unwrap();
     mark.until(10).await.into_keys().for_each(kill);
     for name in &names {
         pid(&handle, &format!("/{name}"), 2).await;
@@ -96,7 +101,7 @@ async fn all_programs_killed_at_the_same_moment_come_back() {
 async fn r53_programs_stop_in_reverse_order_each_gone_before_the_next_is_asked() {
     let script = "trap 'echo asked; sleep 0.05; exit 0' TERM; echo pid=$$; while :; do sleep 0.01; done";
     let names = ["a", "b", "c"];
-    let handle = Supervisor::start(SupervisorSpec::root(names.map(|name| sh(script).into_child(name))));
+    let handle = Supervisor::start(root(names.map(|name| sh(script).into_child(name))));
     let handle = handle.await.unwrap();
     for name in names {
         pid(&handle, &format!("/{name}"), 1).await;
@@ -124,7 +129,7 @@ async fn d8_a_program_that_ignores_its_stop_is_killed_by_us_after_the_grace() {
     let mark = Mark::new();
     let script = "trap '' TERM; echo pid=$$; sleep 60 & sleep 60 & while :; do sleep 0.01; done";
     let child = mark.on(sh(script)).into_child("stubborn").grace(Duration::from_millis(100));
-    let handle = Supervisor::start(SupervisorSpec::root([child])).await.unwrap();
+    let handle = Supervisor::start(root([child])).await.unwrap();
     pid(&handle, "/stubborn", 1).await;
     handle.shutdown("test", "over").await.unwrap();
     let exit = handle.exits("/stubborn").unwrap().last().unwrap().exit.clone();
@@ -134,11 +139,8 @@ async fn d8_a_program_that_ignores_its_stop_is_killed_by_us_after_the_grace() {
 
 #[tokio::test]
 async fn d19_a_program_that_cannot_start_is_a_failed_start_that_names_it() {
-    let root = SupervisorSpec::root([
-        sh(FOREVER).into_child("first"),
-        ProgramSpec::new("/no/such/server").into_child("web"),
-    ]);
-    let error = Supervisor::start(root).await.unwrap_err();
+    let spec = root([sh(FOREVER).into_child("first"), ProgramSpec::new("/no/such/server").into_child("web")]);
+    let error = Supervisor::start(spec).await.unwrap_err();
     let SupervisorError::StartFailed { path, exit } = error else { panic!("{error}") };
     assert_eq!(path.to_string(), "/web");
     assert_eq!(exit, Exit::failed("cannot start `/no/such/server`: no such file"));
@@ -147,7 +149,7 @@ async fn d19_a_program_that_cannot_start_is_a_failed_start_that_names_it() {
 #[tokio::test]
 async fn d19_a_program_that_ends_before_it_is_ready_has_failed_to_start() {
     let child = sh("exit 0").readiness(often(Probe::log_line("READY"))).into_child("web");
-    let error = Supervisor::start(SupervisorSpec::root([child])).await.unwrap_err();
+    let error = Supervisor::start(root([child])).await.unwrap_err();
     assert!(matches!(error, SupervisorError::StartFailed { .. }), "{error}");
 }
 
@@ -156,11 +158,11 @@ async fn d11_a_dependant_waits_for_the_probe_of_its_dependency() {
     let dir = tempfile::tempdir().unwrap();
     let flag = dir.path().join("up");
     let probe = Probe::exec(["test", "-e", flag.to_str().unwrap()]);
-    let root = SupervisorSpec::root([
+    let spec = root([
         sh(FOREVER).into_child("web").depends_on(["db"]),
         sh(FOREVER).readiness(often(probe)).into_child("db"),
     ]);
-    let handle = Supervisor::launch(root).unwrap();
+    let handle = Supervisor::launch(spec).unwrap();
     pid(&handle, "/db", 1).await;
     until("a phase", || {
         handle.child("/db").unwrap().phase.is_some_and(|phase| phase.contains("exit code 1"))
@@ -178,7 +180,7 @@ async fn d19_a_program_that_is_not_ready_in_time_is_ended_and_has_failed_to_star
     let mark = Mark::new();
     let spec = mark.on(sh(FOREVER)).readiness(often(Probe::log_line("READY")));
     let child = spec.into_child("web").ready_within(Duration::from_millis(200));
-    let error = Supervisor::start(SupervisorSpec::root([child])).await.unwrap_err();
+    let error = Supervisor::start(root([child])).await.unwrap_err();
     let SupervisorError::StartFailed { exit, .. } = error else { panic!("{error}") };
     assert!(matches!(exit, Exit::TimedOut { .. }), "{exit:?}");
     assert_eq!(mark.processes().len(), 0);
@@ -188,10 +190,10 @@ async fn d19_a_program_that_is_not_ready_in_time_is_ended_and_has_failed_to_star
 async fn d13_a_program_whose_health_probe_fails_is_stopped_and_started_again() {
     let dir = tempfile::tempdir().unwrap();
     let script = "touch healthy; echo pid=$$; exec sleep 60";
-    let check = Check::new(Probe::exec(["test", "-e", "healthy"])).every(Duration::from_millis(20));
+    let check =
+        Check::new(Probe::exec(["test", "-e", "healthy"])).every(Duration::from_millis(20)).within(LONG);
     let spec = sh(script).working_dir(dir.path()).readiness(often(Probe::exec(["test", "-e", "healthy"])));
-    let handle =
-        Supervisor::start(SupervisorSpec::root([spec.health(check, 3).into_child("web")])).await.unwrap();
+    let handle = Supervisor::start(root([spec.health(check, 3).into_child("web")])).await.unwrap();
     let first = pid(&handle, "/web", 1).await;
     std::fs::remove_file(dir.path().join("healthy")).unwrap();
     pid(&handle, "/web", 2).await;
@@ -205,7 +207,7 @@ async fn d13_a_program_whose_health_probe_fails_is_stopped_and_started_again() {
 #[tokio::test]
 async fn d18_a_program_as_a_job_is_completed_however_fast_it_is() {
     let jobs = (0..20).map(|n| ProgramSpec::new("true").into_child(format!("job{n}")).role(Role::Job));
-    let handle = Supervisor::start(SupervisorSpec::root(jobs)).await.unwrap();
+    let handle = Supervisor::start(root(jobs)).await.unwrap();
     for n in 0..20 {
         state(&handle, &format!("/job{n}"), Lifecycle::Completed).await;
     }
@@ -215,7 +217,7 @@ async fn d18_a_program_as_a_job_is_completed_however_fast_it_is() {
 #[tokio::test]
 async fn the_output_is_the_childs_log_with_its_stream() {
     let child = sh("echo out; echo err >&2; exec sleep 60").into_child("web");
-    let handle = Supervisor::launch(SupervisorSpec::root([child])).unwrap();
+    let handle = Supervisor::launch(root([child])).unwrap();
     let mut logs = handle.logs_after(0);
     let mut lines = Vec::new();
     while lines.len() < 2 {
@@ -232,8 +234,10 @@ async fn the_output_is_the_childs_log_with_its_stream() {
 #[tokio::test]
 async fn what_left_the_group_is_logged_as_unconfined() {
     let script = "setsid sh -c 'echo pid=$$; exec sleep 60' & wait";
-    let handle = Supervisor::start(SupervisorSpec::root([sh(script).into_child("web")])).await.unwrap();
+    let handle = Supervisor::start(root([sh(script).into_child("web")])).await.unwrap();
     let escaped = pid(&handle, "/web", 1).await;
+    // It says its id before it executes the program by whose name it is shown.
+    until_named(escaped, "sleep").await;
     handle.shutdown("test", "over").await.unwrap();
     let logs = handle.logs("/web").unwrap();
     let warning = logs.iter().find(|line| line.severity == Severity::Warning).unwrap();
@@ -245,7 +249,7 @@ async fn what_left_the_group_is_logged_as_unconfined() {
 async fn d16_dropping_the_owner_of_the_tree_kills_every_group() {
     let mark = Mark::new();
     let child = mark.on(sh("trap '' TERM; sleep 60 & echo pid=$$; wait; sleep 60")).into_child("web");
-    let scoped = Supervisor::scoped(SupervisorSpec::root([child])).unwrap();
+    let scoped = Supervisor::scoped(root([child])).unwrap();
     pid(&scoped.handle(), "/web", 1).await;
     mark.until(2).await;
     drop(scoped);
@@ -259,7 +263,7 @@ fn d16_dropping_the_runtime_kills_every_group() {
     let first = runtime();
     first.block_on(async {
         let child = mark.on(sh("trap '' TERM; sleep 60 & echo pid=$$; wait; sleep 60")).into_child("web");
-        let handle = Supervisor::start(SupervisorSpec::root([child])).await.unwrap();
+        let handle = Supervisor::start(root([child])).await.unwrap();
         pid(&handle, "/web", 1).await;
         mark.until(2).await;
     });
@@ -277,7 +281,7 @@ async fn a_manifest_of_the_kind_process_runs_with_its_variables_and_secrets() {
                            {"name": "TWICE", "secret_ref": "${CARGO_PKG_NAME}"}],
            "secrets": [{"name": "token", "key": "CARGO_PKG_NAME"}]"#,
     );
-    let handle = Supervisor::launch_with(SupervisorSpec::root([]), registry()).unwrap();
+    let handle = Supervisor::launch_with(root([]), registry()).unwrap();
     handle.add_child("/", manifest, "test", "to see it").await.unwrap();
     until("three lines", || handle.logs("/web").unwrap().len() == 3).await;
     let lines: Vec<_> = handle.logs("/web").unwrap().iter().map(|line| line.message.clone()).collect();
@@ -287,7 +291,7 @@ async fn a_manifest_of_the_kind_process_runs_with_its_variables_and_secrets() {
 
 #[tokio::test]
 async fn a_manifest_that_is_not_sound_is_refused_once_per_mistake() {
-    let handle = Supervisor::launch_with(SupervisorSpec::root([]), registry()).unwrap();
+    let handle = Supervisor::launch_with(root([]), registry()).unwrap();
     let bad = manifest(r#""name": "web", "command": [""], "readiness": {"tcp": "x"}"#);
     let error = handle.add_child("/", bad, "test", "to see it").await.unwrap_err();
     let SupervisorError::InvalidSpec(findings) = error else { panic!("{error}") };
@@ -299,13 +303,13 @@ async fn a_manifest_that_is_not_sound_is_refused_once_per_mistake() {
 #[tokio::test]
 async fn an_operator_pauses_a_program_and_resumes_it() {
     let mark = Mark::new();
-    let root = SupervisorSpec::root([
+    let spec = root([
         mark.on(sh(FOREVER)).into_child("web"),
         ChildSpec::service("task", |ctx| async move {
             ctx.stopping().await;
         }),
     ]);
-    let handle = Supervisor::start(root).await.unwrap();
+    let handle = Supervisor::start(spec).await.unwrap();
     mark.until(1).await;
     handle.pause_child("web", "test", "maintenance").await.unwrap();
     assert_eq!(mark.processes().len(), 0);

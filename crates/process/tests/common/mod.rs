@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -200,6 +203,15 @@ impl Mark {
         until(&format!("{count} processes of {self:?}"), &mut enough).await;
         found
     }
+
+    /// Waits until the living processes with the mark are these, by their commands: one that was just forked is still
+    /// called like its parent.
+    pub(crate) async fn until_commands(&self, commands: &[&str]) {
+        until(&format!("{commands:?} of {self:?}"), || {
+            self.processes().into_values().eq(commands.iter().copied())
+        })
+        .await;
+    }
 }
 
 impl std::fmt::Debug for Mark {
@@ -208,22 +220,50 @@ impl std::fmt::Debug for Mark {
     }
 }
 
-/// The environment a process was started with. In the middle of an exec it reads as empty, though the process
-/// lives: it is read again then. Dead processes and threads of the kernel have none and no program either.
+/// The environment a process was started with. In the middle of an exec, or opened before one and read after it, it
+/// reads as empty though the process lives: it is read again then.
 #[expect(clippy::disallowed_methods, reason = "the end of an exec tells nobody")]
 fn environment(pid: u32) -> Vec<u8> {
     // One read takes it whole; a second one after an exec would find nothing.
     let mut bytes = vec![0; 256 * 1024];
-    for _ in 0..50 {
+    // On a busy machine an exec can be interrupted for long.
+    for _ in 0..5_000 {
         let file = fs::File::open(format!("/proc/{pid}/environ"));
         let length = file.and_then(|mut file| file.read(&mut bytes)).unwrap_or_default();
-        if length > 0 || fs::read_link(format!("/proc/{pid}/exe")).is_err() {
+        if length > 0 || has_no_environment(pid) {
             bytes.truncate(length);
             return bytes;
         }
         std::thread::sleep(Duration::from_millis(1));
     }
     Vec::new()
+}
+
+/// Dead processes and threads of the kernel have no environment, and no program either. That of another is empty if
+/// it ends where it begins; in the middle of an exec it ends at 0.
+fn has_no_environment(pid: u32) -> bool {
+    let bounds = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let mut fields = stat[stat.rfind(')')? + 2..].split(' ').skip(47).map(str::to_owned);
+        Some((fields.next()?, fields.next()?))
+    };
+    let empty = bounds().is_none_or(|(begin, end)| begin == end && end != "0");
+    empty || fs::read_link(format!("/proc/{pid}/exe")).is_err()
+}
+
+/// Waits until the process executes the program of this name.
+pub(crate) async fn until_named(pid: u32, name: &str) {
+    until(&format!("process {pid} called {name}"), || status(pid, "Name") == name).await;
+}
+
+/// An executable file. Another process writes it: were it open here for writing while a test beside this one forks,
+/// that child would hold it open until its exec, and the system executes no file that is open for writing.
+pub(crate) fn executable(path: &Path, content: impl AsRef<[u8]>) {
+    let draft = path.with_extension("draft");
+    fs::write(&draft, content).unwrap();
+    assert!(Command::new("cp").arg(&draft).arg(path).status().unwrap().success());
+    fs::remove_file(draft).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 pub(crate) fn pids() -> impl Iterator<Item = u32> {
