@@ -42,9 +42,11 @@ fn d20_everything_is_done_and_a_child_failed_1_with_its_name() {
 
 #[test]
 fn d20_asked_to_stop_0_even_when_a_child_ends_badly() {
-    let mut run = run(
-        "children: [{name: a, kind: process, command: [sh, -c, \"trap 'exit 9' TERM; echo up; while :; do sleep 0.01; done\"]}]",
-    );
+    let mut run = run("children:
+  - name: a
+    kind: process
+    command: [sh, -c, \"trap 'exit 9' TERM; echo up; while :; do sleep 0.01; done\"]
+    shutdown: {graceful_timeout_ms: 60000}");
     run.output("/a", "up");
     let end = run.stop();
     ends(&end, 0, &[]);

@@ -150,6 +150,16 @@ impl Run {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    /// Does something while the supervisor stands still, so that all of it is the same moment to it.
+    #[track_caller]
+    pub(crate) fn at_one_moment(&self, act: impl FnOnce()) {
+        self.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.child.id());
+        soon("stopped", || std::fs::read_to_string(&stat).unwrap().contains(") T ").then_some(()));
+        act();
+        self.signal(Signal::CONT);
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
@@ -176,18 +186,26 @@ impl Run {
         processes(self.home.path())
     }
 
-    /// The program with this in its command, looked for again at every line until it is there.
+    /// Waits until every one of these texts is in the command of a process of this run, and returns all processes. One
+    /// that was just forked is still called like its parent.
     #[track_caller]
-    pub(crate) fn program(&mut self, text: &str) -> Pid {
+    pub(crate) fn processes_with(&self, texts: &[&str]) -> Vec<Process> {
+        soon(&format!("{texts:?} in {:?}", self.processes()), || {
+            let all = self.processes();
+            let there = |text: &&str| all.iter().any(|process| process.command.starts_with(*text));
+            texts.iter().all(there).then_some(all)
+        })
+    }
+
+    /// The program with this in its command, as soon as it is there.
+    #[track_caller]
+    pub(crate) fn program(&self, text: &str) -> Pid {
         let parent = self.pid().as_raw_nonzero().get();
-        loop {
+        soon(&format!("a program with {text:?}"), || {
             let all = self.processes();
             let found = all.iter().find(|process| process.parent == parent && process.command.contains(text));
-            match found {
-                Some(process) => return process.pid,
-                None => self.line(|_| true),
-            };
-        }
+            found.map(|process| process.pid)
+        })
     }
 }
 
@@ -249,22 +267,51 @@ pub(crate) fn processes(home: &Path) -> Vec<Process> {
     .collect()
 }
 
-/// The environment a process was started with. In the middle of an exec it reads as empty, though the process
-/// lives: it is read again then. Dead processes and threads of the kernel have none and no program either.
-#[expect(clippy::disallowed_methods, reason = "the end of an exec tells nobody")]
+/// The environment a process was started with. In the middle of an exec, or opened before one and read after it, it
+/// reads as empty though the process lives: it is read again then.
 fn environment(pid: i32) -> Vec<u8> {
     // One read takes it whole; a second one after an exec would find nothing.
     let mut bytes = vec![0; 256 * 1024];
-    for _ in 0..50 {
+    // On a busy machine an exec can be interrupted for long.
+    for _ in 0..5_000 {
         let file = std::fs::File::open(format!("/proc/{pid}/environ"));
         let length = file.and_then(|mut file| file.read(&mut bytes)).unwrap_or_default();
-        if length > 0 || std::fs::read_link(format!("/proc/{pid}/exe")).is_err() {
+        if length > 0 || has_no_environment(pid) {
             bytes.truncate(length);
             return bytes;
         }
-        std::thread::sleep(Duration::from_millis(1));
+        rest(1);
     }
     Vec::new()
+}
+
+/// Dead processes and threads of the kernel have no environment, and no program either. That of another is empty if
+/// it ends where it begins; in the middle of an exec it ends at 0.
+fn has_no_environment(pid: i32) -> bool {
+    let bounds = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let mut fields = stat[stat.rfind(')')? + 2..].split(' ').skip(47).map(str::to_owned);
+        Some((fields.next()?, fields.next()?))
+    };
+    let empty = bounds().is_none_or(|(begin, end)| begin == end && end != "0");
+    empty || std::fs::read_link(format!("/proc/{pid}/exe")).is_err()
+}
+
+#[expect(clippy::disallowed_methods, reason = "other processes do not tell what they do")]
+fn rest(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}
+
+/// Looks every few milliseconds until there is what is looked for.
+#[track_caller]
+pub(crate) fn soon<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..PATIENCE.as_millis() / 5 {
+        if let Some(found) = look() {
+            return found;
+        }
+        rest(5);
+    }
+    panic!("never {what}")
 }
 
 /// Waits until all of these have ended.
@@ -272,7 +319,7 @@ pub(crate) fn wait_gone(processes: &[Process]) {
     for process in processes {
         // One that cannot be opened is gone already.
         let Ok(end) = pidfd_open(process.pid, PidfdFlags::empty()) else { continue };
-        let patience = Timespec { tv_sec: 30, tv_nsec: 0 };
+        let patience = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
         let ended = poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&patience)).unwrap();
         assert_eq!(ended, 1, "{process:?} lives on");
     }
