@@ -265,7 +265,7 @@ async fn a_blocking_child_has_a_thread_named_after_it_and_waits_synchronously() 
         noted.add("asked");
         Ok::<(), String>(())
     });
-    let handle = start(SupervisorSpec::root([child.ready_within(secs(60))])).await;
+    let handle = start(SupervisorSpec::root([child.ready_within(secs(60)).grace(secs(60))])).await;
     let result = common::shutdown(handle.shutdown_tree("test", "stop").await.unwrap());
     assert_eq!(notes.all(), ["/indexer", "asked"]);
     assert_eq!(result.outcomes[0].exit, Some(Exit::Stopped));
