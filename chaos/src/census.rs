@@ -145,11 +145,12 @@ pub(crate) async fn soon(patience: Duration, mut so: impl FnMut() -> bool) -> bo
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    /// What a process holds is counted for all of it, so tests that open something go one after the other.
-    static HOLDING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    /// What a process holds is counted for all of it, and a process that is being started holds it too for a moment:
+    /// tests that open or start something go one after the other.
+    pub(crate) static HOLDING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
     #[tokio::test]
     async fn a_marked_process_that_stays_is_an_orphan_and_is_ended() {
@@ -157,10 +158,10 @@ mod tests {
         let world = World::new(1, "/".into());
         let mark = format!("{}-orphan", world.mark);
         let mut child = std::process::Command::new("sleep").arg("60").env(MARK, &mark).spawn().unwrap();
-        assert!(soon(Duration::from_secs(10), || marked(&mark) == [child.id()]).await);
+        assert!(soon(Duration::from_secs(60), || marked(&mark) == [child.id()]).await);
         no_orphans(&world, &mark, Duration::ZERO).await;
         assert_eq!(world.count(Rule::Orphan), 1);
-        assert!(soon(Duration::from_secs(10), || zombies().contains(&child.id())).await);
+        assert!(soon(Duration::from_secs(60), || zombies().contains(&child.id())).await);
         child.wait().unwrap();
         assert!(!zombies().contains(&child.id()));
     }

@@ -11,7 +11,7 @@ use crate::tree;
 use crate::world::{Counts, Rule, World};
 
 /// A read that takes longer waited for somebody. Generous: the machine may be busy with others.
-const READ: Duration = Duration::from_secs(5);
+const READ: Duration = Duration::from_secs(30);
 
 const GROUPS: [&str; 8] = ["/tasks", "/all", "/rest", "/brittle", "/mixed", "/threads", "/programs", "/pool"];
 

@@ -143,6 +143,7 @@ mod tests {
 
     #[test]
     fn the_second_of_one_name_is_refused_until_the_first_is_gone_and_runs_are_counted() {
+        let _alone = crate::census::tests::HOLDING.blocking_lock();
         let dir = tempfile::tempdir().unwrap();
         let first = claim(dir.path(), "a").unwrap();
         assert!(claim(dir.path(), "a").unwrap_err().contains("older one lived"));

@@ -66,6 +66,11 @@ impl RealTime {
         Self(std::time::Instant::now())
     }
 
+    /// How long after `earlier` this was; nothing if it was not.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_duration_since(earlier.0)
+    }
+
     /// How long ago this was.
     pub(crate) fn age(self) -> Duration {
         self.0.elapsed()

@@ -98,8 +98,8 @@ struct Watch {
     polls: HashMap<usize, (u64, RealTime)>,
     /// Who was told to `on_stuck` already.
     told: Vec<Arc<str>>,
-    /// Real time and the tree's time at the last look.
-    last: Option<(RealTime, u64)>,
+    /// The tree's time at the last look, and real time before and after it was read.
+    last: Option<(RealTime, u64, RealTime)>,
 }
 
 /// Watches a tree until it ends.
@@ -178,14 +178,17 @@ impl Watch {
 
     /// Whether the tree's time does not go along with real time: a test has paused it.
     fn time_stands_still(&mut self, tree: &Tree) -> bool {
+        let before = RealTime::now();
         let now = {
             let _inside = tree.runtime.enter();
             tree.clock.now()
         };
-        let before = self.last.replace((RealTime::now(), now));
-        let Some((real, tree_time)) = before else { return true };
-        let (real, passed) = (nanos(real.age()), now.saturating_sub(tree_time));
-        passed < real / 2 || passed > real.saturating_mul(2).saturating_add(nanos(LOOK))
+        let after = RealTime::now();
+        let Some((earliest, then, latest)) = self.last.replace((before, now, after)) else { return true };
+        // This thread may have stood still itself between two readings, so real time is known within bounds only.
+        let (least, most) = (nanos(before.since(latest)), nanos(after.since(earliest)));
+        let passed = now.saturating_sub(then);
+        passed < least / 2 || passed > most.saturating_mul(2).saturating_add(nanos(LOOK))
     }
 
     fn stuck_polls(&mut self, tree: &Arc<Tree>, marks: &[Arc<Mark>]) -> Vec<Stuck> {

@@ -1,6 +1,6 @@
 //! What only a program has: command, surroundings, probes.
 
-use tokio_supervisor::{EventKind, Exit};
+use tokio_supervisor::{EventKind, Exit, Lifecycle};
 
 use crate::tree::{block, launch};
 
@@ -35,7 +35,7 @@ pub(crate) fn the_working_directory_is_the_childs_or_the_default() {
 pub(crate) fn the_stop_signal_is_the_one_that_is_sent() {
     block(async {
         let script = "trap 'echo usr1; exit 0' USR1; echo up; while :; do sleep 0.01; done";
-        let mut tree = launch("", &shell("a", script, "stop_signal: USR1"));
+        let mut tree = launch("", &shell("a", script, "stop_signal: USR1, shutdown: {graceful_timeout_ms: 60000}"));
         assert_eq!(tree.said("/a").await, "up");
         tree.stop().await;
         // The shell may first tell of its own child, which got the signal too.
@@ -124,15 +124,20 @@ pub(crate) fn a_program_is_ready_when_its_probe_succeeds() {
 pub(crate) fn a_probe_is_tried_every_interval_and_each_try_ends_after_its_timeout() {
     block(async {
         let dir = tempfile::tempdir().unwrap();
-        let tries = dir.path().join("tries");
-        // The third try succeeds; the ones before hang and are given up.
-        let probe = format!("echo x >> {0}; test $(wc -l < {0}) -ge 3 || sleep 1000", tries.display());
+        let (tries, go) = (dir.path().join("tries"), dir.path().join("go"));
+        // Tries hang and are given up, until they are let go on.
+        let probe = format!("echo x >> {}; test -e {} || sleep 1000", tries.display(), go.display());
         let readiness =
-            format!("{{exec: [sh, -c, {probe:?}], check_interval_secs: 0.02, timeout_secs: 0.2}}");
+            format!("readiness: {{exec: [sh, -c, {probe:?}], check_interval_secs: 0.02, timeout_secs: 0.2}}");
         let before = tokio::time::Instant::now();
-        ready(&readiness, "sleep 1000").await;
+        let mut tree = launch("", &shell("a", "sleep 1000", &readiness));
+        while std::fs::read_to_string(&tries).unwrap_or_default().lines().count() < 3 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
         assert!(before.elapsed().as_millis() >= 400, "two tries took their timeout");
-        assert_eq!(std::fs::read_to_string(&tries).unwrap().lines().count(), 3);
+        assert_ne!(tree.handle.child("/a").unwrap().state.lifecycle_state, Lifecycle::Running);
+        std::fs::write(&go, "").unwrap();
+        tree.until("/a", EventKind::ChildRunning).await;
         let slow = "{tcp: \"127.0.0.1:1\", check_interval_secs: 3600}";
         let mut tree =
             launch("", &shell("a", "sleep 1000", &format!("readiness: {slow}, ready_within_secs: 0.3")));
@@ -165,7 +170,7 @@ pub(crate) fn a_program_that_answers_stays() {
         let tries = dir.path().join("tries");
         let probe = format!("echo x >> {0}; test $(wc -l < {0}) -lt 6", tries.display());
         let keys = format!(
-            "health_check: {{exec: [sh, -c, {probe:?}], check_interval_secs: 0.05, timeout_secs: 5, max_retries: 1}}"
+            "health_check: {{exec: [sh, -c, {probe:?}], check_interval_secs: 0.05, timeout_secs: 60, max_retries: 1}}"
         );
         let mut tree = launch("", &shell("a", "sleep 1000", &keys));
         tree.until("/a", EventKind::ChildUnhealthy).await;
