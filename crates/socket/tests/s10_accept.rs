@@ -27,11 +27,15 @@ fn open_files() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// Resident memory of this process in KiB.
+/// The memory that this process has for itself, in KiB. Its program is left out: the system takes pages of that away
+/// and brings them back as it likes.
 fn memory() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
+    let size = |key| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap()
+    };
+    size("RssAnon:") + size("VmSwap:")
 }
 
 /// So many clients that no descriptor is left to accept them with.

@@ -85,7 +85,9 @@ fn stubborn(name: &str, release: &Arc<AtomicBool>) -> ChildSpec {
 #[tokio::test]
 async fn d8_a_run_that_does_not_end_is_unresponsive_and_the_shutdown_names_it() {
     let release = Arc::new(AtomicBool::new(false));
-    let handle = start(SupervisorSpec::root([service("a"), stubborn("stone", &release), service("b")])).await;
+    // The others are not killed because the machine stood still for a while.
+    let spec = SupervisorSpec::root([service("a"), stubborn("stone", &release), service("b")]);
+    let handle = start(spec.defaults(|child| child.grace(secs(60)))).await;
     let result = shutdown(handle.shutdown_tree("test", "stop").await.unwrap());
     let names: Vec<&str> = result.outcomes.iter().map(|outcome| outcome.path.as_str()).collect();
     assert_eq!(names, ["/a", "/stone", "/b"]);

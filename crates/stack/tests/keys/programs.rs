@@ -35,7 +35,8 @@ pub(crate) fn the_working_directory_is_the_childs_or_the_default() {
 pub(crate) fn the_stop_signal_is_the_one_that_is_sent() {
     block(async {
         let script = "trap 'echo usr1; exit 0' USR1; echo up; while :; do sleep 0.01; done";
-        let mut tree = launch("", &shell("a", script, "stop_signal: USR1, shutdown: {graceful_timeout_ms: 60000}"));
+        let mut tree =
+            launch("", &shell("a", script, "stop_signal: USR1, shutdown: {graceful_timeout_ms: 60000}"));
         assert_eq!(tree.said("/a").await, "up");
         tree.stop().await;
         // The shell may first tell of its own child, which got the signal too.
