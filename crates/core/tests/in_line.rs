@@ -198,3 +198,48 @@ fn d10_d11_a_child_that_is_restarted_before_its_turn_goes_down_with_its_dependen
     assert_eq!(bench.take(), [&down[..], &["start db", "start x", "start web"]].concat());
     assert_eq!(bench.outcome(restart).failure, None);
 }
+
+#[test]
+fn d10_d17_a_restart_whose_turn_does_not_come_is_not_called_done() {
+    let mut bench = Bench::launch(one_for_one([db(), api(), perm("other")]).budget(0, secs(60)));
+    let restart = bench.restart("db");
+    bench.crash("other");
+    let outcome = bench.outcome(restart);
+    assert_eq!(
+        (outcome.state_after, outcome.generation),
+        (Lifecycle::Running, 1),
+        "its supervisor gave up first"
+    );
+    assert!(outcome.failure.is_some(), "it was not restarted");
+}
+
+#[test]
+fn r29_d17_a_start_again_that_a_group_takes_over_and_does_not_come_to_is_not_called_done() {
+    let slow = perm("slow").explicit().run(2, Run::never_ready());
+    let mut bench = Bench::launch(one_for_all([slow, tran("done")]).budget(1, secs(60)));
+    bench.end("done", Exit::Completed);
+    bench.crash("slow");
+    let start = bench.start_again("done");
+    bench.crash("slow");
+    let outcome = bench.outcome(start);
+    assert_eq!(
+        (outcome.state_after, outcome.generation),
+        (Lifecycle::Completed, 1),
+        "its supervisor gave up first"
+    );
+    assert!(outcome.failure.is_some(), "it was not started");
+}
+
+#[test]
+fn d10_d15_a_pause_of_a_sidecar_that_waits_for_its_turn_is_done_when_it_stops_with_its_primary() {
+    let log = sidecar("log", "web").restart_dependants();
+    let user = perm("user").after(["log"]).always(Run::healthy().stops_after(secs(1)));
+    let mut bench =
+        Bench::launch(one_for_one([perm("never").unbound(), log, perm("web").after(["never"]), user]));
+    let pause = bench.pause("log");
+    bench.pause("web");
+    bench.pass(secs(5));
+    assert_eq!((bench.state("log"), bench.state("web")), (Lifecycle::Paused, Lifecycle::Paused));
+    let outcome = bench.outcome(pause);
+    assert_eq!((outcome.state_after, &outcome.failure), (Lifecycle::Paused, &None));
+}

@@ -103,7 +103,7 @@ impl Bench {
 
     /// Commands without a reply.
     pub fn unanswered(&self) -> Vec<Ticket> {
-        self.checker.unanswered().to_vec()
+        self.checker.unanswered()
     }
 
     /// Children that are no longer in the tree and whose bodies the driver was not told to drop. Declared

@@ -218,8 +218,12 @@ catalogue! {
     reply_is_lost: "A command that came to nothing is not answered.", breaks [D17], found by [18] within 1000;
     second_shutdown_is_unanswered: "Who asks for a shutdown that is under way is not answered.",
         breaks [R115, D20], found by [18] within 500;
+    failure_is_not_answered: "A command that came to nothing is answered as if it were done.",
+        breaks [D17], found by [18] within 500;
     idempotent_is_told_twice: "A command that changes nothing is answered twice.",
         breaks [D10], found by [18] within 500;
+    hold_is_a_rest: "A child that is paused or quarantined while it runs is only stopped.",
+        breaks [D10], found by [7] within 500;
     max_children_off_by_one: "A dynamic supervisor takes one child too many.",
         breaks [R85], found by [17] within 1000;
     apply_restarts_unchanged: "Applying a spec restarts children that it does not change.",
@@ -237,22 +241,28 @@ catalogue! {
     health_changes_in_silence: "A child gets well without an event.", breaks [D13], found by [23] within 2000;
     running_supervisor_is_busy: "A supervisor that runs is counted as something left to do.",
         breaks [D20], found by [30] within 10000;
-    shutdown_is_answered_at_once: "A shutdown is answered before everybody is down.", breaks [R65, R115, D20];
+    shutdown_is_answered_at_once: "A shutdown is answered before everybody is down.",
+        breaks [R65, R115, D20], found by [18] within 500;
     late_command_is_unanswered: "A command during the shutdown is not answered.",
         breaks [R100, D20], found by [18] within 1000;
-    commands_are_refused_during_a_stop: "While somebody is being stopped every command is refused.", breaks [R74, D7];
-    retry_counts_as_running: "Starting a child that is being retried says that it runs.", breaks [R10, D17];
-    restarting_is_started_again: "A child in back-off can be started again by hand.", breaks [R36, D17];
+    commands_are_refused_during_a_stop: "While somebody is being stopped every command is refused.",
+        breaks [R74, D7], found by [18] within 500;
+    retry_counts_as_running: "Starting a child that is being retried says that it runs.",
+        breaks [R10, D17], found by [18] within 2000;
+    restarting_is_started_again: "A child in back-off can be started again by hand.",
+        breaks [R36, D17], found by [18] within 2000;
     retry_outlives_terminate: "Terminating a child in back-off changes nothing.",
-        breaks [R36, R88], found by [7] within 2000;
+        breaks [R36, R88], found by [7, 18] within 2000;
     terminated_temporary_stays: "A temporary child that is terminated keeps its row.",
         breaks [R67], found by [7] within 2000;
     failed_start_again_is_retried: "A start by hand that fails is tried again.",
         breaks [R68], found by [7] within 10000;
     no_supervisor_is_not_found: "A supervisor that does not exist is called a child that was not found.",
-        breaks [R69];
-    dynamic_children_are_deleted: "Dynamic children can be started again and deleted.", breaks [R70];
-    static_children_go_by_key: "A static supervisor takes keys.", breaks [R71];
+        breaks [R69], found by [18] within 500;
+    dynamic_children_are_deleted: "Dynamic children can be started again and deleted.",
+        breaks [R70], found by [18] within 100000;
+    static_children_go_by_key: "A static supervisor takes keys.",
+        breaks [R71], found by [18] within 500;
     listing_leaves_out_the_ended: "A listing has only what runs.", breaks [R72];
     listing_ends_early: "A listing ends after 256 children.", breaks [R76];
     restarting_counts_as_active: "A child in back-off is counted as active.",
@@ -311,7 +321,7 @@ catalogue! {
     group_revives_the_terminated: "A child that is terminated while its group restarts is started with it.",
         breaks [R36];
     needed_child_is_deleted: "A child that a sibling depends on can be deleted.",
-        breaks [D11];
+        breaks [D11], found by [18] within 2000;
     failed_child_ends_well: "A stack in which a child has failed ends well.",
         breaks [D20];
     stack_forgets_who_may_come: "A stack ends by itself though children could be added to a dynamic supervisor.",
@@ -333,7 +343,7 @@ catalogue! {
     resume_restarts_what_runs: "Resuming a child that runs restarts it.",
         breaks [D10], found by [6] within 500;
     paused_is_quarantine_enough: "Quarantining a paused child leaves it paused.",
-        breaks [D10];
+        breaks [D10], found by [18] within 500;
     other_childs_message_is_heard: "A message about a child that had the place before is taken for one about the present child.",
         breaks [D5], found by [3] within 500;
     jitter_only_delays: "The jitter makes delays longer only.",

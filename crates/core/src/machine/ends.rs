@@ -341,6 +341,9 @@ impl Machine {
             {
                 self.remove(index, stopped)
             }
+            Then::Pause | Then::Quarantine if fault!(hold_is_a_rest) => {
+                self.shift(index, Life::Stopped, stopped)
+            }
             Then::Pause | Then::Quarantine | Then::Remove => self.settle_idle(index, then),
             _ => {
                 let next = self.next_of(index, then);

@@ -366,7 +366,14 @@ impl Machine {
         for sidecar in self.node(primary).sidecars().to_vec() {
             match self.node(sidecar).life {
                 Life::Starting | Life::Running => {
-                    self.ask_to_stop(sidecar, Then::WithPrimary, Cause::Primary(primary));
+                    // An operator's hold that waits for its turn is done with this stop.
+                    let held = self
+                        .planned_in_line(sidecar)
+                        .filter(|then| matches!(then, Then::Pause | Then::Quarantine | Then::Remove));
+                    if held.is_some() {
+                        self.leave_line(sidecar);
+                    }
+                    self.ask_to_stop(sidecar, held.unwrap_or(Then::WithPrimary), Cause::Primary(primary));
                 }
                 Life::Stopping { then, .. }
                     if !self.is_decided(sidecar, then) && !self.node(sidecar).flags.swept =>

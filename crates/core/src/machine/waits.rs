@@ -37,6 +37,8 @@ pub(super) struct Wait {
     pub(super) current: Current,
     pub(super) goal: Goal,
     pub(super) before: Lifecycle,
+    /// The run that the child had then.
+    pub(super) generation: u64,
     /// A run was asked to stop for it.
     pub(super) cancelled: bool,
 }
@@ -58,7 +60,9 @@ impl Machine {
     /// Lets the present command wait for a child.
     pub(super) fn wait(&mut self, index: u32, goal: Goal, before: Lifecycle, cancelled: bool) {
         let Some(current) = self.command.clone() else { return };
-        self.waits.entry(index).or_default().push(Wait { current, goal, before, cancelled });
+        let generation = self.node(index).generation;
+        let wait = Wait { current, goal, before, generation, cancelled };
+        self.waits.entry(index).or_default().push(wait);
         self.node_mut(index).flags.awaited = true;
     }
 
@@ -81,7 +85,7 @@ impl Machine {
         let Some(waits) = self.waits.remove(&index) else { return };
         let mut left = Vec::new();
         for wait in waits {
-            match self.verdict(index, wait.goal) {
+            match self.verdict(index, &wait) {
                 Verdict::Pending => left.push(wait),
                 Verdict::Done => self.answer(index, &wait, None),
                 Verdict::Failed(_) if fault!(reply_is_lost) => {}
@@ -94,7 +98,7 @@ impl Machine {
         }
     }
 
-    fn verdict(&self, index: u32, goal: Goal) -> Verdict {
+    fn verdict(&self, index: u32, wait: &Wait) -> Verdict {
         let life = self.node(index).life;
         let state = life.lifecycle();
         let pending = match life {
@@ -109,9 +113,18 @@ impl Machine {
         let stuck = || {
             Verdict::Failed("its run did not end when it was killed; the rest follows when it does".into())
         };
-        match (goal, life) {
+        match (wait.goal, life) {
             (_, Life::Unresponsive { .. }) => stuck(),
             (Goal::Started | Goal::Added, Life::Starting) => Verdict::Pending,
+            // It is as it was when it was asked for.
+            (Goal::Started, Life::Running | Life::Completed)
+                if self.node(index).generation == wait.generation && !self.plan_will_start(index) =>
+            {
+                Verdict::Failed("its supervisor ends before its turn came".into())
+            }
+            (Goal::Started, Life::Completed) if self.node(index).generation == wait.generation => {
+                Verdict::Pending
+            }
             (Goal::Started | Goal::Added, Life::Running | Life::Waiting { .. } | Life::Completed) => {
                 Verdict::Done
             }
@@ -196,7 +209,7 @@ impl Machine {
 
     fn outcome(&self, index: u32, wait: &Wait, failure: Option<String>) -> Result<Reply, SupervisorError> {
         let mut outcome = self.outcome_now(index, wait.before, wait.cancelled);
-        outcome.failure = failure;
+        outcome.failure = failure.filter(|_| !fault!(failure_is_not_answered));
         Ok(Reply::Control(outcome))
     }
 

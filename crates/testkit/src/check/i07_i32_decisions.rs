@@ -240,6 +240,51 @@ impl Checker {
         Ok(())
     }
 
+    /// Invariant 7. A child that is down at last is where it was wanted: by its supervisor that ends, by an operator, by
+    /// the new spec, or by its group (D10, D12, D17).
+    pub(super) fn i07_is_where_it_was_wanted(&self, at: u32, event: &Event) -> Check {
+        let (node, to) = (self.model.node(at), event.row.lifecycle);
+        let goes = |state| matches!(state, Lifecycle::Stopping | Lifecycle::Unresponsive);
+        if at == 0 || !goes(node.state()) || goes(to) || restarts(event) {
+            return Ok(());
+        }
+        let rests =
+            matches!(to, Lifecycle::Stopped | Lifecycle::Completed | Lifecycle::Failed | Lifecycle::Removed);
+        let begins = matches!(to, Lifecycle::Starting | Lifecycle::Running | Lifecycle::Waiting);
+        let dropped = node.concerned == Some(Concerns::Dropped);
+        let outlived = !node.in_spec && node.life.spawned_in != self.model.above(at).incarnation;
+        // Who was added to an earlier incarnation of its supervisor, and does not end, may be on its way out (R48).
+        if outlived {
+            return Ok(());
+        }
+        let right = match node.life.order {
+            _ if self.done || self.is_hard() || !self.model.node(node.parent).state().is_live() => !begins,
+            _ if self.model.is_closing(node.parent) => !begins,
+            _ if dropped => to == Lifecycle::Removed,
+            Some(Order::Pause) => to == Lifecycle::Paused,
+            Some(Order::Quarantine) => to == Lifecycle::Quarantined,
+            Some(Order::Remove) => to == Lifecycle::Removed,
+            Some(Order::Rest) => rests || node.life.kept && begins,
+            // Its group, or the start that is under way, has it still to do.
+            Some(Order::Start) => begins || rests,
+            // It waits if it goes down with a sibling that it depends on, too.
+            None if self.group_takes(at) => rests || to == Lifecycle::Waiting,
+            None => begins || rests,
+        };
+        must!(
+            self,
+            right,
+            Decisions,
+            "{} was {}, {:?} was asked for ({:?}), and {} makes it {to}",
+            node.path,
+            node.state(),
+            node.life.order,
+            node.concerned,
+            event.kind
+        );
+        Ok(())
+    }
+
     /// Whether the only thing that is wanted of a child is that it rests.
     fn is_terminated_for_good(&self, at: u32) -> bool {
         let node = self.model.node(at);

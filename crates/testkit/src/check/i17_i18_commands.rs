@@ -38,6 +38,7 @@ impl Checker {
         self.model.nodes[at as usize].policy = Arc::clone(policy);
         if let Some(added) = &added {
             self.turn.commanded = Some(at);
+            self.i18_knows(at);
             let life = self.model.life(at);
             (life.order, life.trial) = (Some(Order::Start), added.trial);
         }
@@ -75,12 +76,13 @@ impl Checker {
 
     /// Invariant 18. Somebody waits for this reply, and gets it once. A refusal for want of room is true (R85).
     pub(super) fn i18_reply(&mut self, ticket: Ticket, result: &Result<Reply, SupervisorError>) -> Check {
-        let waits = self.tickets.iter().position(|open| *open == ticket);
+        let waits = self.asked.iter().position(|asked| asked.ticket == ticket);
         let Some(waits) = waits else {
             must!(self, false, Replies, "command {ticket} has a reply that nobody waits for: {result:?}");
             return Ok(());
         };
-        self.tickets.swap_remove(waits);
+        let asked = self.asked.swap_remove(waits);
+        self.i18_reply_is_right(&asked, result)?;
         if let Err(SupervisorError::MaxChildren { path, .. }) = result
             && let Some(at) = self.model.at_path(path.as_str()).filter(|at| self.model.node(*at).sup != NONE)
         {
@@ -101,16 +103,16 @@ impl Checker {
     pub(super) fn i18_nobody_is_forgotten(&self) -> Check {
         must!(
             self,
-            !self.done || self.tickets.is_empty(),
+            !self.done || self.asked.is_empty(),
             Replies,
             "the tree has ended, and the commands {:?} have no reply",
-            self.tickets
+            self.unanswered()
         );
         Ok(())
     }
 
     /// Commands without a reply so far.
-    pub fn unanswered(&self) -> &[Ticket] {
-        &self.tickets
+    pub fn unanswered(&self) -> Vec<Ticket> {
+        self.asked.iter().map(|asked| asked.ticket).collect()
     }
 }

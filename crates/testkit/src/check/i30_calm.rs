@@ -109,10 +109,10 @@ impl Checker {
         let busy = self.model.there().skip(1).any(held_up);
         must!(
             self,
-            busy || self.tickets.is_empty(),
+            busy || self.asked.is_empty(),
             Replies,
             "the commands {:?} have no reply, and nobody is being started or stopped",
-            self.tickets
+            self.unanswered()
         );
         Ok(())
     }

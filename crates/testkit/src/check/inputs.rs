@@ -34,6 +34,8 @@ pub(super) struct Turn {
     pub(super) voided: Option<u32>,
     /// This child has something to say: it is ready, alive, or declines.
     pub(super) reported: Option<u32>,
+    /// This child declined to start.
+    pub(super) declined: Option<u32>,
     /// A command that was not refused concerns this child.
     pub(super) commanded: Option<u32>,
     /// A budget was exhausted.
@@ -135,13 +137,16 @@ impl Checker {
             let call = self.call;
             let life = self.model.life(node);
             (life.live, life.exited) = (None, call);
-            self.turn.ended = Some(Ended { node, from: life.row.lifecycle, how });
+            let from = life.row.lifecycle;
+            self.turn.declined = Some(node).filter(|_| how == How::Declined && from == Lifecycle::Starting);
+            self.turn.ended = Some(Ended { node, from, how });
         }
     }
 
     fn commanded(&mut self, ticket: Ticket, command: &Command, effects: &[Effect]) {
         if ticket != 0 {
-            self.tickets.push(ticket);
+            let asked = self.asked(ticket, command);
+            self.asked.push(asked);
             self.newest_ticket = self.newest_ticket.max(ticket);
         }
         let refused = effects
@@ -173,16 +178,7 @@ impl Checker {
         self.turn.refused = refused;
         let Some(at) = self.meant(address).filter(|_| !refused) else { return };
         self.turn.commanded = Some(at);
-        let node = self.model.node(at);
-        let parking = matches!(node.state(), Lifecycle::Stopping | Lifecycle::Unresponsive)
-            && matches!(node.life.order, Some(Order::Pause | Order::Quarantine));
-        let done_already = match verb {
-            ControlVerb::Pause => node.is(Lifecycle::Paused),
-            ControlVerb::Quarantine => node.is(Lifecycle::Quarantined),
-            ControlVerb::Resume => !parking && !node.state().is_parked(),
-            ControlVerb::Restart | ControlVerb::Remove => false,
-        };
-        if done_already {
+        if self.is_done_already(at, verb) {
             self.turn.refused = true;
             return;
         }

@@ -30,7 +30,7 @@
 //! | 6 | `i06_start_has_a_reason`, `i06_stop_has_a_reason`, `i06_in_turn`, `i06_group_is_down`, `i06_groups_go_on`, `i06_sidecars_rest` | `i06_scopes` |
 //! | | `i06_event_follows`, `asked_to_stop`, `killed` | `i01_i02_runs` |
 //! | | `i10_delay`: alone or with its group | `i08_i10_budgets` |
-//! | 7 | `i07_decision`, `i07_retry_is_void`, `i07_every_end_counts` | `i07_i32_decisions` |
+//! | 7 | `i07_decision`, `i07_is_where_it_was_wanted`, `i07_retry_is_void`, `i07_every_end_counts` | `i07_i32_decisions` |
 //! | | `i07_ends_for_a_reason`, `i07_significance_fires` | `i07_significance` |
 //! | 8 | `i08_charge` | `i08_i10_budgets` |
 //! | 9 | `i09_exhausted`, `i09_escalated`, `i09_none_is_lost` | `i08_i10_budgets` |
@@ -45,6 +45,7 @@
 //! | 16 | `i16_heartbeat` | `i16_heartbeats` |
 //! | 17 | `i17_max_children` | `i17_i18_commands` |
 //! | 18 | `i18_reply`, `i18_nobody_is_forgotten` | `i17_i18_commands` |
+//! | | `asked`, `i18_reply_is_right` | `i18_replies` |
 //! | | `i30_everybody_is_answered` | `i30_calm` |
 //! | 22 | `told` | `mod` |
 //! | | `declared` | `i17_i18_commands` |
@@ -77,6 +78,7 @@ mod i08_i10_budgets;
 mod i12_stops;
 mod i16_heartbeats;
 mod i17_i18_commands;
+mod i18_replies;
 mod i22_i25_rows;
 mod i24_causes;
 mod i25_totals;
@@ -92,6 +94,7 @@ use supervisor_api::{Event, Lifecycle};
 use supervisor_core::{Effect, Input, Machine, Resolved, Ticket};
 
 use self::i07_significance::Fired;
+use self::i18_replies::Asked;
 use self::inputs::Turn;
 use self::model::Model;
 use self::violation::{Check, must};
@@ -123,7 +126,7 @@ pub struct Checker {
     /// The next deadline of the machine after the call before.
     deadline_before: Option<u64>,
     /// Commands without a reply.
-    tickets: Vec<Ticket>,
+    asked: Vec<Asked>,
     /// The highest number that a command had so far.
     newest_ticket: Ticket,
     /// Children in each state, the root left out.
@@ -165,15 +168,15 @@ impl Checker {
 
     /// Takes up another tree. Memory is kept, so that many short schedules cost little.
     pub fn reset(&mut self, resolved: &Resolved) {
-        let (mut model, mut tickets, mut touched) = (
+        let (mut model, mut asked, mut touched) = (
             std::mem::take(&mut self.model),
-            std::mem::take(&mut self.tickets),
+            std::mem::take(&mut self.asked),
             std::mem::take(&mut self.touched),
         );
         model.reset(resolved);
-        tickets.clear();
+        asked.clear();
         touched.clear();
-        *self = Self { model, tickets, touched, ..Self::default() };
+        *self = Self { model, asked, touched, ..Self::default() };
     }
 
     /// Checks one call of the machine: what it was told at `now`, and the effects of just this call.
@@ -246,6 +249,7 @@ impl Checker {
         self.i06_reasons(at, event)?;
         self.i16_heartbeat(at, event)?;
         self.i07_decision(at, event)?;
+        self.i07_is_where_it_was_wanted(at, event)?;
         self.i09_escalated(at, event)?;
         self.i07_ends_for_a_reason(at, event)?;
         self.i04_initial_start_is_over(at, event)?;
