@@ -112,7 +112,8 @@ catalogue! {
         breaks [R116, D19], found by [7] within 1000;
     panic_while_starting_is_a_crash: "A panic before the start is over is treated as one after it.",
         breaks [R14], found by [7, 32] within 2000;
-    clean_end_is_not_reported: "The clean end of a permanent child is told as a completion.", breaks [R20];
+    clean_end_is_not_reported: "The clean end of a permanent child is told as a completion.",
+        breaks [R20], found by [7] within 500;
     cancelled_counts_as_clean: "A run that was cancelled, though nobody asked it to stop, has ended cleanly.",
         breaks [R99, D22], found by [7] within 2000;
     every_failure_reads_alike: "A failure is told without its own words.",
@@ -164,6 +165,8 @@ catalogue! {
     beat_forgives_nothing: "A heartbeat does not clear the misses before it.",
         breaks [D13], found by [7, 16] within 10000;
     one_miss_too_many: "A child is unhealthy one miss too late.", breaks [D13], found by [7, 16] within 2000;
+    missed_beat_is_overlooked: "A heartbeat that does not come is not noticed.",
+        breaks [D13], found by [16] within 1000;
     names_may_repeat: "Two siblings may have one name.", breaks [R6];
     unknown_names_are_ignored: "A dependency on nobody is ignored.", breaks [R8, D11];
     order_is_as_declared: "Dependencies do not change the order.", breaks [R110, D11], found by [5] within 1000;
@@ -172,7 +175,8 @@ catalogue! {
         breaks [R4, R38], found by [7, 17] within 40000;
     addition_stands_first: "An added child stands at the beginning of the order.",
         breaks [R9], found by [5] within 1000;
-    addition_overtakes: "An added child is started before those whose turn is earlier.", breaks [R15];
+    addition_overtakes: "An added child is started before those whose turn is earlier.",
+        breaks [R15], found by [6, 24] within 1000;
     initial_start_is_over_early: "A supervisor counts as started while its children still start.",
         breaks [D7, D11], found by [4] within 1000;
     restart_takes_another_body: "A restarted child runs something else.", breaks [R86];
@@ -202,15 +206,18 @@ catalogue! {
         breaks [R39, R66], found by [12] within 1000;
     retry_is_never_void: "The retry of a child that was terminated comes nevertheless.",
         breaks [R36, R37], found by [6, 7, 11, 24] within 10000;
-    zero_grace_asks_nobody: "A grace of zero kills without asking.", breaks [R56];
-    death_is_not_awaited: "A child that was killed is given up on at once.", breaks [R57, D8];
+    zero_grace_asks_nobody: "A grace of zero kills without asking.",
+        breaks [R56], found by [12] within 500;
+    death_is_not_awaited: "A child that was killed is given up on at once.",
+        breaks [R57, D8], found by [12] within 500;
     supervisors_have_a_grace: "The default grace of a supervisor ends.", breaks [R7, R62];
     stop_error_is_not_told: "A child that ends badly when it is asked to stop is not reported.",
         breaks [R28, R58, R112, D22];
     every_stop_is_well: "What a child that was asked to stop ends with is lost.",
         breaks [R58, R59], found by [24] within 500;
     waited_is_not_told: "It is not told how long an unresponsive child was waited for.", breaks [R113];
-    hard_stop_spares_the_nested: "A hard stop kills the children of the root only.", breaks [R61, R63, D16];
+    hard_stop_spares_the_nested: "A hard stop kills the children of the root only.",
+        breaks [R61, R63, D16], found by [12] within 2000;
     graces_are_not_cut: "The second signal changes nothing.", breaks [D20], found by [12] within 2000;
     sidecar_outlives_its_primary: "A sidecar runs on when its primary rests.",
         breaks [D15], found by [6] within 2000;
@@ -263,11 +270,13 @@ catalogue! {
         breaks [R70], found by [18] within 100000;
     static_children_go_by_key: "A static supervisor takes keys.",
         breaks [R71], found by [18] within 500;
-    listing_leaves_out_the_ended: "A listing has only what runs.", breaks [R72];
+    listing_leaves_out_the_ended: "A listing has only what runs.",
+        breaks [R72], found by [31] within 500;
     listing_ends_early: "A listing ends after 256 children.", breaks [R76];
     restarting_counts_as_active: "A child in back-off is counted as active.",
         breaks [R36, R73], found by [25] within 2000;
-    stopped_children_have_no_spec: "The spec of a child that does not run is not found.", breaks [R75];
+    stopped_children_have_no_spec: "The spec of a child that does not run is not found.",
+        breaks [R75], found by [31] within 500;
     permanent_may_be_significant: "A permanent child may be significant.", breaks [R77];
     dynamic_takes_significant: "A dynamic supervisor takes significant children.", breaks [R89];
     nothing_is_forgotten: "The driver is never told that a child is gone for good.",
@@ -293,9 +302,9 @@ catalogue! {
     due_retry_leaves_its_group: "A back-off that is over while a group goes down starts its child alone.",
         breaks [R27, D3], found by [6] within 200000;
     abort_wait_runs_with_the_grace: "The wait after a kill is counted from the request to stop.",
-        breaks [D8];
+        breaks [D8], found by [12] within 500;
     killed_supervisor_is_gentle: "Children of a supervisor whose grace is over keep their own graces.",
-        breaks [R63];
+        breaks [R63], found by [12] within 5000;
     operators_restart_hurries_nobody: "An operator's restart of a member does not start its group.",
         breaks [D3], found by [6] within 1000;
     operators_restart_unparks: "An operator's restart of a supervisor brings back who was parked below it.",

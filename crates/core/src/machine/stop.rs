@@ -159,6 +159,7 @@ impl Machine {
                 self.node_mut(index).complaint = Some(Box::new(Exit::TimedOut { what }));
                 self.ask_to_stop(index, Then::TimedOut, Cause::Deadline);
             }
+            Life::Running if fault!(missed_beat_is_overlooked) => {}
             Life::Running => self.missed(index, None),
             // A group that took it down since starts it (D3).
             Life::Backoff { .. }

@@ -113,6 +113,7 @@ impl Checker {
     pub(super) fn killed(&mut self, key: ChildKey) -> Check {
         let (at, live) = self.run_of(key, "killed")?;
         must!(self, live.killed.is_none(), Scope, "{} is killed twice", self.model.node(at).path);
+        self.i12_kill_is_not_early(at, live)?;
         let now = self.now;
         let given_up_at = now.saturating_add(self.model.node(at).policy.abort_wait);
         self.model.life(at).live = Some(Live { killed: Some(now), given_up_at, ..live });

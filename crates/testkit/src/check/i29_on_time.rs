@@ -1,4 +1,4 @@
-//! Invariants 12 and 29: what has its time is not overdue when the machine says that it has done all that is due.
+//! Invariants 12, 16 and 29: what has its time is not overdue when the machine says that it has done all that is due.
 
 use supervisor_api::Lifecycle;
 use supervisor_api::policy::Strategy;
@@ -9,7 +9,7 @@ use super::model::{Live, Node};
 use super::violation::{Check, must};
 
 impl Checker {
-    /// Invariants 12 and 29. No start takes longer than it may, no back-off and no grace has ended without a consequence,
+    /// Invariants 12, 16 and 29. No start takes longer than it may, no back-off, grace or heartbeat is over unnoticed,
     /// and nobody who was killed is waited for beyond `abort_wait`. Costs a pass over the tree.
     pub(super) fn i29_nothing_is_overdue(&self, machine: &Machine) -> Check {
         let behind = machine.next_deadline().is_some_and(|due| due <= self.now);
@@ -21,7 +21,13 @@ impl Checker {
             match (node.state(), node.life.live) {
                 (Lifecycle::Starting, _) => self.i29_start_in_time(node),
                 (Lifecycle::Backoff, _) => self.i29_restart_in_time(node),
-                (Lifecycle::Stopping, Some(live)) => self.i12_stop_in_time(node, live),
+                (Lifecycle::Running, Some(_)) => self.i29_beat_in_time(node),
+                (Lifecycle::Stopping, Some(live)) => {
+                    if live.killed.is_none() {
+                        self.i12_nobody_is_spared(at)?;
+                    }
+                    self.i12_stop_in_time(node, live)
+                }
                 _ => Ok(()),
             }
         })
@@ -50,6 +56,19 @@ impl Checker {
             "{} was due to start at {} ns, is still in back-off, and nobody minds",
             node.path,
             node.life.due
+        );
+        Ok(())
+    }
+
+    /// A heartbeat that did not come is noticed when it is due, whatever else there is to do (D13).
+    fn i29_beat_in_time(&self, node: &Node) -> Check {
+        must!(
+            self,
+            node.policy.heartbeat.is_none() || node.life.beat_due > self.now,
+            Heartbeats,
+            "{} missed a heartbeat that was due by {} ns, and nobody minds",
+            node.path,
+            node.life.beat_due
         );
         Ok(())
     }

@@ -38,11 +38,12 @@
 //! | | `i06_group_is_down`: no group comes up before its longest delay is over | `i06_scopes` |
 //! | 11 | `i11_nothing_starts_where_it_must_not` | `i04_i11_starts` |
 //! | | `spawned`: nobody who is not in the tree | `i01_i02_runs` |
-//! | 12 | `i12_shutdown_begins`, `stopped` | `i12_stops` |
+//! | 12 | `i12_shutdown_begins`, `i12_kill_is_not_early`, `i12_given_up_in_time`, `i12_nobody_is_spared`, `stopped` | `i12_stops` |
 //! | | `i12_stop_in_time` | `i29_on_time` |
 //! | | `tree_ended` | `fold` |
 //! | 15 | `i15_ready_once` | `i22_i25_rows` |
 //! | 16 | `i16_heartbeat` | `i16_heartbeats` |
+//! | | `i29_beat_in_time` | `i29_on_time` |
 //! | 17 | `i17_max_children` | `i17_i18_commands` |
 //! | 18 | `i18_reply`, `i18_nobody_is_forgotten` | `i17_i18_commands` |
 //! | | `asked`, `i18_reply_is_right` | `i18_replies` |
@@ -245,6 +246,7 @@ impl Checker {
         self.i25_edge(at, event)?;
         self.i02_row(at, event)?;
         self.i15_ready_once(at, event)?;
+        self.i12_given_up_in_time(at, event)?;
         self.i24_cause_lies_before(at, event)?;
         self.i06_reasons(at, event)?;
         self.i16_heartbeat(at, event)?;
