@@ -202,6 +202,22 @@ fn r48_d10_an_automatic_restart_of_the_supervisor_ends_a_pause_and_says_so() {
 }
 
 #[test]
+fn r48_d10_an_automatic_restart_lets_go_who_was_paused_below_a_supervisor_that_never_ran() {
+    let late = sup("late", one_for_one([perm("held")]));
+    let slow = perm("slow").explicit().run(1, Run::never_ready()).run(2, Run::ready_after(ms(1)));
+    let below = one_for_one([perm("x"), slow, late]).budget(0, secs(60));
+    let mut bench = Bench::launch(otp(one_for_all([perm("y"), sup("s", below)]).budget(9, secs(60))));
+    bench.pause("s/late/held");
+    bench.crash("y");
+    bench.pass(secs(1));
+    assert_eq!(
+        bench.state("s/late/held"),
+        supervisor_api::Lifecycle::Running,
+        "s was restarted with its group"
+    );
+}
+
+#[test]
 fn r49_budgets_multiply_through_levels() {
     for (inner, outer) in [(0, 0), (2, 1), (1, 3), (4, 4)] {
         let x = perm("x").always(Run::healthy().ends_after(ms(1), Exit::failed("boom")));

@@ -308,9 +308,9 @@ catalogue! {
     operators_restart_hurries_nobody: "An operator's restart of a member does not start its group.",
         breaks [D3], found by [6] within 1000;
     operators_restart_unparks: "An operator's restart of a supervisor brings back who was parked below it.",
-        breaks [D10];
+        breaks [D10], found by [11] within 1000;
     parked_outlives_the_supervisor: "Who was parked stays so when the supervisor is restarted by itself.",
-        breaks [R48, D10];
+        breaks [R48, D10], found by [11] within 1000;
     earlier_completion_satisfies: "A job that completed in an earlier incarnation satisfies its dependants.",
         breaks [D18];
     unresponsive_satisfies: "Who depends on an unresponsive child does not wait for it.",
@@ -332,7 +332,7 @@ catalogue! {
     needed_child_is_deleted: "A child that a sibling depends on can be deleted.",
         breaks [D11], found by [18] within 2000;
     failed_child_ends_well: "A stack in which a child has failed ends well.",
-        breaks [D20];
+        breaks [D20], found by [7] within 10000;
     stack_forgets_who_may_come: "A stack ends by itself though children could be added to a dynamic supervisor.",
         breaks [D20], found by [7] within 20000;
     early_significance_is_lost: "The end of a significant child during the initial start is forgotten.",
@@ -344,9 +344,9 @@ catalogue! {
     later_graces_are_whole: "The second signal cuts the graces that run, and none that begins later.",
         breaks [D20], found by [12] within 10000;
     line_does_not_wait: "Those who go down with a child are all asked at once.",
-        breaks [D10];
+        breaks [D10], found by [5] within 20000;
     dependants_go_down_forward: "Those who go down with a child are stopped in the order of their start.",
-        breaks [D11];
+        breaks [D11], found by [5] within 20000;
     run_lasts_from_its_spawn: "How long a run lasts is counted from its spawn, not from its start.",
         breaks [D3], found by [10] within 5000;
     resume_restarts_what_runs: "Resuming a child that runs restarts it.",

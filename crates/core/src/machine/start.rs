@@ -278,10 +278,12 @@ impl Machine {
         record.line.clear();
         record.taken.clear();
         record.in_line = NONE;
-        if record.incarnation > 1 || !record.dormant.is_empty() {
-            let automatic = automatic || std::mem::take(&mut self.node_mut(index).flags.unpark);
+        let again = record.incarnation > 1 || !record.dormant.is_empty();
+        // Also below a supervisor that never ran: somebody above it was restarted.
+        let unparks = std::mem::take(&mut self.node_mut(index).flags.unpark);
+        if again || unparks {
             self.renew_children(sup);
-            self.begin_anew(sup, automatic);
+            self.begin_anew(sup, automatic || unparks);
         }
         let first = self.sup(sup).first;
         self.sup_mut(sup).flow = Flow::Up { cursor: first, begun: false, wave: Wave::Initial };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use supervisor_api::policy::Grace;
 
 use supervisor_api::{Cause, ChildKey, Event, EventKind, Lifecycle, Next};
-use supervisor_core::ChildPolicy;
+use supervisor_core::{ChildPolicy, End};
 
 use super::adopt::Concerns;
 use super::model::{Group, Itself, NONE, Order, Stop, Trial, is_late, nanos};
@@ -135,7 +135,9 @@ impl Checker {
                     }
                 }
             }
-            Lifecycle::Paused | Lifecycle::Quarantined => (life.trial, life.order) = (Trial::No, None),
+            Lifecycle::Paused | Lifecycle::Quarantined => {
+                (life.trial, life.order, life.parked_in) = (Trial::No, None, incarnation);
+            }
             Lifecycle::Stopped | Lifecycle::Failed | Lifecycle::Removed => {
                 if event.kind == EventKind::ChildDeclined || event.row.lifecycle == Lifecycle::Failed {
                     life.trial = Trial::No;
@@ -177,6 +179,7 @@ impl Checker {
         let sup = self.model.sup_of_mut(at);
         let automatic = std::mem::take(&mut sup.unpark) || restarted;
         sup.incarnation += 1;
+        sup.automatic = automatic;
         sup.initial = true;
         sup.charges.clear();
         sup.group = None;
@@ -253,8 +256,9 @@ impl Checker {
         Ok(())
     }
 
-    pub(super) fn tree_ended(&mut self) -> Check {
+    pub(super) fn tree_ended(&mut self, end: &End) -> Check {
         must!(self, !self.done, Sequence, "the tree ends twice");
+        self.i07_says_who_failed(end)?;
         self.done = true;
         for at in self.model.there() {
             let node = self.model.node(at);

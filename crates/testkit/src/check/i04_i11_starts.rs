@@ -1,7 +1,8 @@
 //! Invariants 4 and 11: when a child may start at all.
 
 use supervisor_api::policy::ReadinessMode;
-use supervisor_api::{Event, Lifecycle};
+use supervisor_api::{Cause, Event, Lifecycle};
+use supervisor_core::Machine;
 
 use super::Checker;
 use super::model::{NONE, Node, Order};
@@ -70,6 +71,41 @@ impl Checker {
                 node.path,
                 child.path,
                 child.state()
+            );
+        }
+        Ok(())
+    }
+
+    /// Invariant 11. Who is parked stays so across an operator's restart of its supervisor, and not across an automatic
+    /// one (R48, D10).
+    pub(super) fn i11_is_let_go(&self, at: u32, event: &Event) -> Check {
+        let node = self.model.node(at);
+        let let_go = matches!(event.cause, Cause::Supervisor(_)) && event.row.lifecycle == Lifecycle::Stopped;
+        must!(
+            self,
+            !(let_go && node.state().is_parked()) || self.model.above(at).automatic,
+            NoStart,
+            "{} was {}, and an operator's restart of its supervisor makes it stopped",
+            node.path,
+            node.state()
+        );
+        Ok(())
+    }
+
+    /// The same, for who was parked in an earlier incarnation. Costs a pass over the tree.
+    pub(super) fn i11_none_outlives_its_supervisor(&self, machine: &Machine) -> Check {
+        if self.done || machine.has_open_plan() {
+            return Ok(());
+        }
+        for at in self.model.there().skip(1) {
+            let (node, sup) = (self.model.node(at), self.model.above(at));
+            must!(
+                self,
+                !node.state().is_parked() || !sup.automatic || node.life.parked_in == sup.incarnation,
+                NoStart,
+                "{} is still {}, though its supervisor was restarted by itself since",
+                node.path,
+                node.state()
             );
         }
         Ok(())

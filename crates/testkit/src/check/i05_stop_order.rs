@@ -4,7 +4,7 @@ use supervisor_api::policy::{Grace, StopOrder};
 use supervisor_api::{Cause, Event, Lifecycle};
 
 use super::Checker;
-use super::model::nanos;
+use super::model::{Node, nanos};
 use super::violation::{Check, must};
 
 impl Checker {
@@ -42,6 +42,38 @@ impl Checker {
                 StopOrder,
                 "{} is asked to stop while {}, which {why}, is {}",
                 node.path,
+                other.path,
+                other.state()
+            );
+        }
+        Ok(())
+    }
+
+    /// Those who go down with a child are stopped one at a time, the last first (D10, D11).
+    pub(super) fn i05_line_in_order(&self, at: u32, event: &Event) -> Check {
+        let Cause::Dependency(on) = event.cause else { return Ok(()) };
+        let Some(on) = self.model.place(on) else { return Ok(()) };
+        let (node, sup) = (self.model.node(at), self.model.above(at));
+        let siblings = || sup.children.iter().map(|other| self.model.node(*other));
+        let in_line = |other: &&Node| {
+            other.is(Lifecycle::Stopping) && matches!(other.life.stopped_for, Cause::Dependency(_))
+        };
+        let runs = |other: &&Node| matches!(other.state(), Lifecycle::Starting | Lifecycle::Running);
+        let later = |other: &&Node| {
+            let needs = |on: u32| other.needs.contains(&on) && self.model.node(on).policy.restart_dependants;
+            // Who started since the child is up again does not go down with it.
+            let began = self.model.node(on).life.spawned_call;
+            let newer = self.model.node(on).is(Lifecycle::Running) && other.life.spawned_call >= began;
+            other.rank > node.rank && runs(other) && !newer && (needs(on) || needs(at))
+        };
+        if let Some(other) = siblings().find(|other| in_line(other) || later(other)) {
+            must!(
+                self,
+                false,
+                StopOrder,
+                "{} goes down with {} while {} is still {}",
+                node.path,
+                self.model.node(on).path,
                 other.path,
                 other.state()
             );
@@ -98,16 +130,14 @@ impl Checker {
             let all = sup.children.iter().rev().map(|at| self.model.node(*at));
             all.filter(move |node| of_group.is_none_or(|group| node.is_member_of(&group)))
         };
-        let apart = |node: &super::model::Node| of_group.is_some_and(|group| node.is_apart_from(&group));
-        let runs =
-            |node: &super::model::Node| matches!(node.state(), Lifecycle::Starting | Lifecycle::Running);
+        let apart = |node: &Node| of_group.is_some_and(|group| node.is_apart_from(&group));
+        let runs = |node: &Node| matches!(node.state(), Lifecycle::Starting | Lifecycle::Running);
         let at_once = sup.policy().dynamic.is_some();
         let concurrent = sup.policy().stop == StopOrder::Concurrent;
         let forgotten = if at_once || concurrent {
             members().find(|node| {
-                let goes = |by: &super::model::Node| {
-                    by.is_waited_for() && of_group.is_none_or(|group| by.is_member_of(&group))
-                };
+                let goes =
+                    |by: &Node| by.is_waited_for() && of_group.is_none_or(|group| by.is_member_of(&group));
                 let needed = node.needed_by.iter().any(|by| goes(self.model.node(*by)));
                 runs(node) && !apart(node) && (at_once || !needed)
             })

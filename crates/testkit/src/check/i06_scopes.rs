@@ -496,6 +496,7 @@ impl Checker {
     pub(super) fn i06_reasons(&mut self, at: u32, event: &Event) -> Check {
         if event.kind == EventKind::ChildStopping {
             self.i06_stop_has_a_reason(at, event)?;
+            self.i05_line_in_order(at, event)?;
             return self.i05_stop_order(at, event);
         }
         if !self.begins(at, event) {

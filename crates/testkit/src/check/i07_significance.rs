@@ -2,7 +2,7 @@
 
 use supervisor_api::policy::{AutoShutdown, RestartType};
 use supervisor_api::{Cause, Event, EventKind, Lifecycle};
-use supervisor_core::Machine;
+use supervisor_core::{End, Machine};
 
 use super::Checker;
 use super::model::{NONE, Node};
@@ -46,6 +46,18 @@ impl Checker {
     /// A run that was given up on, and whose end was a failure, is gone at last: a temporary child rests then.
     pub(super) fn i07_is_late_failure(&self, at: u32, event: &Event) -> bool {
         self.model.node(at).policy.restart == RestartType::Temporary && event.cause == Cause::Exit
+    }
+
+    /// Invariant 7. A stack that ends for having nothing to do names a child that failed, if one did (D20).
+    pub(super) fn i07_says_who_failed(&self, end: &End) -> Check {
+        let End::AllDone { failed } = end else { return Ok(()) };
+        let mut all = self.model.there().skip(1).map(|at| self.model.node(at));
+        let right = match failed {
+            Some(path) => all.any(|node| node.path == *path && node.is(Lifecycle::Failed)),
+            None => !all.any(|node| node.is(Lifecycle::Failed)),
+        };
+        must!(self, right, Decisions, "the tree has ended with {failed:?} as the child that failed");
+        Ok(())
     }
 
     /// Invariant 7. A supervisor ends for a significant child only when that has ended just now, and a stack for having

@@ -195,6 +195,10 @@ impl Checker {
                 OtpVerb::StartAgain | OtpVerb::Delete => None,
             }
         };
+        // It may rest already, and be kept for somebody below it: then there is nothing to refuse.
+        if at != 0 && node.concerned == Some(Concerns::Dropped) && self.stays_for_others(at) {
+            return Answer::Unknown;
+        }
         let had_to_stop = state.is_live() || restarting || state == Lifecycle::Waiting;
         match refused {
             Some(refusal) => Answer::Refused(refusal),

@@ -26,17 +26,17 @@
 //! | | `declared`: a place that is used again has a new epoch | `i17_i18_commands` |
 //! | 3 | `i03_stale_changes_nothing` | `i03_i28_calls` |
 //! | 4 | `i04_dependencies`, `i04_initial_start_is_over` | `i04_i11_starts` |
-//! | 5 | `i05_stop_order`, `i05_stands_after_its_needs`, `i05_stop_goes_on` | `i05_stop_order` |
+//! | 5 | `i05_stop_order`, `i05_line_in_order`, `i05_stands_after_its_needs`, `i05_stop_goes_on` | `i05_stop_order` |
 //! | 6 | `i06_start_has_a_reason`, `i06_stop_has_a_reason`, `i06_in_turn`, `i06_group_is_down`, `i06_groups_go_on`, `i06_sidecars_rest` | `i06_scopes` |
 //! | | `i06_event_follows`, `asked_to_stop`, `killed` | `i01_i02_runs` |
 //! | | `i10_delay`: alone or with its group | `i08_i10_budgets` |
 //! | 7 | `i07_decision`, `i07_is_where_it_was_wanted`, `i07_retry_is_void`, `i07_every_end_counts` | `i07_i32_decisions` |
-//! | | `i07_ends_for_a_reason`, `i07_significance_fires` | `i07_significance` |
+//! | | `i07_ends_for_a_reason`, `i07_says_who_failed`, `i07_significance_fires` | `i07_significance` |
 //! | 8 | `i08_charge` | `i08_i10_budgets` |
 //! | 9 | `i09_exhausted`, `i09_escalated`, `i09_none_is_lost` | `i08_i10_budgets` |
 //! | 10 | `i10_delay`, `i10_not_early` | `i08_i10_budgets` |
 //! | | `i06_group_is_down`: no group comes up before its longest delay is over | `i06_scopes` |
-//! | 11 | `i11_nothing_starts_where_it_must_not` | `i04_i11_starts` |
+//! | 11 | `i11_nothing_starts_where_it_must_not`, `i11_is_let_go`, `i11_none_outlives_its_supervisor` | `i04_i11_starts` |
 //! | | `spawned`: nobody who is not in the tree | `i01_i02_runs` |
 //! | 12 | `i12_shutdown_begins`, `i12_kill_is_not_early`, `i12_given_up_in_time`, `i12_nobody_is_spared`, `stopped` | `i12_stops` |
 //! | | `i12_stop_in_time` | `i29_on_time` |
@@ -206,6 +206,7 @@ impl Checker {
         self.i25_counts_of_supervisors(machine)?;
         self.i25_health(machine)?;
         self.i28_the_gone_are_forgotten(machine)?;
+        self.i11_none_outlives_its_supervisor(machine)?;
         self.i30_ends_when_done(machine)?;
         self.i29_nothing_is_overdue(machine)
     }
@@ -227,7 +228,7 @@ impl Checker {
             Effect::Reply { ticket, result } => self.i18_reply(*ticket, result),
             Effect::Forget { key } => self.forgotten(*key),
             Effect::Started => self.tree_started(),
-            Effect::Done(_) => self.tree_ended(),
+            Effect::Done(end) => self.tree_ended(end),
         }
     }
 
@@ -246,6 +247,7 @@ impl Checker {
         self.i25_edge(at, event)?;
         self.i02_row(at, event)?;
         self.i15_ready_once(at, event)?;
+        self.i11_is_let_go(at, event)?;
         self.i12_given_up_in_time(at, event)?;
         self.i24_cause_lies_before(at, event)?;
         self.i06_reasons(at, event)?;

@@ -112,6 +112,8 @@ pub(super) struct Life {
     /// The incarnation of its supervisor in which it was spawned, and in which it was started, last.
     pub(super) spawned_in: u32,
     pub(super) started_in: u32,
+    /// The incarnation in which it was parked last.
+    pub(super) parked_in: u32,
     /// The streak has ended; the next run is the first of another.
     pub(super) forgiven: bool,
     /// The next run is a restart after a failure of this child.
@@ -175,6 +177,7 @@ impl Life {
             due: 0,
             spawned_in: 0,
             started_in: 0,
+            parked_in: 0,
             forgiven: false,
             grows: false,
             waits_again: false,
@@ -296,6 +299,8 @@ pub(super) struct Sup {
     pub(super) incarnation: u32,
     /// A supervisor above was restarted automatically, so that the next incarnation holds nobody.
     pub(super) unpark: bool,
+    /// This incarnation came by an automatic restart, of itself or above it.
+    pub(super) automatic: bool,
     /// Its initial start is not over.
     pub(super) initial: bool,
     pub(super) group: Option<Group>,

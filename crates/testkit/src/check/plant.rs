@@ -67,6 +67,7 @@ impl Model {
             charges: VecDeque::new(),
             incarnation: 0,
             unpark: false,
+            automatic: false,
             initial: false,
             group: None,
             next_rank: 0,
