@@ -143,3 +143,26 @@ fn d9_a_group_names_its_supervisor_when_the_child_it_began_with_has_left_the_tre
     bench.pass(secs(1));
     assert_eq!(last_cause(&bench, EventKind::ChildRestarted, "b"), Cause::Group(root.index));
 }
+
+/// It named the first that it depends on, whoever went down.
+#[test]
+fn d9_d11_who_goes_down_with_a_dependency_names_that_one() {
+    let needs = |name| perm(name).restart_dependants();
+    let mut bench =
+        Bench::launch(one_for_one([needs("db"), needs("queue"), slow("api", LONG).after(["db", "queue"])]));
+    let queue = bench.key("queue").index;
+    bench.pause("queue");
+    assert_eq!(last_cause(&bench, EventKind::ChildStopping, "api"), Cause::Dependency(queue));
+    bench.pass(2 * LONG);
+    assert_eq!(last_cause(&bench, EventKind::ChildWaiting, "api"), Cause::Dependency(queue));
+    bench.resume("queue");
+    bench.pass(LONG);
+    bench.terminate("db");
+    bench.pass(LONG);
+    bench.pause("queue");
+    assert_eq!(
+        last_cause(&bench, EventKind::ChildStopping, "api"),
+        Cause::Dependency(queue),
+        "not the one that is down"
+    );
+}

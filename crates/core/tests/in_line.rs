@@ -243,3 +243,21 @@ fn d10_d15_a_pause_of_a_sidecar_that_waits_for_its_turn_is_done_when_it_stops_wi
     let outcome = bench.outcome(pause);
     assert_eq!((outcome.state_after, &outcome.failure), (Lifecycle::Paused, &None));
 }
+
+/// A restart of a job whose old run does not die is done when it is gone, also if its group comes by once more: the
+/// group itself would not run it again.
+#[test]
+fn d18_d8_a_restart_of_an_unresponsive_job_is_not_lost_when_its_group_goes_down_again() {
+    let job = job("j").grace(ms(10)).abort_wait(ms(10)).always(Run::healthy().immortal());
+    let slow = perm("s").always(Run::healthy().stops_after(secs(1)));
+    let mut bench = Bench::launch(one_for_all([perm("a"), job, slow]).budget(5, secs(60)));
+    bench.restart("j");
+    bench.pass(secs(1));
+    assert_eq!(bench.state("j"), Lifecycle::Unresponsive);
+    bench.crash("a");
+    bench.end("j", Exit::Aborted);
+    assert_eq!(bench.state("j"), Lifecycle::Stopped, "its group is on its way down");
+    bench.pass(secs(2));
+    assert_eq!(["a", "j", "s"].map(|name| bench.state(name)), [Lifecycle::Running; 3]);
+    assert_eq!(bench.generation("j"), 2);
+}

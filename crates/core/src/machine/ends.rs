@@ -368,9 +368,9 @@ impl Machine {
         let node = self.node_mut(index);
         node.flags.again = true;
         let sup = node.parent;
-        match node.depends_on().first().copied() {
-            Some(first) => {
-                let on = self.unsatisfied(index).unwrap_or(first);
+        match self.goes_down_with(index) {
+            Some(with) => {
+                let on = self.unsatisfied(index).unwrap_or(with);
                 self.wait_for(index, on);
                 self.sup_mut(sup).taken.push(index);
                 self.queue_flow(sup);

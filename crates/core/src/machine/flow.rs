@@ -281,7 +281,13 @@ impl Machine {
                     self.redirect(index, then, cause);
                 }
             }
-            Life::Unresponsive { then: old } if !old.is_commanded() => self.redirect(index, then, cause),
+            Life::Unresponsive { then: old } => {
+                // As above: it starts again when it is gone, and its group would not start it by itself.
+                let runs_again = then == Then::Group && old == Then::Start && !self.retries(index);
+                if !old.is_commanded() && !runs_again {
+                    self.redirect(index, then, cause);
+                }
+            }
             Life::Backoff { .. } if then == Then::Teardown => {
                 self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, cause));
             }
@@ -387,9 +393,7 @@ impl Machine {
                 _ => node.why,
             },
             Then::Teardown => self.cause_of_ending(node.parent),
-            Then::WaitDependency => {
-                node.depends_on().first().map_or(Cause::Operator, |&on| Cause::Dependency(on))
-            }
+            Then::WaitDependency => self.goes_down_with(index).map_or(Cause::Operator, Cause::Dependency),
             Then::WithPrimary => node.primary().map_or(node.why, Cause::Primary),
             Then::Unhealthy => Cause::Heartbeat,
             Then::TimedOut => Cause::Deadline,

@@ -247,6 +247,18 @@ impl Machine {
             .map(|(_, then)| *then)
     }
 
+    /// The sibling that takes a child down with it: one that goes down in this line, or else one that is down (D11).
+    pub(super) fn goes_down_with(&self, index: u32) -> Option<u32> {
+        let node = self.node(index);
+        let line = &self.sup(node.parent).line;
+        let takes = |on: &u32| self.node(*on).policy.restart_dependants;
+        let in_line = |on: &u32| line.iter().any(|(other, _)| other == on);
+        let is_down = |on: &u32| !matches!(self.node(*on).life, Life::Starting | Life::Running);
+        let needs = || node.depends_on().iter().copied();
+        let found = { needs() }.find(|on| takes(on) && in_line(on));
+        found.or_else(|| needs().find(|on| takes(on) && is_down(on))).or_else(|| needs().next())
+    }
+
     /// What is done with a child now, because somebody wants it, replaces what was planned for it in the line. It goes
     /// down with a sibling that it depends on all the same.
     pub(super) fn leave_line(&mut self, index: u32) {

@@ -68,7 +68,11 @@ impl Model {
         }
         self.reorder(above, &order, &before, call);
         for (at, primary) in resting {
-            self.life(at).kept |= self.node(at).primary != primary;
+            let node = self.node(at);
+            let (freed, alone) = (node.primary != primary, !node.in_spec && node.primary == NONE);
+            let life = self.life(at);
+            life.kept |= freed;
+            life.alone |= alone;
         }
         for ((at, child), known) in order.iter().zip(&resolved.children).zip(&named) {
             match (&child.supervisor, known) {

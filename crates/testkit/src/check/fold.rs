@@ -61,7 +61,8 @@ impl Checker {
         let (now, call, incarnation) = (self.now, self.call, self.model.above(at).incarnation);
         let life = self.model.life(at);
         life.spawned_in = incarnation;
-        (life.forgiven, life.grows, life.afterwards, life.left_out) = (false, false, false, false);
+        (life.forgiven, life.grows, life.afterwards) = (false, false, false);
+        (life.left_out, life.alone) = (false, false);
         life.once_more = false;
         (life.added_by_spec, life.kept) = (false, false);
         let done = |order: &Order| matches!(order, Order::Start | Order::Rest);
@@ -123,8 +124,13 @@ impl Checker {
                 life.forgiven = true;
                 life.order = life.order.filter(|order| *order != Order::Rest);
             }
-            // Whoever asked for a first start has been told that it came to nothing.
-            Lifecycle::Unresponsive => (life.afterwards, life.trial) = (true, Trial::No),
+            Lifecycle::Unresponsive => {
+                // Whoever asked for a first start has been told that it came to nothing: it rests when it is gone (R68).
+                if life.trial == Trial::Again && life.stop == Stop::TimedOut {
+                    life.order = Some(Order::Rest);
+                }
+                (life.afterwards, life.trial) = (true, Trial::No);
+            }
             Lifecycle::Waiting => {
                 (life.trial, life.waits_again) = (Trial::No, life.grows);
                 if let Some(group) = group {
@@ -166,8 +172,7 @@ impl Checker {
         for sidecar in self.model.sidecars(at) {
             let life = self.model.life(sidecar);
             life.reordered = true;
-            // Nobody is left to start it with.
-            life.left_out |= state == Lifecycle::Removed;
+            life.alone |= state == Lifecycle::Removed;
             let run = life.row.generation;
             self.laid_off.push((sidecar, (self.model.node(sidecar).key.epoch, run)));
         }
@@ -185,7 +190,9 @@ impl Checker {
         sup.group = None;
         let children = std::mem::take(&mut sup.children);
         for child in &children {
-            let is_sup = self.model.node(*child).sup != NONE;
+            let node = self.model.node(*child);
+            // Who was added by command is not of the new incarnation (R48).
+            let (is_sup, in_spec) = (node.sup != NONE, node.in_spec);
             let life = self.model.life(*child);
             life.charges.clear();
             (life.forgiven, life.grows, life.trial) = (true, false, Trial::No);
@@ -197,7 +204,7 @@ impl Checker {
                 Order::Remove => !stops && is_sup,
                 Order::Start | Order::Rest => false,
             };
-            life.order = life.order.filter(held);
+            life.order = life.order.filter(held).filter(|order| in_spec || *order == Order::Remove);
             if self.model.node(*child).sup != NONE {
                 self.model.sup_of_mut(*child).unpark = automatic;
             }

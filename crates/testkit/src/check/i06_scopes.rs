@@ -24,7 +24,7 @@ impl Checker {
             Cause::Operator => life.order.is_some(),
             Cause::Dependency(_) => node.needs.iter().any(|on| self.takes_dependants_down(*on)),
             // Its primary may be gone by now, with the link.
-            Cause::Primary(_) if node.primary == NONE => life.left_out,
+            Cause::Primary(_) if node.primary == NONE => life.alone,
             Cause::Primary(_) => self.is_at_rest(node.primary),
             Cause::Heartbeat => life.row.health == supervisor_api::Health::Unhealthy,
             Cause::Deadline => {
@@ -239,7 +239,9 @@ impl Checker {
     fn front_of(&self, parent: u32, group: &Group) -> Option<u32> {
         let children = &self.model.sup_of(parent).children;
         let visited = |at: &u32| self.model.node(*at).life.visited >= group.sorted.max(group.number);
-        let first = || children.iter().position(|at| self.model.node(*at).is_member_of(group));
+        // Along a new order it begins with the first of all, and a start in order waits for whoever it finds there.
+        let is_first = |at: &u32| group.sorted > 0 || self.model.node(*at).is_member_of(group);
+        let first = || children.iter().position(is_first);
         let last = children.iter().rposition(visited);
         if self.open_before {
             // It was cut short, and goes on with the next call.
@@ -439,6 +441,7 @@ impl Checker {
             && !self.comes_with_its_primary(at)
             && node.bound
             && !node.life.left_out
+            && !node.life.alone
             && node.concerned.is_none()
             && node.life.order != Some(Order::Remove)
             && node.life.raised != group.number

@@ -93,6 +93,7 @@ impl Checker {
         matches!(node.life.cause, Cause::Group(_))
             && node.bound
             && !node.life.left_out
+            && !node.life.alone
             && (node.primary == NONE || !self.is_at_rest(node.primary))
             && !self.sibling_holds(at)
             && self.model.node(node.parent).is(Lifecycle::Running)

@@ -195,7 +195,8 @@ impl Checker {
             return;
         }
         // An operator's restart clears the streak and the child's own budget (D17).
-        (life.forgiven, life.grows, life.trial, life.left_out) = (true, false, Trial::No, false);
+        (life.forgiven, life.grows, life.trial) = (true, false, Trial::No);
+        (life.left_out, life.alone) = (false, false);
         life.charges.clear();
         self.hurry_group(at);
     }
@@ -231,8 +232,9 @@ impl Checker {
                 let rests = state.is_parked()
                     || matches!(state, Lifecycle::Stopped | Lifecycle::Completed | Lifecycle::Failed);
                 if rests {
-                    // It rests for the operator now, and for no plan.
+                    // It rests for the operator now, and for no plan; nor does a restart that was to come.
                     life.cause = supervisor_api::Cause::Operator;
+                    life.order = life.order.filter(|order| *order != Order::Start);
                 } else {
                     life.order = Some(Order::Rest);
                     life.reordered = state == Lifecycle::Stopping;

@@ -134,6 +134,8 @@ pub(super) struct Life {
     pub(super) beat_due: u64,
     /// Terminated as OTP does while a plan was under way, which passes it over.
     pub(super) left_out: bool,
+    /// Its primary was removed while it did not run, or was on its way down: nobody is left to start it with (D15).
+    pub(super) alone: bool,
     /// It was to run when its group went down, and has that run with it, also if it is a job (D18).
     pub(super) once_more: bool,
     /// The plan that took it down, or would have, last; and the one that started it last.
@@ -190,6 +192,7 @@ impl Life {
             misses: 0,
             beat_due: u64::MAX,
             left_out: false,
+            alone: false,
             member: 0,
             raised: 0,
             visited: 0,

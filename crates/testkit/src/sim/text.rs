@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use supervisor_api::{ChildKey, Event, SupervisorPath};
-use supervisor_core::{Address, Body, Command, Effect, Input, SupervisorDecl};
+use supervisor_core::{Address, Body, ChildDecl, Command, Effect, Input, SupervisorDecl};
 
 use super::schedule::{Run, Schedule};
 
@@ -46,9 +46,9 @@ fn asked(command: &Command, names: Names<'_>) -> String {
     match command {
         Command::Control(verb, address) => format!("{verb} {}", whom(address, names)),
         Command::Otp(verb, address) => format!("{verb} {}", whom(address, names)),
-        Command::Add { under, child } => format!("add_child {} under {}", child.id, whom(under, names)),
+        Command::Add { under, child } => format!("add_child under {}\n{}", whom(under, names), one(child)),
         Command::StartChild { under, child } => {
-            format!("start_child {} under {}", child.id, whom(under, names))
+            format!("start_child under {}\n{}", whom(under, names), one(child))
         }
         Command::Apply(decl) => format!("apply\n{}", tree(decl)),
         Command::Shutdown => "shutdown".into(),
@@ -109,24 +109,34 @@ pub(super) fn tree(decl: &SupervisorDecl) -> String {
     text
 }
 
+fn one(child: &ChildDecl) -> String {
+    let mut text = String::new();
+    line(child, "  ", &mut text);
+    text
+}
+
 fn below(decl: &SupervisorDecl, indent: &str, text: &mut String) {
     for child in &decl.children {
-        let after = child.depends_on.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        let after = if after.is_empty() { after } else { format!(" after {after}") };
-        let primary = child.primary.as_ref().map(|id| format!(" sidecar of {id}")).unwrap_or_default();
-        let settings = said(&format!("{:?}", child.settings));
-        match &child.body {
-            Body::Supervisor(inner) => {
-                let own = said(&format!("{:?}", inner.settings));
-                let _ = writeln!(text, "{indent}- {}/{after} {own} as a child {settings}", child.id);
-                below(inner, &format!("{indent}  "), text);
-            }
-            Body::Run(body) => {
-                let _ = writeln!(text, "{indent}- {} body {body}{after}{primary} {settings}", child.id);
-            }
-            Body::Unbound(body) => {
-                let _ = writeln!(text, "{indent}- {} unbound {body}{after}{primary} {settings}", child.id);
-            }
+        line(child, indent, text);
+    }
+}
+
+fn line(child: &ChildDecl, indent: &str, text: &mut String) {
+    let after = child.depends_on.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let after = if after.is_empty() { after } else { format!(" after {after}") };
+    let primary = child.primary.as_ref().map(|id| format!(" sidecar of {id}")).unwrap_or_default();
+    let settings = said(&format!("{:?}", child.settings));
+    match &child.body {
+        Body::Supervisor(inner) => {
+            let own = said(&format!("{:?}", inner.settings));
+            let _ = writeln!(text, "{indent}- {}/{after} {own} as a child {settings}", child.id);
+            below(inner, &format!("{indent}  "), text);
+        }
+        Body::Run(body) => {
+            let _ = writeln!(text, "{indent}- {} body {body}{after}{primary} {settings}", child.id);
+        }
+        Body::Unbound(body) => {
+            let _ = writeln!(text, "{indent}- {} unbound {body}{after}{primary} {settings}", child.id);
         }
     }
 }
