@@ -7,7 +7,7 @@ use supervisor_testkit::sim::{Batch, Fault, Marker, Options, Seeds, Simulator, S
 use supervisor_testkit::*;
 
 fn batch(from: u64, count: u64, size: Option<Size>) -> Batch {
-    Seeds { from, count: Some(count), size, jobs: 2 }.run(&|_, _| true)
+    Seeds { from, count: Some(count), size, jobs: 2 }.run(&|_, _| true, &|_, _| {})
 }
 
 #[test]

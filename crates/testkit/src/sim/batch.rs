@@ -66,8 +66,12 @@ impl Seeds {
     }
 
     /// Runs them. `goes_on` is asked from time to time, with the number of seeds and of violations so far;
-    /// `false` ends the batch.
-    pub fn run(&self, goes_on: &(dyn Fn(u64, u64) -> bool + Sync)) -> Batch {
+    /// `false` ends the batch. `found` hears of each violation as it comes.
+    pub fn run(
+        &self,
+        goes_on: &(dyn Fn(u64, u64) -> bool + Sync),
+        found: &(dyn Fn(u64, &Fault) + Sync),
+    ) -> Batch {
         let (next, violations) = (AtomicU64::new(0), AtomicU64::new(0));
         let stop = AtomicBool::new(false);
         let whole = Mutex::new(Batch { shortest: u64::MAX, ..Batch::default() });
@@ -86,7 +90,11 @@ impl Seeds {
                         let before = batch.violations;
                         for at in first..(first + CHUNK).min(count) {
                             let seed = self.from.wrapping_add(at);
+                            let known = batch.faults.len();
                             batch.run(&mut simulator, seed, self.size_of(seed));
+                            if let Some((seed, _, fault)) = batch.faults.get(known) {
+                                found(*seed, fault);
+                            }
                         }
                         let new = batch.violations - before;
                         let all = violations.fetch_add(new, Ordering::Relaxed) + new;

@@ -178,7 +178,7 @@ fn many(arguments: &Arguments) -> bool {
     let limit = arguments.minutes.map(|minutes| Duration::from_secs_f64(minutes.max(0.0) * 60.0));
     let told = Mutex::new(Duration::ZERO);
     let batch = quietly(|| {
-        seeds.run(&|so_far, violations| {
+        let goes_on = |so_far, violations| {
             let elapsed = clock.elapsed();
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             if elapsed >= *told + Duration::from_secs(10) {
@@ -186,7 +186,8 @@ fn many(arguments: &Arguments) -> bool {
                 eprintln!("sim: {so_far} seeds, {violations} violations, {} s", elapsed.as_secs());
             }
             limit.is_none_or(|limit| elapsed < limit)
-        })
+        };
+        seeds.run(&goes_on, &|seed, fault| eprintln!("sim: seed {seed}: {fault}"))
     });
     let (rate, took) = (clock.rate(batch.seeds, jobs), clock.took(jobs));
     show_findings(&batch);
