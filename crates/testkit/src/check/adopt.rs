@@ -65,6 +65,7 @@ impl Model {
             .collect();
         for (at, child) in order.iter().zip(&resolved.children) {
             self.link(*at, child, |position| order[position as usize]);
+            self.nodes[*at as usize].linked = call;
         }
         self.reorder(above, &order, &before, call);
         for (at, primary) in resting {

@@ -29,7 +29,11 @@ impl Checker {
         }
         let failed = matches!(
             event.kind,
-            EventKind::ChildFailed | EventKind::ChildPanicked | EventKind::ChildStartFailed
+            EventKind::ChildFailed
+                | EventKind::ChildPanicked
+                | EventKind::ChildStartFailed
+                | EventKind::Escalated
+                | EventKind::SupervisorEnding
         );
         // A command that waited for its turn is done by the child's own end.
         let by_itself = event.kind == EventKind::ChildCompleted && to == Lifecycle::Stopping;

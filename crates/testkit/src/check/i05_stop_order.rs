@@ -64,7 +64,9 @@ impl Checker {
             // Who started since the child is up again does not go down with it.
             let began = self.model.node(on).life.spawned_call;
             let newer = self.model.node(on).is(Lifecycle::Running) && other.life.spawned_call >= began;
-            other.rank > node.rank && runs(other) && !newer && (needs(on) || needs(at))
+            // Nor, maybe, who needs it only since a new spec said so.
+            let relinked = other.linked > node.life.spawned_call;
+            other.rank > node.rank && runs(other) && !newer && !relinked && (needs(on) || needs(at))
         };
         if let Some(other) = siblings().find(|other| in_line(other) || later(other)) {
             must!(

@@ -79,6 +79,8 @@ pub(super) struct Node {
     /// Grows along the effective order of its siblings.
     pub(super) rank: u32,
     pub(super) needs: Vec<u32>,
+    /// The call in which a new spec said last whom it needs.
+    pub(super) linked: u64,
     pub(super) needed_by: Vec<u32>,
     pub(super) primary: u32,
     /// Stands in the spec; others were added while the tree runs.

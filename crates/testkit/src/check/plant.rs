@@ -43,6 +43,7 @@ impl Model {
             sup: NONE,
             rank: 0,
             needs: Vec::new(),
+            linked: 0,
             needed_by: Vec::new(),
             primary: NONE,
             in_spec: true,
