@@ -6,8 +6,6 @@ use supervisor_api::{Cause, EventKind, Next, Severity};
 /// Kinds that the catalogue has for the sake of the wire, and that no tree emits.
 const RESERVED: &[EventKind] = &[
     EventKind::ChildDeclarationRejected,
-    EventKind::CommandAccepted,
-    EventKind::CommandCompleted,
     EventKind::SubscriberLagged,
     EventKind::LimitUnenforced,
     EventKind::SpecApplied,

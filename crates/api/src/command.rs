@@ -6,7 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::life::words;
 use crate::report::ShutdownResult;
-use crate::{Exit, Health, Lifecycle, Readiness, ShutdownState, SupervisorPath};
+use crate::{Exit, Health, Lifecycle, PolicyDecision, Readiness, ShutdownState, SupervisorPath};
+
+/// Whether a text can be the id of a command: 1 to 128 printable bytes of ASCII, not only blanks.
+pub fn is_command_id(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        && text.bytes().any(|byte| byte != b' ')
+}
 
 words! {
     /// The operator's family of commands (D17).
@@ -82,6 +89,8 @@ pub struct ChildState {
     pub restart_count: u32,
     /// How the last run that ended badly ended.
     pub last_failure: Option<Exit>,
+    /// What was decided when a run last ended; `None` when none has.
+    pub last_policy_decision: Option<PolicyDecision>,
     /// How far a stop is.
     pub shutdown_state: ShutdownState,
     /// The sequence of the last event in this row.
@@ -128,4 +137,19 @@ pub enum CommandResult {
         /// How.
         result: ShutdownResult,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_1_to_128_printable_bytes() {
+        for good in ["1", "a b", "~", &"x".repeat(128)] {
+            assert!(is_command_id(good), "{good:?}");
+        }
+        for bad in ["", " ", "a\0", "a\n", "é", "\u{202e}", &"x".repeat(129)] {
+            assert!(!is_command_id(bad), "{bad:?}");
+        }
+    }
 }

@@ -27,7 +27,9 @@ pub mod report;
 pub mod wire;
 
 pub use error::{Finding, SupervisorError};
-pub use event::{Cause, ChildKey, Detail, Event, EventKind, EventSpec, Next, Row, Severity, StampedEvent};
+pub use event::{
+    Cause, ChildKey, Detail, Event, EventKind, EventSpec, Next, PolicyDecision, Row, Severity, StampedEvent,
+};
 pub use exit::{Exit, ExitClass};
 pub use id::{ChildId, IdError, SupervisorPath};
 pub use life::{Health, Lifecycle, Readiness, ShutdownState, Vocabulary};

@@ -33,6 +33,7 @@ fn talkative(kind: EventKind) -> StampedEvent {
                 text: Some(text.clone()),
                 chain: vec![text],
                 command: Some(1),
+                correlation_id: Some("c".into()),
             })),
         },
     }

@@ -34,6 +34,7 @@ fn event(kind: EventKind) -> StampedEvent {
         text: Some("a sentence".into()),
         chain: vec!["/a: failed".into()],
         command: Some(7),
+        correlation_id: Some("c-7".into()),
     };
     StampedEvent {
         sequence: 1,

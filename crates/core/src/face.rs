@@ -84,6 +84,8 @@ pub struct Requester {
     pub by: Option<Arc<str>>,
     /// Why.
     pub reason: Option<Arc<str>>,
+    /// Their own id of the command; the events it causes repeat it.
+    pub command_id: Option<Arc<str>>,
 }
 
 /// Which child is meant.

@@ -99,5 +99,6 @@ pub use supervisor_api::report::{
 };
 pub use supervisor_api::{
     Cause, ChildId, ChildKey, Detail, Event, EventKind, Exit, ExitClass, Finding, Health, IdError, Lifecycle,
-    Next, Readiness, Row, Severity, ShutdownState, StampedEvent, SupervisorError, SupervisorPath,
+    Next, PolicyDecision, Readiness, Row, Severity, ShutdownState, StampedEvent, SupervisorError,
+    SupervisorPath,
 };

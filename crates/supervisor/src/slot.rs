@@ -13,7 +13,9 @@
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
-use supervisor_api::{Cause, ChildKey, Detail, Exit, Health, Lifecycle, Readiness, Row, SupervisorPath};
+use supervisor_api::{
+    Cause, ChildKey, Detail, Exit, Health, Lifecycle, PolicyDecision, Readiness, Row, SupervisorPath,
+};
 use supervisor_core::ChildPolicy;
 use tokio_util::sync::CancellationToken;
 
@@ -177,7 +179,7 @@ impl Slot {
         *self.about.write().unwrap_or_else(PoisonError::into_inner) = about;
         self.epoch.store(epoch, Ordering::Release);
         self.order.store(0, Ordering::Release);
-        self.row.write(SlotRow { row: Row::DECLARED, as_of: 0, killing: false, failed: false });
+        self.row.write(SlotRow::DECLARED);
         std::mem::take(&mut *self.cell())
     }
 
@@ -285,6 +287,14 @@ pub(crate) struct SlotRow {
     pub(crate) killing: bool,
     /// A run has ended badly; the cell says how.
     pub(crate) failed: bool,
+    /// What was decided when a run last ended.
+    pub(crate) decision: Option<PolicyDecision>,
+}
+
+impl SlotRow {
+    /// The row of a child that was never started.
+    pub(crate) const DECLARED: Self =
+        Self { row: Row::DECLARED, as_of: 0, killing: false, failed: false, decision: None };
 }
 
 /// A row in words, written by the driver alone. The version is odd while it is being written; a reader
@@ -301,6 +311,8 @@ struct RowCell {
 
 const KILLING: u32 = 1 << 24;
 const FAILED: u32 = 1 << 25;
+/// The decision stands above the other flags: its place in the list of all, plus one.
+const DECISION: u32 = 26;
 
 /// The three state words in three bytes.
 pub(crate) fn pack_states(row: &Row) -> u32 {
@@ -323,7 +335,10 @@ fn word<T: Copy>(all: &[T], at: u8, otherwise: T) -> T {
 
 impl RowCell {
     fn write(&self, row: SlotRow) {
-        let flags = if row.killing { KILLING } else { 0 } | if row.failed { FAILED } else { 0 };
+        let decision = row.decision.map_or(0, |decision| decision as u32 + 1);
+        let flags = if row.killing { KILLING } else { 0 }
+            | if row.failed { FAILED } else { 0 }
+            | decision << DECISION;
         let version = self.version.load(Ordering::Relaxed);
         self.version.store(version.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
@@ -347,7 +362,14 @@ impl RowCell {
             if version.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == version {
                 let (lifecycle, health, readiness) = unpack_states(states);
                 let row = Row { lifecycle, health, readiness, generation, attempt, restart_count };
-                return SlotRow { row, as_of, killing: states & KILLING != 0, failed: states & FAILED != 0 };
+                let decision = (states >> DECISION).checked_sub(1);
+                return SlotRow {
+                    row,
+                    as_of,
+                    killing: states & KILLING != 0,
+                    failed: states & FAILED != 0,
+                    decision: decision.and_then(|at| PolicyDecision::ALL.get(at as usize).copied()),
+                };
             }
             spin_loop();
         }
@@ -377,6 +399,18 @@ mod tests {
     }
 
     #[test]
+    fn flags_and_decision_read_back_in_every_combination() {
+        let decisions = PolicyDecision::ALL.iter().copied().map(Some).chain([None]);
+        for (decision, flags) in decisions.flat_map(|decision| (0..4).map(move |flags| (decision, flags))) {
+            let row =
+                SlotRow { killing: flags & 1 != 0, failed: flags & 2 != 0, decision, ..SlotRow::DECLARED };
+            let cell = RowCell::default();
+            cell.write(row);
+            assert_eq!(cell.read(), row);
+        }
+    }
+
+    #[test]
     fn a_row_is_never_read_half_written() {
         let cell = Arc::new(RowCell::default());
         let writer = std::thread::spawn({
@@ -384,7 +418,7 @@ mod tests {
             move || {
                 for n in 1..200_000u64 {
                     let row = Row { generation: n, attempt: n as u32, ..Row::DECLARED };
-                    cell.write(SlotRow { row, as_of: n, killing: false, failed: n % 2 == 0 });
+                    cell.write(SlotRow { row, as_of: n, failed: n % 2 == 0, ..SlotRow::DECLARED });
                 }
             }
         });

@@ -8,7 +8,7 @@
 use std::sync::{Arc, PoisonError};
 
 use supervisor_api::command::{ChildState, TreeState};
-use supervisor_api::{ChildKey, Exit, Row, ShutdownState, SupervisorPath};
+use supervisor_api::{ChildKey, Exit, PolicyDecision, Row, ShutdownState, SupervisorPath};
 
 use crate::driver::{Brain, fold};
 use crate::slot::SlotRow;
@@ -48,6 +48,8 @@ pub struct SnapshotRow<'a> {
     pub row: Row,
     /// How far a stop of it is.
     pub shutdown_state: ShutdownState,
+    /// What was decided when a run last ended; `None` when none has.
+    pub last_policy_decision: Option<PolicyDecision>,
     /// The sequence of the last event in the row; 0 before the first.
     pub as_of: u64,
 }
@@ -75,6 +77,7 @@ impl Snapshot {
             path,
             row: row.row,
             shutdown_state: shutdown_state(row),
+            last_policy_decision: row.decision,
             as_of: row.as_of,
         })
     }
@@ -176,6 +179,7 @@ impl Tree {
             attempt: row.row.attempt,
             restart_count: row.row.restart_count,
             last_failure: self.last_failure(key, row),
+            last_policy_decision: row.decision,
             shutdown_state: shutdown_state(row),
             as_of: row.as_of,
         }

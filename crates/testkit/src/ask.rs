@@ -23,7 +23,8 @@ impl Bench {
     pub fn send(&mut self, command: Command) -> Ticket {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        let requester = Requester { by: Some("tester".into()), reason: Some("a test".into()) };
+        let requester =
+            Requester { by: Some("tester".into()), reason: Some("a test".into()), ..Requester::default() };
         self.say(Input::Command { ticket, requester, command });
         ticket
     }

@@ -97,8 +97,8 @@ catalogue! {
     ShutdownRequested Info [] "The tree was asked to stop.";
     ShutdownPhaseChanged Info [] "The remaining graces were cut to zero.";
     ShutdownCompleted Info ["took_ms"] "Every child is gone or named as unresponsive.";
-    CommandAccepted Debug [] "A command was accepted and goes on.";
-    CommandCompleted Debug [] "A command has its outcome.";
+    CommandAccepted Debug [] "A command that carries an id was accepted and goes on.";
+    CommandCompleted Debug ["took_ms"] "A command that carries an id has its outcome; a text says what went otherwise than wished.";
     SubscriberLagged Warning ["missed"] "A reader was too slow and missed events.";
     ChildControlOperationChanged Debug [] "What happens when the child is gone was changed by a later command.";
     ChildRuntimeStateRemoved Info [] "The child is no longer in the tree.";

@@ -60,13 +60,9 @@ impl StampedEvent {
     }
 
     /// The keys of the wire's `EventRecord`, but for the two that only a target knows.
-    pub(crate) fn write_entries<M: SerializeMap>(
-        &self,
-        map: &mut M,
-        correlation: Option<&str>,
-    ) -> Result<(), M::Error> {
+    pub(crate) fn write_entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         map.serialize_entry("sequence", &self.sequence)?;
-        map.serialize_entry("correlation_id", &correlation)?;
+        map.serialize_entry("correlation_id", &self.correlation_id())?;
         map.serialize_entry("event_type", &self.event.kind)?;
         map.serialize_entry("severity", &self.event.kind.severity())?;
         map.serialize_entry("target_path", &self.path)?;
@@ -78,11 +74,10 @@ impl StampedEvent {
 
 impl Serialize for StampedEvent {
     /// The keys of the wire's `EventRecord`, without the two that only a target knows (`target_id`,
-    /// `config_version`). `correlation_id` is the library's number of the command.
+    /// `config_version`).
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         let mut map = out.serialize_map(Some(8))?;
-        let correlation = self.event.detail.as_ref().and_then(|d| d.command).map(|n| n.to_string());
-        self.write_entries(&mut map, correlation.as_deref())?;
+        self.write_entries(&mut map)?;
         map.end()
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::life::words;
 use crate::{Exit, Health, Lifecycle, Readiness, SupervisorPath};
 
 pub use catalogue::{EventKind, EventSpec, Severity};
@@ -135,19 +136,48 @@ pub enum Next {
 }
 
 impl Next {
+    /// What it says without the numbers.
+    pub const fn decision(self) -> PolicyDecision {
+        match self {
+            Self::Nothing => PolicyDecision::Nothing,
+            Self::StartNow => PolicyDecision::StartNow,
+            Self::StartAt(_) => PolicyDecision::StartAt,
+            Self::WithGroup(_) => PolicyDecision::WithGroup,
+            Self::WaitsFor(_) => PolicyDecision::WaitsFor,
+            Self::WhenGone => PolicyDecision::WhenGone,
+            Self::KillAt(_) => PolicyDecision::KillAt,
+            Self::Operator => PolicyDecision::Operator,
+            Self::Escalate => PolicyDecision::Escalate,
+        }
+    }
+
     /// The word on the wire.
     pub const fn word(self) -> &'static str {
-        match self {
-            Self::Nothing => "nothing",
-            Self::StartNow => "start_now",
-            Self::StartAt(_) => "start_at",
-            Self::WithGroup(_) => "start_with_group",
-            Self::WaitsFor(_) => "waits_for",
-            Self::WhenGone => "start_when_gone",
-            Self::KillAt(_) => "kill_at",
-            Self::Operator => "until_operator",
-            Self::Escalate => "escalate",
-        }
+        self.decision().as_str()
+    }
+}
+
+words! {
+    /// What was decided about a child when a run of it ended: the word of [`Next`].
+    PolicyDecision {
+        /// Nothing follows by itself.
+        Nothing = "nothing",
+        /// It is started at once.
+        StartNow = "start_now",
+        /// It is started at a time.
+        StartAt = "start_at",
+        /// It is started with its group.
+        WithGroup = "start_with_group",
+        /// It is started when a sibling is ready.
+        WaitsFor = "waits_for",
+        /// It is started when its old run is gone.
+        WhenGone = "start_when_gone",
+        /// It is killed at a time.
+        KillAt = "kill_at",
+        /// It stays until an operator resumes or restarts it.
+        Operator = "until_operator",
+        /// Its supervisor gives up.
+        Escalate = "escalate",
     }
 }
 
@@ -201,6 +231,9 @@ pub struct Detail {
     /// The command this event belongs to, as numbered by the library.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<u64>,
+    /// The caller's own id of that command, if it gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<Arc<str>>,
 }
 
 /// One decision of the machine.
@@ -242,6 +275,11 @@ pub struct StampedEvent {
 }
 
 impl StampedEvent {
+    /// The caller's id of the command behind the event, if there is one and it has one.
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.event.detail.as_ref()?.correlation_id.as_deref()
+    }
+
     /// How long from the event until what happens next, in nanoseconds; `None` when it has no time.
     pub fn next_in_nanos(&self) -> Option<u64> {
         match self.event.next {

@@ -14,7 +14,8 @@ use super::push::StateDelta;
 use super::record::{AuditEvent, EventRecord, LogRecord};
 use super::register::SupportedCommand;
 use super::state::{ConnectionState, DashboardState, RegistrationState};
-use super::word::{UnixNanos, Word, is_id, or_default};
+use super::word::{UnixNanos, Word, or_default};
+use crate::command::is_command_id;
 
 /// What a browser says. It has exactly its keys: another one is `unsupported_field`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -166,7 +167,7 @@ impl ClientMessage {
             Ok(frame) => frame.text("command_id").map(str::to_owned),
             Err(bad) => bad.text("command_id").map(str::to_owned),
         };
-        id.filter(|id| is_id(id))
+        id.filter(|id| is_command_id(id))
     }
 }
 
@@ -183,7 +184,7 @@ impl BrowserCommand {
         let asked: Self = read(frame, COMMAND_KEYS)?;
         let refuse =
             |code, message: &str| Err(WireError::new(code, message).on(Arc::clone(&asked.target_id)));
-        if !is_id(&asked.command_id) {
+        if !is_command_id(&asked.command_id) {
             return refuse(
                 ErrorCode::InvalidMessageSchema,
                 "command_id must have 1 to 128 printable characters",

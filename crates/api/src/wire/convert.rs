@@ -20,8 +20,6 @@ pub struct EventOnWire<'a> {
     pub target_id: &'a str,
     /// Which spec it has.
     pub config_version: &'a str,
-    /// The caller's id of the command behind the event; the event itself has the library's number.
-    pub correlation_id: Option<&'a str>,
     /// The event.
     pub event: &'a StampedEvent,
 }
@@ -30,7 +28,7 @@ impl Serialize for EventOnWire<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         let mut map = out.serialize_map(Some(10))?;
         map.serialize_entry("target_id", self.target_id)?;
-        self.event.write_entries(&mut map, self.correlation_id)?;
+        self.event.write_entries(&mut map)?;
         map.serialize_entry("config_version", self.config_version)?;
         map.end()
     }
@@ -42,7 +40,7 @@ impl From<EventOnWire<'_>> for EventRecord {
         Self {
             target_id: wire.target_id.into(),
             sequence: stamped.sequence,
-            correlation_id: wire.correlation_id.map(str::to_owned),
+            correlation_id: stamped.correlation_id().map(str::to_owned),
             event_type: stamped.event.kind.into(),
             severity: stamped.event.kind.severity().into(),
             target_path: stamped.path.clone(),
@@ -55,7 +53,7 @@ impl From<EventOnWire<'_>> for EventRecord {
 }
 
 impl RuntimeRow {
-    /// A row of the library. It does not know what was decided last; [`Self::decided`] says it.
+    /// A row of the library.
     pub fn of(state: &ChildState) -> Self {
         Self {
             child_path: state.child_path.clone(),
@@ -66,17 +64,10 @@ impl RuntimeRow {
             attempt: state.attempt.into(),
             restart_count: state.restart_count.into(),
             last_failure: state.last_failure.as_ref().map(exit_value),
-            last_policy_decision: None,
+            last_policy_decision: state.last_policy_decision.map(|decision| decision.as_str().into()),
             shutdown_state: state.shutdown_state.into(),
             as_of: Some(state.as_of),
         }
-    }
-
-    /// The same row, with the word of `next` of the last event that told the end of a run.
-    #[must_use]
-    pub fn decided(mut self, next: Option<crate::Next>) -> Self {
-        self.last_policy_decision = next.map(|next| next.word().into());
-        self
     }
 
     /// How the last run that ended badly ended, if the row says it in our words.

@@ -9,8 +9,9 @@ use super::error::{ErrorCode, WireError};
 use super::frame::{BadFrame, Frame};
 use super::method::{Method, Stream};
 use super::response::Response;
-use super::word::{is_id, or_default};
+use super::word::or_default;
 use crate::SupervisorPath;
+use crate::command::is_command_id;
 
 /// The request id of an answer to a line whose own id could not be read.
 pub const INVALID_REQUEST: &str = "invalid-request";
@@ -119,7 +120,8 @@ impl Refusal {
 
 impl From<BadFrame> for Refusal {
     fn from(bad: BadFrame) -> Self {
-        let request_id = bad.text("request_id").filter(|id| is_id(id)).unwrap_or(INVALID_REQUEST).to_owned();
+        let request_id =
+            bad.text("request_id").filter(|id| is_command_id(id)).unwrap_or(INVALID_REQUEST).to_owned();
         Self { request_id, error: WireError::new(bad.code(), bad.message) }
     }
 }
@@ -130,7 +132,7 @@ impl Request {
     pub fn read(line: &[u8]) -> Result<Self, Refusal> {
         let frame = Frame::read(line)?;
         let id = match frame.text("request_id") {
-            Some(id) if is_id(id) => id.to_owned(),
+            Some(id) if is_command_id(id) => id.to_owned(),
             Some(_) => return Err(bad_envelope("request_id must have 1 to 128 printable characters")),
             None if frame.has("request_id") => return Err(bad_envelope("request_id must be a text")),
             None => return Err(bad_envelope("the key request_id is missing")),
@@ -196,7 +198,7 @@ fn read_command(frame: &Frame<'_>, command: Command) -> Result<Call, WireError> 
         );
         return Err(WireError::new(ErrorCode::InvalidCommandParams, message));
     }
-    if !is_id(&asked.command_id) {
+    if !is_command_id(&asked.command_id) {
         let message = "params.command_id must have 1 to 128 printable characters";
         return Err(WireError::new(ErrorCode::InvalidCommandParams, message));
     }

@@ -111,13 +111,6 @@ where
     Option::<T>::deserialize(input).map(Option::unwrap_or_default)
 }
 
-/// Whether an id is 1 to 128 printable bytes and not blank: the ids of requests and of commands.
-pub(super) fn is_id(text: &str) -> bool {
-    (1..=128).contains(&text.len())
-        && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
-        && text.bytes().any(|byte| byte != b' ')
-}
-
 #[cfg(feature = "schema")]
 mod schema {
     use std::borrow::Cow;
@@ -193,15 +186,5 @@ mod tests {
         assert_eq!(serde_json::to_string(&word).unwrap(), "\"hibernating\"");
         let word: Word<Lifecycle> = serde_json::from_str("\"running\"").unwrap();
         assert!(word.is(Lifecycle::Running));
-    }
-
-    #[test]
-    fn an_id_has_1_to_128_printable_bytes() {
-        for good in ["1", "a b", "~", &"x".repeat(128)] {
-            assert!(is_id(good), "{good:?}");
-        }
-        for bad in ["", " ", "a\0", "a\n", "é", "\u{202e}", &"x".repeat(129)] {
-            assert!(!is_id(bad), "{bad:?}");
-        }
     }
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use supervisor_api::command::ChildState;
 use supervisor_api::wire::*;
 use supervisor_api::{
-    Cause, ChildKey, Detail, Event, EventKind, Exit, Health, Lifecycle, Next, Readiness, Row, ShutdownState,
-    StampedEvent, SupervisorPath,
+    Cause, ChildKey, Detail, Event, EventKind, Exit, Health, Lifecycle, Next, PolicyDecision, Readiness, Row,
+    ShutdownState, StampedEvent, SupervisorPath,
 };
 
 fn path(text: &str) -> SupervisorPath {
@@ -29,13 +29,18 @@ fn stamped(sequence: u64, kind: EventKind, lifecycle: Lifecycle, exit: Option<Ex
             cause: Cause::Group(1),
             next: Next::StartAt(401_000_000),
             numbers: [1, 2, 3, 4],
-            detail: Some(Arc::new(Detail { exit, command: Some(9), ..Detail::default() })),
+            detail: Some(Arc::new(Detail {
+                exit,
+                command: Some(9),
+                correlation_id: Some("c-1".into()),
+                ..Detail::default()
+            })),
         },
     }
 }
 
 fn on_wire(event: &StampedEvent) -> EventOnWire<'_> {
-    EventOnWire { target_id: "shop", config_version: "9f86d081884c7d65", correlation_id: Some("c-1"), event }
+    EventOnWire { target_id: "shop", config_version: "9f86d081884c7d65", event }
 }
 
 #[test]
@@ -82,6 +87,7 @@ fn child(as_of: u64, lifecycle_state: Lifecycle, last_failure: Option<Exit>) -> 
         attempt: 2,
         restart_count: 2,
         last_failure,
+        last_policy_decision: None,
         shutdown_state: ShutdownState::of(lifecycle_state, false),
         as_of,
     }
@@ -97,8 +103,9 @@ fn a_row_folded_from_an_event_is_the_row_that_the_library_reads() {
     let Some(Ok(ResultBody::State { state, .. })) = first.into_result() else { panic!() };
     let mut view = TreeView::new(*state);
     view.apply_event(on_wire(&event).into());
-    let row =
-        RuntimeRow::of(&child(7, Lifecycle::Backoff, Some(exit.clone()))).decided(Some(event.event.next));
+    let mut read = child(7, Lifecycle::Backoff, Some(exit.clone()));
+    read.last_policy_decision = Some(PolicyDecision::StartAt);
+    let row = RuntimeRow::of(&read);
     assert_eq!(view.row(&path("/web/api")), Some(&row));
     assert_eq!(row.exit(), Some(exit));
     assert_eq!(row.last_policy_decision, Some(Value::from("start_at")));

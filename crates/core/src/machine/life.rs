@@ -146,6 +146,7 @@ impl Machine {
                 text: news.text,
                 chain: news.chain,
                 command: by_operator.map(|current| current.ticket).filter(|ticket| *ticket != 0),
+                correlation_id: by_operator.and_then(|current| current.requester.command_id.clone()),
             }))
         } else {
             None

@@ -44,7 +44,7 @@ impl Brain {
             }
             Effect::Kill { key } => self.order(tree, key, KILL, now),
             Effect::Emit(event) => self.emit(tree, now, event),
-            Effect::Reply { ticket, result } => self.reply(ticket, result),
+            Effect::Reply { ticket, result } => self.reply(tree, now, ticket, result),
             Effect::Forget { key } => self.forget(tree, key),
             Effect::Started => self.after.push(After::Started(Ok(()))),
             Effect::Done(end) => self.finish(tree, end),
@@ -163,7 +163,7 @@ impl Brain {
 
     /// Publishes an event and with it the child's row; the row first, so that no reader sees an event whose
     /// row is older.
-    fn emit(&mut self, tree: &Tree, now: u64, event: Event) {
+    pub(super) fn emit(&mut self, tree: &Tree, now: u64, event: Event) {
         let slot = tree.table.slot(event.child.index);
         let record = Record::new(&event, now, self.wall);
         let exit = event.detail.as_ref().and_then(|detail| detail.exit.as_ref());
@@ -201,8 +201,11 @@ impl Brain {
         }
     }
 
-    fn reply(&mut self, ticket: Ticket, result: Result<Reply, SupervisorError>) {
+    fn reply(&mut self, tree: &Tree, now: u64, ticket: Ticket, result: Result<Reply, SupervisorError>) {
         let Some(waiter) = self.waiting.remove(&ticket) else { return };
+        if let Some(told) = waiter.told {
+            self.tell_completed(tree, now, ticket, &told, &result);
+        }
         self.settle(waiter.batch, &result);
         self.after.push(After::Reply(waiter.reply, result));
     }
@@ -240,5 +243,6 @@ pub(crate) fn fold(before: SlotRow, record: &Record, sequence: u64) -> SlotRow {
         as_of: sequence,
         killing,
         failed: before.failed || record.kind.tells_failure(),
+        decision: if record.has_exit { Some(record.next.decision()) } else { before.decision },
     }
 }

@@ -51,8 +51,10 @@ impl Brain {
         let ticket = self.tickets;
         let batch = self.install(bodies);
         self.adding = batch.as_ref().and_then(|_| self.place(&command)).map(|path| (path, ticket));
-        self.waiting.insert(ticket, Waiter { reply, batch });
+        let told = self.to_tell(&requester, &command, now);
+        self.waiting.insert(ticket, Waiter { reply, batch, told });
         self.feed(tree, now, Input::Command { ticket, requester, command });
+        self.tell_accepted(tree, now, ticket);
         self.adding = None;
     }
 

@@ -8,6 +8,7 @@
 mod apply;
 mod ending;
 mod inbox;
+mod told;
 #[cfg(test)]
 mod trace;
 mod turn;
@@ -93,6 +94,7 @@ struct Batch {
 struct Waiter {
     reply: oneshot::Sender<Result<Reply, SupervisorError>>,
     batch: Option<Batch>,
+    told: Option<Box<told::Told>>,
 }
 
 /// What is done after the lock is released, in this order.

@@ -13,6 +13,7 @@ mod reads;
 use std::fmt;
 use std::sync::Arc;
 
+use supervisor_api::command::is_command_id;
 use supervisor_api::report::{RuntimeExitReport, RuntimeHealthReport};
 use supervisor_api::{ChildId, ChildKey, Finding, SupervisorError, SupervisorPath};
 use supervisor_core::{Address, Command, Reply, Requester};
@@ -37,11 +38,32 @@ pub use reads::{ChildCounts, ChildView};
 #[derive(Clone)]
 pub struct SupervisorHandle {
     pub(crate) tree: Arc<Tree>,
+    /// What the commands through this handle are called by their caller.
+    command_id: Option<Arc<str>>,
 }
 
 impl SupervisorHandle {
     pub(crate) fn new(tree: Arc<Tree>) -> Self {
-        Self { tree }
+        Self { tree, command_id: None }
+    }
+
+    /// A handle whose commands carry this id, 1 to 128 printable bytes of ASCII.
+    ///
+    /// The events that such a command causes repeat it ([`StampedEvent::correlation_id`]), from the first to its
+    /// outcome: [`EventKind::CommandAccepted`] when it goes on, [`EventKind::CommandCompleted`] when it is done, with
+    /// a text when it ended otherwise than wished. Of a command that is refused nothing is told. An id is repeated,
+    /// not checked: that each is used once is its caller's business.
+    ///
+    /// [`StampedEvent::correlation_id`]: supervisor_api::StampedEvent::correlation_id
+    /// [`EventKind::CommandAccepted`]: supervisor_api::EventKind::CommandAccepted
+    /// [`EventKind::CommandCompleted`]: supervisor_api::EventKind::CommandCompleted
+    pub fn with_command_id(&self, id: impl AsRef<str>) -> Result<Self, SupervisorError> {
+        let id = id.as_ref();
+        if !is_command_id(id) {
+            let message = "the id of a command must have 1 to 128 printable bytes of ASCII".to_owned();
+            return Err(SupervisorError::InvalidTransition { message });
+        }
+        Ok(Self { tree: Arc::clone(&self.tree), command_id: Some(id.into()) })
     }
 
     pub(crate) fn stop_hard(&self) {
@@ -79,9 +101,10 @@ impl SupervisorHandle {
     async fn ask(
         &self,
         command: Command,
-        requester: Requester,
+        mut requester: Requester,
         bodies: Bodies,
     ) -> Result<Reply, SupervisorError> {
+        requester.command_id.clone_from(&self.command_id);
         let (reply, answer) = oneshot::channel();
         let ask = Ask { command, requester, bodies, reply };
         if self.tree.commands.send(Msg::Ask(Box::new(ask))).await.is_ok() {
@@ -175,7 +198,7 @@ fn requester(by: &str, reason: &str) -> Result<Requester, SupervisorError> {
         }
         Ok(Some(Arc::from(text)))
     };
-    Ok(Requester { by: word("requested_by", by)?, reason: word("reason", reason)? })
+    Ok(Requester { by: word("requested_by", by)?, reason: word("reason", reason)?, command_id: None })
 }
 
 impl fmt::Debug for SupervisorHandle {

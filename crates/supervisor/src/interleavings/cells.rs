@@ -13,7 +13,13 @@ use crate::sync::atomic::{AtomicU32, Ordering};
 
 fn row(n: u64) -> SlotRow {
     let row = Row { generation: n, attempt: n as u32, restart_count: n as u32, ..Row::DECLARED };
-    SlotRow { row, as_of: n, killing: !n.is_multiple_of(2), failed: n > 0 && n.is_multiple_of(2) }
+    SlotRow {
+        row,
+        as_of: n,
+        killing: !n.is_multiple_of(2),
+        failed: n > 0 && n.is_multiple_of(2),
+        ..SlotRow::DECLARED
+    }
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Record {
     pub(crate) numbers: [u32; 4],
     /// Whether text belongs to it.
     pub(crate) has_detail: bool,
+    /// Whether it tells how a run ended.
+    pub(crate) has_exit: bool,
     /// The tree's time.
     pub(crate) at: u64,
     /// Wall-clock time.
@@ -41,6 +43,7 @@ impl Record {
             next: event.next,
             numbers: event.numbers,
             has_detail: event.detail.is_some(),
+            has_exit: event.detail.as_ref().is_some_and(|detail| detail.exit.is_some()),
             at,
             unix_nanos,
         }
@@ -49,7 +52,7 @@ impl Record {
     pub(super) fn pack(&self) -> [u64; WORDS] {
         let (cause, cause_child) = pack_cause(self.cause);
         let (next, next_value) = pack_next(self.next);
-        let head = [self.kind as u8, cause, next, u8::from(self.has_detail)];
+        let head = [self.kind as u8, cause, next, u8::from(self.has_detail) | u8::from(self.has_exit) << 1];
         let words = [
             pair(u32::from_le_bytes(head), pack_states(&self.row)),
             pair(self.child.index, self.child.epoch),
@@ -69,7 +72,7 @@ impl Record {
 
     pub(super) fn unpack(words: [u64; WORDS]) -> Self {
         let (head, states) = split(words[0]);
-        let [kind, cause, next, has_detail] = head.to_le_bytes();
+        let [kind, cause, next, has] = head.to_le_bytes();
         let (lifecycle, health, readiness) = unpack_states(states);
         let (index, epoch) = split(words[1]);
         let (attempt, restart_count) = split(words[3]);
@@ -82,7 +85,8 @@ impl Record {
             cause: unpack_cause(cause, words[4] as u32),
             next: unpack_next(next, words[5]),
             numbers: [a, b, c, d],
-            has_detail: has_detail != 0,
+            has_detail: has & 1 != 0,
+            has_exit: has & 2 != 0,
             at: words[8],
             unix_nanos: words[9],
         }
@@ -204,6 +208,7 @@ mod tests {
                     next,
                     numbers: [1, u32::MAX, 3, 4],
                     has_detail: at % 2 == 0,
+                    has_exit: at % 4 == 0,
                     at: u64::MAX,
                     unix_nanos: 12,
                 };

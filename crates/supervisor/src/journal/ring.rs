@@ -169,6 +169,7 @@ mod tests {
             next: Next::Nothing,
             numbers: [n as u32; 4],
             has_detail: true,
+            has_exit: false,
             at: n,
             unix_nanos: n,
         }

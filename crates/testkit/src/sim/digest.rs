@@ -67,7 +67,7 @@ mod tests {
         let failed = |error: &str| Input::Exited { key, generation: 1, exit: Exit::failed(error) };
         let missed = |why: &str| Input::Missed { key, generation: 1, why: why.into() };
         let asked = |by: &str, command| {
-            let requester = Requester { by: Some(by.into()), reason: None };
+            let requester = Requester { by: Some(by.into()), ..Requester::default() };
             Input::Command { ticket: 1, requester, command }
         };
         let apply = |grace| Command::Apply(Box::new(one_for_one([perm("a").grace(ms(grace))]).decl()));

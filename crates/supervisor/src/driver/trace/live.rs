@@ -244,7 +244,8 @@ fn address(path: &str) -> Address {
 /// Sends a command as a handle does.
 fn send(tree: &Arc<Tree>, number: usize, command: Command, bodies: Bodies) -> Answer {
     let (reply, answer) = oneshot::channel();
-    let requester = Requester { by: Some("test".into()), reason: Some(reason(number)) };
+    let requester =
+        Requester { by: Some("test".into()), reason: Some(reason(number)), ..Requester::default() };
     let ask = Msg::Ask(Box::new(Ask { command, requester, bodies, reply }));
     let tree = Arc::clone(tree);
     tokio::spawn(async move {

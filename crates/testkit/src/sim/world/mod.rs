@@ -96,7 +96,8 @@ pub(super) struct Room {
 
 impl Default for Room {
     fn default() -> Self {
-        let who = Requester { by: Some("operator".into()), reason: Some("because".into()) };
+        let who =
+            Requester { by: Some("operator".into()), reason: Some("because".into()), ..Requester::default() };
         let words = Words {
             who,
             value: "value".into(),

@@ -1,0 +1,108 @@
+//! What is told of a command that carries an id of its caller.
+//!
+//! The machine tells what a command does to whom. Whoever gave it an id is told besides, under that id, that it goes
+//! on and how it ended, so that it need not keep the call open. Of a command that was refused nothing is told: nothing
+//! began. Other commands are not told of, since only their caller could make use of it.
+
+use std::sync::Arc;
+
+use supervisor_api::{Cause, ChildKey, Detail, Event, EventKind, Next, SupervisorError};
+use supervisor_core::{Command, Reply, Requester, Ticket};
+
+use super::Brain;
+use crate::tree::Tree;
+
+/// A command that carries an id, until it is answered.
+pub(super) struct Told {
+    requester: Requester,
+    /// Whom it is about; the tree as a whole is the root.
+    child: ChildKey,
+    /// When it came.
+    since: u64,
+    /// It was not answered at once.
+    goes_on: bool,
+}
+
+impl Brain {
+    /// What is to be told of a command, if anything is.
+    pub(super) fn to_tell(&self, requester: &Requester, command: &Command, now: u64) -> Option<Box<Told>> {
+        requester.command_id.as_ref()?;
+        let child = match command {
+            Command::Control(_, address)
+            | Command::Otp(_, address)
+            | Command::Add { under: address, .. }
+            | Command::StartChild { under: address, .. } => self.machine.locate(address).ok(),
+            _ => None,
+        };
+        let child = child.unwrap_or(ChildKey::ROOT);
+        Some(Box::new(Told { requester: requester.clone(), child, since: now, goes_on: false }))
+    }
+
+    /// A command was handed to the machine: if it has no answer yet, it goes on.
+    pub(super) fn tell_accepted(&mut self, tree: &Tree, now: u64, ticket: Ticket) {
+        let Some(told) = self.waiting.get_mut(&ticket).and_then(|waiter| waiter.told.as_mut()) else {
+            return;
+        };
+        told.goes_on = true;
+        let event = told.event(tree, ticket, EventKind::CommandAccepted, told.child);
+        tree.journal.open_window();
+        self.emit(tree, now, event);
+        tree.journal.close_window();
+    }
+
+    /// A command has its answer.
+    pub(super) fn tell_completed(
+        &mut self,
+        tree: &Tree,
+        now: u64,
+        ticket: Ticket,
+        told: &Told,
+        result: &Result<Reply, SupervisorError>,
+    ) {
+        if result.is_err() && !told.goes_on {
+            return;
+        }
+        let child = match result {
+            Ok(Reply::Added { key, .. }) => *key,
+            _ => told.child,
+        };
+        let mut event = told.event(tree, ticket, EventKind::CommandCompleted, child);
+        event.numbers[0] = u32::try_from(now.saturating_sub(told.since) / 1_000_000).unwrap_or(u32::MAX);
+        if let Some(detail) = &mut event.detail {
+            Arc::make_mut(detail).text = shortfall(result).map(Into::into);
+        }
+        self.emit(tree, now, event);
+    }
+}
+
+impl Told {
+    fn event(&self, tree: &Tree, ticket: Ticket, kind: EventKind, child: ChildKey) -> Event {
+        // A child whose place another one has by now is told of at the root.
+        let child = if tree.table.slot(child.index).is(child) { child } else { ChildKey::ROOT };
+        let Requester { by, reason, command_id } = self.requester.clone();
+        Event {
+            kind,
+            child,
+            row: tree.table.slot(child.index).row().row,
+            cause: Cause::Operator,
+            next: Next::Nothing,
+            numbers: [0; 4],
+            detail: Some(Arc::new(Detail {
+                requested_by: by,
+                reason,
+                command: Some(ticket),
+                correlation_id: command_id,
+                ..Detail::default()
+            })),
+        }
+    }
+}
+
+/// What went otherwise than wished.
+fn shortfall(result: &Result<Reply, SupervisorError>) -> Option<String> {
+    match result {
+        Ok(Reply::Control(outcome)) => outcome.failure.clone(),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    }
+}
