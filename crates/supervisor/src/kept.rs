@@ -22,7 +22,7 @@ const PER_TREE: usize = 64 * 1024 * 1024;
 /// Bytes of one message, and of one field.
 const PER_MESSAGE: usize = 16 * 1024;
 /// Fields of one line.
-const FIELDS: usize = 32;
+pub(crate) const FIELDS: usize = 32;
 /// Lines that followers of the whole tree can be behind, and their bytes.
 const FOLLOWED: usize = 4096;
 const FOLLOWED_BYTES: usize = 4 * 1024 * 1024;

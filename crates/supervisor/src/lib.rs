@@ -38,6 +38,8 @@
 //! a blocking thread. With `panic = "abort"` no panic can be contained (D14).
 
 mod build;
+#[cfg(feature = "tracing")]
+mod child_logs;
 mod clock;
 mod contain;
 mod context;
@@ -60,6 +62,7 @@ mod run;
 mod signals;
 mod slot;
 mod snapshot;
+mod spans;
 mod spec;
 mod supervisor;
 mod sync;
@@ -67,6 +70,8 @@ mod table;
 mod tree;
 mod watchdog;
 
+#[cfg(feature = "tracing")]
+pub use child_logs::ChildLogs;
 pub use context::{ChildContext, Killed, StopRequest, Stopping};
 pub use exit::IntoExit;
 pub use handle::{ChildAddress, ChildCounts, ChildView, IntoManifest, StartedChild, SupervisorHandle};

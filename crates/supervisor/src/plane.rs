@@ -10,6 +10,7 @@ use supervisor_api::report::{
 use crate::clock::unix_nanos;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{Mutex, Notify, OnceLock};
+use tracing::Span;
 
 /// The state of the supervising part, its report, and who waits for either.
 pub(crate) struct Plane {
@@ -21,6 +22,8 @@ pub(crate) struct Plane {
     report: OnceLock<RuntimeExitReport>,
     shutdown: OnceLock<ShutdownResult>,
     stuck: Mutex<Vec<Stuck>>,
+    /// What is recorded of the end, while it goes on.
+    ending: Mutex<Option<Span>>,
     changed: Notify,
 }
 
@@ -34,6 +37,7 @@ impl Plane {
             report: OnceLock::new(),
             shutdown: OnceLock::new(),
             stuck: Mutex::new(Vec::new()),
+            ending: Mutex::new(None),
             changed: Notify::new(),
         }
     }
@@ -89,11 +93,21 @@ impl Plane {
         self.shutdown.get().cloned().unwrap_or_default()
     }
 
+    /// The tree begins to end; the span is open until it has ended.
+    pub(crate) fn ending(&self, span: Span) {
+        let before = self.ending.lock().unwrap_or_else(PoisonError::into_inner).replace(span);
+        drop(before);
+    }
+
     /// The tree has ended. Says whether this report is the one that counts: the first wins.
     pub(crate) fn end(&self, report: RuntimeExitReport) -> bool {
         let state = report.state;
         let first = self.report.set(report).is_ok();
         if first {
+            let ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let (Some(ending), Some(report)) = (ending, self.report.get()) {
+                ending.record("phase", report.phase.as_ref());
+            }
             self.state.store(state as u8, Ordering::Release);
             self.changed.notify_waiters();
         }

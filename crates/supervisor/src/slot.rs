@@ -18,6 +18,7 @@ use supervisor_api::{
 };
 use supervisor_core::ChildPolicy;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::kept::{Kept, Past};
 use crate::run::Crew;
@@ -105,6 +106,8 @@ pub(crate) struct Cell {
     pub(crate) missed: Option<Box<(u64, Arc<str>)>>,
     /// Which restart of its streak the run is.
     pub(crate) attempt: u32,
+    /// The sequence of the event that told of the run.
+    pub(crate) told_by: u64,
     /// The request to stop.
     pub(crate) stop: Option<StopOrder>,
     /// What only some runs need.
@@ -159,6 +162,8 @@ pub(crate) struct Aids {
     pub(crate) crew: Option<Arc<Crew>>,
     /// Why it declines to start.
     pub(crate) declined: Option<Arc<str>>,
+    /// What is recorded of it, where somebody listens.
+    pub(crate) span: Option<Span>,
 }
 
 impl Cell {

@@ -12,12 +12,14 @@ use std::time::Duration;
 use supervisor_api::policy::{Heartbeat, ReadinessMode};
 use supervisor_api::{ChildKey, Severity, SupervisorPath};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::handle::SupervisorHandle;
 use crate::kept;
 use crate::queue::{BEAT, MISSED, READY};
 use crate::run::Crew;
 use crate::slot::{Aids, ENDING, KILL, OVER, Order, STOP, Slot};
+use crate::spans;
 use crate::spec::{Extras, Secret};
 use crate::sync::atomic::Ordering;
 use crate::sync::{Condvar, Mutex};
@@ -40,6 +42,31 @@ pub struct ChildContext {
 impl ChildContext {
     pub(crate) fn new(tree: Arc<Tree>, key: ChildKey, generation: u64, attempt: u32) -> Self {
         Self { tree, key, generation, attempt }
+    }
+
+    /// Which tree and which child of it.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn whose(&self) -> (&Arc<Tree>, ChildKey) {
+        (&self.tree, self.key)
+    }
+
+    /// The sequence of the event that told of the run.
+    pub(crate) fn told_by(&self) -> u64 {
+        self.slot().cell().told_by
+    }
+
+    /// What is recorded of the run; a disabled span where nobody listens.
+    pub(crate) fn span(&self) -> Span {
+        let cell = self.slot().cell();
+        let aids = cell.aids.as_ref().filter(|aids| aids.generation == self.generation);
+        aids.and_then(|aids| aids.span.clone()).unwrap_or_else(Span::none)
+    }
+
+    /// Opens the span of the run, where somebody listens.
+    pub(crate) fn open_span(&self) -> Option<Span> {
+        let span = spans::run(self)?;
+        self.slot().cell().aids(self.generation).span = Some(span.clone());
+        Some(span)
     }
 
     fn slot(&self) -> &Slot {
@@ -295,7 +322,12 @@ impl ChildContext {
                 drop(cell);
                 return;
             }
-            Arc::clone(cell.aids(self.generation).crew.get_or_insert_with(|| Arc::new(Crew::new())))
+            let aids = cell.aids(self.generation);
+            let span = aids.span.as_ref();
+            let crew = aids
+                .crew
+                .get_or_insert_with(|| Arc::new(Crew::new(span.cloned().unwrap_or_else(Span::none))));
+            Arc::clone(crew)
         };
         crew.spawn(&self.tree, self.key, self.generation, future);
     }

@@ -123,6 +123,8 @@ impl Brain {
         {
             let mut cell = slot.cell();
             cell.attempt = attempt;
+            // The machine tells of a run right after it has ordered it.
+            cell.told_by = tree.journal.next();
             cell.stop = None;
         }
         self.live += 1;
@@ -196,6 +198,9 @@ impl Brain {
         use EventKind::{ChildStopping, Escalated, ShutdownRequested, SupervisorEnding};
         let ends = matches!(event.kind, ShutdownRequested | SupervisorEnding | Escalated | ChildStopping);
         if event.child == ChildKey::ROOT && (ends || event.row.lifecycle == Lifecycle::Stopping) {
+            if self.ending_from == u64::MAX {
+                self.after.push(After::Ending(sequence, event.detail.clone()));
+            }
             self.ending_from = self.ending_from.min(sequence);
             tree.plane.mark_shutting_down();
         }

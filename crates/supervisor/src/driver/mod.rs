@@ -18,7 +18,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Waker;
 
-use supervisor_api::{ChildKey, SupervisorError, SupervisorPath};
+use supervisor_api::{ChildKey, Detail, SupervisorError, SupervisorPath};
 use supervisor_core::{Effect, Reply, Ticket};
 use tokio::sync::{mpsc, oneshot};
 
@@ -109,6 +109,8 @@ enum After {
     Reply(oneshot::Sender<Result<Reply, SupervisorError>>, Result<Reply, SupervisorError>),
     /// Drop what may be a user's.
     Drop(Box<dyn std::any::Any + Send>),
+    /// The tree begins to end: the sequence of the event that says so, and its text.
+    Ending(u64, Option<Arc<Detail>>),
     /// The tree has ended.
     Ended(supervisor_api::report::RuntimeExitReport),
     /// The initial start is over.

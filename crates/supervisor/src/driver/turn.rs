@@ -15,13 +15,11 @@ use crate::contain::{drop_quietly, panic_message};
 use crate::journal::stamp;
 use crate::queue::{BEAT, EXIT, MISSED, READY};
 use crate::slot::How;
+use crate::spans::{self, TARGET};
 use crate::tree::Tree;
 
 /// Reports of children that are handled in one turn; then readers and children have theirs.
 const REPORTS: usize = 256;
-
-/// The target of the library's own tracing events.
-const TARGET: &str = "supervisor";
 
 impl Tree {
     /// Declares every child and begins the initial start.
@@ -95,6 +93,7 @@ impl Tree {
                 self.plane.mark_alive();
                 self.plane.started(how);
             }
+            After::Ending(event, detail) => self.plane.ending(spans::shutdown(event, detail.as_deref())),
             After::Ended(report) => self.ended(report),
         }
     }

@@ -18,8 +18,10 @@ use supervisor_api::report::{RuntimeExitReport, RuntimeHealthReport};
 use supervisor_api::{ChildId, ChildKey, Finding, SupervisorError, SupervisorPath};
 use supervisor_core::{Address, Command, Reply, Requester};
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use crate::driver::{Ask, Msg};
+use crate::spans;
 use crate::spec::Bodies;
 use crate::tree::Tree;
 
@@ -105,6 +107,18 @@ impl SupervisorHandle {
         bodies: Bodies,
     ) -> Result<Reply, SupervisorError> {
         requester.command_id.clone_from(&self.command_id);
+        let span = spans::command(&command, &requester);
+        let result = self.answer(command, requester, bodies).instrument(span.clone()).await;
+        spans::command_is_answered(&span, &result);
+        result
+    }
+
+    async fn answer(
+        &self,
+        command: Command,
+        requester: Requester,
+        bodies: Bodies,
+    ) -> Result<Reply, SupervisorError> {
         let (reply, answer) = oneshot::channel();
         let ask = Ask { command, requester, bodies, reply };
         if self.tree.commands.send(Msg::Ask(Box::new(ask))).await.is_ok() {

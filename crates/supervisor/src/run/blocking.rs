@@ -27,10 +27,11 @@ where
 {
     let (done, exit) = oneshot::channel();
     let thread = std::thread::Builder::new().name(ctx.path().to_string());
+    let span = ctx.span();
     let spawned = thread.spawn(move || {
         let runtime = ctx.runtime();
         let _inside = runtime.enter();
-        let exit = contain(|| work(ctx).into_exit()).unwrap_or_else(|panic| panic);
+        let exit = contain(|| span.in_scope(|| work(ctx).into_exit())).unwrap_or_else(|panic| panic);
         // Gone before the end is told: the function may be the last to hold what it captured.
         drop_quietly(work);
         // Nobody listens when the runtime is gone; then nobody asks how it ended either.

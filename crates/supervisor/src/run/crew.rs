@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use supervisor_api::{ChildKey, Exit};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::contain::contain;
 use crate::slot::CREW_FAILED;
@@ -23,11 +24,13 @@ pub(crate) struct Crew {
     live: AtomicUsize,
     abort: CancellationToken,
     failure: Mutex<Option<Exit>>,
+    /// The run's; its tasks are polled inside.
+    span: Span,
 }
 
 impl Crew {
-    pub(crate) fn new() -> Self {
-        Self { live: AtomicUsize::new(0), abort: CancellationToken::new(), failure: Mutex::new(None) }
+    pub(crate) fn new(span: Span) -> Self {
+        Self { live: AtomicUsize::new(0), abort: CancellationToken::new(), failure: Mutex::new(None), span }
     }
 
     /// Closes the crew if nobody is in it.
@@ -111,8 +114,8 @@ async fn live<Fut: Future + Send + 'static>(member: Member, future: Fut) {
             if aborted.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            let polled =
-                contain(|| future.as_mut().as_pin_mut().is_none_or(|future| future.poll(cx).is_ready()));
+            let poll = || future.as_mut().as_pin_mut().is_none_or(|future| future.poll(cx).is_ready());
+            let polled = contain(|| member.crew.span.in_scope(poll));
             match polled {
                 Ok(true) => Poll::Ready(()),
                 Ok(false) => Poll::Pending,
@@ -124,7 +127,7 @@ async fn live<Fut: Future + Send + 'static>(member: Member, future: Fut) {
         })
         .await;
     }
-    if let Err(panic) = contain(|| future.set(None)) {
+    if let Err(panic) = contain(|| member.crew.span.in_scope(|| future.set(None))) {
         member.failed(panic);
     }
 }
@@ -135,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_closed_crew_takes_nobody_and_one_with_members_cannot_be_closed() {
-        let crew = Crew::new();
+        let crew = Crew::new(Span::none());
         assert!(crew.join() && !crew.close_if_empty() && !crew.is_empty());
         crew.live.fetch_sub(ONE, Ordering::AcqRel);
         assert!(crew.is_empty() && crew.close_if_empty() && crew.close_if_empty());

@@ -19,6 +19,7 @@ use std::task::{Context, Poll};
 use supervisor_api::policy::{Grace, ReadinessMode};
 use supervisor_api::{Cause, ChildKey, Exit};
 use tokio::time::Sleep;
+use tracing::Span;
 
 use super::{Crew, Seat, Task, probe};
 use crate::clock::nanos;
@@ -27,6 +28,7 @@ use crate::context::ChildContext;
 use crate::exit::IntoExit;
 use crate::queue::EXIT;
 use crate::slot::{CREW_FAILED, ENDING, FORGET, How, KILL, OVER, RUN, RunEnd, STOP, Slot, StopOrder};
+use crate::spans;
 use crate::tree::Tree;
 use crate::watchdog::PollMark;
 
@@ -51,6 +53,15 @@ enum Stage {
     Draining,
 }
 
+/// What only some runs have; in one box, because the task of a child is small.
+#[derive(Default)]
+struct Beside {
+    /// In the stage of draining.
+    drain: Option<Drain>,
+    /// What is recorded of the run, where somebody listens.
+    span: Option<Span>,
+}
+
 /// A run whose own future is gone, and which waits for the tasks it spawned.
 struct Drain {
     exit: Exit,
@@ -70,8 +81,7 @@ struct Host {
     /// Whether the task's waker is in the slot. It stays the same: the task was spawned as a whole.
     known: bool,
     stage: Stage,
-    /// In the stage of draining.
-    drain: Option<Box<Drain>>,
+    beside: Option<Box<Beside>>,
 }
 
 /// The future of the task. It owns what hosts the runs in place, so nothing of it is there twice.
@@ -92,7 +102,10 @@ where
                 step = match step {
                     Step::Wait => return Poll::Pending,
                     Step::End => return Poll::Ready(()),
-                    Step::Build(ctx) => match contain(|| (task.factory)(ctx)) {
+                    Step::Build(ctx) => match contain(|| {
+                        host.open(&ctx);
+                        host.inside(|| (task.factory)(ctx))
+                    }) {
                         Ok(future) => {
                             run.set(Some(future));
                             host.built();
@@ -106,7 +119,7 @@ where
                         Poll::Ready(exit) => Step::Drop(host.returned(exit)),
                     },
                     Step::Drop(exit) => {
-                        let panic = contain(|| run.set(None)).err();
+                        let panic = contain(|| host.inside(|| run.set(None))).err();
                         host.dropped(exit, panic, cx)
                     }
                 };
@@ -122,11 +135,12 @@ where
     Fut: Future<Output: IntoExit>,
 {
     let _mark = PollMark::set(&host.tree, host.key.index);
-    let polled = contain(|| match run.as_pin_mut().map(|run| run.poll(cx)) {
+    let poll = || match run.as_pin_mut().map(|run| run.poll(cx)) {
         Some(Poll::Pending) => Poll::Pending,
         Some(Poll::Ready(end)) => Poll::Ready(end.into_exit()),
         None => Poll::Ready(Exit::Aborted),
-    });
+    };
+    let polled = contain(|| host.inside(poll));
     polled.unwrap_or_else(Poll::Ready)
 }
 
@@ -142,12 +156,27 @@ impl Host {
             generation: 0,
             known: false,
             stage: Stage::Idle,
-            drain: None,
+            beside: None,
         }
     }
 
     fn slot(&self) -> &Slot {
         self.tree.table.slot(self.key.index)
+    }
+
+    /// Opens the span of the run that begins, where somebody listens.
+    fn open(&mut self, ctx: &ChildContext) {
+        if let Some(span) = ctx.open_span() {
+            self.beside.get_or_insert_default().span = Some(span);
+        }
+    }
+
+    /// Calls what belongs to the run, inside its span.
+    fn inside<T>(&self, code: impl FnOnce() -> T) -> T {
+        match self.beside.as_ref().and_then(|beside| beside.span.as_ref()) {
+            Some(span) => span.in_scope(code),
+            None => code(),
+        }
     }
 
     /// A poll begins: leaves the waker before any order is read.
@@ -287,12 +316,13 @@ impl Host {
             let patience = (deadline != u64::MAX)
                 .then(|| Box::pin(tokio::time::sleep_until(self.tree.clock.instant(deadline))));
             self.stage = Stage::Draining;
-            self.drain = Some(Box::new(Drain { exit, patience, crew }));
+            self.beside.get_or_insert_default().drain = Some(Drain { exit, patience, crew });
             // The timer is not polled yet.
             cx.waker().wake_by_ref();
             return;
         }
         slot.raise(OVER);
+        let span = self.beside.take().and_then(|beside| beside.span).map(|span| (span, exit.clone()));
         let how = match aids.as_ref().and_then(|aids| aids.declined.clone()) {
             Some(reason) if exit.is_clean() && cell.ready != self.generation && self.is_explicit() => {
                 How::Declined(reason)
@@ -302,6 +332,13 @@ impl Host {
         cell.end = Some(RunEnd { epoch: self.key.epoch, generation: self.generation, how });
         drop(cell);
         self.stage = Stage::Idle;
+        if let Some((span, exit)) = span {
+            // Somebody else's code; a panic in it changes nothing.
+            drop(contain(|| {
+                spans::run_is_over(&span, &exit);
+                drop(span);
+            }));
+        }
         self.tree.report(self.key.index, EXIT);
         // Whoever still waits for something of this run can go on.
         for token in aids.into_iter().flat_map(|aids| [aids.stop, aids.kill]).flatten() {
@@ -325,7 +362,7 @@ impl Host {
     /// Waits for the spawned tasks; they are aborted when the grace is over or the run is killed.
     fn draining(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let killed = self.slot().order().has(KILL);
-        let Some(drain) = &mut self.drain else {
+        let Some(drain) = self.beside.as_mut().and_then(|beside| beside.drain.as_mut()) else {
             self.stage = Stage::Idle;
             return Poll::Ready(());
         };
@@ -340,7 +377,9 @@ impl Host {
         // A task that panicked while it was asked to stop spoils a good end.
         let failure = drain.crew.failure().filter(|_| drain.exit.is_clean());
         let exit = failure.unwrap_or_else(|| drain.exit.clone());
-        self.drain = None;
+        if let Some(beside) = &mut self.beside {
+            beside.drain = None;
+        }
         self.over(exit, cx);
         Poll::Ready(())
     }
