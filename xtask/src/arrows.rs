@@ -77,6 +77,10 @@ const FEATURES: &[(&str, &str, bool)] = &[
     // The core and the library need no JSON.
     ("supervisor-api", "wire", false),
     ("tokio-supervisor", "signals", true),
+    // Each brings crates that only some users need.
+    ("tokio-supervisor", "manifest", false),
+    ("tokio-supervisor", "tracing", false),
+    ("tokio-supervisor", "metrics", false),
     // On for users; the tests of the core do without it, and so without tokio.
     ("supervisor-testkit", "tokio", true),
 ];

@@ -31,6 +31,15 @@
 //! other, in place; it reports to the driver and obeys its orders through a shared slot. Readers look at
 //! rows and events that the driver has published, and wait for nobody. See `ARCHITECTURE.md`.
 //!
+//! # Features
+//!
+//! | feature | gives |
+//! |---|---|
+//! | `signals`, on | waiting for SIGINT and SIGTERM |
+//! | `manifest` | YAML text as the manifest of `add_child` |
+//! | `tracing` | `ChildLogs`, a layer that keeps records in the log of the child they come from |
+//! | `metrics` | `SupervisorHandle::register_metrics`, for a registry of `prometheus-client` |
+//!
 //! # Limits
 //!
 //! A future that never yields cannot be stopped: when grace and `abort_wait` are over it is
@@ -52,6 +61,8 @@ mod journal;
 mod kept;
 #[cfg(feature = "manifest")]
 mod manifest;
+#[cfg(feature = "metrics")]
+mod metrics;
 #[cfg(doctest)]
 mod pages;
 mod plane;
@@ -77,6 +88,8 @@ pub use exit::IntoExit;
 pub use handle::{ChildAddress, ChildCounts, ChildView, IntoManifest, StartedChild, SupervisorHandle};
 pub use journal::{EventItem, EventStream, Gap};
 pub use kept::{LogItem, LogRecord, LogStream, PastExit};
+#[cfg(feature = "metrics")]
+pub use metrics::Metrics;
 pub use registry::{Registry, UnknownFactory};
 #[cfg(all(feature = "signals", unix))]
 pub use signals::{StopSignal, StopSignals};

@@ -57,12 +57,11 @@ pub(crate) fn command(command: &Command, requester: &Requester) -> Span {
     if !tracing::span_enabled!(target: TARGET, Level::INFO) {
         return Span::none();
     }
-    let (word, child) = words(command);
     tracing::info_span!(
         target: TARGET,
         "supervisor.command",
-        command = word,
-        child,
+        command = word(command),
+        child = whom(command),
         requested_by = requester.by.as_deref(),
         command_id = requester.command_id.as_deref(),
         outcome = field::Empty,
@@ -78,26 +77,31 @@ pub(crate) fn command_is_answered(span: &Span, result: &Result<Reply, Supervisor
     };
 }
 
-/// What a command is called, and whom it is about.
-fn words(command: &Command) -> (&'static str, Option<String>) {
-    let text = |address: &Address| {
-        Some(match address {
-            Address::Text(text) => text.to_string(),
-            Address::Key(key) => format!("{}.{}", key.index, key.epoch),
-        })
+/// What a command is called.
+pub(crate) fn word(command: &Command) -> &'static str {
+    match command {
+        Command::Control(verb, _) => verb.as_str(),
+        Command::Otp(verb, _) => verb.as_str(),
+        Command::Add { .. } => "add_child",
+        Command::StartChild { .. } => "start_child",
+        Command::Apply(_) => "apply",
+        Command::Shutdown => "shutdown_tree",
+        Command::SkipGraces => "skip_graces",
+    }
+}
+
+/// Whom a command is about.
+fn whom(command: &Command) -> Option<String> {
+    let text = |address: &Address| match address {
+        Address::Text(text) => text.to_string(),
+        Address::Key(key) => format!("{}.{}", key.index, key.epoch),
     };
     match command {
-        Command::Control(verb, child) => (verb.as_str(), text(child)),
-        Command::Otp(verb, child) => (verb.as_str(), text(child)),
-        Command::Add { under, child } => {
-            ("add_child", text(under).map(|above| format!("{above} {}", child.id)))
+        Command::Control(_, child) | Command::Otp(_, child) => Some(text(child)),
+        Command::Add { under, child } | Command::StartChild { under, child } => {
+            Some(format!("{} in {}", child.id, text(under)))
         }
-        Command::StartChild { under, child } => {
-            ("start_child", text(under).map(|above| format!("{above} {}", child.id)))
-        }
-        Command::Apply(_) => ("apply", None),
-        Command::Shutdown => ("shutdown_tree", None),
-        Command::SkipGraces => ("skip_graces", None),
+        Command::Apply(_) | Command::Shutdown | Command::SkipGraces => None,
     }
 }
 

@@ -46,6 +46,10 @@ pub(crate) struct Tree {
     pub(crate) bodies: AtomicU32,
     /// Reports of older runs that were told apart before they reached the machine (D5).
     pub(crate) stale: AtomicU64,
+    /// Events that readers were too slow for.
+    pub(crate) missed: AtomicU64,
+    #[cfg(feature = "metrics")]
+    pub(crate) counts: std::sync::OnceLock<Arc<crate::metrics::Counts>>,
     /// What is doubtful about the spec.
     pub(crate) warnings: Vec<Finding>,
     pub(crate) commands: mpsc::Sender<Msg>,
@@ -87,6 +91,9 @@ impl Tree {
             registry: Mutex::new(registry),
             bodies: AtomicU32::new(bodies),
             stale: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
+            #[cfg(feature = "metrics")]
+            counts: std::sync::OnceLock::new(),
             warnings,
             commands,
             bell: Notify::new(),

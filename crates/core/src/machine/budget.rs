@@ -34,6 +34,14 @@ impl Charges {
         self.0.len() as u32
     }
 
+    /// How many more are allowed now; `None` without a limit.
+    pub(crate) fn left(&self, budget: &Budget, now: u64) -> Option<u32> {
+        let outside = now.checked_sub(nanos(budget.window));
+        let counts = |at: &&u64| outside.is_none_or(|outside| **at > outside);
+        let used = self.0.iter().rev().take_while(counts).count();
+        budget.max_restarts.map(|max| max.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX)))
+    }
+
     /// Starts afresh (R48, D10).
     pub(crate) fn clear(&mut self) {
         self.0.clear();
@@ -69,6 +77,8 @@ mod tests {
         charges.charge(&budget, 1000);
         assert!(!charges.allow(&budget, 1000), "equal instants count");
         assert!(!charges.allow(&budget, 1099));
+        assert_eq!((charges.left(&budget, 1099), charges.left(&budget, 1100)), (Some(0), Some(1)));
+        assert_eq!(charges.left(&Budget::unlimited(), 1099), None);
         assert!(charges.allow(&budget, 1100));
     }
 

@@ -383,6 +383,21 @@ impl Machine {
         self.lookup(key).map_or(0, |node| node.took)
     }
 
+    /// How many more restarts of its children the budget of a supervisor allows at this time; `None` without a
+    /// limit, or when the child is no supervisor (D4).
+    pub fn budget_left(&self, supervisor: ChildKey, now: u64) -> Option<u32> {
+        let policy = self.supervisor_policy(supervisor)?;
+        self.sup(self.lookup(supervisor)?.supervisor).charges.left(&policy.budget, now)
+    }
+
+    /// How many more restarts a child's own budget allows at this time; `None` when it has none, or no limit (D4).
+    pub fn own_budget_left(&self, child: ChildKey, now: u64) -> Option<u32> {
+        let node = self.lookup(child)?;
+        let budget = node.policy.budget?;
+        let left = node.own_charges.as_ref().map(|charges| charges.left(&budget, now));
+        left.unwrap_or(budget.max_restarts)
+    }
+
     /// What the whole tree adds up to, kept up to date (D21).
     pub fn tally(&self) -> &Tally {
         &self.tally

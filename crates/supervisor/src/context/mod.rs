@@ -210,6 +210,20 @@ impl ChildContext {
         self.report(MISSED, |cell| cell.missed = Some(Box::new((self.generation, why))));
     }
 
+    /// The tree's time.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn now(&self) -> Duration {
+        Duration::from_nanos(self.tree.clock.now())
+    }
+
+    /// A check of the run took so long, whatever it found. Counts where somebody has asked for metrics.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn probe_took(&self, took: Duration) {
+        if let Some(counts) = self.tree.counts.get() {
+            counts.probe_took(&self.path(), took);
+        }
+    }
+
     fn report(&self, bit: u32, note: impl FnOnce(&mut crate::slot::Cell)) {
         let current = {
             let mut cell = self.slot().cell();

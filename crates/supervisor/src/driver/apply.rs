@@ -33,7 +33,11 @@ impl Brain {
 
     fn apply_one(&mut self, tree: &Arc<Tree>, now: u64, effect: Effect) {
         match effect {
-            Effect::Declared { key, parent: _, path, body, policy } => {
+            Effect::Declared { key, parent, path, body, policy } => {
+                #[cfg(feature = "metrics")]
+                self.count_declared(key, parent, &path, &policy);
+                #[cfg(not(feature = "metrics"))]
+                let _ = parent;
                 self.declared(tree, key, path, body, policy);
             }
             Effect::Changed { key, body, policy } => self.changed(tree, key, body, policy),
@@ -49,6 +53,21 @@ impl Brain {
             Effect::Started => self.after.push(After::Started(Ok(()))),
             Effect::Done(end) => self.finish(tree, end),
         }
+    }
+
+    /// A new child is counted from here on, where anything is.
+    #[cfg(feature = "metrics")]
+    fn count_declared(
+        &mut self,
+        key: ChildKey,
+        parent: ChildKey,
+        path: &SupervisorPath,
+        policy: &ChildPolicy,
+    ) {
+        let Some(meter) = &mut self.meter else { return };
+        let above = self.machine.supervisor_policy(parent).filter(|_| key != ChildKey::ROOT);
+        let dynamic = above.is_some_and(|above| above.dynamic.is_some());
+        meter.declared(key, parent, path, policy.is_supervisor, dynamic);
     }
 
     fn declared(
@@ -166,6 +185,10 @@ impl Brain {
     /// Publishes an event and with it the child's row; the row first, so that no reader sees an event whose
     /// row is older.
     pub(super) fn emit(&mut self, tree: &Tree, now: u64, event: Event) {
+        #[cfg(feature = "metrics")]
+        if let Some(meter) = &mut self.meter {
+            meter.event(now, &event);
+        }
         let slot = tree.table.slot(event.child.index);
         let record = Record::new(&event, now, self.wall);
         let exit = event.detail.as_ref().and_then(|detail| detail.exit.as_ref());
@@ -208,6 +231,10 @@ impl Brain {
 
     fn reply(&mut self, tree: &Tree, now: u64, ticket: Ticket, result: Result<Reply, SupervisorError>) {
         let Some(waiter) = self.waiting.remove(&ticket) else { return };
+        #[cfg(feature = "metrics")]
+        if let Some(meter) = &self.meter {
+            meter.answered(waiter.word, &result, self.at_hand != ticket);
+        }
         if let Some(told) = waiter.told {
             self.tell_completed(tree, now, ticket, &told, &result);
         }
@@ -220,6 +247,10 @@ impl Brain {
         let slot = tree.table.slot(key.index);
         if let Some(seat) = self.seats.get_mut(key.index as usize).filter(|seat| seat.epoch == key.epoch) {
             *seat = Seat { epoch: key.epoch, ..Seat::default() };
+        }
+        #[cfg(feature = "metrics")]
+        if let Some(meter) = &mut self.meter {
+            meter.forget(key);
         }
         slot.raise(FORGET);
         self.after.push(After::Ring(key.index));

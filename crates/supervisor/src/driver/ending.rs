@@ -17,7 +17,12 @@ impl Brain {
     /// The machine is done. Late ends of unresponsive runs may follow, nothing else.
     pub(super) fn finish(&mut self, tree: &Tree, end: End) {
         self.done = true;
-        tree.plane.set_shutdown(self.outcomes(tree));
+        let outcomes = self.outcomes(tree);
+        #[cfg(feature = "metrics")]
+        if let Some(meter) = &self.meter {
+            meter.down(&outcomes.reconcile);
+        }
+        tree.plane.set_shutdown(outcomes);
         if let End::StartFailed { path, exit } = &end {
             let error = SupervisorError::StartFailed { path: path.clone(), exit: exit.clone() };
             self.after.push(After::Started(Err(error)));

@@ -51,9 +51,17 @@ impl Brain {
         let ticket = self.tickets;
         let batch = self.install(bodies);
         self.adding = batch.as_ref().and_then(|_| self.place(&command)).map(|path| (path, ticket));
-        let told = self.to_tell(&requester, &command, now);
-        self.waiting.insert(ticket, Waiter { reply, batch, told });
+        let waiter = Waiter {
+            reply,
+            batch,
+            told: self.to_tell(&requester, &command, now),
+            #[cfg(feature = "metrics")]
+            word: crate::spans::word(&command),
+        };
+        self.waiting.insert(ticket, waiter);
+        self.at_hand = ticket;
         self.feed(tree, now, Input::Command { ticket, requester, command });
+        self.at_hand = 0;
         self.tell_accepted(tree, now, ticket);
         self.adding = None;
     }

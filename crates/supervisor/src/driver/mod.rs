@@ -66,6 +66,11 @@ pub(crate) struct Brain {
     done: bool,
     /// The last event before the end began.
     ending_from: u64,
+    /// The command that the machine is being handed; 0 is none.
+    at_hand: Ticket,
+    /// Counts, once somebody has asked for it.
+    #[cfg(feature = "metrics")]
+    pub(crate) meter: Option<crate::metrics::Meter>,
     /// How the tree ended.
     end: Option<supervisor_api::report::RuntimeExitReport>,
 }
@@ -95,6 +100,8 @@ struct Waiter {
     reply: oneshot::Sender<Result<Reply, SupervisorError>>,
     batch: Option<Batch>,
     told: Option<Box<told::Told>>,
+    #[cfg(feature = "metrics")]
+    word: &'static str,
 }
 
 /// What is done after the lock is released, in this order.
@@ -140,6 +147,9 @@ impl Brain {
             wall: 0,
             done: false,
             ending_from: u64::MAX,
+            at_hand: 0,
+            #[cfg(feature = "metrics")]
+            meter: None,
             end: None,
         }
     }

@@ -19,8 +19,6 @@ pub(super) struct Told {
     child: ChildKey,
     /// When it came.
     since: u64,
-    /// It was not answered at once.
-    goes_on: bool,
 }
 
 impl Brain {
@@ -35,15 +33,12 @@ impl Brain {
             _ => None,
         };
         let child = child.unwrap_or(ChildKey::ROOT);
-        Some(Box::new(Told { requester: requester.clone(), child, since: now, goes_on: false }))
+        Some(Box::new(Told { requester: requester.clone(), child, since: now }))
     }
 
     /// A command was handed to the machine: if it has no answer yet, it goes on.
     pub(super) fn tell_accepted(&mut self, tree: &Tree, now: u64, ticket: Ticket) {
-        let Some(told) = self.waiting.get_mut(&ticket).and_then(|waiter| waiter.told.as_mut()) else {
-            return;
-        };
-        told.goes_on = true;
+        let Some(told) = self.waiting.get(&ticket).and_then(|waiter| waiter.told.as_ref()) else { return };
         let event = told.event(tree, ticket, EventKind::CommandAccepted, told.child);
         tree.journal.open_window();
         self.emit(tree, now, event);
@@ -59,7 +54,7 @@ impl Brain {
         told: &Told,
         result: &Result<Reply, SupervisorError>,
     ) {
-        if result.is_err() && !told.goes_on {
+        if result.is_err() && self.at_hand == ticket {
             return;
         }
         let child = match result {

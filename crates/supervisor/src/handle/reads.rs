@@ -192,6 +192,11 @@ impl SupervisorHandle {
         EventStream::new(Arc::clone(&self.tree), sequence)
     }
 
+    /// Events that readers of this tree were too slow for, all readers together.
+    pub fn missed_events(&self) -> u64 {
+        self.tree.missed.load(Ordering::Relaxed)
+    }
+
     /// A snapshot and the events after it, cut at one point.
     pub fn subscribe(&self) -> (Snapshot, EventStream) {
         let snapshot = self.tree.snapshot();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use supervisor_api::{Event, Next, StampedEvent, SupervisorPath};
 
 use super::Record;
+use crate::sync::atomic::Ordering;
 use crate::tree::Tree;
 
 /// Events that a reader was too slow for: `from` and `to` are the first and the last that are lost.
@@ -111,7 +112,9 @@ impl EventStream {
         }
         let to = journal.lost().max(sequence);
         self.cursor = to;
-        Some(EventItem::Gap(Gap { from: sequence, to }))
+        let gap = Gap { from: sequence, to };
+        self.tree.missed.fetch_add(gap.missed(), Ordering::Relaxed);
+        Some(EventItem::Gap(gap))
     }
 }
 

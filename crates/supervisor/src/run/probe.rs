@@ -56,7 +56,12 @@ async fn check(ctx: &ChildContext, probe: &Probe, timeout: Duration) -> Result<(
         Ok(polled) => polled.map_err(|why| Arc::from(format!("the probe says: {why}"))),
         Err(panic) => std::task::Poll::Ready(Err(Arc::from(format!("the probe {panic}")))),
     });
-    match tokio::time::timeout(timeout, contained).await {
+    #[cfg(feature = "metrics")]
+    let began = ctx.now();
+    let checked = tokio::time::timeout(timeout, contained).await;
+    #[cfg(feature = "metrics")]
+    ctx.probe_took(ctx.now().saturating_sub(began));
+    match checked {
         Ok(result) => result,
         Err(_) => Err(Arc::from(format!("the probe took longer than {timeout:?}"))),
     }
