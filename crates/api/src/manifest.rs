@@ -322,6 +322,7 @@ impl From<CommandPermissions> for policy::Permissions {
         Self {
             allow_shutdown: said.allow_shutdown.unwrap_or(all.allow_shutdown),
             allow_restart: said.allow_restart.unwrap_or(all.allow_restart),
+            signals: all.signals,
         }
     }
 }

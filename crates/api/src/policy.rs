@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::life::words;
+use crate::manifest::StopSignal;
 
 words! {
     /// When the end of a child leads to a new start (`semantics.md` 1.2).
@@ -225,10 +226,33 @@ pub struct Permissions {
     pub allow_shutdown: bool,
     /// Restart is allowed.
     pub allow_restart: bool,
+    /// These signals are allowed.
+    pub signals: Signals,
 }
 
 impl Default for Permissions {
     fn default() -> Self {
-        Self { allow_shutdown: true, allow_restart: true }
+        Self { allow_shutdown: true, allow_restart: true, signals: Signals::ALL }
+    }
+}
+
+/// A set of signals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Signals(u8);
+
+impl Signals {
+    /// Every signal.
+    pub const ALL: Self = Self(u8::MAX);
+    /// No signal.
+    pub const NONE: Self = Self(0);
+
+    /// These signals.
+    pub fn of(signals: impl IntoIterator<Item = StopSignal>) -> Self {
+        Self(signals.into_iter().fold(0, |set, signal| set | 1 << signal as u8))
+    }
+
+    /// Whether the signal is in the set.
+    pub const fn has(self, signal: StopSignal) -> bool {
+        self.0 & 1 << signal as u8 != 0
     }
 }

@@ -254,8 +254,8 @@ fn d17_the_smallest_example_an_unbound_child_is_accepted_and_starts_when_it_is_b
 
 #[test]
 fn d17_what_a_child_does_not_allow_is_refused() {
-    let no_shutdown = Permissions { allow_shutdown: false, allow_restart: true };
-    let no_restart = Permissions { allow_shutdown: true, allow_restart: false };
+    let no_shutdown = Permissions { allow_shutdown: false, ..Permissions::default() };
+    let no_restart = Permissions { allow_restart: false, ..Permissions::default() };
     let mut bench =
         Bench::launch(one_for_one([perm("a").permissions(no_shutdown), perm("b").permissions(no_restart)]));
     bench.take();

@@ -9,6 +9,7 @@ use crate::output::OutputLine;
 use crate::probe::LineSeen;
 use crate::processes::Unconfined;
 use crate::run::{Orders, run};
+use crate::signal::Signal;
 use crate::spec::{Health, ProgramSpec, Readiness};
 
 /// Builds the children of `kind: process`, for
@@ -90,6 +91,10 @@ impl Orders for ChildContext {
     fn output(&self, line: OutputLine) {
         let cut = line.truncated.then_some(("truncated", "true"));
         self.log(Severity::Info, line.text, [("stream", line.stream.as_str())].into_iter().chain(cut));
+    }
+
+    fn takes_signals(&self, deliver: impl Fn(Signal) -> Result<(), String> + Send + Sync + 'static) {
+        self.on_signal(move |signal| deliver(signal.into()));
     }
 
     fn unconfined(&self, processes: &[Unconfined]) {

@@ -13,14 +13,20 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use supervisor_api::Exit;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::exit::{self, Request};
 use crate::output::OutputLine;
 use crate::probe::LineSeen;
 use crate::processes::{self, Unconfined};
 use crate::running::Running;
+use crate::signal::Signal;
 use crate::spec::{Check, ProgramSpec, Readiness, new_run};
 use crate::start_error::reason;
+
+/// An operator's signals that can wait to be sent.
+const SIGNALS: usize = 16;
 
 /// What a run needs from the one that it runs for: requests in, news out.
 ///
@@ -36,6 +42,9 @@ pub trait Orders: Clone + Send + Sync + 'static {
     fn phase(&self, text: &str);
     /// The program wrote a line.
     fn output(&self, line: OutputLine);
+    /// The program takes signals from now on: what `deliver` is given goes to its whole group. `deliver` does not block;
+    /// it says why when the signal cannot be sent.
+    fn takes_signals(&self, deliver: impl Fn(Signal) -> Result<(), String> + Send + Sync + 'static);
     /// The run is over, and these processes of it are not.
     fn unconfined(&self, processes: &[Unconfined]);
 }
@@ -66,7 +75,14 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
             None
         }
     };
-    let request = attend(spec, orders, &running, readiness).await;
+    let (asked, signals) = mpsc::channel(SIGNALS);
+    orders.takes_signals(move |signal| {
+        asked.try_send(signal).map_err(|error| match error {
+            TrySendError::Full(_) => format!("{SIGNALS} signals wait to be sent already; try again"),
+            TrySendError::Closed(_) => "its program has just ended".to_owned(),
+        })
+    });
+    let request = attend(spec, orders, &running, readiness, signals).await;
     let id = running.id();
     let status = running.finish().await;
     let unconfined = processes::unconfined(name).await;
@@ -109,6 +125,7 @@ async fn attend<O: Orders>(
     orders: &O,
     running: &Running,
     readiness: Option<impl Future<Output = ()>>,
+    mut signals: mpsc::Receiver<Signal>,
 ) -> Request {
     let mut request = Request::None;
     // Dropped at the first request: nobody probes a program that was told to end.
@@ -132,6 +149,10 @@ async fn attend<O: Orders>(
             () = orders.stopping(), if request == Request::None => {
                 request = Request::Stop;
                 running.signal(spec.stop_signal);
+            }
+            Some(signal) = signals.recv() => {
+                running.signal(signal);
+                continue;
             }
             () = readying => {}
         }

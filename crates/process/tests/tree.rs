@@ -8,9 +8,10 @@ use std::time::Duration;
 use common::{LONG, Mark, exists, sh, until, until_named};
 use rustix::process::{Pid, Signal, kill_process};
 use supervisor_process::{Check, Probe, ProgramSpec, Readiness};
+use tokio_supervisor::api::manifest::StopSignal;
 use tokio_supervisor::{
-    ChildManifest, ChildSpec, EventStream, Exit, Kind, Lifecycle, LogItem, Registry, Role, Severity,
-    StampedEvent, Supervisor, SupervisorError, SupervisorHandle, SupervisorSpec,
+    ChildManifest, ChildSpec, EventKind, EventStream, Exit, Kind, Lifecycle, LogItem, Registry, Role,
+    Severity, StampedEvent, Supervisor, SupervisorError, SupervisorHandle, SupervisorSpec,
 };
 
 const FOREVER: &str = "echo pid=$$; exec sleep 60";
@@ -318,4 +319,23 @@ async fn an_operator_pauses_a_program_and_resumes_it() {
     mark.until(1).await;
     handle.shutdown("test", "over").await.unwrap();
     assert_eq!(mark.processes().len(), 0);
+}
+
+#[tokio::test]
+async fn a_signal_reaches_the_program_and_one_that_ends_it_is_an_end_by_itself() {
+    let script = "trap 'echo hung up' HUP; echo pid=$$; while :; do sleep 0.01; done";
+    let handle = Supervisor::start(SupervisorSpec::root([sh(script).into_child("web")])).await.unwrap();
+    let mut events = handle.subscribe_events();
+    pid(&handle, "/web", 1).await;
+    handle.signal_child("web", StopSignal::Hup, "ops", "new configuration").await.unwrap();
+    let said = || handle.logs("web").unwrap().iter().any(|line| line.message == "hung up");
+    until("the program obeys", said).await;
+    assert_eq!(handle.child("web").unwrap().state.generation, 1, "it runs on");
+
+    handle.signal_child("web", StopSignal::Kill, "ops", "a drill").await.unwrap();
+    let failed = event(&mut events, |event| event.event.kind == EventKind::ChildFailed).await;
+    let exit = failed.event.detail.as_ref().unwrap().exit.clone();
+    assert!(matches!(exit, Some(Exit::Killed { .. })), "{exit:?}");
+    pid(&handle, "/web", 2).await;
+    handle.shutdown("test", "done").await.unwrap();
 }

@@ -13,6 +13,7 @@
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
+use supervisor_api::manifest::StopSignal;
 use supervisor_api::{
     Cause, ChildKey, Detail, Exit, Health, Lifecycle, PolicyDecision, Readiness, Row, SupervisorPath,
 };
@@ -149,6 +150,9 @@ pub(crate) struct StopOrder {
     pub(crate) detail: Option<Arc<Detail>>,
 }
 
+/// Sends a signal to what a run owns, or says why it cannot.
+pub(crate) type Deliver = Arc<dyn Fn(StopSignal) -> Result<(), String> + Send + Sync>;
+
 /// What is made for a run only when it asks for it.
 #[derive(Default)]
 pub(crate) struct Aids {
@@ -164,6 +168,8 @@ pub(crate) struct Aids {
     pub(crate) declined: Option<Arc<str>>,
     /// What is recorded of it, where somebody listens.
     pub(crate) span: Option<Span>,
+    /// What an operator's signal does, if it takes any.
+    pub(crate) signals: Option<Deliver>,
 }
 
 impl Cell {

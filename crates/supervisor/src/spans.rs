@@ -53,15 +53,19 @@ pub(crate) fn run_is_over(span: &Span, exit: &Exit) {
 }
 
 /// The span of a command.
-pub(crate) fn command(command: &Command, requester: &Requester) -> Span {
+pub(crate) fn command(
+    word: &'static str,
+    child: impl FnOnce() -> Option<String>,
+    requester: &Requester,
+) -> Span {
     if !tracing::span_enabled!(target: TARGET, Level::INFO) {
         return Span::none();
     }
     tracing::info_span!(
         target: TARGET,
         "supervisor.command",
-        command = word(command),
-        child = whom(command),
+        command = word,
+        child = child(),
         requested_by = requester.by.as_deref(),
         command_id = requester.command_id.as_deref(),
         outcome = field::Empty,
@@ -91,17 +95,21 @@ pub(crate) fn word(command: &Command) -> &'static str {
 }
 
 /// Whom a command is about.
-fn whom(command: &Command) -> Option<String> {
-    let text = |address: &Address| match address {
-        Address::Text(text) => text.to_string(),
-        Address::Key(key) => format!("{}.{}", key.index, key.epoch),
-    };
+pub(crate) fn whom(command: &Command) -> Option<String> {
     match command {
         Command::Control(_, child) | Command::Otp(_, child) => Some(text(child)),
         Command::Add { under, child } | Command::StartChild { under, child } => {
             Some(format!("{} in {}", child.id, text(under)))
         }
         Command::Apply(_) | Command::Shutdown | Command::SkipGraces => None,
+    }
+}
+
+/// An address as text.
+pub(crate) fn text(address: &Address) -> String {
+    match address {
+        Address::Text(text) => text.to_string(),
+        Address::Key(key) => format!("{}.{}", key.index, key.epoch),
     }
 }
 

@@ -161,7 +161,7 @@ async fn commands_reach_children_at_any_depth_and_whole_supervisors() {
 
 #[tokio::test(start_paused = true)]
 async fn permissions_refuse_what_they_name_and_not_the_shutdown() {
-    let none = Permissions { allow_shutdown: false, allow_restart: false };
+    let none = Permissions { allow_shutdown: false, allow_restart: false, ..Permissions::default() };
     let handle = start(SupervisorSpec::root([service("a").permissions(none)])).await;
     for result in [
         handle.pause_child("a", "ops", "x").await,

@@ -103,6 +103,7 @@ catalogue! {
     ChildControlOperationChanged Debug [] "What happens when the child is gone was changed by a later command.";
     ChildRuntimeStateRemoved Info [] "The child is no longer in the tree.";
     LimitUnenforced Warning [] "A limit cannot be enforced here.";
+    ChildSignalled Info [] "An operator's signal was sent to the program; the text names it.";
     SpecApplied Info ["added", "removed", "changed", "unchanged"] "A new spec was applied.";
 }
 

@@ -164,6 +164,7 @@ fn sentence(kind: EventKind) -> &'static str {
         ChildControlOperationChanged => "changed what comes next",
         ChildRuntimeStateRemoved => "removed",
         LimitUnenforced => "has a limit that is not enforced",
+        ChildSignalled => "was sent a signal",
         SpecApplied => "has a new spec",
     }
 }

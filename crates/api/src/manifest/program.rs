@@ -36,6 +36,15 @@ words! {
     }
 }
 
+impl StopSignal {
+    /// The signal that a text names, with or without `SIG`, in any case.
+    pub fn parse(text: &str) -> Option<Self> {
+        let upper = text.trim().to_ascii_uppercase();
+        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+        Self::ALL.iter().copied().find(|signal| signal.as_str().strip_prefix("SIG") == Some(name))
+    }
+}
+
 /// Limits that the kernel enforces on a program.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,4 +84,32 @@ pub struct SecretEntry {
     /// Whether the child may not start without it. Default: `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub required: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Signals;
+
+    #[test]
+    fn a_signal_is_named_in_every_usual_way_and_nothing_else_is_one() {
+        for &signal in StopSignal::ALL {
+            let long = signal.as_str();
+            for text in [long, &long[3..], &long.to_lowercase(), &format!(" {} ", long[3..].to_lowercase())] {
+                assert_eq!(StopSignal::parse(text), Some(signal), "{text:?}");
+            }
+        }
+        for text in ["", "SIG", "TREM", "9", "SIGSIGTERM"] {
+            assert_eq!(StopSignal::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_set_of_signals_has_what_was_put_into_it() {
+        let set = Signals::of([StopSignal::Hup, StopSignal::Kill]);
+        for &signal in StopSignal::ALL {
+            assert_eq!(set.has(signal), matches!(signal, StopSignal::Hup | StopSignal::Kill), "{signal}");
+            assert!(Signals::ALL.has(signal) && !Signals::NONE.has(signal));
+        }
+    }
 }

@@ -128,6 +128,13 @@ impl Orders for Bench {
         self.tell(|seen| seen.lines.push(line));
     }
 
+    /// These tests signal programs by themselves; an operator's signals go through a tree.
+    fn takes_signals(
+        &self,
+        _: impl Fn(supervisor_process::Signal) -> Result<(), String> + Send + Sync + 'static,
+    ) {
+    }
+
     fn unconfined(&self, processes: &[Unconfined]) {
         self.tell(|seen| seen.unconfined.extend_from_slice(processes));
     }

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use supervisor_api::manifest::StopSignal;
 use supervisor_api::policy::{Heartbeat, ReadinessMode};
 use supervisor_api::{ChildKey, Severity, SupervisorPath};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,7 @@ use crate::handle::SupervisorHandle;
 use crate::kept;
 use crate::queue::{BEAT, MISSED, READY};
 use crate::run::Crew;
-use crate::slot::{Aids, ENDING, KILL, OVER, Order, STOP, Slot};
+use crate::slot::{Aids, Deliver, ENDING, KILL, OVER, Order, STOP, Slot};
 use crate::spans;
 use crate::spec::{Extras, Secret};
 use crate::sync::atomic::Ordering;
@@ -257,6 +258,22 @@ impl ChildContext {
     pub(crate) fn is_started(&self) -> bool {
         let explicit = self.slot().policy().is_some_and(|policy| policy.readiness == ReadinessMode::Explicit);
         !explicit || self.slot().cell().ready == self.generation
+    }
+
+    /// For runs that own a program: what an operator's signal does
+    /// ([`SupervisorHandle::signal_child`]). `deliver` sends it, or says why it cannot; it is called on the task of
+    /// whoever asks and must not block. A run that never calls this takes no signals.
+    pub fn on_signal(&self, deliver: impl Fn(StopSignal) -> Result<(), String> + Send + Sync + 'static) {
+        let deliver: Deliver = Arc::new(deliver);
+        let before = {
+            let mut cell = self.slot().cell();
+            if !self.is_current() {
+                return;
+            }
+            cell.aids(self.generation).signals.replace(deliver)
+        };
+        // It is a user's, and its drop is not for the time of a lock.
+        drop(before);
     }
 
     // What is kept to be seen.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use supervisor_api::command::ChildControlOutcome;
+use supervisor_api::manifest::StopSignal;
 use supervisor_api::{ChildKey, SupervisorError, SupervisorPath};
 use supervisor_core::{Command, Input, Reply, Requester};
 use tokio::sync::oneshot;
@@ -17,6 +19,17 @@ pub(crate) enum Msg {
     Ask(Box<Ask>),
     /// A factory was registered: children that wait for it can start.
     Bind { wanted: Wanted, run: Arc<dyn Run>, probe: Option<Probe> },
+    /// A signal was sent to a child: it is told.
+    Signalled(Box<Signalled>),
+}
+
+/// A signal that was sent to a child.
+pub(crate) struct Signalled {
+    pub(crate) key: ChildKey,
+    pub(crate) signal: StopSignal,
+    pub(crate) requester: Requester,
+    pub(crate) outcome: ChildControlOutcome,
+    pub(crate) reply: oneshot::Sender<Result<Reply, SupervisorError>>,
 }
 
 /// A command and what comes with it.
@@ -34,6 +47,7 @@ impl Brain {
             match self.inbox.try_recv() {
                 Ok(Msg::Ask(ask)) => self.ask(tree, now, *ask),
                 Ok(Msg::Bind { wanted, run, probe }) => self.bind(tree, now, &wanted, &run, probe.as_ref()),
+                Ok(Msg::Signalled(sent)) => self.signalled(tree, now, *sent),
                 Err(_) => return,
             }
         }

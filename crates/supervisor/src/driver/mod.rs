@@ -26,7 +26,7 @@ use crate::spec::{Bodies, Body, Extras};
 use crate::tree::Tree;
 
 pub(crate) use apply::fold;
-pub(crate) use inbox::{Ask, Msg};
+pub(crate) use inbox::{Ask, Msg, Signalled};
 
 #[cfg(not(test))]
 pub(crate) use supervisor_core::Machine;

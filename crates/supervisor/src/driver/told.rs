@@ -9,7 +9,7 @@ use std::sync::Arc;
 use supervisor_api::{Cause, ChildKey, Detail, Event, EventKind, Next, SupervisorError};
 use supervisor_core::{Command, Reply, Requester, Ticket};
 
-use super::Brain;
+use super::{After, Brain, Signalled};
 use crate::tree::Tree;
 
 /// A command that carries an id, until it is answered.
@@ -43,6 +43,26 @@ impl Brain {
         tree.journal.open_window();
         self.emit(tree, now, event);
         tree.journal.close_window();
+    }
+
+    /// A signal was sent to a child. The machine has no part in it, since it changes nothing that is decided.
+    pub(super) fn signalled(&mut self, tree: &Tree, now: u64, sent: Signalled) {
+        let Signalled { key, signal, requester, outcome, reply } = sent;
+        self.tickets += 1;
+        let (ticket, named) = (self.tickets, requester.command_id.is_some());
+        let told = Told { requester, child: key, since: now };
+        let mut event = told.event(tree, ticket, EventKind::ChildSignalled, key);
+        if let Some(detail) = &mut event.detail {
+            Arc::make_mut(detail).text = Some(signal.as_str().into());
+        }
+        let result = Ok(Reply::Control(outcome));
+        tree.journal.open_window();
+        self.emit(tree, now, event);
+        if named {
+            self.tell_completed(tree, now, ticket, &told, &result);
+        }
+        tree.journal.close_window();
+        self.after.push(After::Reply(reply, result));
     }
 
     /// A command has its answer.

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `commands` | the operator's family: add, remove, restart, pause, resume, quarantine, shut down |
 //! | `otp` | OTP's family, by id and by key; one-shots |
+//! | `signal` | a signal to a child that owns a program |
 //! | `reads` | states, children, events, logs |
 
 mod commands;
 mod otp;
 mod reads;
+mod signal;
 
 use std::fmt;
 use std::sync::Arc;
@@ -107,7 +109,7 @@ impl SupervisorHandle {
         bodies: Bodies,
     ) -> Result<Reply, SupervisorError> {
         requester.command_id.clone_from(&self.command_id);
-        let span = spans::command(&command, &requester);
+        let span = spans::command(spans::word(&command), || spans::whom(&command), &requester);
         let result = self.answer(command, requester, bodies).instrument(span.clone()).await;
         spans::command_is_answered(&span, &result);
         result

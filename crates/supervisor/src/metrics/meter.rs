@@ -10,7 +10,7 @@ use supervisor_api::{
 };
 use supervisor_core::Reply;
 
-use super::series::{Counts, SERIES, Series, Supervisor};
+use super::series::{Answer, Counts, SERIES, Series, Supervisor};
 
 /// Where a child counts, and what is counted of it now.
 struct Place {
@@ -184,13 +184,13 @@ impl Meter {
 
     /// A command has its answer.
     pub(crate) fn answered(&self, command: &str, result: &Result<Reply, SupervisorError>, began: bool) {
-        let result = match result {
-            Ok(Reply::Control(outcome)) if outcome.failure.is_some() => 1,
-            Ok(_) => 0,
-            Err(_) if began => 1,
-            Err(_) => 2,
+        let answer = match result {
+            Ok(Reply::Control(outcome)) if outcome.failure.is_some() => Answer::Failed,
+            Ok(_) => Answer::Completed,
+            Err(_) if began => Answer::Failed,
+            Err(_) => Answer::Rejected,
         };
-        self.counts.answered(command, result);
+        self.counts.answered(command, answer);
     }
 
     /// The tree is down.

@@ -22,7 +22,7 @@ use crate::driver::Brain;
 use crate::handle::SupervisorHandle;
 
 pub(crate) use meter::Meter;
-pub(crate) use series::Counts;
+pub(crate) use series::{Answer, Counts};
 
 /// The metrics of a tree that are registered.
 #[derive(Debug, Clone)]

@@ -34,9 +34,18 @@ pub(super) const COMMANDS: &[&str] = &[
     "apply",
     "shutdown_tree",
     "skip_graces",
+    "signal_child",
 ];
 /// How commands end, as they are counted.
 pub(super) const RESULTS: [&str; 3] = ["completed", "failed", "rejected"];
+
+/// How a command ended; its number is its place in [`RESULTS`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Answer {
+    Completed,
+    Failed,
+    Rejected,
+}
 
 /// One child, or all children of a supervisor that have no series of their own.
 #[derive(Debug)]
@@ -141,9 +150,9 @@ impl Counts {
     }
 
     /// A command has its answer.
-    pub(super) fn answered(&self, command: &str, result: usize) {
+    pub(crate) fn answered(&self, command: &str, answer: Answer) {
         if let Some(at) = COMMANDS.iter().position(|known| *known == command) {
-            self.commands[at][result].fetch_add(1, Ordering::Relaxed);
+            self.commands[at][answer as usize].fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -467,8 +467,11 @@ fn say_about_any(random: &mut Random, said: u64, settings: &mut ChildSettings) {
         2 => settings.on_exhausted = random.pick(OnExhausted::ALL).copied(),
         3 => settings.restart_dependants = Some(true),
         _ => {
-            let permissions =
-                Permissions { allow_shutdown: random.percent(50), allow_restart: random.percent(50) };
+            let permissions = Permissions {
+                allow_shutdown: random.percent(50),
+                allow_restart: random.percent(50),
+                ..Permissions::default()
+            };
             settings.permissions = Some(permissions);
         }
     }

@@ -162,6 +162,7 @@ const NOT_THE_MACHINES: &[EventKind] = &[
     EventKind::CommandCompleted,
     EventKind::SubscriberLagged,
     EventKind::LimitUnenforced,
+    EventKind::ChildSignalled,
 ];
 
 /// Edges that the table allows and that no rule leads along, so that nobody will ever see them.
