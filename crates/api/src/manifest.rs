@@ -303,7 +303,7 @@ pub struct ShutdownManifest {
 }
 
 /// Which commands of an operator a child allows. What is not said is allowed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CommandPermissions {
@@ -314,6 +314,9 @@ pub struct CommandPermissions {
     /// Whether this child may be restarted. Default: `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_restart: Option<bool>,
+    /// For programs: the signals that an operator may send. An empty list allows none. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_signals: Option<Vec<StopSignal>>,
 }
 
 impl From<CommandPermissions> for policy::Permissions {
@@ -322,7 +325,7 @@ impl From<CommandPermissions> for policy::Permissions {
         Self {
             allow_shutdown: said.allow_shutdown.unwrap_or(all.allow_shutdown),
             allow_restart: said.allow_restart.unwrap_or(all.allow_restart),
-            signals: all.signals,
+            signals: said.allowed_signals.map_or(all.signals, policy::Signals::of),
         }
     }
 }

@@ -237,7 +237,7 @@ fn default_settings(said: &DefaultsManifest) -> ChildSettings {
         backoff: said.backoff.map(|backoff| backoff.over(Backoff::default())),
         criticality: said.criticality,
         ready_within: said.ready_within_secs.map(limit),
-        permissions: said.command_permissions.map(Into::into),
+        permissions: said.command_permissions.clone().map(Into::into),
         ..ChildSettings::default()
     };
     stopping(&mut settings, said.shutdown);
@@ -271,7 +271,7 @@ fn common(spec: &mut ChildSpec, said: &ChildManifest) {
     }
     to.ready_within = said.ready_within_secs.map(limit).or(to.ready_within);
     stopping(to, said.shutdown);
-    to.permissions = said.command_permissions.map(Into::into).or(to.permissions);
+    to.permissions = said.command_permissions.clone().map(Into::into).or(to.permissions);
     to.significant = said.significant.or(to.significant);
     to.restart_dependants = said.restart_dependants.or(to.restart_dependants);
     let primary = said.primary().cloned();

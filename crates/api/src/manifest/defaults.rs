@@ -47,8 +47,8 @@ impl DefaultsManifest {
             ready_within_secs: self.ready_within_secs.or(above.ready_within_secs),
             shutdown: merged(self.shutdown, above.shutdown, merge_shutdown),
             command_permissions: merged(
-                self.command_permissions,
-                above.command_permissions,
+                self.command_permissions.clone(),
+                above.command_permissions.clone(),
                 merge_permissions,
             ),
             working_dir: self.working_dir.clone().or_else(|| above.working_dir.clone()),
@@ -63,7 +63,7 @@ impl ChildManifest {
         self.backoff = merged(self.backoff, defaults.backoff, merge_backoff);
         self.criticality = self.criticality.or(defaults.criticality);
         self.command_permissions =
-            merged(self.command_permissions, defaults.command_permissions, merge_permissions);
+            merged(self.command_permissions.take(), defaults.command_permissions.clone(), merge_permissions);
         if self.kind == Kind::Supervisor {
             return;
         }
@@ -76,7 +76,7 @@ impl ChildManifest {
     }
 }
 
-fn merged<T: Copy>(own: Option<T>, above: Option<T>, merge: fn(T, T) -> T) -> Option<T> {
+fn merged<T>(own: Option<T>, above: Option<T>, merge: fn(T, T) -> T) -> Option<T> {
     match (own, above) {
         (Some(own), Some(above)) => Some(merge(own, above)),
         (own, above) => own.or(above),
@@ -103,6 +103,7 @@ fn merge_permissions(own: CommandPermissions, above: CommandPermissions) -> Comm
     CommandPermissions {
         allow_shutdown: own.allow_shutdown.or(above.allow_shutdown),
         allow_restart: own.allow_restart.or(above.allow_restart),
+        allowed_signals: own.allowed_signals.or(above.allowed_signals),
     }
 }
 

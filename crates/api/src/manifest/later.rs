@@ -21,7 +21,6 @@ pub const LATER: &[LaterKey] = &[
     later("ChildManifest", "stdin"),
     later("ResourceLimits", "max_memory_mb"),
     later("ResourceLimits", "max_cpu_percent"),
-    later("CommandPermissions", "allowed_signals"),
     later("ReadinessProbe", "notify"),
     later("StackManifest", "control"),
     later("StackManifest", "health"),

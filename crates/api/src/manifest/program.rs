@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::life::words;
 
 words! {
-    /// The signal that asks a program to stop. The short form (`TERM`) is read too.
+    /// A signal for a program. The short form (`TERM`) is read too.
     StopSignal {
         /// Terminate: the usual request.
         #[serde(alias = "TERM")]

@@ -61,6 +61,7 @@ const KEYS: &[(&str, fn())] = &[
     ("ChildManifest.working_dir", programs::the_working_directory_is_the_childs_or_the_default),
     ("CommandPermissions.allow_restart", policy::commands_that_a_child_does_not_permit_are_refused),
     ("CommandPermissions.allow_shutdown", policy::commands_that_a_child_does_not_permit_are_refused),
+    ("CommandPermissions.allowed_signals", policy::only_listed_signals_are_sent),
     ("DefaultsManifest.backoff", policy::delays_begin_at_initial_double_and_end_at_max),
     ("DefaultsManifest.command_permissions", policy::commands_that_a_child_does_not_permit_are_refused),
     ("DefaultsManifest.criticality", policy::an_optional_child_is_parked_where_another_takes_the_tree_down),

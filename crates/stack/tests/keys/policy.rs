@@ -1,5 +1,6 @@
 //! What any child has: role, restart, back-off, budget, order among siblings, stop, permissions.
 
+use tokio_supervisor::api::manifest::StopSignal;
 use tokio_supervisor::{EventKind, Exit, SupervisorError};
 
 use crate::tree::{block, delay_ms, launch};
@@ -225,6 +226,27 @@ pub(crate) fn commands_that_a_child_does_not_permit_are_refused() {
         tree.handle.started().await.unwrap();
         tree.handle.restart_child("/a", "test", "to see").await.unwrap();
         tree.handle.pause_child("/a", "test", "to see").await.unwrap();
+    });
+}
+
+#[test]
+pub(crate) fn only_listed_signals_are_sent() {
+    block(async {
+        let script = "trap 'echo hung up' HUP; echo up; while :; do sleep 0.01; done";
+        let own = "command_permissions: {allowed_signals: [HUP]}";
+        let by_default = format!("supervisor: {{defaults: {{{own}}}}}");
+        for (top, child) in [("", shell("a", script, own)), (&*by_default, shell("a", script, ""))] {
+            let mut tree = launch(top, &child);
+            assert_eq!(tree.said("/a").await, "up");
+            let refused = tree.handle.signal_child("/a", StopSignal::Usr1, "test", "to see").await;
+            assert!(matches!(refused, Err(SupervisorError::NotPermitted { .. })), "{refused:?}");
+            tree.handle.signal_child("/a", StopSignal::Hup, "test", "to see").await.unwrap();
+            assert_eq!(tree.said("/a").await, "hung up");
+        }
+        let tree = launch("", &shell("a", "sleep 1000", "command_permissions: {allowed_signals: []}"));
+        tree.handle.started().await.unwrap();
+        let refused = tree.handle.signal_child("/a", StopSignal::Hup, "test", "to see").await;
+        assert!(matches!(refused, Err(SupervisorError::NotPermitted { .. })), "{refused:?}");
     });
 }
 
