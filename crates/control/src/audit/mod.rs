@@ -1,0 +1,1 @@
+//! The audit: who asked for what, and how it went.

@@ -1,0 +1,1 @@
+//! A command id is carried out at most once.

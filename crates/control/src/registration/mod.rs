@@ -1,0 +1,1 @@
+//! The target makes itself known to a relay.
