@@ -275,7 +275,8 @@ fn common(spec: &mut ChildSpec, said: &ChildManifest) {
     to.significant = said.significant.or(to.significant);
     to.restart_dependants = said.restart_dependants.or(to.restart_dependants);
     let primary = said.primary().cloned();
-    if said.dependencies.is_empty()
+    if heavy(said.kind).is_none()
+        && said.dependencies.is_empty()
         && primary.is_none()
         && said.tags.is_empty()
         && said.environment.is_empty()
@@ -289,7 +290,13 @@ fn common(spec: &mut ChildSpec, said: &ChildManifest) {
     given(&mut more.extras, said);
 }
 
+/// A kind that costs a thread or a process, where remembering it costs little. Tasks come by the million.
+fn heavy(kind: Kind) -> Option<Kind> {
+    matches!(kind, Kind::Process | Kind::BlockingWorker).then_some(kind)
+}
+
 fn given(extras: &mut Extras, said: &ChildManifest) {
+    extras.kind = heavy(said.kind);
     extras.tags.extend(said.tags.iter().map(|tag| Arc::from(tag.as_str())));
     extras.env.extend(said.environment.iter().filter_map(variable));
     extras.secrets.extend(said.secrets.iter().map(secret));

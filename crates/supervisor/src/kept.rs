@@ -286,6 +286,11 @@ impl LogStream {
         Self { tree, cursor: after }
     }
 
+    /// The sequence of the last item; the next line has the one after it, or a gap says why not.
+    pub fn position(&self) -> u64 {
+        self.cursor
+    }
+
     /// The next item, or `None` when the tree has ended and everything is read. Cancel safe.
     pub async fn next(&mut self) -> Option<LogItem> {
         let tree = Arc::clone(&self.tree);

@@ -153,6 +153,7 @@ async fn what_a_child_says_of_itself_can_be_read() {
     assert_eq!(lines.iter().map(|line| line.sequence).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(lines[0].to_string(), "/a warning: disk is slow ms=250");
     assert_eq!(logs.try_next(), Some(LogItem::Line(Arc::clone(&lines[0]))));
+    assert_eq!((logs.position(), handle.subscribe_logs().position()), (1, 2));
     handle.restart_child("a", "ops", "x").await.unwrap();
     assert!(handle.child("a").unwrap().progress.is_some(), "kept across restarts");
     handle.shutdown("ops", "x").await.unwrap();

@@ -36,6 +36,21 @@ async fn the_smallest_example_of_the_contract() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_view_says_what_a_child_is_and_whom_it_depends_on() {
+    let handle = empty(Registry::new().factory("db", idle).factory("web", idle).blocking("io", |_| {})).await;
+    add(&handle, r#"{"name": "db", "kind": "async_worker"}"#).await.unwrap();
+    add(&handle, r#"{"name": "web", "kind": "async_worker", "dependencies": ["db"]}"#).await.unwrap();
+    add(&handle, r#"{"name": "io", "kind": "blocking_worker"}"#).await.unwrap();
+    let view = |child: &str| handle.child(child).unwrap();
+    assert_eq!(view("web").depends_on, [view("db").state.child_path]);
+    assert_eq!(view("db").depends_on, []);
+    assert_eq!(
+        ["/", "/db", "/io"].map(|child| view(child).kind),
+        [Some(Kind::Supervisor), None, Some(Kind::BlockingWorker)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_child_starts_when_its_factory_is_registered() {
     let handle = empty(Registry::new()).await;
     add(&handle, r#"{"name": "w", "kind": "async_worker", "factory": "x"}"#).await.unwrap();

@@ -360,6 +360,12 @@ impl Machine {
         self.indices(sup).filter(shown).take(most).map(|index| self.node(index).key(index))
     }
 
+    /// The siblings that a child depends on (D11), its sidecars included.
+    pub fn depends_on(&self, key: ChildKey) -> impl Iterator<Item = &SupervisorPath> + '_ {
+        let on = self.lookup(key).map_or(&[][..], Node::depends_on);
+        on.iter().map(|index| &self.node(*index).path)
+    }
+
     /// How many children a supervisor has (R73). A pass over them.
     pub fn count_children(&self, supervisor: ChildKey) -> Option<ChildCounts> {
         let sup = self.lookup(supervisor)?.supervisor;

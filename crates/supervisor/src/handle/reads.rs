@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use supervisor_api::command::{ChildState, CommandResult};
+use supervisor_api::manifest::Kind;
 use supervisor_api::policy::{Criticality, RestartType, Role};
-use supervisor_api::{ChildKey, Row, SupervisorError};
+use supervisor_api::{ChildKey, Row, SupervisorError, SupervisorPath};
 use supervisor_core::{Address, ChildPolicy};
 
 use super::{ChildAddress, SupervisorHandle};
+use crate::driver::Brain;
 use crate::journal::EventStream;
 use crate::kept::{LogRecord, LogStream, PastExit};
 use crate::snapshot::Snapshot;
@@ -32,6 +34,10 @@ pub struct ChildView {
     pub criticality: Criticality,
     /// Whether it is a nested supervisor.
     pub is_supervisor: bool,
+    /// The siblings it depends on (D11).
+    pub depends_on: Vec<SupervisorPath>,
+    /// `supervisor` for one; `process` or `blocking_worker` if a manifest said so. Of other children it is not known.
+    pub kind: Option<Kind>,
     /// Its labels.
     pub tags: Vec<Arc<str>>,
     /// What it is doing, as it said.
@@ -45,6 +51,22 @@ pub struct ChildView {
     pub diagnostics: BTreeMap<&'static str, String>,
     /// Lines of its log that were dropped for want of room.
     pub dropped_logs: u64,
+}
+
+/// What the machine knows of a child, copied so that nobody waits for the rest.
+struct Known {
+    key: ChildKey,
+    policy: Arc<ChildPolicy>,
+    depends_on: Vec<SupervisorPath>,
+    unbound: Option<Arc<str>>,
+}
+
+impl Known {
+    fn of(brain: &Brain, key: ChildKey) -> Option<Self> {
+        let policy = Arc::clone(brain.machine.policy(key)?);
+        let depends_on = brain.machine.depends_on(key).cloned().collect();
+        Some(Self { key, policy, depends_on, unbound: brain.unbound(key) })
+    }
 }
 
 impl SupervisorHandle {
@@ -78,11 +100,10 @@ impl SupervisorHandle {
         let ChildAddress(address) = child.into();
         let brain = self.tree.brain();
         let key = brain.machine.locate(&address)?;
-        let unbound = brain.unbound(key);
         let gone = || SupervisorError::ChildNotFound { asked: format!("{address:?}"), nearest: Vec::new() };
-        let policy = brain.machine.policy(key).cloned().ok_or_else(gone)?;
+        let known = Known::of(&brain, key).ok_or_else(gone)?;
         drop(brain);
-        Ok(self.view(key, &policy, unbound))
+        Ok(self.view(known))
     }
 
     /// The children of a supervisor, in effective order.
@@ -91,13 +112,9 @@ impl SupervisorHandle {
         let brain = self.tree.brain();
         let above = brain.machine.locate(&address)?;
         self.check_supervisor(&brain, above, &address)?;
-        let found: Vec<_> = brain
-            .machine
-            .children(above)
-            .filter_map(|key| Some((key, Arc::clone(brain.machine.policy(key)?), brain.unbound(key))))
-            .collect();
+        let found: Vec<_> = brain.machine.children(above).filter_map(|key| Known::of(&brain, key)).collect();
         drop(brain);
-        Ok(found.into_iter().map(|(key, policy, unbound)| self.view(key, &policy, unbound)).collect())
+        Ok(found.into_iter().map(|known| self.view(known)).collect())
     }
 
     /// How many children a supervisor has, as OTP counts them (R73).
@@ -114,7 +131,7 @@ impl SupervisorHandle {
 
     fn check_supervisor(
         &self,
-        brain: &crate::driver::Brain,
+        brain: &Brain,
         key: ChildKey,
         address: &Address,
     ) -> Result<(), SupervisorError> {
@@ -126,13 +143,16 @@ impl SupervisorHandle {
         Err(SupervisorError::NoSuchSupervisor { path })
     }
 
-    fn view(&self, key: ChildKey, policy: &ChildPolicy, unbound: Option<Arc<str>>) -> ChildView {
+    fn view(&self, known: Known) -> ChildView {
+        let Known { key, policy, depends_on, unbound } = known;
         let slot = self.tree.table.slot(key.index);
         let about = slot.about();
-        let path = about.path.unwrap_or_else(supervisor_api::SupervisorPath::root);
+        let path = about.path.unwrap_or_else(SupervisorPath::root);
         let state = self.tree.child_state(key, path, &slot.row());
         let cell = slot.cell();
         let kept = cell.kept.as_ref();
+        let declared = about.extras.as_ref().and_then(|extras| extras.kind);
+        let kind = if policy.is_supervisor { Some(Kind::Supervisor) } else { declared };
         let unbound = unbound.map(|factory| ("unbound", format!("no factory named {factory}")));
         let notes = about.extras.iter().flat_map(|extras| extras.notes.iter().cloned());
         let diagnostics = unbound.into_iter().chain(notes).collect();
@@ -143,6 +163,8 @@ impl SupervisorHandle {
             restart: policy.restart,
             criticality: policy.criticality,
             is_supervisor: policy.is_supervisor,
+            depends_on,
+            kind,
             tags: about.extras.as_ref().map(|extras| extras.tags.clone()).unwrap_or_default(),
             phase: kept.and_then(|kept| kept.phase.clone()),
             progress: kept.and_then(|kept| kept.progress.clone()),

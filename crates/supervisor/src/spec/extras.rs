@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use supervisor_api::manifest::DefaultsManifest;
+use supervisor_api::manifest::{DefaultsManifest, Kind};
 
 use crate::context::ChildContext;
 
@@ -102,6 +102,8 @@ pub(crate) struct ProbeUse {
 /// What the shell alone needs to know of a child.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Extras {
+    /// `process` or `blocking_worker`, if a manifest said so.
+    pub(crate) kind: Option<Kind>,
     pub(crate) tags: Vec<Arc<str>>,
     pub(crate) env: Vec<(Arc<str>, Variable)>,
     pub(crate) secrets: Vec<(Arc<str>, SecretSource)>,

@@ -181,7 +181,8 @@ impl Lowering<'_> {
 
 impl Extras {
     fn is_blank(&self) -> bool {
-        self.tags.is_empty()
+        self.kind.is_none()
+            && self.tags.is_empty()
             && self.env.is_empty()
             && self.secrets.is_empty()
             && self.probe.is_none()
