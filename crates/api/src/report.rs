@@ -1,5 +1,7 @@
 //! What a tree says of itself as a whole: its health while it runs, its report when it has ended.
 
+mod control;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::life::words;
 use crate::{Exit, Lifecycle, SupervisorPath};
+
+pub use control::{AuditHealth, AuditState, RegistrationHealth, RegistrationPhase};
 
 words! {
     /// The state of the part that supervises.

@@ -29,6 +29,7 @@
 //! A key that this crate writes only when there is something to say is marked "absent" in the text of its
 //! field. All other keys are always written, with null for nothing.
 
+mod audit;
 mod browser;
 mod command;
 mod convert;
@@ -48,6 +49,9 @@ mod state;
 mod view;
 mod word;
 
+pub use audit::{
+    AuditActor, AuditDecision, AuditEntry, AuditFilter, AuditOutcome, AuditPeer, AuditRecord,
+};
 pub use browser::{
     BrowserCommand, BrowserCommandResult, BrowserTarget, ClientHello, ClientMessage, Cursor, ListedTarget,
     ResumeCursor, ServerHello, ServerMessage, Token,
