@@ -25,6 +25,11 @@ impl Stamp {
     }
 }
 
+/// How long ago a wall-clock time was; 0 if it is still to come.
+pub(crate) fn age(recorded_at_unix_nanos: u64) -> Duration {
+    Duration::from_nanos(unix_nanos(SystemTime::now()).saturating_sub(recorded_at_unix_nanos))
+}
+
 /// A clock before 1970 reads 0.
 fn unix_nanos(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, nanos)
@@ -42,6 +47,14 @@ mod tests {
     fn a_clock_before_1970_reads_0() {
         assert_eq!(unix_nanos(UNIX_EPOCH - Duration::from_secs(1)), 0);
         assert_eq!(unix_nanos(UNIX_EPOCH + Duration::from_nanos(7)), 7);
+    }
+
+    #[test]
+    fn what_is_recorded_in_the_future_is_0_old() {
+        assert_eq!(age(u64::MAX), Duration::ZERO);
+        let hour = 3_600_000_000_000;
+        let old = age(Stamp::now().recorded_at_unix_nanos - hour);
+        assert!(old >= Duration::from_nanos(hour) && old < Duration::from_nanos(2 * hour), "{old:?}");
     }
 
     #[test]

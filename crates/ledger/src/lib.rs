@@ -129,5 +129,5 @@ pub use ledger::{Ledger, Ticket};
 pub use line::MAX_LINE;
 pub use options::{OnDamage, Options};
 pub use queue::Health;
-pub use reader::{Reader, Record};
+pub use reader::{Entry, Reader, Record, Unreadable};
 pub use verify::{Mark, Start, Verified, verify, verify_on};

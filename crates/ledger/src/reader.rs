@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::clock;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::flaw::{Flaw, TornTail};
@@ -38,6 +40,11 @@ impl Record {
     /// What was appended, as the JSON text that was written.
     pub fn body_text(&self) -> &str {
         self.body.get()
+    }
+
+    /// How long ago it was appended, by the wall clock. A time that is still to come is 0 old.
+    pub fn age(&self) -> Duration {
+        clock::age(self.recorded_at_unix_nanos)
     }
 
     /// What was appended.
@@ -88,6 +95,46 @@ impl Reader {
     /// just being written.
     pub fn torn_tail(&self) -> Option<&TornTail> {
         self.torn.as_ref()
+    }
+}
+
+/// A record with its body read as a value of one type.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Entry<T> {
+    /// Where and when it was recorded.
+    pub record: Record,
+    /// What was recorded.
+    pub body: T,
+}
+
+/// Why an entry could not be read. Reading goes on behind it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unreadable {
+    /// The line is not as it was written.
+    #[error("{0}")]
+    Flaw(Box<Flaw>),
+    /// The line is sound, and its body is something else.
+    #[error("record {sequence} is of another kind: {error}")]
+    OtherKind {
+        /// The record.
+        sequence: u64,
+        /// What the parser said.
+        error: serde_json::Error,
+    },
+}
+
+impl Reader {
+    /// All records, each read as a `T`.
+    pub fn entries<T: DeserializeOwned>(&mut self) -> impl Iterator<Item = Result<Entry<T>, Unreadable>> {
+        self.map(|item| {
+            let record = item.map_err(|flaw| Unreadable::Flaw(Box::new(flaw)))?;
+            match record.body() {
+                Ok(body) => Ok(Entry { record, body }),
+                Err(error) => Err(Unreadable::OtherKind { sequence: record.sequence, error }),
+            }
+        })
     }
 }
 
