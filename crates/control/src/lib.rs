@@ -5,4 +5,6 @@ mod caller;
 mod ids;
 mod registration;
 
+pub use audit::{AuditConfig, AuditOptions};
 pub use caller::{Caller, Role};
+pub use registration::RegistrationConfig;

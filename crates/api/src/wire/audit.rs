@@ -245,7 +245,8 @@ fn is_about(asked: &str, target: Option<&str>) -> bool {
     }
     let asked = asked.trim_end_matches('/');
     // A target that was named by its id is somewhere in the tree.
-    target.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) || asked.is_empty()
+    target.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        || asked.is_empty()
 }
 
 #[cfg(test)]

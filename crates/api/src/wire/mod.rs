@@ -49,9 +49,7 @@ mod state;
 mod view;
 mod word;
 
-pub use audit::{
-    AuditActor, AuditDecision, AuditEntry, AuditFilter, AuditOutcome, AuditPeer, AuditRecord,
-};
+pub use audit::{AuditActor, AuditDecision, AuditEntry, AuditFilter, AuditOutcome, AuditPeer, AuditRecord};
 pub use browser::{
     BrowserCommand, BrowserCommandResult, BrowserTarget, ClientHello, ClientMessage, Cursor, ListedTarget,
     ResumeCursor, ServerHello, ServerMessage, Token,
