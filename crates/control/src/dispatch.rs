@@ -1,0 +1,200 @@
+//! From a request to its answer, for a given caller. No socket is involved.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use supervisor_api::report::{AuditHealth, RegistrationHealth};
+use supervisor_api::wire::{
+    Call, Command, ConnectionState, ErrorCode, INVALID_REQUEST, LEASE_SECONDS, Method, Registration,
+    RegistrationState, Request, Response, ResultBody, SupportedCommand, WireError,
+};
+use supervisor_socket::{ORDINARY_FRAME, Peer, Refusal};
+use tokio_supervisor::SupervisorHandle;
+
+use crate::audit::AuditDenial;
+use crate::caller::{Caller, Role};
+use crate::command;
+use crate::config::{Config, ConfigError};
+use crate::feed::{EventLines, Feed};
+use crate::gate::Gate;
+use crate::ids::Once;
+use crate::registration::{self, Registrar, RegistrationConfig};
+use crate::state::{self, Standing};
+use crate::target::Target;
+
+/// Answers the requests of everybody. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Dispatcher {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) target: Arc<Target>,
+    pub(crate) gate: Gate,
+    pub(crate) once: Once,
+    registration: Registration,
+    registrar: Mutex<Option<Registrar>>,
+}
+
+/// What a request gets.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The one answer.
+    pub response: Response,
+    /// What is pushed from now on, after the answer to a subscription.
+    pub(crate) feed: Option<Feed>,
+}
+
+/// Methods beyond those of the contract that are answered.
+const CAPABILITIES: &[Method] = &[];
+
+impl Dispatcher {
+    /// A dispatcher for this tree. `socket` is where it listens, or would: `hello` tells it.
+    ///
+    /// The audit is opened. One that cannot be opened makes commands be refused, and is tried again by itself; see
+    /// [`audit`](Self::audit).
+    ///
+    /// # Errors
+    ///
+    /// When the configuration cannot be used.
+    pub async fn open(handle: SupervisorHandle, config: &Config, socket: &Path) -> Result<Self, ConfigError> {
+        config.check()?;
+        let once = Once::open(&config.audit, Arc::clone(&config.target_id)).await;
+        let target = Target {
+            handle,
+            id: Arc::clone(&config.target_id),
+            display_name: config.display_name.clone(),
+            config_version: Arc::clone(&config.config_version),
+            lines: EventLines::default(),
+        };
+        let registration = what_a_relay_is_told(config, socket);
+        let shared = Shared {
+            target: Arc::new(target),
+            gate: Gate::new(config),
+            once,
+            registration,
+            registrar: Mutex::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// What this peer may do; `None` when it may not connect.
+    pub fn role_of(&self, peer: &Peer) -> Option<Role> {
+        self.shared.gate.role_of(peer)
+    }
+
+    /// Answers one request. A command takes up to 30 seconds; then the answer is that it goes on.
+    ///
+    /// Dropping the future takes nothing back: a command that has begun goes on.
+    pub async fn answer(&self, caller: &Caller, request: Request) -> Answer {
+        let Request { request_id, call, .. } = request;
+        match self.call(caller, call).await {
+            Ok((result, feed)) => Answer { response: Response::answered(request_id, result), feed },
+            Err(error) => {
+                let error = error.on(self.shared.target.id.clone());
+                Answer { response: Response::refused(request_id, error), feed: None }
+            }
+        }
+    }
+
+    async fn call(&self, caller: &Caller, call: Call) -> Result<(ResultBody, Option<Feed>), WireError> {
+        let Shared { target, registration, .. } = &*self.shared;
+        let method = call.method();
+        check_size(caller, method)?;
+        let target_id = Arc::clone(&target.id);
+        match call {
+            Call::Hello => {
+                let capabilities = CAPABILITIES.iter().map(Method::to_string).collect();
+                let role = Some(caller.role.to_string());
+                Ok((ResultBody::hello(registration.clone(), capabilities, role), None))
+            }
+            Call::State(params) => {
+                let state = Box::new(state::read(target, self.standing(), &params)?);
+                Ok((ResultBody::State { target_id, state }, None))
+            }
+            Call::Subscribe(stream, params) => {
+                let (feed, first) = Feed::open(target, stream, &params);
+                let subscription = stream.into();
+                let result = ResultBody::Subscription { target_id, subscription, from_sequence: Some(first) };
+                Ok((result, Some(feed)))
+            }
+            Call::Command(asked) if Command::CONTRACT.contains(&asked.command) => {
+                let result = Box::new(command::answer(&self.shared, caller, *asked).await?);
+                Ok((ResultBody::CommandResult { target_id, result }, None))
+            }
+            _ => {
+                let message = format!(
+                    "this target does not have the method {method}; capabilities in hello says what it has"
+                );
+                Err(WireError::new(ErrorCode::UnsupportedMethod, message))
+            }
+        }
+    }
+
+    /// How the audit is. Never waits for the disk.
+    pub fn audit(&self) -> AuditHealth {
+        self.shared.once.audit().health()
+    }
+
+    /// Waits a while for the commands that run, and until everything is recorded. No command is carried out
+    /// afterwards, unless the audit is off.
+    pub async fn close(&self) {
+        self.shared.once.close().await;
+    }
+
+    /// Makes the target known to a relay, from now on.
+    pub(crate) fn register(&self, relay: RegistrationConfig) {
+        let registrar = Registrar::start(relay, self.shared.registration.clone());
+        *self.registrar() = Some(registrar);
+    }
+
+    /// How it stands with its relay; `None` when there is none.
+    pub(crate) fn registration(&self) -> Option<RegistrationHealth> {
+        self.registrar().as_ref().map(Registrar::health)
+    }
+
+    /// Ends the registration. Whoever has it can tell the relay.
+    pub(crate) fn take_registrar(&self) -> Option<Registrar> {
+        self.registrar().take()
+    }
+
+    fn registrar(&self) -> MutexGuard<'_, Option<Registrar>> {
+        self.shared.registrar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Without a relay as with one that has just heard of the target.
+    fn standing(&self) -> Standing {
+        let unasked = (RegistrationState::Active, ConnectionState::Registered);
+        self.registration().map_or(unasked, |health| registration::words(&health))
+    }
+
+    /// The line for a peer that does not get a session.
+    pub(crate) fn turn_away(&self, peer: Option<&Peer>, refusal: Refusal) -> Response {
+        let error = self.shared.gate.turn_away(peer, refusal).on(self.shared.target.id.clone());
+        self.shared.once.audit().deny(AuditDenial::peer(peer.copied(), &error));
+        Response::refused(INVALID_REQUEST, error)
+    }
+}
+
+/// What a relay is told, or would be.
+fn what_a_relay_is_told(config: &Config, socket: &Path) -> Registration {
+    Registration {
+        target_id: config.target_id.to_string(),
+        display_name: config.display_name.clone(),
+        ipc_path: socket.to_string_lossy().into_owned(),
+        lease_seconds: config.registration.as_ref().map_or(LEASE_SECONDS, |relay| relay.lease_seconds),
+        supported_commands: SupportedCommand::contract(),
+    }
+}
+
+/// The socket grants a long frame to what looks like `add_child`; whether it is one is known only now.
+fn check_size(caller: &Caller, method: Method) -> Result<(), WireError> {
+    if caller.frame_bytes <= ORDINARY_FRAME || method == Method::Command(Command::AddChild) {
+        return Ok(());
+    }
+    let message = format!("the request has {} bytes; {method} may have {ORDINARY_FRAME}", caller.frame_bytes);
+    Err(WireError::new(ErrorCode::RequestTooLarge, message))
+}

@@ -1,0 +1,119 @@
+//! What changed since the last delta, and when the next one is due.
+//!
+//! An event is pushed at once. A delta follows when it is quiet, and under load not more often than its size is worth:
+//! readers that fold events need none but for the topology.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use supervisor_api::wire::{Push, StateDelta};
+use supervisor_api::{EventKind, StampedEvent, SupervisorPath};
+use tokio::time::Instant;
+
+use super::Line;
+use super::lines::rendered;
+use crate::state;
+use crate::target::Target;
+
+/// The pause after a delta, and how much longer it is for each row in it, and for each node.
+const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_PER_ROW: Duration = Duration::from_micros(20);
+const PAUSE_PER_NODE: Duration = Duration::from_micros(100);
+
+/// What changed.
+#[derive(Debug, Default)]
+enum Changed {
+    #[default]
+    Nothing,
+    /// These rows.
+    Rows(BTreeSet<SupervisorPath>),
+    /// Who is in the tree, or what is not known.
+    Everything,
+}
+
+/// Collects changes for the next delta.
+#[derive(Debug)]
+pub(super) struct Changes {
+    changed: Changed,
+    /// When the first of the changes came, and before when no delta follows the last one.
+    since: Instant,
+    not_before: Instant,
+}
+
+impl Changes {
+    /// Nothing changed yet.
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self { changed: Changed::Nothing, since: now, not_before: now }
+    }
+
+    /// The reader has to get everything.
+    pub(super) fn everything(&mut self) {
+        self.begin();
+        self.changed = Changed::Everything;
+    }
+
+    fn begin(&mut self) {
+        if let Changed::Nothing = self.changed {
+            self.since = Instant::now();
+        }
+    }
+
+    /// An event was pushed.
+    pub(super) fn note(&mut self, event: &StampedEvent) {
+        if changes_topology(event) {
+            self.everything();
+            return;
+        }
+        self.begin();
+        match &mut self.changed {
+            Changed::Nothing => self.changed = Changed::Rows(BTreeSet::from([event.path.clone()])),
+            Changed::Rows(rows) => {
+                rows.insert(event.path.clone());
+            }
+            Changed::Everything => {}
+        }
+    }
+
+    /// When a delta is due, if one is.
+    pub(super) fn due(&self) -> Option<Instant> {
+        (!matches!(self.changed, Changed::Nothing)).then(|| self.not_before.max(self.since))
+    }
+
+    /// Whether a delta is due and has been for a while: events go first, but a storm of them does not put it off for
+    /// ever.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.due().is_some_and(|due| due + PAUSE <= Instant::now())
+    }
+
+    /// The delta, of the tree as it is now.
+    pub(super) fn take(&mut self, target: &Target, under: &SupervisorPath) -> Option<Line> {
+        let delta = match std::mem::take(&mut self.changed) {
+            Changed::Nothing => return None,
+            Changed::Rows(rows) => state::rows(target, &rows),
+            Changed::Everything => state::afresh(target, under),
+        };
+        self.not_before = Instant::now() + pause(&delta);
+        Some(rendered(&Push::StateDelta { target_id: target.id.clone(), delta: Box::new(delta) }).into())
+    }
+}
+
+fn pause(delta: &StateDelta) -> Duration {
+    let count = |list: usize| u32::try_from(list).unwrap_or(u32::MAX);
+    let rows = delta.runtime_state.as_ref().map_or(0, |rows| count(rows.len()));
+    let nodes = delta.topology.as_ref().map_or(0, |topology| count(topology.nodes.len()));
+    PAUSE + PAUSE_PER_ROW * rows + PAUSE_PER_NODE * nodes
+}
+
+/// Whether a node came, went, or has other diagnostics: that a factory was missing ends with the first run.
+fn changes_topology(event: &StampedEvent) -> bool {
+    match event.event.kind {
+        EventKind::ChildDeclarationAccepted
+        | EventKind::ChildRuntimeStateRemoved
+        | EventKind::ChildUnbound
+        | EventKind::LimitUnenforced
+        | EventKind::SpecApplied => true,
+        EventKind::ChildStarting | EventKind::ChildRunning => event.event.row.generation == 1,
+        _ => false,
+    }
+}

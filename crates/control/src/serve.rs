@@ -1,0 +1,147 @@
+//! The socket of a tree.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use supervisor_api::report::{AuditHealth, RegistrationHealth};
+use supervisor_socket::{
+    BindError, Connection, Counts, FrameLimits, ORDINARY_FRAME, Peer, Refusal, Server, Service, Settings,
+    Standing,
+};
+use tokio_supervisor::SupervisorHandle;
+
+use crate::caller::{Caller, Role};
+use crate::config::{Config, ConfigError};
+use crate::dispatch::Dispatcher;
+use crate::feed::rendered;
+use crate::session::Session;
+
+/// The control socket of a running tree. Dropping it removes the socket and ends the sessions, in the background;
+/// [`close`](Self::close) waits for that. The tree is not concerned.
+#[derive(Debug)]
+pub struct Control {
+    /// Taken when it is closed.
+    server: Option<Server>,
+    dispatcher: Dispatcher,
+    path: PathBuf,
+}
+
+/// Why a tree cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The socket cannot be made.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+impl Control {
+    /// Serves a tree, also one that still starts. It listens when this returns.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration cannot be used, or the socket cannot be made. An audit that cannot be opened is no
+    /// error: commands are refused until it can; see [`audit`](Self::audit).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub async fn serve(handle: SupervisorHandle, config: Config) -> Result<Self, ServeError> {
+        config.check()?;
+        let listener = config.bind.clone().listen().await?;
+        let path = listener.path().to_owned();
+        let dispatcher = Dispatcher::open(handle, &config, &path).await?;
+        let server = listener.serve(settings(&config), Arc::new(Host { dispatcher: dispatcher.clone() }));
+        if let Some(relay) = config.registration {
+            dispatcher.register(relay);
+        }
+        Ok(Self { server: Some(server), dispatcher, path })
+    }
+
+    /// Where it listens.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many connections it has seen.
+    pub fn counts(&self) -> Counts {
+        self.server.as_ref().map(Server::counts).unwrap_or_default()
+    }
+
+    /// How the audit is. Never waits for the disk.
+    pub fn audit(&self) -> AuditHealth {
+        self.dispatcher.audit()
+    }
+
+    /// How it stands with its relay; `None` when none is configured.
+    pub fn registration(&self) -> Option<RegistrationHealth> {
+        self.dispatcher.registration()
+    }
+
+    /// Gives up the registration, removes the socket, lets every session finish the answer it is at, and waits until
+    /// everything is recorded.
+    pub async fn close(mut self) {
+        if let Some(registrar) = self.dispatcher.take_registrar() {
+            registrar.close().await;
+        }
+        if let Some(server) = self.server.take() {
+            server.close().await;
+        }
+        self.dispatcher.close().await;
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // Sessions that still end have the dispatcher, and the relay is not to hear of the target meanwhile.
+        drop(self.dispatcher.take_registrar());
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let add_child = config.add_child_bytes;
+    // What is asked for is known when the whole is read; then it is looked at again.
+    let grant = move |beginning: &[u8]| if names_add_child(beginning) { add_child } else { ORDINARY_FRAME };
+    Settings {
+        caps: config.caps,
+        deadlines: config.deadlines,
+        grace: config.grace,
+        limits: FrameLimits::requests().raised_by(grant),
+    }
+}
+
+fn names_add_child(beginning: &[u8]) -> bool {
+    let word = b"add_child";
+    beginning.windows(word.len()).any(|window| window == word)
+}
+
+/// Those who connect, and what is done with them.
+struct Host {
+    dispatcher: Dispatcher,
+}
+
+impl Service for Host {
+    fn standing(&self, peer: &Peer) -> Standing {
+        match self.dispatcher.role_of(peer) {
+            Some(Role::Admin) => Standing::Admin,
+            Some(_) => Standing::Ordinary,
+            None => Standing::Stranger,
+        }
+    }
+
+    fn refused(&self, peer: Option<&Peer>, refusal: Refusal) -> Option<Vec<u8>> {
+        Some(rendered(&self.dispatcher.turn_away(peer, refusal)))
+    }
+
+    async fn session(self: Arc<Self>, number: u64, connection: Connection) {
+        let Connection { peer, reader, writer, .. } = connection;
+        // It was asked for when the peer came; roles do not change.
+        let Some(role) = self.dispatcher.role_of(&peer) else { return };
+        let caller = Caller { peer, role, connection: number, frame_bytes: 0 };
+        let end = Session::new(self.dispatcher.clone(), caller, reader, writer).run().await;
+        tracing::debug!(connection = number, %peer, "a control session is over: {end}");
+    }
+}

@@ -1,0 +1,152 @@
+//! One connection: requests are answered in order, and between the answers is pushed what was subscribed to.
+//!
+//! ```text
+//!             ┌── frame ──► request ──► being answered ──┐
+//!   reading ──┤                              │           ├──► written, whole
+//!             └── no frame: refused, closed  └── lines ──┘
+//! ```
+//!
+//! One request is answered at a time; the next is read when it has its answer. Lines are pushed meanwhile. Whoever does
+//! not read what it gets is cut by the deadline of the writer, and nothing is kept for it but one portion.
+
+use std::fmt;
+use std::pin::Pin;
+
+use supervisor_api::Vocabulary as _;
+use supervisor_api::wire::{ErrorCode, INVALID_REQUEST, Request, Response, WireError};
+use supervisor_socket::{FrameReader, FrameWriter, ReadError, WriteError};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::caller::Caller;
+use crate::dispatch::{Answer, Dispatcher};
+use crate::feed::{Feeds, rendered};
+
+/// How many bytes of lines are gathered before they are written.
+const PORTION: usize = 64 * 1024;
+
+type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// A connection that is served.
+pub(crate) struct Session<R, W> {
+    dispatcher: Dispatcher,
+    caller: Caller,
+    reader: FrameReader<R>,
+    writer: FrameWriter<W>,
+    feeds: Feeds,
+}
+
+/// Why a session is over.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The peer has said everything, or the server closes.
+    Done,
+    /// What the peer sends is no frame, or it sends nothing.
+    Read(ReadError),
+    /// The peer does not read, or is gone.
+    Write(WriteError),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("everything is said"),
+            Self::Read(error) => error.fmt(f),
+            Self::Write(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<WriteError> for End {
+    fn from(error: WriteError) -> Self {
+        Self::Write(error)
+    }
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
+    pub(crate) fn new(
+        dispatcher: Dispatcher,
+        caller: Caller,
+        reader: FrameReader<R>,
+        writer: FrameWriter<W>,
+    ) -> Self {
+        Self { dispatcher, caller, reader, writer, feeds: Feeds::default() }
+    }
+
+    /// Serves until the connection is over.
+    pub(crate) async fn run(mut self) -> End {
+        match self.serve().await {
+            Ok(()) => End::Done,
+            Err(End::Read(error)) if error.is_answered() => {
+                let response = Response::refused(INVALID_REQUEST, unreadable(&error));
+                // It is closed in either case.
+                let _ = self.writer.send(&rendered(&response)).await;
+                End::Read(error)
+            }
+            Err(end) => end,
+        }
+    }
+
+    async fn serve(&mut self) -> Result<(), End> {
+        let mut answering: Option<Answering> = None;
+        loop {
+            tokio::select! {
+                answer = answer_of(&mut answering) => {
+                    answering = None;
+                    self.tell(answer).await?;
+                }
+                line = self.feeds.next() => self.push(&line).await?,
+                frame = self.reader.next(), if answering.is_none() => match frame.map_err(End::Read)? {
+                    Some(frame) => answering = self.begin(frame).await?,
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Begins to answer a request; what is none is refused at once.
+    async fn begin(&mut self, frame: String) -> Result<Option<Answering>, End> {
+        let request = match Request::read(frame.as_bytes()) {
+            Ok(request) => request,
+            Err(refusal) => {
+                self.writer.send(&rendered(&refusal.response())).await?;
+                return Ok(None);
+            }
+        };
+        let caller = Caller { frame_bytes: frame.len(), ..self.caller };
+        let dispatcher = self.dispatcher.clone();
+        Ok(Some(Box::pin(async move { dispatcher.answer(&caller, request).await })))
+    }
+
+    async fn tell(&mut self, answer: Answer) -> Result<(), End> {
+        self.writer.send(&rendered(&answer.response)).await?;
+        if let Some(feed) = answer.feed {
+            self.feeds.add(feed);
+            // Who listens need not speak.
+            self.reader.set_idle(None);
+        }
+        Ok(())
+    }
+
+    /// Writes a line, and what else is there already.
+    async fn push(&mut self, line: &[u8]) -> Result<(), End> {
+        self.writer.queue(line);
+        while self.writer.queued() < PORTION
+            && let Some(line) = self.feeds.try_next()
+        {
+            self.writer.queue(&line);
+        }
+        Ok(self.writer.flush().await?)
+    }
+}
+
+/// The answer that is being made; waits for ever when none is.
+async fn answer_of(answering: &mut Option<Answering>) -> Answer {
+    match answering {
+        Some(answering) => answering.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn unreadable(error: &ReadError) -> WireError {
+    WireError::new(ErrorCode::find(error.code()).unwrap_or(ErrorCode::IncompleteFrame), error.to_string())
+}

@@ -1,0 +1,98 @@
+//! What `state` answers: the live tree, read when it is asked for.
+
+mod page;
+mod recent;
+mod topology;
+
+use supervisor_api::SupervisorPath;
+use supervisor_api::command::{CommandResult, TreeState};
+use supervisor_api::wire::{
+    ConnectionState, DashboardState, RegistrationState, RuntimeRow, StateDelta, StateParams, TargetInfo,
+    WireError,
+};
+
+use crate::target::Target;
+use page::Page;
+
+pub(crate) use recent::dropped_events;
+
+/// How the target stands with a relay.
+pub(crate) type Standing = (RegistrationState, ConnectionState);
+
+/// The whole state, or the page that is asked for.
+///
+/// # Errors
+///
+/// When `under` or `after` is no child of the tree.
+pub(crate) fn read(
+    target: &Target,
+    standing: Standing,
+    params: &StateParams,
+) -> Result<DashboardState, WireError> {
+    let tree = tree_state(target);
+    let top = params.under.clone().unwrap_or_else(SupervisorPath::root);
+    let page = Page::of(&tree, params).map_err(|error| error.on(target.id.clone()))?;
+    Ok(DashboardState {
+        target: info(target, standing),
+        topology: topology::of(target, &tree, &page.range, &top),
+        runtime_state: tree.children[page.range.clone()].iter().map(RuntimeRow::of).collect(),
+        recent_events: recent::events(target, tree.sequence),
+        recent_logs: recent::logs(target),
+        dropped_event_count: dropped_events(&target.handle),
+        dropped_log_count: target.handle.dropped_logs(),
+        config_version: target.config_version.clone(),
+        generated_at_unix_nanos: target.now(),
+        state_generation: tree.sequence,
+        next_after: page.next_after,
+    })
+}
+
+/// A change that replaces everything: who is in the tree, and how each is.
+pub(crate) fn afresh(target: &Target, under: &SupervisorPath) -> StateDelta {
+    let tree = tree_state(target);
+    let range = page::below(&tree, under);
+    StateDelta {
+        state_generation: Some(tree.sequence),
+        topology: Some(topology::of(target, &tree, &range, under)),
+        runtime_state: Some(tree.children[range].iter().map(RuntimeRow::of).collect()),
+        ..counts(target)
+    }
+}
+
+/// A change of some rows. A child that is gone by now has none.
+pub(crate) fn rows<'a>(target: &Target, paths: impl IntoIterator<Item = &'a SupervisorPath>) -> StateDelta {
+    // Before the rows: each is at least as new as the generation says.
+    let generation = target.generation();
+    let rows = paths.into_iter().filter_map(|path| target.handle.child(path).ok());
+    StateDelta {
+        state_generation: Some(generation),
+        runtime_state: Some(rows.map(|child| RuntimeRow::of(&child.state)).collect()),
+        ..counts(target)
+    }
+}
+
+fn counts(target: &Target) -> StateDelta {
+    StateDelta {
+        dropped_event_count: Some(dropped_events(&target.handle)),
+        dropped_log_count: Some(target.handle.dropped_logs()),
+        ..StateDelta::default()
+    }
+}
+
+fn info(target: &Target, (registration, connection): Standing) -> TargetInfo {
+    TargetInfo {
+        target_id: target.id.clone(),
+        display_name: target.display_name.clone(),
+        registration_state: registration.into(),
+        connection_state: connection.into(),
+    }
+}
+
+/// Every row, exact at one sequence.
+fn tree_state(target: &Target) -> TreeState {
+    // The library gives no other answer; a server does not panic over one.
+    let CommandResult::CurrentState { state } = target.handle.current_state() else {
+        return TreeState { sequence: target.generation(), children: Vec::new() };
+    };
+    state
+}

@@ -1,0 +1,43 @@
+//! The newest events and lines of logs.
+
+use supervisor_api::wire::{EventRecord, LogRecord, RECENT};
+use tokio_supervisor::{EventItem, LogItem, SupervisorHandle};
+
+use crate::target::Target;
+
+/// The newest events up to this sequence, oldest first.
+pub(super) fn events(target: &Target, sequence: u64) -> Vec<EventRecord> {
+    let mut stream = target.handle.events_after(sequence.saturating_sub(RECENT as u64));
+    let mut records = Vec::new();
+    while stream.position() < sequence
+        && let Some(item) = stream.try_next()
+    {
+        if let EventItem::Event(event) = item {
+            records.push(target.event_record(&event));
+        }
+    }
+    records
+}
+
+/// The newest lines of logs, oldest first.
+pub(super) fn logs(target: &Target) -> Vec<LogRecord> {
+    let head = target.handle.subscribe_logs().position();
+    let mut stream = target.handle.logs_after(head.saturating_sub(RECENT as u64));
+    let mut records = Vec::new();
+    while stream.position() < head
+        && let Some(item) = stream.try_next()
+    {
+        if let LogItem::Line(line) = item {
+            records.push(target.log_record(&line));
+        }
+    }
+    records
+}
+
+/// How many events are no longer kept.
+pub(crate) fn dropped_events(handle: &SupervisorHandle) -> u64 {
+    match handle.events_after(0).try_next() {
+        Some(EventItem::Gap(gap)) => gap.missed(),
+        _ => 0,
+    }
+}

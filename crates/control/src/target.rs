@@ -1,0 +1,64 @@
+//! The tree that is served, under the names by which it is known outside.
+
+use std::sync::Arc;
+
+use supervisor_api::StampedEvent;
+use supervisor_api::wire::{EventOnWire, EventRecord, LogRecord, UnixNanos};
+use tokio_supervisor::SupervisorHandle;
+
+use crate::feed::EventLines;
+
+/// As which the part that supervises is named when it is stuck.
+const LOOP: &str = "loop";
+
+/// The tree that is served.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) handle: SupervisorHandle,
+    pub(crate) id: Arc<str>,
+    pub(crate) display_name: String,
+    pub(crate) config_version: Arc<str>,
+    /// Events as they were pushed lately.
+    pub(crate) lines: EventLines,
+}
+
+impl Target {
+    /// The time of the tree's clock; after the end that of the end.
+    pub(crate) fn now(&self) -> UnixNanos {
+        UnixNanos(self.handle.health().last_observed_at_unix_nanos)
+    }
+
+    /// The generation of the state: the sequence of the last event. Every change is an event, and every event is
+    /// part of the state.
+    pub(crate) fn generation(&self) -> u64 {
+        self.handle.subscribe_events().position()
+    }
+
+    /// Whether the part that supervises does not move.
+    pub(crate) fn loop_is_stuck(&self) -> bool {
+        self.handle.health().stuck.iter().any(|stuck| &*stuck.name == LOOP)
+    }
+
+    /// An event with what only its target knows.
+    pub(crate) fn on_wire<'a>(&'a self, event: &'a StampedEvent) -> EventOnWire<'a> {
+        EventOnWire { target_id: &self.id, config_version: &self.config_version, event }
+    }
+
+    pub(crate) fn event_record(&self, event: &StampedEvent) -> EventRecord {
+        EventRecord::from(self.on_wire(event))
+    }
+
+    pub(crate) fn log_record(&self, line: &tokio_supervisor::LogRecord) -> LogRecord {
+        LogRecord {
+            target_id: Arc::clone(&self.id),
+            sequence: Some(line.sequence),
+            correlation_id: None,
+            severity: line.severity.into(),
+            message: line.message.clone(),
+            fields: line.fields.iter().cloned().collect(),
+            occurred_at_unix_nanos: UnixNanos(line.occurred_at_unix_nanos),
+            child_path: Some(line.path.clone()),
+            generation: Some(line.generation),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What can be read: `hello`, `state`, and what is not there.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod common;
+
+use common::{SOCKET, Scene, TARGET, config, other, owner, secs, service, shop};
+use serde_json::{Value, json};
+use supervisor_api::wire::{DashboardState, RECENT, RuntimeRow};
+use supervisor_control::Role;
+use tokio_supervisor::{ChildSpec, Severity, SupervisorSpec};
+
+fn request(method: &str) -> Value {
+    json!({"request_id": "1", "method": method, "params": {}})
+}
+
+fn row<'a>(state: &'a DashboardState, path: &str) -> &'a RuntimeRow {
+    state.runtime_state.iter().find(|row| row.child_path.as_str() == path).unwrap()
+}
+
+fn paths(state: &DashboardState) -> Vec<&str> {
+    state.runtime_state.iter().map(|row| row.child_path.as_str()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn hello_tells_who_is_there_and_what_the_caller_may_do() {
+    let scene = Scene::shop().await;
+    for role in [Role::Viewer, Role::Operator, Role::Admin] {
+        let answer = scene.ask(&other(role), request("hello")).await;
+        let commands = &answer["result"]["registration"]["supported_commands"];
+        assert_eq!(commands.as_array().unwrap().len(), 7);
+        assert_eq!(commands[0], json!({"name": "restart_child", "idempotent": true, "timeout_seconds": 30}));
+        let mut rest = answer.clone();
+        rest["result"]["registration"]["supported_commands"] = Value::Null;
+        let expected = json!({"request_id": "1", "ok": true, "result": {
+            "type": "hello",
+            "protocol_version": "dashboard-ipc.v1",
+            "registration": {"target_id": TARGET, "display_name": TARGET, "ipc_path": SOCKET, "lease_seconds": 30,
+                "supported_commands": null},
+            "capabilities": [],
+            "role": role.as_str(),
+        }});
+        assert_eq!(rest, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_is_the_whole_tree_as_it_is_now() {
+    let scene = Scene::new(shop(), {
+        let mut config = config();
+        config.display_name = "The shop".into();
+        config
+    })
+    .await;
+    let state = scene.state(json!({})).await;
+    let target = serde_json::to_value(&state.target).unwrap();
+    assert_eq!(
+        target,
+        json!({"target_id": TARGET, "display_name": "The shop",
+        "registration_state": "active", "connection_state": "registered"})
+    );
+    assert_eq!(paths(&state), ["/", "/db", "/web", "/pool", "/pool/one", "/fixed"]);
+    let nodes: Vec<_> = state.topology.nodes.iter().map(|node| node.path.as_str()).collect();
+    assert_eq!(nodes, paths(&state), "a node for each row");
+    let node = serde_json::to_value(&state.topology.nodes[1]).unwrap();
+    assert_eq!(
+        node,
+        json!({"node_id": "/db", "child_id": "db", "path": "/db", "name": "db", "kind": "child_task",
+        "tags": ["data"], "criticality": "standard", "state_summary": "running", "diagnostics": {}})
+    );
+    let edges: Vec<_> = state.topology.edges.iter().map(|edge| (edge.edge_id.as_str(), edge.order)).collect();
+    assert_eq!(
+        edges,
+        [
+            ("parent:/->/db", 0),
+            ("parent:/->/web", 1),
+            ("parent:/->/pool", 2),
+            ("parent:/pool->/pool/one", 0),
+            ("parent:/->/fixed", 3),
+            ("dependency:/web->/db", 0),
+        ]
+    );
+    assert_eq!(state.topology.declaration_order, ["/db", "/web", "/pool", "/pool/one", "/fixed"]);
+    assert_eq!(&*state.config_version, "0123456789abcdef");
+    assert!(state.generated_at_unix_nanos.0 > 1_700_000_000_000_000_000);
+    assert_eq!(state.recent_events.last().unwrap().sequence, state.state_generation);
+    assert_eq!(&*state.recent_events[0].config_version, "0123456789abcdef");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_generation_grows_with_every_change_and_never_without_one() {
+    let scene = Scene::shop().await;
+    let strip = |mut state: DashboardState| {
+        state.generated_at_unix_nanos.0 = 0;
+        state
+    };
+    let first = scene.state(json!({})).await;
+    tokio::time::advance(secs(100)).await;
+    assert_eq!(strip(scene.state(json!({})).await), strip(first.clone()), "nothing happened");
+    scene.command("c", "pause_child", "/db").await;
+    let second = scene.state(json!({})).await;
+    assert!(second.state_generation > first.state_generation);
+    assert_eq!(row(&second, "/db").lifecycle_state.as_str(), "paused");
+    assert_eq!(second.topology.nodes[1].state_summary.as_str(), "paused");
+    scene.command("again", "pause_child", "/db").await;
+    let third = scene.state(json!({})).await;
+    assert!(third.state_generation > second.state_generation, "the command is an event, too");
+    assert_eq!(row(&third, "/db").generation, row(&second, "/db").generation);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_are_parts_of_the_whole() {
+    let children = (0..25).map(|n| service(&format!("w{n}")));
+    let scene = Scene::new(SupervisorSpec::root(children), config()).await;
+    let whole = scene.state(json!({})).await;
+    let (mut rows, mut nodes, mut edges) = (Vec::new(), Vec::new(), Vec::new());
+    let mut after = Value::Null;
+    loop {
+        let page = scene.state(json!({"limit": 7, "after": after})).await;
+        assert!(page.runtime_state.len() <= 7);
+        rows.extend(page.runtime_state);
+        nodes.extend(page.topology.nodes);
+        edges.extend(page.topology.edges);
+        let Some(next) = page.next_after else { break };
+        after = json!(next);
+    }
+    assert_eq!(rows, whole.runtime_state);
+    assert_eq!(nodes, whole.topology.nodes);
+    assert_eq!(edges, whole.topology.edges);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_the_tree_can_be_asked_for() {
+    let scene = Scene::shop().await;
+    let state = scene.state(json!({"under": "/pool"})).await;
+    assert_eq!(paths(&state), ["/pool", "/pool/one"]);
+    let edges: Vec<_> = state.topology.edges.iter().map(|edge| edge.edge_id.as_str()).collect();
+    assert_eq!(edges, ["parent:/pool->/pool/one"], "no edge to what is not there");
+    for (params, word) in
+        [(json!({"under": "/pol"}), "nearest: /pool"), (json!({"after": "/gone"}), "first page")]
+    {
+        let answer =
+            scene.ask(&owner(), json!({"request_id": "1", "method": "state", "params": params})).await;
+        assert_eq!(answer["error"]["code"], "invalid_command_params", "{answer}");
+        assert_eq!(answer["error"]["target_id"], TARGET);
+        assert!(answer["error"]["message"].as_str().unwrap().contains(word), "{answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_holds_the_newest_128_events_and_lines_and_counts_what_is_gone() {
+    let child = ChildSpec::service("db", |ctx| async move {
+        for n in 0..2_000 {
+            ctx.log(Severity::Info, format!("line {n} {}", "x".repeat(500)), [("n", n.to_string())]);
+        }
+        ctx.stopping().await;
+    });
+    let scene = Scene::new(SupervisorSpec::root([child, service("web")]), config()).await;
+    tokio::task::yield_now().await;
+    let few = scene.state(json!({})).await;
+    assert_eq!(few.dropped_event_count, 0);
+    for n in 0..2_500 {
+        scene.handle.restart_child("web", "test", format!("{n}")).await.unwrap();
+    }
+    let state = scene.state(json!({})).await;
+    let head = state.state_generation;
+    let sequences: Vec<_> = state.recent_events.iter().map(|event| event.sequence).collect();
+    assert_eq!(sequences, (head - RECENT as u64 + 1..=head).collect::<Vec<_>>());
+    assert_eq!(state.dropped_event_count, head - 4096, "the journal keeps 4 096");
+    let sequences: Vec<_> = state.recent_logs.iter().map(|line| line.sequence.unwrap()).collect();
+    assert_eq!(sequences, (2_000 - RECENT as u64 + 1..=2_000).collect::<Vec<_>>());
+    let last = state.recent_logs.last().unwrap();
+    assert_eq!((last.child_path.as_ref().unwrap().as_str(), last.generation), ("/db", Some(1)));
+    assert_eq!(last.fields["n"], "1999");
+    assert_eq!(state.dropped_log_count, scene.handle.dropped_logs());
+    assert!(state.dropped_log_count > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_there_is_refused_and_not_promised() {
+    let scene = Scene::shop().await;
+    let command = |command: &str, more: (&str, &str)| {
+        let mut request = common::command_request("c", command, Value::Null);
+        request["params"][more.0] = json!(more.1);
+        request
+    };
+    for request in [
+        json!({"request_id": "1", "method": "plan", "params": {"stack": ""}}),
+        json!({"request_id": "1", "method": "what_if", "params": {"command": "remove_child"}}),
+        command("apply", ("stack", "version: 1")),
+        command("reload", ("reason", "edited")),
+        command("signal_child", ("signal", "HUP")),
+    ] {
+        let answer = scene.ask(&owner(), request.clone()).await;
+        assert_eq!(
+            (&answer["ok"], &answer["error"]["code"]),
+            (&json!(false), &json!("unsupported_method")),
+            "{request}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_go_on_after_the_end_of_the_tree() {
+    let scene = Scene::shop().await;
+    scene.handle.shutdown("test", "over").await.unwrap();
+    let state = scene.state(json!({})).await;
+    assert_eq!(row(&state, "/db").lifecycle_state.as_str(), "stopped");
+    assert_eq!(state.recent_events.last().unwrap().event_type.as_str(), "ShutdownCompleted");
+    assert_eq!(scene.ask(&owner(), request("hello")).await["ok"], true);
+}
