@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+pub mod live;
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,0 +1,246 @@
+//! What is pushed after a subscription, over a live socket.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod common;
+
+use common::live::{Client, Live};
+use common::{TARGET, command_request, config, service};
+use serde_json::{Value, json};
+use supervisor_api::wire::{Change, Push, TargetLine, TreeView};
+use tokio_supervisor::{ChildSpec, Severity, SupervisorSpec};
+
+const EVENTS: &str = "events.subscribe";
+const LOGS: &str = "logs.tail";
+
+async fn view(client: &mut Client) -> TreeView {
+    let answer = client.ask(json!({"request_id": "s", "method": "state"})).await;
+    TreeView::new(serde_json::from_value(answer["result"]["state"].clone()).unwrap())
+}
+
+fn fold(view: &mut TreeView, line: &Value) -> Change {
+    let TargetLine::Push(push) = TargetLine::read(line.to_string().as_bytes()).unwrap() else {
+        panic!("{line}")
+    };
+    view.apply(*push)
+}
+
+#[tokio::test]
+async fn an_event_comes_at_once_and_then_what_it_changed() {
+    let live = Live::shop().await;
+    let mut watcher = live.client().await;
+    let first = watcher.subscribe(EVENTS, None).await;
+    assert_eq!(first, live.handle.subscribe_events().position() + 1);
+    live.ask_once(command_request("c", "restart_child", "/db")).await;
+    let mut sequences = Vec::new();
+    loop {
+        let line = watcher.push("event").await;
+        assert_eq!((&line["target_id"], &line["event"]["target_id"]), (&json!(TARGET), &json!(TARGET)));
+        assert_eq!(
+            (&line["event"]["correlation_id"], &line["event"]["target_path"]),
+            (&json!("c"), &json!("/db"))
+        );
+        sequences.push(line["event"]["sequence"].as_u64().unwrap());
+        if line["event"]["event_type"] == "CommandCompleted" {
+            break;
+        }
+    }
+    assert_eq!(sequences, (first..first + sequences.len() as u64).collect::<Vec<_>>());
+    let delta = watcher.push("state_delta").await["delta"].clone();
+    assert_eq!(delta.get("topology"), None);
+    let row = &delta["runtime_state"][0];
+    assert_eq!((&row["child_path"], &row["generation"]), (&json!("/db"), &json!(2)), "{delta}");
+    assert!(delta["state_generation"].as_u64().unwrap() >= *sequences.last().unwrap());
+}
+
+#[tokio::test]
+async fn subscribing_needs_a_session() {
+    let live = Live::shop().await;
+    for method in [EVENTS, LOGS] {
+        for params in [json!({}), json!({"session_established": false}), Value::Null] {
+            let answer = live.ask_once(json!({"request_id": "1", "method": method, "params": params})).await;
+            assert_eq!(
+                (&answer["ok"], &answer["error"]["code"], &answer["error"]["stage"]),
+                (&json!(false), &json!("session_required"), &json!("subscription"))
+            );
+        }
+    }
+}
+
+/// Whatever happens, a reader that folds what it is pushed ends with the state of the tree.
+#[tokio::test]
+async fn a_reader_that_folds_has_the_state_of_the_tree() {
+    let live = Live::shop().await;
+    let mut watcher = live.client().await;
+    watcher.subscribe(EVENTS, None).await;
+    let mut seen = view(&mut watcher).await;
+    let mut actor = live.client().await;
+    for n in 0..20 {
+        let (command, child) = match n % 5 {
+            0 => ("add_child", json!({"name": format!("w{n}"), "kind": "async_worker", "factory": "worker"})),
+            1 => ("pause_child", json!("/db")),
+            2 => ("resume_child", json!("/db")),
+            3 => ("remove_child", json!(format!("/w{}", n - 3))),
+            _ => ("restart_child", json!("/pool")),
+        };
+        let answer = actor.ask(command_request(&n.to_string(), command, child)).await;
+        assert_eq!(answer["result"]["result"]["status"], "completed", "{answer}");
+    }
+    let truth = view(&mut actor).await;
+    let head = truth.state().state_generation;
+    while seen.state().state_generation < head {
+        let line = watcher.line().await.unwrap();
+        fold(&mut seen, &line);
+    }
+    assert_eq!(seen.state().runtime_state, truth.state().runtime_state);
+    assert_eq!(seen.state().topology, truth.state().topology);
+    assert_eq!(seen.state().recent_events, truth.state().recent_events);
+}
+
+#[tokio::test]
+async fn topologies_are_pushed_when_children_come_and_when_they_go() {
+    let live = Live::shop().await;
+    let mut watcher = live.client().await;
+    watcher.subscribe(EVENTS, None).await;
+    let paths = |delta: &Value| -> Vec<String> {
+        let nodes = delta["topology"]["nodes"].as_array().unwrap();
+        nodes.iter().map(|node| node["path"].as_str().unwrap().to_owned()).collect()
+    };
+    let topology = async |watcher: &mut Client| loop {
+        let delta = watcher.push("state_delta").await["delta"].clone();
+        if delta.get("topology").is_some() {
+            let rows = delta["runtime_state"].as_array().unwrap().len();
+            assert_eq!(rows, paths(&delta).len(), "with a topology come all rows");
+            return paths(&delta);
+        }
+    };
+    live.ask_once(command_request("1", "add_child", json!({"name": "worker", "kind": "async_worker"}))).await;
+    assert_eq!(topology(&mut watcher).await, ["/", "/db", "/web", "/pool", "/pool/one", "/fixed", "/worker"]);
+    live.ask_once(command_request("2", "remove_child", "/pool")).await;
+    while topology(&mut watcher).await != ["/", "/db", "/web", "/fixed", "/worker"] {}
+}
+
+#[tokio::test]
+async fn a_stream_is_resumed_where_it_was_left() {
+    let live = Live::shop().await;
+    let mut seen = Vec::new();
+    let mut next = 1;
+    for n in 0..5 {
+        live.handle.restart_child("/db", "test", format!("{n}")).await.unwrap();
+        let head = live.handle.subscribe_events().position();
+        let mut watcher = live.client().await;
+        assert_eq!(watcher.subscribe(EVENTS, Some(next)).await, next);
+        while next <= head {
+            let sequence = watcher.push("event").await["event"]["sequence"].as_u64().unwrap();
+            seen.push(sequence);
+            next = sequence + 1;
+        }
+    }
+    assert_eq!(seen, (1..next).collect::<Vec<_>>(), "each once, without holes");
+}
+
+#[tokio::test]
+async fn what_is_no_longer_kept_is_told_as_a_gap_and_the_state_comes_afresh() {
+    let live = Live::new(SupervisorSpec::root([service("db")]), config()).await;
+    for n in 0..2_500 {
+        live.handle.restart_child("db", "test", format!("{n}")).await.unwrap();
+    }
+    let head = live.handle.subscribe_events().position();
+    let mut watcher = live.client().await;
+    watcher.subscribe(EVENTS, Some(1)).await;
+    let gap = watcher.line().await.unwrap();
+    assert_eq!(
+        gap,
+        json!({"type": "gap", "target_id": TARGET, "stream": "events", "from": 1, "to": head - 4096})
+    );
+    let event = watcher.push("event").await;
+    assert_eq!(event["event"]["sequence"], head - 4096 + 1);
+    let delta = watcher.push("state_delta").await;
+    assert!(delta["delta"].get("topology").is_some());
+    assert_eq!(delta["delta"]["dropped_event_count"], head - 4096);
+}
+
+/// A target that was started again counts from 1: a reader that asks for more than there is knows another run.
+#[tokio::test]
+async fn a_sequence_of_another_run_begins_now_and_afresh() {
+    let live = Live::shop().await;
+    let head = live.handle.subscribe_events().position();
+    let mut watcher = live.client().await;
+    assert_eq!(watcher.subscribe(EVENTS, Some(1_000_000)).await, head + 1);
+    let delta = watcher.push("state_delta").await["delta"].clone();
+    assert_eq!(delta["topology"]["nodes"].as_array().unwrap().len(), 6);
+    assert_eq!(delta["state_generation"], head);
+    assert_eq!(watcher.subscribe(LOGS, Some(u64::MAX)).await, 1);
+}
+
+#[tokio::test]
+async fn a_part_of_the_tree_can_be_followed() {
+    let live = Live::shop().await;
+    let mut watcher = live.client().await;
+    let params = json!({"session_established": true, "under": "/pool"});
+    watcher.ask(json!({"request_id": "1", "method": EVENTS, "params": params})).await;
+    live.handle.restart_child("/db", "test", "not seen").await.unwrap();
+    live.handle.restart_child("/pool/one", "test", "seen").await.unwrap();
+    assert_eq!(watcher.push("event").await["event"]["target_path"], "/pool/one");
+    let delta = watcher.push("state_delta").await;
+    let rows = delta["delta"]["runtime_state"].as_array().unwrap().clone();
+    assert!(rows.iter().all(|row| row["child_path"] == "/pool/one"), "{rows:?}");
+}
+
+#[tokio::test]
+async fn lines_of_logs_are_pushed_with_the_child_they_come_from() {
+    let child = ChildSpec::service("db", |ctx| async move {
+        loop {
+            ctx.log(Severity::Warning, format!("run {}\nsecond line", ctx.generation()), [("ms", "7")]);
+            if ctx.run_until_stopped(std::future::pending::<()>()).await.is_none() {
+                return;
+            }
+        }
+    });
+    let live = Live::new(SupervisorSpec::root([child]), config()).await;
+    let mut watcher = live.client().await;
+    assert_eq!(watcher.subscribe(LOGS, Some(1)).await, 1);
+    for run in 1..4 {
+        let line = watcher.push("log").await;
+        let log = &line["log"];
+        assert_eq!(
+            (&log["message"], &log["sequence"]),
+            (&json!(format!("run {run}\nsecond line")), &json!(run))
+        );
+        assert_eq!((&log["child_path"], &log["generation"]), (&json!("/db"), &json!(run)));
+        assert_eq!((&log["severity"], &log["fields"]), (&json!("warning"), &json!({"ms": "7"})));
+        live.handle.restart_child("db", "test", "again").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn pushes_and_answers_share_a_connection() {
+    let live = Live::shop().await;
+    let mut client = live.client().await;
+    client.subscribe(EVENTS, None).await;
+    client.subscribe(LOGS, None).await;
+    let mut seen = view(&mut client).await;
+    client.send_json(&command_request("c", "restart_child", "/db")).await;
+    let (mut answered, mut pushed) = (false, false);
+    while !(answered && pushed) {
+        let line = client.line().await.unwrap();
+        match TargetLine::read(line.to_string().as_bytes()).unwrap() {
+            TargetLine::Response(response) => answered = response.ok,
+            TargetLine::Push(push) => {
+                pushed |= matches!(&*push, Push::Event { event, .. } if event.correlation_id.as_deref() == Some("c"));
+                seen.apply(*push);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_the_tree_is_pushed_and_reads_go_on() {
+    let live = Live::shop().await;
+    let mut client = live.client().await;
+    client.subscribe(EVENTS, None).await;
+    live.handle.shutdown("test", "over").await.unwrap();
+    while client.push("event").await["event"]["event_type"] != "ShutdownCompleted" {}
+    let delta = client.push("state_delta").await["delta"].clone();
+    assert!(delta["state_generation"].as_u64().unwrap() > 0);
+    assert_eq!(client.hello().await["ok"], true);
+}

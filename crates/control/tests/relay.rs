@@ -1,0 +1,157 @@
+//! Requests over a live socket: a relay to the letter, many requests on one connection, and the fixtures.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod common;
+
+use common::live::Live;
+use common::{TARGET, command_request};
+use serde_json::{Value, json};
+use supervisor_api::wire::TargetLine;
+use tokio::io::AsyncWriteExt as _;
+
+/// A new connection per request, exact keys, `correlation_id: null`, no `hello`, closed right after the reply.
+#[tokio::test]
+async fn a_relay_to_the_letter_can_give_every_command() {
+    let live = Live::shop().await;
+    let worker = json!({"name": "worker", "kind": "async_worker"});
+    for (id, command, child, state) in [
+        ("1", "pause_child", json!("/db"), "paused"),
+        ("2", "resume_child", json!("/db"), "running"),
+        ("3", "quarantine_child", json!("/db"), "quarantined"),
+        ("4", "restart_child", json!("/db"), "running"),
+        ("5", "add_child", worker, "running"),
+        ("6", "remove_child", json!("/worker"), "running"),
+        ("7", "shutdown_tree", Value::Null, "stopped"),
+    ] {
+        let answer = live.ask_once(command_request(id, command, child)).await;
+        let result = &answer["result"]["result"];
+        assert_eq!((&answer["request_id"], &answer["ok"]), (&json!(format!("r-{id}")), &json!(true)));
+        assert_eq!((&result["command_id"], &result["status"]), (&json!(id), &json!("completed")), "{answer}");
+        let answer = live.ask_once(json!({"request_id": "s", "method": "current_state", "params": {}})).await;
+        let rows = answer["result"]["state"]["runtime_state"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["child_path"] == "/db").unwrap();
+        assert_eq!(row["lifecycle_state"], state, "after {command}");
+    }
+}
+
+#[tokio::test]
+async fn many_requests_at_once_are_answered_in_their_order() {
+    let live = Live::shop().await;
+    let mut client = live.client().await;
+    let mut all = String::new();
+    for n in 0..200 {
+        let mut request = match n % 4 {
+            0 => json!({"method": "hello"}),
+            1 => json!({"method": "state", "params": {"limit": 2}}),
+            2 => command_request(&format!("c-{n}"), "restart_child", "/db"),
+            _ => json!({"method": "no such method"}),
+        };
+        request["request_id"] = json!(n.to_string());
+        all += &format!("{request}\n");
+    }
+    client.send(all).await;
+    for n in 0..200 {
+        let answer = client.line().await.unwrap();
+        assert_eq!(
+            (&answer["request_id"], &answer["ok"]),
+            (&json!(n.to_string()), &json!(n % 4 != 3)),
+            "{answer}"
+        );
+    }
+    assert_eq!(live.handle.child("/db").unwrap().state.generation, 51);
+}
+
+#[tokio::test]
+async fn whoever_closes_its_half_still_gets_its_answers() {
+    let live = Live::shop().await;
+    let mut client = live.client().await;
+    client.send_json(&command_request("1", "restart_child", "/db")).await;
+    client.send_json(&json!({"request_id": "2", "method": "hello"})).await;
+    client.0.get_mut().shutdown().await.unwrap();
+    assert_eq!(client.line().await.unwrap()["request_id"], "r-1");
+    assert_eq!(client.line().await.unwrap()["request_id"], "2");
+    assert_eq!(client.line().await, None);
+}
+
+#[tokio::test]
+async fn a_command_goes_on_when_its_client_is_gone() {
+    let live = Live::shop().await;
+    let mut client = live.client().await;
+    let (_, mut events) = live.handle.subscribe();
+    client.send_json(&command_request("1", "restart_child", "/db")).await;
+    drop(client);
+    while live.handle.child("/db").unwrap().state.generation < 2 {
+        events.next().await.unwrap();
+    }
+    let again = live.ask_once(command_request("1", "restart_child", "/db")).await;
+    assert_eq!(again["result"]["result"]["outcome"]["outcome"]["generation"], 2, "{again}");
+}
+
+#[tokio::test]
+async fn every_request_of_the_fixtures_gets_an_answer_that_reads() {
+    let live = Live::shop().await;
+    let mut client = live.client().await;
+    for file in ["requests.jsonl", "requests.seen.jsonl"] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/fixtures").join(file);
+        for line in std::fs::read_to_string(path).unwrap().lines() {
+            let request: Value = serde_json::from_str(line).unwrap();
+            if request["method"] == "command.shutdown_tree" {
+                continue;
+            }
+            client.send(format!("{line}\n")).await;
+            let answer = client.answer().await;
+            assert_eq!(answer["request_id"], request["request_id"], "{line}");
+            let read = TargetLine::read(answer.to_string().as_bytes()).unwrap();
+            assert_eq!(
+                serde_json::to_value(match &read {
+                    TargetLine::Response(response) => response,
+                    TargetLine::Push(push) => panic!("{push:?}"),
+                })
+                .unwrap(),
+                answer,
+                "what is read and written again is the same"
+            );
+        }
+    }
+    assert_eq!(client.hello().await["ok"], true);
+}
+
+#[tokio::test]
+async fn dropping_the_guard_removes_the_socket_and_ends_the_sessions() {
+    let live = Live::shop().await;
+    let mut client = live.client().await;
+    client.hello().await;
+    client.subscribe("events.subscribe", None).await;
+    let Live { handle, control, path, _directory, .. } = live;
+    drop(control);
+    assert!(!path.exists());
+    while client.line().await.is_some() {}
+    assert!(handle.is_alive(), "the tree is not concerned");
+    assert_eq!(handle.child("/db").unwrap().state.generation, 1);
+}
+
+#[tokio::test]
+async fn closing_waits_for_the_answer_that_is_being_made() {
+    let live = Live::shop().await;
+    let mut client = live.client().await;
+    client.hello().await;
+    let counts = live.control.counts();
+    assert_eq!((counts.open, counts.served), (1, 1));
+    assert_eq!(live.control.audit().state.as_str(), "off");
+    live.control.close().await;
+    assert_eq!(client.line().await, None);
+    assert!(!live.path.exists());
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_is_told_why() {
+    let live = Live::shop().await;
+    let mut config = common::config();
+    config.bind = supervisor_socket::Bind::at(&live.path);
+    let refused = supervisor_control::Control::serve(live.handle.clone(), config.clone()).await.unwrap_err();
+    assert!(refused.to_string().contains("is in use"), "{refused}");
+    config.target_id = " ".into();
+    let refused = supervisor_control::Control::serve(live.handle.clone(), config).await.unwrap_err();
+    assert!(refused.to_string().contains("target id is blank"), "{refused}");
+    assert_eq!(live.client().await.hello().await["result"]["registration"]["target_id"], TARGET);
+}
