@@ -1,0 +1,134 @@
+//! Other users: this test binary again under another uid, against a socket that everybody can reach.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod common;
+
+use std::fs::{OpenOptions, Permissions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::{command_request, config, shop};
+use serde_json::{Value, json};
+use supervisor_control::{Config, Control, Role, Roles};
+use supervisor_socket::Bind;
+use tokio_supervisor::{Supervisor, SupervisorHandle};
+
+const STRANGER: u32 = 54_321;
+const ARGUMENTS: &str = "CONTROL_TEST_ARGUMENTS";
+
+#[test]
+#[ignore = "the client under another uid of the tests below"]
+fn ask_each() {
+    let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
+    let (path, requests): (String, Vec<Value>) = serde_json::from_str(&arguments).unwrap();
+    for request in requests {
+        let stream = UnixStream::connect(&path).unwrap();
+        // Who is turned away may find the other end closed.
+        let _ = writeln!(&stream, "{request}");
+        let mut answer = String::new();
+        let _ = BufReader::new(&stream).read_line(&mut answer);
+        println!("ANSWER {answer}");
+    }
+}
+
+/// Asks each on a connection of its own, as the stranger.
+async fn as_stranger(path: &Path, requests: Vec<Value>) -> Vec<Value> {
+    // Through /proc, so that it is found also by a user who may not enter the directory in which it lies.
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .args(["--ignored", "--exact", "--nocapture", "--test-threads=1", "ask_each"])
+        .env(ARGUMENTS, json!([path, requests]).to_string())
+        .env_remove("RUST_BACKTRACE")
+        .current_dir("/")
+        .stdout(Stdio::piped())
+        .uid(STRANGER)
+        .gid(STRANGER);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let answers = text.lines().filter_map(|line| line.split_once("ANSWER ").map(|(_, answer)| answer));
+    answers.map(|answer| serde_json::from_str(answer).unwrap_or_else(|_| panic!("{text}"))).collect()
+}
+
+/// Whether the tests run as root; else `test` is reported as skipped.
+#[expect(clippy::print_stdout, reason = "who runs the test alone sees why it does nothing")]
+fn is_root(test: &str) -> bool {
+    if rustix::process::geteuid().is_root() {
+        return true;
+    }
+    let line = format!("{test}: needs root; install with `sudo` before the command that runs the tests");
+    match std::env::var_os("TEST_SKIP_REPORT") {
+        Some(path) => writeln!(OpenOptions::new().append(true).open(path).unwrap(), "{line}").unwrap(),
+        None => println!("SKIP {line}"),
+    }
+    false
+}
+
+/// A tree behind a socket that everybody can reach.
+async fn open_to_all(config: Config) -> (SupervisorHandle, Control, tempfile::TempDir) {
+    let directory = tempfile::Builder::new().prefix("control-").tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    let handle = Supervisor::start(shop()).await.unwrap();
+    let mut config = config;
+    config.bind = Bind::at(directory.path().canonicalize().unwrap().join("shop.sock")).permissions(0o666);
+    let control = Control::serve(handle.clone(), config).await.unwrap();
+    (handle, control, directory)
+}
+
+fn hello() -> Value {
+    json!({"request_id": "1", "method": "hello"})
+}
+
+#[tokio::test]
+async fn s04_s09_a_stranger_is_told_so_and_five_times_in_a_minute() {
+    if !is_root("s04_s09_a_stranger_is_told_so_and_five_times_in_a_minute") {
+        return;
+    }
+    let (_handle, control, _directory) = open_to_all(config()).await;
+    let answers = as_stranger(control.path(), vec![hello(); 7]).await;
+    let codes: Vec<_> = answers.iter().map(|answer| answer["error"]["code"].as_str().unwrap()).collect();
+    assert_eq!(codes[..5], ["peer_cred_uid_mismatch"; 5]);
+    assert_eq!(codes[5..], ["rate_limit_exceeded"; 2]);
+    assert_eq!((&answers[0]["request_id"], &answers[0]["ok"]), (&json!("invalid-request"), &json!(false)));
+    assert_eq!(answers[0]["error"]["stage"], "peer_credentials");
+    assert!(answers[6]["error"]["retry_after_ms"].as_u64().unwrap() > 1_000, "{}", answers[6]);
+}
+
+#[tokio::test]
+async fn s04_where_groups_are_named_it_is_the_group_that_is_missing() {
+    if !is_root("s04_where_groups_are_named_it_is_the_group_that_is_missing") {
+        return;
+    }
+    let mut config = config();
+    config.roles = Roles::new().group(STRANGER + 1, Role::Viewer);
+    let (_handle, control, _directory) = open_to_all(config).await;
+    let answers = as_stranger(control.path(), vec![hello()]).await;
+    assert_eq!(answers[0]["error"]["code"], "peer_cred_gid_not_allowed");
+}
+
+#[tokio::test]
+async fn s04_s14_a_role_given_by_group_holds_over_the_socket() {
+    if !is_root("s04_s14_a_role_given_by_group_holds_over_the_socket") {
+        return;
+    }
+    let mut config = config();
+    config.roles = Roles::new().group(STRANGER, Role::Operator);
+    let (handle, control, _directory) = open_to_all(config).await;
+    let answers = as_stranger(
+        control.path(),
+        vec![
+            hello(),
+            command_request("1", "restart_child", "/db"),
+            command_request("2", "remove_child", "/web"),
+        ],
+    )
+    .await;
+    assert_eq!(answers[0]["result"]["role"], "operator");
+    assert_eq!(answers[1]["result"]["result"]["status"], "completed");
+    assert_eq!(answers[2]["result"]["result"]["error"]["code"], "authz_denied");
+    assert_eq!(handle.child("/db").unwrap().state.generation, 2);
+    assert!(handle.child("/web").is_ok());
+}
