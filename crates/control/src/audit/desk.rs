@@ -33,8 +33,10 @@ pub(super) struct Desk {
     fail_open: bool,
     book: Book,
     denials: Denials,
-    /// What waits to be recorded, and nobody waits for.
+    /// What waits to be recorded, and nobody waits for. Taken out when it is on the disk.
     late: Mutex<VecDeque<AuditRecord>>,
+    /// Held by who writes it.
+    writing: tokio::sync::Mutex<()>,
     lost: AtomicU64,
     wake: Notify,
 }
@@ -48,6 +50,7 @@ impl Desk {
             book,
             denials: Denials::new(),
             late: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
             lost: AtomicU64::new(0),
             wake: Notify::new(),
         }
@@ -133,7 +136,7 @@ impl Desk {
             if late.len() < room {
                 late.push_back(record);
             } else {
-                self.lost.fetch_add(1, Ordering::Relaxed);
+                self.lost.fetch_add(record.count.unwrap_or(1), Ordering::Relaxed);
             }
         }
         drop(late);
@@ -153,25 +156,18 @@ impl Desk {
 
     /// Writes what waits, until nothing does or the disk refuses.
     pub(super) async fn write_late(&self) {
+        let _alone = self.writing.lock().await;
         loop {
-            let batch: Vec<_> = {
-                let mut late = self.late();
-                let count = late.len().min(AT_ONCE);
-                late.drain(..count).collect()
-            };
+            let batch: Vec<_> = self.late().iter().take(AT_ONCE).cloned().collect();
             if batch.is_empty() {
                 return;
             }
             let written = self.patiently(self.book.commit_all(&batch)).await;
-            let failed: Vec<_> = batch
-                .into_iter()
-                .zip(written)
-                .filter(|(_, it)| it.is_err())
-                .map(|(record, _)| record)
-                .collect();
-            if !failed.is_empty() {
-                let mut late = self.late();
-                failed.into_iter().rev().for_each(|record| late.push_front(record));
+            let all = written.iter().all(Result::is_ok);
+            // Others add at the end only.
+            let mut written = written.into_iter();
+            self.late().retain(|_| written.next().is_none_or(|it| it.is_err()));
+            if !all {
                 return;
             }
         }
@@ -191,6 +187,7 @@ impl Desk {
         let desk = Arc::clone(self);
         // A runtime that ends needs no audit.
         let first = tokio::task::spawn_blocking(move || desk.book.open()).await.unwrap_or_default();
+        let _alone = self.writing.lock().await;
         let mut late = self.late();
         first.into_iter().rev().for_each(|record| late.push_front(record));
         drop(late);

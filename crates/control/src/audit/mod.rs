@@ -20,13 +20,13 @@ mod recall;
 mod record;
 mod redact;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::sync::Arc;
 
 use supervisor_api::report::{AuditHealth, AuditState};
-use supervisor_api::wire::{ControlCommandResult, WireError};
+use supervisor_api::wire::{AuditOutcome, ControlCommandResult, WireError};
 use tokio::task::AbortHandle;
 
 use book::Book;
@@ -88,10 +88,11 @@ impl Audit {
         Ok(Intended { sequence })
     }
 
-    /// Records what came of it. Returns when that is on the disk, or cannot be now: then it is recorded when it can.
+    /// Records what came of it, as [`Intent::kept`] gives it. Returns when that is on the disk, or cannot be now: then
+    /// it is recorded when it can.
     pub(crate) async fn outcome(&self, intent: &Intent, intended: Intended, result: &ControlCommandResult) {
         if let Some(kept) = &self.0 {
-            kept.desk.tell(intent.outcome(intended.sequence, result)).await;
+            kept.desk.tell(intent.with(intended.sequence, AuditOutcome::from(result))).await;
         }
     }
 
@@ -129,8 +130,8 @@ impl Audit {
     /// Writes what waits, and gives the directory free. Nothing is recorded afterwards.
     pub(crate) async fn close(&self) {
         if let Some(kept) = &self.0 {
-            kept.keeper.abort();
             kept.desk.close().await;
+            kept.keeper.abort();
         }
     }
 }

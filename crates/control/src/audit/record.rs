@@ -13,10 +13,14 @@ use supervisor_socket::Peer;
 
 use super::redact::Secrets;
 use crate::caller::{Caller, Role};
-use crate::ids::{BodyDigest, is_long};
+use crate::ids::BodyDigest;
 
 /// The most characters of a text in a denial: who is denied everything does not fill the disk with one frame.
 const DENIED_TEXT: usize = 512;
+
+/// The longest answer of the tree that is kept, in bytes of JSON. A longer one is told to who waits for it, and is
+/// lost then.
+const ANSWER: usize = 2 * 1024;
 
 /// What will be carried out, and what must not be said of it.
 #[derive(Debug, Clone)]
@@ -50,18 +54,16 @@ impl Intent {
         AuditDenial { record: denied(record, error) }
     }
 
-    /// The record of what came of it. `sequence` is that of the intent, if it was recorded.
-    pub(super) fn outcome(&self, sequence: Option<u64>, result: &ControlCommandResult) -> AuditRecord {
-        let outcome = AuditOutcome::from(result);
-        let answer = outcome.answer.filter(|answer| !is_long(answer));
-        self.with(
-            sequence,
-            AuditOutcome {
-                error: outcome.error.map(|error| self.secrets.scrub(&error)),
-                answer: answer.map(|answer| self.secrets.scrub_value(&answer)),
-                ..outcome
-            },
-        )
+    /// What is kept of its result, for the record and for those who ask again: no secrets, no long answer, and not
+    /// what it changed in a state that is soon another.
+    pub(crate) fn kept(&self, result: &ControlCommandResult) -> ControlCommandResult {
+        let answer = result.outcome.as_ref().filter(|answer| !is_long(answer));
+        ControlCommandResult {
+            error: result.error.as_ref().map(|error| self.secrets.scrub(error)),
+            outcome: answer.and_then(|answer| self.secrets.scrub_answer(answer)),
+            state_delta: None,
+            ..result.clone()
+        }
     }
 
     /// The record that nobody knows what came of it.
@@ -74,7 +76,8 @@ impl Intent {
         self.with(Some(sequence), AuditOutcome::denied(error))
     }
 
-    fn with(&self, sequence: Option<u64>, outcome: AuditOutcome) -> AuditRecord {
+    /// The record of what came of it. `sequence` is that of the intent, if it was recorded.
+    pub(super) fn with(&self, sequence: Option<u64>, outcome: AuditOutcome) -> AuditRecord {
         AuditRecord {
             // Without an intent on the disk, this record alone tells which command it was.
             body_sha256: self.record.body_sha256.clone().filter(|_| sequence.is_none()),
@@ -234,6 +237,10 @@ fn details(asked: &ControlCommandRequest, manifest: Option<&ChildManifest>) -> (
     }
     details.insert("confirmed".to_owned(), asked.confirmed.into());
     (Value::Object(details), secrets)
+}
+
+fn is_long(answer: &Value) -> bool {
+    serde_json::to_vec(answer).map_or(true, |json| json.len() > ANSWER)
 }
 
 /// A text that is too long to be kept, or that nobody has read.

@@ -84,9 +84,10 @@ impl Secrets {
     }
 
     fn note(&mut self, text: &str) {
-        // Parsers and messages show a text trimmed, or escaped as JSON has it.
+        // Parsers and messages show a text trimmed, or escaped as JSON has it, or what stands behind `NAME=`.
         let escaped = Value::from(text).to_string();
-        for form in [text, text.trim(), escaped.trim_matches('"')] {
+        let assigned = text.split_once('=').map_or("", |(_, value)| value);
+        for form in [text, text.trim(), escaped.trim_matches('"'), assigned] {
             if form.len() >= SHORTEST && !self.values.iter().any(|known| known == form) {
                 self.values.push(form.to_owned());
             }
@@ -109,8 +110,12 @@ impl Secrets {
         WireError { message, ..error.clone() }
     }
 
-    /// An answer of the tree without what was left out.
-    pub(crate) fn scrub_value(&self, value: &Value) -> Value {
+    /// An answer of the tree without what was left out; `None` when nobody knows what that was.
+    pub(crate) fn scrub_answer(&self, answer: &Value) -> Option<Value> {
+        (!self.unread).then(|| self.scrub_value(answer))
+    }
+
+    fn scrub_value(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => self.scrub_text(text).into(),
             Value::Array(items) => items.iter().map(|item| self.scrub_value(item)).collect(),
@@ -121,7 +126,7 @@ impl Secrets {
         }
     }
 
-    pub(crate) fn scrub_text(&self, text: &str) -> String {
+    fn scrub_text(&self, text: &str) -> String {
         self.values.iter().fold(text.to_owned(), |text, value| text.replace(value, LEFT_OUT))
     }
 }
@@ -206,7 +211,7 @@ mod tests {
         ] {
             let (stripped, secrets) = strip(&wrong);
             assert!(!stripped.to_string().contains(CANARY), "{stripped}");
-            let error = WireError::new(ErrorCode::ValidationFailed, format!("bad value '{CANARY}' there"));
+            let error = WireError::new(ErrorCode::ValidationFailed, format!("bad value '{CANARY}!' there"));
             assert!(!secrets.scrub(&error).message.contains(CANARY), "{wrong}");
         }
     }
@@ -223,8 +228,8 @@ mod tests {
             !scrubbed.contains("ss") && !scrubbed.contains("8123456") && !scrubbed.contains("more"),
             "{scrubbed}"
         );
-        let answer = secrets.scrub_value(&json!({"a": [format!("x {} y", value.trim())], "n": 1}));
-        assert_eq!(answer, json!({"a": ["x [left out] y"], "n": 1}));
+        let answer = secrets.scrub_answer(&json!({"a": [format!("x {} y", value.trim())], "n": 1}));
+        assert_eq!(answer, Some(json!({"a": ["x [left out] y"], "n": 1})));
     }
 
     #[test]
@@ -233,6 +238,7 @@ mod tests {
         secrets.unread();
         let quoting = WireError::new(ErrorCode::ValidationFailed, format!("'{CANARY}' is no key"));
         assert!(!secrets.scrub(&quoting).message.contains(CANARY));
+        assert_eq!(secrets.scrub_answer(&json!({"text": CANARY})), None);
         let ours = WireError::new(ErrorCode::AuthzDenied, "an operator may not add children");
         assert_eq!(secrets.scrub(&ours), ours);
     }

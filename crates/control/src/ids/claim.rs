@@ -1,10 +1,10 @@
 //! Ids shared by all sessions: who comes first carries a command out, and whoever says the same meanwhile waits for
 //! what comes of it.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
 use supervisor_api::wire::{ControlCommandResult, ErrorCode, WireError};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -12,20 +12,15 @@ use tokio::time::Instant;
 use super::digest::BodyDigest;
 use super::table::{Claimed, Limits, Standing, Table};
 
-/// The longest answer of the tree that is kept for those who ask again, in bytes of JSON. A longer one is told only
-/// to those who wait for it.
-const KEPT_ANSWER: usize = 2 * 1024;
-
 /// What came of a command, for everybody who waits for it.
 type Fate = Result<Arc<ControlCommandResult>, WireError>;
 
 type Waiting = watch::Receiver<Option<Fate>>;
 
 /// The ids of all users. Clones share them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Ids(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     table: Mutex<Table<Waiting>>,
     /// How many commands run.
@@ -84,8 +79,7 @@ impl Ids {
         digest: BodyDigest,
         result: Option<ControlCommandResult>,
     ) {
-        let result = result.map(|result| Arc::new(kept(&result)));
-        self.table().recall(Instant::now(), age, uid, id, digest, result);
+        self.table().recall(Instant::now(), age, uid, id, digest, result.map(Arc::new));
     }
 
     /// Waits until no command runs.
@@ -102,6 +96,13 @@ impl Ids {
         let mut table = self.table();
         end(&mut table);
         self.0.running.send_replace(table.running());
+    }
+}
+
+impl fmt::Debug for Ids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = self.table();
+        f.debug_struct("Ids").field("running", &table.running()).field("over", &table.over()).finish()
     }
 }
 
@@ -122,10 +123,10 @@ impl Slot {
         self.begun = true;
     }
 
-    /// The command is over.
-    pub(crate) fn settle(self, result: ControlCommandResult) {
-        let for_later = Arc::new(kept(&result));
-        self.ids.end(|table| table.settle(Instant::now(), self.uid, &self.id, for_later));
+    /// The command is over. Those who wait get the result, those who ask later what is kept of it.
+    pub(crate) fn settle(self, result: ControlCommandResult, kept: ControlCommandResult) {
+        let kept = Arc::new(kept);
+        self.ids.end(|table| table.settle(Instant::now(), self.uid, &self.id, kept));
         self.fate.send_replace(Some(Ok(Arc::new(result))));
     }
 
@@ -179,18 +180,4 @@ fn lost() -> WireError {
         "this command was begun and its outcome was lost; it is not carried out again: look at the state, and send \
          it with a new id if it is still wanted",
     )
-}
-
-/// What is kept for those who ask again: the outcome, not what it changed in a state that is long another.
-fn kept(result: &ControlCommandResult) -> ControlCommandResult {
-    let mut kept = ControlCommandResult { state_delta: None, ..result.clone() };
-    if kept.outcome.as_ref().is_some_and(is_long) {
-        kept.outcome = None;
-    }
-    kept
-}
-
-/// Whether an answer of the tree is too long to be kept.
-pub(crate) fn is_long(answer: &Value) -> bool {
-    serde_json::to_vec(answer).map_or(true, |json| json.len() > KEPT_ANSWER)
 }

@@ -9,15 +9,21 @@
 //! that, the user with the most loses its oldest, so a user with fewer than its share loses none. What runs is never
 //! forgotten, and bounded by itself: 1 024 commands, 256 of one user.
 //!
-//! With an audit, all this outlives the target, as far back as the audit reaches. What is kept of an outcome is its
-//! status, its error and a short answer; not what it changed in the state.
+//! With an audit, all this outlives the target, as far back as the audit reaches. What is kept of an outcome is what
+//! the audit keeps: status, error and a short answer, without values of manifests; not what it changed in the state.
 
 mod claim;
 mod digest;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod model;
 mod once;
 mod table;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use claim::{Claim, Ids, is_long};
+pub(crate) use claim::{Claim, Ids};
 pub(crate) use digest::BodyDigest;
 pub(crate) use once::Once;
 pub(crate) use table::Limits;

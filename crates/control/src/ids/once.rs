@@ -28,6 +28,11 @@ impl Once {
     pub(crate) async fn open(config: &AuditConfig, target_id: Arc<str>) -> Self {
         let ids = Ids::new(Limits::DEFAULT);
         let audit = Audit::open(config, Arc::clone(&target_id), ids.clone()).await;
+        Self::with(ids, audit, target_id)
+    }
+
+    /// Of an audit that is open.
+    pub(crate) fn with(ids: Ids, audit: Audit, target_id: Arc<str>) -> Self {
         Self { ids, audit, target_id }
     }
 
@@ -101,6 +106,7 @@ async fn carry_out(
         audit.unknown(&intent, intended).await;
         return;
     };
-    audit.outcome(&intent, intended, &result).await;
-    slot.settle(result);
+    let kept = intent.kept(&result);
+    audit.outcome(&intent, intended, &kept).await;
+    slot.settle(result, kept);
 }

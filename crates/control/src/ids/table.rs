@@ -184,8 +184,7 @@ impl<W: Clone> Table<W> {
     }
 
     /// How many ids are remembered of commands that are over.
-    #[cfg(test)]
-    pub(crate) fn remembered(&self) -> usize {
+    pub(crate) fn over(&self) -> usize {
         self.terms.len()
     }
 
