@@ -1,12 +1,11 @@
 //! One registration: a connection, a line, an answer.
 
+use std::path::Path;
 use std::time::Duration;
 
 use supervisor_api::wire::{ErrorCode, Registration, RegistrationAck, RegistrationRefusal, Word};
 use supervisor_socket::{Deadlines, FrameLimits, connect};
 use tokio::time::timeout;
-
-use std::path::Path;
 
 /// Why the relay has not taken a registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +42,7 @@ pub(super) async fn register(
     registration: &Registration,
     patience: Duration,
 ) -> Result<(), Failure> {
-    timeout(patience, exchange(relay, registration, patience)).await.unwrap_or_else(|_| {
+    timeout(patience, exchange(relay, registration)).await.unwrap_or_else(|_| {
         Err(Failure::NoAnswer(format!(
             "the relay {} did not answer within {patience:?}; see what it does",
             relay.display()
@@ -51,9 +50,8 @@ pub(super) async fn register(
     })
 }
 
-async fn exchange(relay: &Path, registration: &Registration, patience: Duration) -> Result<(), Failure> {
-    let deadlines = Deadlines { frame: patience, idle: Some(patience), write: patience };
-    let connection = connect(relay, FrameLimits::requests(), deadlines).await;
+async fn exchange(relay: &Path, registration: &Registration) -> Result<(), Failure> {
+    let connection = connect(relay, FrameLimits::requests(), Deadlines::default()).await;
     let mut connection = connection.map_err(|error| Failure::NoAnswer(error.to_string()))?;
     let line = serde_json::to_vec(registration)
         .map_err(|error| Failure::NoAnswer(format!("the registration cannot be written as JSON: {error}")))?;
