@@ -11,6 +11,8 @@ mod ids;
 mod programs;
 mod registration;
 mod roles;
+#[cfg(test)]
+mod scene;
 mod serve;
 mod session;
 mod state;

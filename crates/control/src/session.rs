@@ -150,3 +150,95 @@ async fn answer_of(answering: &mut Option<Answering>) -> Answer {
 fn unreadable(error: &ReadError) -> WireError {
     WireError::new(ErrorCode::find(error.code()).unwrap_or(ErrorCode::IncompleteFrame), error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+    use supervisor_socket::{Deadlines, FrameLimits};
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, duplex};
+    use tokio::task::JoinHandle;
+    use tokio::time::Instant;
+    use tokio_supervisor::{SupervisorHandle, SupervisorSpec};
+
+    use super::*;
+    use crate::scene::{admin, restart, serve, service};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// A session over a pipe that holds so many bytes.
+    async fn session(holds: usize) -> (SupervisorHandle, BufReader<DuplexStream>, JoinHandle<End>) {
+        let (handle, dispatcher) = serve(SupervisorSpec::root([service("db")])).await;
+        let (ours, theirs) = duplex(holds);
+        let (read, write) = tokio::io::split(theirs);
+        let deadlines = Deadlines::default();
+        let reader = FrameReader::new(read, FrameLimits::requests(), deadlines);
+        let writer = FrameWriter::new(write, deadlines.write);
+        let session = tokio::spawn(Session::new(dispatcher, admin(), reader, writer).run());
+        (handle, BufReader::new(ours), session)
+    }
+
+    async fn subscribe(client: &mut BufReader<DuplexStream>) {
+        let params = json!({"session_established": true});
+        let request = json!({"request_id": "1", "method": "events.subscribe", "params": params});
+        client.write_all(format!("{request}\n").as_bytes()).await.unwrap();
+        assert_eq!(line(client).await["ok"], true);
+    }
+
+    async fn line(client: &mut BufReader<DuplexStream>) -> Value {
+        let mut line = String::new();
+        client.read_line(&mut line).await.unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s07_whoever_does_not_read_is_cut_after_10_seconds() {
+        let (handle, mut client, session) = session(1024).await;
+        subscribe(&mut client).await;
+        let began = Instant::now();
+        restart(&handle, "db").await;
+        restart(&handle, "db").await;
+        let end = session.await.unwrap();
+        assert!(matches!(end, End::Write(WriteError::Stalled { .. })), "{end}");
+        assert_eq!(began.elapsed(), Duration::from_secs(10));
+        assert!(handle.is_alive());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn s07_silence_ends_a_session_after_5_minutes_unless_it_has_subscribed() {
+        let (_handle, _client, silent) = session(1024).await;
+        let began = Instant::now();
+        let end = silent.await.unwrap();
+        assert!(matches!(end, End::Read(ReadError::Idle { .. })), "{end}");
+        assert_eq!(began.elapsed(), 5 * MINUTE);
+
+        let (handle, mut client, listening) = session(64 * 1024).await;
+        subscribe(&mut client).await;
+        tokio::time::advance(60 * MINUTE).await;
+        restart(&handle, "db").await;
+        assert_eq!(line(&mut client).await["type"], "event");
+        assert!(!listening.is_finished());
+    }
+
+    /// A command that takes long holds up nothing but the answers after it.
+    #[tokio::test(start_paused = true)]
+    async fn lines_are_pushed_while_a_command_is_carried_out() {
+        let (handle, mut client, _session) = session(64 * 1024).await;
+        let slow = tokio_supervisor::ChildSpec::service("slow", |ctx| async move {
+            ctx.stopping().await;
+            tokio::time::sleep(MINUTE / 3).await;
+        });
+        handle.add_child_spec("/", slow.grace_infinity(), "test", "slow").await.unwrap();
+        subscribe(&mut client).await;
+        let params = json!({"command_id": "c", "target_id": "shop", "command": "pause_child",
+            "target": {"child_path": "/slow"}, "reason": "x", "requested_by": "x"});
+        let request = json!({"request_id": "2", "method": "command.pause_child", "params": params});
+        client.write_all(format!("{request}\n").as_bytes()).await.unwrap();
+        let began = Instant::now();
+        assert_eq!(line(&mut client).await["event"]["event_type"], "ChildStopping");
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        while line(&mut client).await["request_id"] != "2" {}
+        assert_eq!(began.elapsed(), MINUTE / 3);
+    }
+}

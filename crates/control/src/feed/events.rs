@@ -95,3 +95,102 @@ async fn next_of(stream: &mut Option<EventStream>) -> Option<EventItem> {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::Value;
+    use tokio_supervisor::{SupervisorHandle, SupervisorSpec};
+
+    use super::*;
+    use crate::scene::{restart, serve, service};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    async fn feed(from: Option<u64>) -> (SupervisorHandle, EventFeed) {
+        let (handle, dispatcher) = serve(SupervisorSpec::root(["a", "b", "c"].map(service))).await;
+        let params = SubscribeParams { session_established: true, from_sequence: from, under: None };
+        let (feed, _) = EventFeed::open(dispatcher.shared.target.clone(), &params);
+        (handle, feed)
+    }
+
+    /// The types of the lines that are there.
+    fn there(feed: &mut EventFeed) -> Vec<String> {
+        let mut kinds = Vec::new();
+        while let Some(line) = feed.try_next() {
+            let line: Value = serde_json::from_slice(&line).unwrap();
+            kinds.push(line["type"].as_str().unwrap().to_owned());
+        }
+        kinds
+    }
+
+    fn rows(line: &[u8]) -> Vec<String> {
+        let line: Value = serde_json::from_slice(line).unwrap();
+        let rows = line["delta"]["runtime_state"].as_array().unwrap();
+        rows.iter().map(|row| row["child_path"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_come_first_and_one_delta_after_all_of_them() {
+        let (handle, mut feed) = feed(None).await;
+        restart(&handle, "a").await;
+        restart(&handle, "b").await;
+        let kinds = there(&mut feed);
+        assert!(kinds.len() > 2);
+        assert_eq!(kinds.iter().position(|kind| kind == "state_delta"), Some(kinds.len() - 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn deltas_are_gathered_and_events_are_not() {
+        let (handle, mut feed) = feed(None).await;
+        restart(&handle, "a").await;
+        assert_eq!(there(&mut feed).last().unwrap(), "state_delta", "after a quiet time at once");
+        for child in ["b", "c", "b"] {
+            restart(&handle, child).await;
+            let kinds = there(&mut feed);
+            assert!(!kinds.is_empty() && kinds.iter().all(|kind| kind == "event"), "{kinds:?}");
+            tokio::time::advance(MS).await;
+        }
+        let began = Instant::now();
+        let delta = feed.next().await;
+        assert_eq!(rows(&delta), ["/b", "/c"]);
+        assert!((45 * MS..52 * MS).contains(&began.elapsed()), "{:?}", began.elapsed());
+        assert_eq!(there(&mut feed), [] as [&str; 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_storm_of_events_does_not_put_deltas_off_for_ever() {
+        let (handle, mut feed) = feed(None).await;
+        restart(&handle, "a").await;
+        there(&mut feed);
+        let began = Instant::now();
+        loop {
+            restart(&handle, "b").await;
+            tokio::time::advance(MS).await;
+            let line: Value = serde_json::from_slice(&feed.next().await).unwrap();
+            if line["type"] == "state_delta" {
+                break;
+            }
+            assert!(began.elapsed() < 200 * MS);
+        }
+        assert!(feed.try_next().is_some(), "there were events still");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_is_rendered_once_for_all_readers() {
+        let (handle, mut one) = feed(None).await;
+        let params = SubscribeParams { session_established: true, from_sequence: None, under: None };
+        let (mut other, _) = EventFeed::open(one.target.clone(), &params);
+        restart(&handle, "a").await;
+        assert!(Arc::ptr_eq(&one.try_next().unwrap(), &other.try_next().unwrap()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_end_nothing_comes_and_nothing_spins() {
+        let (handle, mut feed) = feed(Some(1)).await;
+        handle.shutdown("test", "over").await.unwrap();
+        assert_eq!(there(&mut feed).last().unwrap(), "state_delta");
+        assert!(tokio::time::timeout(Duration::from_secs(3600), feed.next()).await.is_err());
+    }
+}
