@@ -12,7 +12,7 @@ use common::{Model, bodies, home, open, small};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use supervisor_ledger::{
-    Access, Disk, DiskFile, Error, Ledger, MAX_LINE, Options, Reader, Start, verify, verify_on,
+    Access, Disk, DiskFile, Error, Ledger, MAX_LINE, Options, Reader, Start, Unreadable, verify, verify_on,
 };
 
 #[test]
@@ -276,4 +276,32 @@ fn a_line_is_read_by_its_place() {
         assert_eq!(line["body"].to_string(), record.body_text());
         assert!(record.recorded_at_unix_nanos > 1_600_000_000_000_000_000 && record.monotonic_nanos > 0);
     }
+}
+
+#[test]
+fn records_are_read_as_values_and_one_of_another_kind_or_a_bad_line_stops_nobody() {
+    let model = Model::new(1);
+    let ledger = open(&model, &Options::default());
+    for body in [json!({"n": 1}), json!("of another kind"), json!({"n": 3}), json!({"n": 4})] {
+        ledger.commit(&body).unwrap();
+    }
+    drop(ledger);
+    #[derive(serde::Deserialize)]
+    struct Body {
+        n: u64,
+    }
+    let mut files = model.files();
+    let text = files.values_mut().next().unwrap();
+    let at = text.windows(5).position(|window| window == br#""n":3"#).unwrap();
+    text[at + 4] = b'5';
+    let mut reader = Reader::open_on(Model::with(&files).disk()).unwrap();
+    let read: Vec<_> = reader.entries::<Body>().collect();
+    let said = read.iter().map(|entry| match entry {
+        Ok(entry) => format!("{}: {}", entry.record.sequence, entry.body.n),
+        Err(unreadable) => unreadable.to_string(),
+    });
+    let said: Vec<_> = said.collect();
+    assert_eq!((said[0].as_str(), said.last().map(String::as_str)), ("1: 1", Some("4: 4")));
+    assert!(said[1].starts_with("record 2 is of another kind: invalid type"), "{}", said[1]);
+    assert!(matches!(read[2], Err(Unreadable::Flaw(_))) && said[2].contains("record 3"), "{}", said[2]);
 }
