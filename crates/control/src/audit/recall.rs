@@ -47,7 +47,11 @@ impl<'a> Recall<'a> {
     }
 
     fn outcome(&mut self, record: &AuditRecord, age: Duration) {
-        let open = record.intent.and_then(|sequence| self.open.remove(&sequence));
+        // In a directory that was begun anew a number may be another's.
+        let is_its =
+            |open: &Open| (open.record.peer, &open.record.command_id) == (record.peer, &record.command_id);
+        let sequence = record.intent.filter(|sequence| self.open.get(sequence).is_some_and(is_its));
+        let open = sequence.and_then(|sequence| self.open.remove(&sequence));
         // It was not carried out, because its intent was too late on the disk: its id is as good as new.
         if record.code().is_some_and(|code| code.known() == Some(ErrorCode::AuditWriteFailed)) {
             return;

@@ -119,11 +119,6 @@ impl AuditDenial {
         Self { record: denied(bare(peer, None, 0, 0, "connect".to_owned()), error) }
     }
 
-    /// A method that its caller may not use.
-    pub(crate) fn method(caller: &Caller, method: Method, error: &WireError) -> Self {
-        Self { record: denied(of_caller(caller, method), error) }
-    }
-
     /// A command that was refused before it could begin.
     pub(crate) fn command(caller: &Caller, asked: &ControlCommandRequest, error: &WireError) -> Self {
         let clip = |text: String| plain(&text, DENIED_TEXT);

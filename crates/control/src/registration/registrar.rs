@@ -25,7 +25,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// A registration that is kept up. Dropped, it is no longer renewed; closed, the relay is told as far as it allows.
 #[derive(Debug)]
 pub(crate) struct Registrar {
-    status: watch::Receiver<Status>,
+    pub(super) status: watch::Receiver<Status>,
     closing: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -43,12 +43,6 @@ impl Registrar {
     /// How it is now.
     pub(crate) fn health(&self) -> RegistrationHealth {
         self.status.borrow().health()
-    }
-
-    /// Waits until it may be another than it was when this was called last.
-    pub(crate) async fn changed(&mut self) {
-        // The task lives as long as this does, unless it was closed.
-        let _ = self.status.changed().await;
     }
 
     /// Gives the registration up, within a second.

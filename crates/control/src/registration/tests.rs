@@ -139,7 +139,7 @@ async fn until(registrar: &mut Registrar, phase: RegistrationPhase) -> Registrat
             if health.phase == phase {
                 return health;
             }
-            registrar.changed().await;
+            registrar.status.changed().await.unwrap();
         }
     });
     wait.await.unwrap_or_else(|_| panic!("it never is {phase}"))
@@ -175,7 +175,7 @@ async fn a_relay_that_is_not_there_is_asked_again_at_last_once_a_heartbeat_until
     let mut delays = Vec::new();
     for failures in 1..=10 {
         while registrar.health().failures < failures {
-            registrar.changed().await;
+            registrar.status.changed().await.unwrap();
         }
         let health = registrar.health();
         assert_eq!((health.phase, health.was_registered), (RegistrationPhase::Unreachable, false));
@@ -277,7 +277,7 @@ async fn a_silent_relay_costs_a_heartbeat_and_not_the_lease() {
     relay.now(Way::Takes);
     let mut seen = Vec::new();
     while seen.last() != Some(&RegistrationPhase::Registered) {
-        registrar.changed().await;
+        registrar.status.changed().await.unwrap();
         seen.push(registrar.health().phase);
     }
     assert!(!seen.contains(&RegistrationPhase::Unreachable), "{seen:?}");
