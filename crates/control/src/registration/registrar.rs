@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-use supervisor_api::report::RegistrationHealth;
+use supervisor_api::report::{RegistrationHealth, RegistrationPhase};
 use supervisor_api::wire::Registration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -76,18 +76,25 @@ impl Keeper {
     }
 
     async fn keep(&self) {
+        let mut told = (RegistrationPhase::Connecting, None);
         loop {
             let began = Instant::now();
             self.status.send_modify(Status::tries);
             let patience = PATIENCE.min(self.config.heartbeat);
             let said = register(&self.config.relay, &self.registration, patience).await;
-            let before = self.status.borrow().health();
             let next_at = match said {
                 Ok(()) => self.registered(began),
                 Err(failure) => self.failed(failure),
             };
-            self.report(&before);
-            self.rest(next_at).await;
+            self.tell(&mut told);
+            let lease_until = self.status.borrow().lease_until();
+            if let Some(until) = lease_until.filter(|until| *until < next_at) {
+                sleep_until(until).await;
+                // Nothing is new but the time: who watches is to look again.
+                self.status.send_modify(|_| {});
+                self.tell(&mut told);
+            }
+            sleep_until(next_at).await;
         }
     }
 
@@ -116,26 +123,14 @@ impl Keeper {
         whole / 2 + (whole / 2).mul_f64(share)
     }
 
-    /// Tells whoever watches also that the lease has run out meanwhile.
-    async fn rest(&self, next_at: Instant) {
-        let lease_until = self.status.borrow().lease_until();
-        if let Some(until) = lease_until.filter(|until| *until < next_at) {
-            sleep_until(until).await;
-            let before = RegistrationHealth {
-                phase: supervisor_api::report::RegistrationPhase::Renewing,
-                ..self.status.borrow().health()
-            };
-            self.status.send_modify(|_| {});
-            self.report(&before);
-        }
-        sleep_until(next_at).await;
-    }
-
-    fn report(&self, before: &RegistrationHealth) {
+    /// Tells the log what has changed since it was told last.
+    fn tell(&self, told: &mut (RegistrationPhase, Option<String>)) {
         let now = self.status.borrow().health();
-        if (now.phase, &now.code) == (before.phase, &before.code) {
+        let new = (now.phase, now.code.clone());
+        if *told == new {
             return;
         }
+        *told = new;
         let RegistrationHealth { relay, problem, .. } = now;
         let problem = problem.unwrap_or_default();
         if now.phase.is_registered() && now.failures == 0 {
