@@ -21,6 +21,7 @@ use crate::ids::Once;
 use crate::registration::{self, Registrar, RegistrationConfig};
 use crate::state::{self, Standing};
 use crate::target::Target;
+use crate::why;
 
 /// Answers the requests of everybody. Clones share everything.
 #[derive(Debug, Clone)]
@@ -49,7 +50,7 @@ pub struct Answer {
 }
 
 /// Methods beyond those of the contract that are answered.
-const CAPABILITIES: &[Method] = &[];
+const CAPABILITIES: &[Method] = &[Method::Why];
 
 impl Dispatcher {
     /// A dispatcher for this tree. `socket` is where it listens, or would: `hello` tells it.
@@ -120,6 +121,10 @@ impl Dispatcher {
                 let subscription = stream.into();
                 let result = ResultBody::Subscription { target_id, subscription, from_sequence: Some(first) };
                 Ok((result, Some(feed)))
+            }
+            Call::Why(params) => {
+                let why = why::answer(target, &params.child_path)?;
+                Ok((ResultBody::Why { target_id, why }, None))
             }
             Call::Command(asked) if Command::CONTRACT.contains(&asked.command) => {
                 let result = Box::new(command::answer(&self.shared, caller, *asked).await?);

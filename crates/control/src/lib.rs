@@ -17,6 +17,7 @@ mod serve;
 mod session;
 mod state;
 mod target;
+mod why;
 
 pub use audit::{AuditConfig, AuditOptions};
 pub use caller::{Caller, Role};

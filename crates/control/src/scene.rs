@@ -16,7 +16,14 @@ pub(crate) fn service(name: &str) -> ChildSpec {
 }
 
 pub(crate) async fn serve(spec: SupervisorSpec) -> (SupervisorHandle, Dispatcher) {
-    let handle = Supervisor::start(spec).await.unwrap();
+    let (handle, dispatcher) = launch(spec).await;
+    handle.started().await.unwrap();
+    (handle, dispatcher)
+}
+
+/// A tree that may still start.
+pub(crate) async fn launch(spec: SupervisorSpec) -> (SupervisorHandle, Dispatcher) {
+    let handle = Supervisor::launch(spec).unwrap();
     let config = Config::new("shop", "0123456789abcdef", Bind::at("/run/shop.sock"));
     let dispatcher = Dispatcher::open(handle.clone(), &config, Path::new("/run/shop.sock")).await.unwrap();
     (handle, dispatcher)

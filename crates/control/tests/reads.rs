@@ -37,7 +37,7 @@ async fn hello_tells_who_is_there_and_what_the_caller_may_do() {
             "protocol_version": "dashboard-ipc.v1",
             "registration": {"target_id": TARGET, "display_name": TARGET, "ipc_path": SOCKET, "lease_seconds": 30,
                 "supported_commands": null},
-            "capabilities": [],
+            "capabilities": ["why"],
             "role": role.as_str(),
         }});
         assert_eq!(rest, expected);
@@ -174,6 +174,30 @@ async fn a_state_holds_the_newest_128_events_and_lines_and_counts_what_is_gone()
     assert_eq!(last.fields["n"], "1999");
     assert_eq!(state.dropped_log_count, scene.handle.dropped_logs());
     assert!(state.dropped_log_count > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_answers_for_one_child() {
+    let scene = Scene::shop().await;
+    let why = |child: &str| json!({"request_id": "1", "method": "why", "params": {"child_path": child}});
+    for child in ["/pool/one", "one"] {
+        let answer = scene.ask(&other(Role::Viewer), why(child)).await;
+        assert_eq!(
+            (&answer["result"]["type"], &answer["result"]["target_id"]),
+            (&json!("why"), &json!(TARGET))
+        );
+        let why = &answer["result"]["why"];
+        assert_eq!((&why["child_path"], &why["next"]), (&json!("/pool/one"), &json!("nothing")));
+        assert!(why["sentence"].as_str().unwrap().starts_with("/pool/one is running"), "{why}");
+    }
+    for (child, word) in [("/pool/two", "there is no child"), ("", "say which child"), ("a//b", "")] {
+        let answer = scene.ask(&owner(), why(child)).await;
+        assert_eq!(
+            (&answer["ok"], &answer["error"]["code"]),
+            (&json!(false), &json!("invalid_command_params"))
+        );
+        assert!(answer["error"]["message"].as_str().unwrap().contains(word), "{answer}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
