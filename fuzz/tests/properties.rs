@@ -17,6 +17,16 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
+    fn any_frame_is_refused_on_one_line_or_reads_back(bytes in vec(any::<u8>(), 0..200)) {
+        supervisor_fuzz::frame(&bytes);
+    }
+
+    #[test]
+    fn any_session_has_its_answers_and_the_tree_goes_on(bytes in vec(any::<u8>(), 0..300)) {
+        supervisor_fuzz::session(&bytes);
+    }
+
+    #[test]
     fn the_machine_keeps_its_invariants_under_any_operations(bytes in vec(any::<u8>(), 0..600)) {
         supervisor_fuzz::machine(&bytes);
     }
@@ -42,6 +52,8 @@ fn replay(name: &str, target: fn(&[u8])) -> std::io::Result<usize> {
 
 #[test]
 fn the_seeds_pass() -> std::io::Result<()> {
+    assert!(replay("frame", supervisor_fuzz::frame)? > 0);
+    assert!(replay("session", supervisor_fuzz::session)? > 0);
     assert!(replay("machine", supervisor_fuzz::machine)? > 0);
     assert!(replay("manifest", supervisor_fuzz::manifest)? > 0);
     assert!(replay("paths", supervisor_fuzz::paths)? > 0);

@@ -39,7 +39,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("supervisor-testkit", &["supervisor-api", "supervisor-core", "tokio-supervisor"]),
     (
         "supervisor-fuzz",
-        &["supervisor-api", "supervisor-core", "supervisor-stack", "supervisor-testkit", "tokio-supervisor"],
+        &[
+            "supervisor-api",
+            "supervisor-control",
+            "supervisor-core",
+            "supervisor-socket",
+            "supervisor-stack",
+            "supervisor-testkit",
+            "tokio-supervisor",
+        ],
     ),
     ("supervisor-oracle", &["supervisor-api", "supervisor-core", "supervisor-testkit"]),
     ("supervisor-chaos", &["supervisor-testkit", "tokio-supervisor", "supervisor-process"]),

@@ -13,7 +13,8 @@ use crate::{Outcome, shell};
 /// The package of the targets, apart from the workspace.
 const FOLDER: &str = "fuzz/targets";
 /// Each target with the longest input that shows something new, in bytes.
-const TARGETS: &[(&str, u32)] = &[("machine", 1024), ("manifest", 512), ("paths", 256)];
+const TARGETS: &[(&str, u32)] =
+    &[("frame", 256), ("machine", 1024), ("manifest", 512), ("paths", 256), ("session", 512)];
 /// How long a target runs unless it is said.
 const SECONDS: u64 = 60;
 /// How long the first build of a target may take beside that.
@@ -94,7 +95,7 @@ mod tests {
             [&[][..], &["path"], &["paths", "--seconds"], &["paths", "--seconds", "0"], &["paths", "5"]]
         {
             let problem = parse(words).unwrap_err();
-            assert!(problem.contains("machine, manifest, paths"), "{problem}");
+            assert!(problem.contains("frame, machine, manifest, paths, session"), "{problem}");
         }
     }
 
