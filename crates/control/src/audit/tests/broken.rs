@@ -56,13 +56,16 @@ async fn s12_without_an_intent_on_the_disk_nothing_is_done_and_the_audit_heals_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn s12_a_disk_that_is_well_again_serves_the_next_command_at_once() {
+async fn s12_a_disk_that_is_well_again_is_found_so_by_a_command_without_waiting_for_the_next_try() {
     let (home, hand) = (home(), Hand::new());
     let once = moody(&home.path, &hand, false).await;
     hand.set(Mood::Fails(EIO));
     assert!(!carry_out(&once, 7, "c").await.1);
+    let began = tokio::time::Instant::now();
     hand.set(Mood::Well);
-    assert!(carry_out(&once, 7, "c").await.1);
+    // The refusal is being recorded: a write that was begun before may still fail, and take this one with it.
+    let done = carry_out(&once, 7, "c").await.1 || carry_out(&once, 7, "c").await.1;
+    assert!(done && began.elapsed() == Duration::ZERO);
     assert_eq!(once.audit().health().state, AuditState::Sound);
 }
 
@@ -246,4 +249,67 @@ async fn s12_an_act_that_panics_is_recorded_as_unknown_and_not_done_again() {
     once.close().await;
     let all = records(&home.path);
     assert!(all[1].1.outcome.as_ref().unwrap().result.is(AuditResult::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn s16_a_damaged_audit_refuses_commands_removes_nothing_and_a_new_directory_heals_it() {
+    let home = home();
+    let once = open(&home.path).await;
+    for id in ["a", "b", "c"] {
+        carry_out(&once, 7, id).await.0.unwrap();
+    }
+    once.close().await;
+    let segment = home.path.join("segment-0000000001.jsonl");
+    let whole = std::fs::read_to_string(&segment).unwrap();
+    let damaged = whole.replacen("it is stuck", "it is fine!", 1);
+    std::fs::write(&segment, &damaged).unwrap();
+    let once = open(&home.path).await;
+    let problem = once.audit().health().problem.unwrap();
+    assert!(problem.contains("segment-0000000001.jsonl line 2") && problem.contains("nothing was removed"));
+    let (result, done) = carry_out(&once, 7, "d").await;
+    assert_eq!((code(&result.unwrap_err()), done), (ErrorCode::AuditWriteFailed, false));
+    assert_eq!(std::fs::read_to_string(&segment).unwrap(), damaged);
+    std::fs::rename(&home.path, home.path.with_extension("kept")).unwrap();
+    until("it begins anew", || once.audit().health().state == AuditState::Sound).await;
+    assert!(carry_out(&once, 7, "d").await.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn s16_two_targets_do_not_write_to_one_audit_and_the_second_goes_on_when_the_first_has_ended() {
+    let home = home();
+    let first = open(&home.path).await;
+    assert!(carry_out(&first, 7, "c").await.1);
+    let second = open(&home.path).await;
+    assert!(second.audit().health().problem.unwrap().contains("is in use"));
+    assert!(!carry_out(&second, 7, "d").await.1);
+    first.close().await;
+    assert_eq!(code(&carry_out(&first, 7, "e").await.0.unwrap_err()), ErrorCode::AuditWriteFailed);
+    until("it is opened", || second.audit().health().state == AuditState::Sound).await;
+    assert!(!carry_out(&second, 7, "c").await.1, "what the first has done is known");
+    assert!(carry_out(&second, 7, "d").await.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn s12_closing_waits_five_seconds_for_commands_that_run_and_not_for_ever() {
+    let home = home();
+    let once = open(&home.path).await;
+    for (id, seconds) in [("short", 3), ("long", 3_600)] {
+        let (once, asked) = (once.clone(), restart(id));
+        tokio::spawn(async move {
+            let result = completed(&asked);
+            let act = async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                result
+            };
+            once.run(&caller(7), &asked, None, act).await
+        });
+    }
+    until("both have begun", || once.audit().health().sequence == 2).await;
+    let began = tokio::time::Instant::now();
+    once.close().await;
+    assert_eq!(began.elapsed().as_secs(), 5);
+    assert_eq!(entries(&home.path), ["intent", "intent", "outcome"]);
+    let once = open(&home.path).await;
+    assert!(carry_out(&once, 7, "short").await.0.unwrap().accepted);
+    assert_eq!(code(&carry_out(&once, 7, "long").await.0.unwrap_err()), ErrorCode::ReplayDetected);
 }
