@@ -13,7 +13,7 @@ use supervisor_ledger::Ledger;
 use tokio::sync::oneshot;
 
 use super::{BodyDigest, Claim, Ids, Limits};
-use crate::audit::tests::{asked, caller, carry_out, completed, home, open, records, restart};
+use crate::audit::tests::{asked, caller, carry_out, completed, home, open, records, restart, soon};
 
 fn code(result: Result<ControlCommandResult, WireError>) -> ErrorCode {
     result.unwrap_err().code.known().unwrap()
@@ -86,11 +86,11 @@ async fn s11_who_says_the_same_while_it_runs_waits_for_the_same_outcome() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(waiting.iter().all(|task| !task.is_finished()));
     let other = ControlCommandRequest { reason: "another".into(), ..restart("c") };
-    let refused = once.run(&caller(7), &other, None, async { unreachable!() }).await;
+    let refused = soon(once.run(&caller(7), &other, None, async { unreachable!() })).await;
     assert_eq!(code(refused), ErrorCode::CommandIdConflict, "also while it runs");
     finish.send(()).unwrap();
     for task in waiting {
-        assert!(task.await.unwrap().unwrap().accepted);
+        assert!(soon(task).await.unwrap().unwrap().accepted);
     }
     once.close().await;
     assert_eq!(records(&home.path).len(), 3, "an intent, an outcome, and the refusal");

@@ -82,7 +82,7 @@ pub(crate) async fn carry_out(
             result
         }
     };
-    let result = once.run(&caller(uid), &asked, None, act).await;
+    let result = soon(once.run(&caller(uid), &asked, None, act)).await;
     (result, done.load(Ordering::SeqCst))
 }
 
@@ -266,4 +266,9 @@ pub(crate) async fn until(what: &str, mut is: impl FnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("it does not come to it: {what}");
+}
+
+/// What comes within an hour of the test's time. A test that waits for ever says nothing.
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(3_600), what).await.expect("it takes more than an hour")
 }
