@@ -2,7 +2,7 @@
 //! 12-15).
 
 use supervisor_api::manifest::ChildManifest;
-use supervisor_api::wire::{Command, ControlCommandRequest, ErrorCode, WireError};
+use supervisor_api::wire::{Command, ControlCommandRequest, ErrorCode, WireError, plain};
 use supervisor_socket::{Peer, RateLimit, Refusal, TooOften};
 use tokio_supervisor::IntoManifest;
 
@@ -41,9 +41,9 @@ impl Gate {
     /// By which name a caller is shown to others. What it says of itself counts only from the owner, who could be
     /// anybody here (`security.md` 5).
     pub(crate) fn name_of(&self, caller: &Caller, claimed: &str) -> String {
-        let claimed = claimed.trim();
+        let claimed = plain(claimed.trim(), LONGEST_NAME);
         if self.roles.is_owner(caller.peer.uid) {
-            return claimed.to_owned();
+            return claimed;
         }
         format!("uid {} (says '{claimed}')", caller.peer.uid)
     }

@@ -18,12 +18,12 @@
 //!
 //! // What a client does, here with nothing but the standard library:
 //! let ask = std::thread::spawn(move || -> std::io::Result<String> {
-//!     use std::io::{BufRead, BufReader, Write};
-//!     let stream = std::os::unix::net::UnixStream::connect(path)?;
-//!     writeln!(&stream, r#"{{"request_id":"1","method":"state","params":{{}}}}"#)?;
-//!     let mut answer = String::new();
-//!     BufReader::new(&stream).read_line(&mut answer)?;
-//!     Ok(answer)
+//!   use std::io::{BufRead, BufReader, Write};
+//!   let stream = std::os::unix::net::UnixStream::connect(path)?;
+//!   writeln!(&stream, r#"{{"request_id":"1","method":"state","params":{{}}}}"#)?;
+//!   let mut answer = String::new();
+//!   BufReader::new(&stream).read_line(&mut answer)?;
+//!   Ok(answer)
 //! });
 //! # while !ask.is_finished() { tokio::time::sleep(std::time::Duration::from_millis(1)).await; }
 //! # let answer = ask.join().unwrap()?;
@@ -58,20 +58,20 @@
 //! The numbers are those of the security rules; a test of each is named for its number (`s05_…`). Rules 1 to 4, 7, 8 and
 //! 10 are those of [`supervisor_socket`].
 //!
-//! 5. **Who acted** is what the kernel proved. What a request says of its author is recorded beside it as claimed, and
-//!    shown alone only for the owner of the process. Rights never come from it.
-//! 6. **Size.** A request has at most 64 KiB, `add_child` 1 MiB ([`Config::add_child_bytes`]).
-//! 9. **Rates.** 50 commands in a second and 200 at once for each user; a user that may not connect is told so 5 times in
-//!    a minute.
-//! 11. **At most once.** A command id is carried out once for each user, across connections, and with an audit across
-//!     restarts of the target.
-//! 12. **Order.** Values, role, confirmation, rate, manifest, programs, duplicate, intent on the disk, the command itself,
-//!     outcome on the disk, answer. Denials are recorded too. Without a record there is no command, unless `fail_open` was
-//!     asked for. Restarts by the tree itself never wait for any of this.
-//! 13. **What is looked at is what is used.** A manifest is read once, and a child is looked up once.
-//! 14. **Roles.** Viewers read, operators act on children that are there, admins add, remove and shut down
-//!     ([`Roles`]). A child's own `command_permissions` hold for all of them.
-//! 15. **Programs** are named by the owner of the process; by others only out of a list ([`AllowedPrograms`]).
+//! - **5. Who acted** is what the kernel proved. What a request says of its author is recorded beside it as claimed, and
+//!   shown alone only for the owner of the process. Rights never come from it.
+//! - **6. Size.** A request has at most 64 KiB, `add_child` 1 MiB ([`Config::add_child_bytes`]).
+//! - **9. Rates.** 50 commands in a second and 200 at once for each user; a user that may not connect is told so 5 times in
+//!   a minute.
+//! - **11. At most once.** A command id is carried out once for each user, across connections, and with an audit across
+//!   restarts of the target.
+//! - **12. Order.** Values, role, confirmation, rate, manifest, programs, duplicate, intent on the disk, the command itself,
+//!   outcome on the disk, answer. Denials are recorded too. Without a record there is no command, unless `fail_open` was
+//!   asked for. Restarts by the tree itself never wait for any of this.
+//! - **13. What is looked at is what is used.** A manifest is read once, and a child is looked up once.
+//! - **14. Roles.** Viewers read, operators act on children that are there, admins add, remove and shut down
+//!   ([`Roles`]). A child's own `command_permissions` hold for all of them.
+//! - **15. Programs** are named by the owner of the process; by others only out of a list ([`AllowedPrograms`]).
 //!
 //! # Limits
 //!

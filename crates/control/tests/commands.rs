@@ -280,6 +280,11 @@ async fn s05_who_acted_is_what_the_transport_proved() {
     };
     assert_eq!(by(owner(), "1").await, "ann", "the owner could be anybody here");
     assert_eq!(by(other(Role::Operator), "2").await, "uid 4242 (says 'ann')");
+    let mut request = command_request("4", "restart_child", "/db");
+    request["params"]["requested_by"] = json!("\u{202e}nna\n");
+    scene.ask(&owner(), request).await;
+    let told = scene.state(json!({})).await.recent_events.pop().unwrap().payload["requested_by"].clone();
+    assert_eq!(told, "\\u{202e}nna", "what would change how others are read is escaped");
     // Rights do not come from it either.
     let mut request = command_request("3", "shutdown_tree", Value::Null);
     request["params"]["requested_by"] = json!("root");
