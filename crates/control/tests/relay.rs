@@ -3,11 +3,12 @@
 
 mod common;
 
-use common::live::Live;
+use common::live::{Client, Live};
 use common::{TARGET, command_request};
 use serde_json::{Value, json};
 use supervisor_api::wire::TargetLine;
-use tokio::io::AsyncWriteExt as _;
+use supervisor_control::RegistrationConfig;
+use tokio::io::{AsyncWriteExt as _, BufReader};
 
 /// A new connection per request, exact keys, `correlation_id: null`, no `hello`, closed right after the reply.
 #[tokio::test]
@@ -114,6 +115,37 @@ async fn every_request_of_the_fixtures_gets_an_answer_that_reads() {
         }
     }
     assert_eq!(client.hello().await["ok"], true);
+}
+
+/// The target listens before it registers, so whoever hears of it can connect at once.
+#[tokio::test]
+async fn a_relay_that_is_configured_hears_of_the_target_and_the_state_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let relay = directory.path().join("relay.sock");
+    let listener = tokio::net::UnixListener::bind(&relay).unwrap();
+    let mut config = common::config();
+    config.registration = Some(RegistrationConfig::new(&relay));
+    let live = Live::new(common::shop(), config).await;
+    let standing = async || {
+        let answer =
+            live.ask_once(json!({"request_id": "s", "method": "state", "params": {"limit": 1}})).await;
+        let target = answer["result"]["state"]["target"].clone();
+        (target["registration_state"].clone(), target["connection_state"].clone())
+    };
+    assert_eq!(live.control.registration().unwrap().phase.as_str(), "connecting");
+    assert_eq!(standing().await, (json!("active"), json!("connecting")));
+    let mut relay = Client(BufReader::new(listener.accept().await.unwrap().0));
+    let registration = relay.line().await.unwrap();
+    let hello = live.client().await.hello().await;
+    assert_eq!(registration, hello["result"]["registration"], "what hello shows");
+    assert_eq!(registration["ipc_path"], live.path.to_str().unwrap());
+    relay
+        .send_json(&json!({"ok": true, "retryable": false, "status": "registered", "target_id": TARGET}))
+        .await;
+    while live.control.registration().unwrap().phase.as_str() != "registered" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(standing().await, (json!("active"), json!("registered")));
 }
 
 #[tokio::test]
