@@ -39,10 +39,10 @@ impl Gate {
     }
 
     /// By which name a caller is shown to others. What it says of itself counts only from the owner, who could be
-    /// anybody here (`security.md` 5).
+    /// anybody here, and from a relay, which has asked who it is (`security.md` 5).
     pub(crate) fn name_of(&self, caller: &Caller, claimed: &str) -> String {
         let claimed = plain(claimed.trim(), LONGEST_NAME);
-        if self.roles.is_owner(caller.peer.uid) {
+        if self.roles.may_name_others(caller.peer.uid) {
             return claimed;
         }
         format!("uid {} (says '{claimed}')", caller.peer.uid)

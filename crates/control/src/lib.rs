@@ -59,7 +59,7 @@
 //! 10 are those of [`supervisor_socket`].
 //!
 //! - **5. Who acted** is what the kernel proved. What a request says of its author is recorded beside it as claimed, and
-//!   shown alone only for the owner of the process. Rights never come from it.
+//!   shown alone only for the owner of the process and for relays ([`Roles::relay`]). Rights never come from it.
 //! - **6. Size.** A request has at most 64 KiB, `add_child` 1 MiB ([`Config::add_child_bytes`]).
 //! - **9. Rates.** 50 commands in a second and 200 at once for each user; a user that may not connect is told so 5 times in
 //!   a minute.

@@ -1,6 +1,6 @@
 //! Who may do what (`security.md` 4, 14).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use supervisor_api::wire::Command;
 use supervisor_socket::Peer;
@@ -18,12 +18,13 @@ pub struct Roles {
     owner: u32,
     users: BTreeMap<u32, Role>,
     groups: BTreeMap<u32, Role>,
+    relays: BTreeSet<u32>,
 }
 
 impl Default for Roles {
     fn default() -> Self {
         let owner = rustix::process::geteuid().as_raw();
-        Self { owner, users: BTreeMap::new(), groups: BTreeMap::new() }
+        Self { owner, users: BTreeMap::new(), groups: BTreeMap::new(), relays: BTreeSet::new() }
     }
 }
 
@@ -38,6 +39,13 @@ impl Roles {
     pub fn user(mut self, uid: u32, role: Role) -> Self {
         self.users.insert(uid, role);
         self
+    }
+
+    /// A relay runs as this user. It has this role, and who asks through it is shown by the name that it says.
+    #[must_use]
+    pub fn relay(mut self, uid: u32, role: Role) -> Self {
+        self.relays.insert(uid);
+        self.user(uid, role)
     }
 
     /// Whoever has this primary group has at least this role.
@@ -58,6 +66,12 @@ impl Roles {
     /// Whether this is the local owner: this process's own user, or root (`security.md` 15).
     pub fn is_owner(&self, uid: u32) -> bool {
         uid == self.owner || uid == ROOT
+    }
+
+    /// Whether a user may say on whose behalf it asks. That is for the eyes of others; no right comes from it
+    /// (`security.md` 5).
+    pub(crate) fn may_name_others(&self, uid: u32) -> bool {
+        self.is_owner(uid) || self.relays.contains(&uid)
     }
 
     /// Whether groups are named at all.
@@ -113,6 +127,17 @@ mod tests {
         ] {
             assert_eq!(roles.of(&peer(uid, gid)), role, "uid {uid}, gid {gid}");
         }
+    }
+
+    #[test]
+    fn s05_only_the_owner_root_and_relays_may_say_on_whose_behalf_they_ask() {
+        let roles = Roles { owner: 1000, ..Roles::default() }.relay(7, Role::Operator).user(8, Role::Admin);
+        assert_eq!(
+            [1000, 0, 7, 8, 9].map(|uid| roles.may_name_others(uid)),
+            [true, true, true, false, false]
+        );
+        assert_eq!(roles.of(&peer(7, 1)), Some(Role::Operator));
+        assert!(!roles.is_owner(7), "and may not name programs");
     }
 
     #[test]
