@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+pub mod bad_lines;
 pub mod live;
 
 use std::path::Path;
