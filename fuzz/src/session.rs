@@ -61,7 +61,7 @@ async fn idle(ctx: ChildContext) {
 }
 
 async fn serve() -> (SupervisorHandle, Dispatcher) {
-    let fixed = Permissions { allow_shutdown: false, allow_restart: false };
+    let fixed = Permissions { allow_shutdown: false, allow_restart: false, ..Permissions::default() };
     let tree = SupervisorSpec::root([
         ChildSpec::service("db", idle),
         ChildSpec::service("web", idle).depends_on(["db"]),

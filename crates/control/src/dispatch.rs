@@ -50,7 +50,7 @@ pub struct Answer {
 }
 
 /// Methods beyond those of the contract that are answered.
-const CAPABILITIES: &[Method] = &[Method::Why];
+const CAPABILITIES: &[Method] = &[Method::Why, Method::Command(Command::SignalChild)];
 
 impl Dispatcher {
     /// A dispatcher for this tree. `socket` is where it listens, or would: `hello` tells it.
@@ -126,7 +126,7 @@ impl Dispatcher {
                 let why = why::answer(target, &params.child_path)?;
                 Ok((ResultBody::Why { target_id, why }, None))
             }
-            Call::Command(asked) if Command::CONTRACT.contains(&asked.command) => {
+            Call::Command(asked) if takes(asked.command) => {
                 let result = Box::new(command::answer(&self.shared, caller, *asked).await?);
                 Ok((ResultBody::CommandResult { target_id, result }, None))
             }
@@ -182,6 +182,10 @@ impl Dispatcher {
         self.shared.once.audit().deny(AuditDenial::peer(peer.copied(), &error));
         Response::refused(INVALID_REQUEST, error)
     }
+}
+
+fn takes(command: Command) -> bool {
+    Command::CONTRACT.contains(&command) || CAPABILITIES.contains(&Method::Command(command))
 }
 
 /// What a relay is told, or would be.

@@ -81,8 +81,8 @@
 //! - A state without `limit` has every row, and is in memory as a whole while it is written. Ask a large tree for pages.
 //! - Rows are pushed at most 20 times in a second, large changes less often; events at once.
 //! - A child's permissions are looked at by the tree, after role and confirmation.
-//! - `plan`, `what_if`, `command.apply`, `command.reload` and `command.signal_child` are not there; `capabilities` in the
-//!   answer to `hello` says what is.
+//! - `plan`, `what_if`, `command.apply` and `command.reload` are not there; `capabilities` in the answer to `hello` says
+//!   what is.
 //!
 //! [`SupervisorHandle`]: tokio_supervisor::SupervisorHandle
 

@@ -66,10 +66,13 @@ fn chain(events: &[StampedEvent], path: &SupervisorPath) -> Vec<StampedEvent> {
 
 /// Whether an event says something about the child, and not about who asked or who listens.
 fn tells_a_state(event: &StampedEvent) -> bool {
-    use EventKind::{ChildControlOperationChanged, CommandAccepted, CommandCompleted, SubscriberLagged};
     !matches!(
         event.event.kind,
-        CommandAccepted | CommandCompleted | ChildControlOperationChanged | SubscriberLagged
+        EventKind::CommandAccepted
+            | EventKind::CommandCompleted
+            | EventKind::ChildControlOperationChanged
+            | EventKind::ChildSignalled
+            | EventKind::SubscriberLagged
     )
 }
 

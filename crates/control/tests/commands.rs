@@ -3,8 +3,8 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use common::{Scene, TARGET, command_request, config, other, owner, secs, service, shop};
 use serde_json::{Value, json};
@@ -94,6 +94,48 @@ async fn add_child_names_the_supervisor_and_root_is_the_default() {
     }
     let answer = scene.ask(&owner(), add("5", json!("/db"), "e")).await;
     assert_eq!(verdict(&answer).0, "validation_failed", "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_reaches_the_run_that_takes_it_and_nobody_else() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let notes = heard.clone();
+    let program = ChildSpec::service("program", move |ctx| {
+        let notes = notes.clone();
+        async move {
+            ctx.on_signal(move |signal| {
+                notes.lock().unwrap().push(signal.to_string());
+                Ok(())
+            });
+            ctx.stopping().await;
+        }
+    });
+    let scene = Scene::new(SupervisorSpec::root([program, service("task")]), config()).await;
+    let signal = |id: &str, child: &str, signal: &str| {
+        let mut request = command_request(id, "signal_child", child);
+        request["params"]["signal"] = json!(signal);
+        request
+    };
+    for (id, word) in [("1", "HUP"), ("2", "SIGUSR1")] {
+        let answer = scene.ask(&other(Role::Operator), signal(id, "/program", word)).await;
+        assert_eq!(verdict(&answer).1, "completed", "{answer}");
+    }
+    assert_eq!(*heard.lock().unwrap(), ["SIGHUP", "SIGUSR1"]);
+    for (id, child, word, code, part) in [
+        ("3", "/task", "HUP", "validation_failed", "takes no signals"),
+        ("4", "/program", "SEGV", "validation_failed", "there is no signal 'SEGV'; there are SIGTERM"),
+        ("5", "/nobody", "HUP", "validation_failed", "there is no child"),
+    ] {
+        let answer = scene.ask(&owner(), signal(id, child, word)).await;
+        assert_eq!(verdict(&answer), (code.into(), "rejected".into(), true), "{answer}");
+        let message = answer["result"]["result"]["error"]["message"].as_str().unwrap();
+        assert!(message.contains(part), "{message}");
+    }
+    assert_eq!(
+        verdict(&scene.ask(&other(Role::Viewer), signal("6", "/program", "HUP")).await).0,
+        "authz_denied"
+    );
+    assert_eq!(heard.lock().unwrap().len(), 2);
 }
 
 /// The events of a command carry its id, and an unbound child is declared: the smallest example of the contract.

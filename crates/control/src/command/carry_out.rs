@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use supervisor_api::SupervisorError;
 use supervisor_api::command::{CommandResult, ControlVerb};
-use supervisor_api::manifest::ChildManifest;
-use supervisor_api::wire::{ControlCommandRequest, ControlCommandResult, ErrorCode, WireError};
+use supervisor_api::manifest::{ChildManifest, StopSignal};
+use supervisor_api::wire::{
+    Command, ControlCommandRequest, ControlCommandResult, ErrorCode, WireError, plain,
+};
 use tokio_supervisor::SupervisorHandle;
 
 use crate::state;
@@ -58,10 +61,21 @@ impl Order {
         let handle = target.handle.with_command_id(&asked.command_id)?;
         let (by, reason) = (by.as_str(), asked.reason.as_str());
         let path = asked.target.child_path.as_deref().unwrap_or("/");
-        match (asked.command.verb(), manifest) {
-            (Some(verb), _) => control(&handle, verb, path, by, reason).await,
-            (None, Some(manifest)) => handle.add_child(path, manifest, by, reason).await,
-            (None, None) => handle.shutdown_tree(by, reason).await,
+        let not_here = || SupervisorError::InvalidTransition {
+            message: format!("{} is not carried out with what was given", asked.command),
+        };
+        match (asked.command, asked.command.verb()) {
+            (_, Some(verb)) => control(&handle, verb, path, by, reason).await,
+            (Command::AddChild, _) => {
+                let manifest = manifest.as_ref().ok_or_else(not_here)?;
+                handle.add_child(path, manifest, by, reason).await
+            }
+            (Command::SignalChild, _) => {
+                let signal = named(asked.signal.as_deref().ok_or_else(not_here)?)?;
+                handle.signal_child(handle.find(path)?, signal, by, reason).await
+            }
+            (Command::ShutdownTree, _) => handle.shutdown_tree(by, reason).await,
+            _ => Err(not_here()),
         }
     }
 
@@ -99,6 +113,15 @@ impl Order {
     fn rejected(&self, error: WireError) -> ControlCommandResult {
         ControlCommandResult::rejected(&self.asked, error.on(self.target.id.clone()), self.target.now())
     }
+}
+
+/// The signal with this name, with or without `SIG`, as manifests write it.
+fn named(signal: &str) -> Result<StopSignal, SupervisorError> {
+    serde_json::from_value(Value::from(signal)).map_err(|_| {
+        let known: Vec<_> = StopSignal::ALL.iter().map(|signal| signal.as_str()).collect();
+        let message = format!("there is no signal '{}'; there are {}", plain(signal, 32), known.join(", "));
+        SupervisorError::InvalidTransition { message }
+    })
 }
 
 /// The child is looked up once, so that what is found is what is commanded.

@@ -34,7 +34,7 @@ pub fn service(name: &str) -> ChildSpec {
 
 /// A database, what needs it, a pool to add to, and one who lets nobody stop it.
 pub fn shop() -> SupervisorSpec {
-    let fixed = Permissions { allow_shutdown: false, allow_restart: false };
+    let fixed = Permissions { allow_shutdown: false, allow_restart: false, ..Permissions::default() };
     SupervisorSpec::root([
         service("db").tags(["data"]),
         service("web").depends_on(["db"]),
