@@ -136,25 +136,39 @@ pub(crate) struct Shared {
 
 /// The hand that changes the mood.
 #[derive(Clone)]
-pub(crate) struct Hand(Arc<Shared>);
+pub(crate) struct Hand(Arc<Owner>);
+
+struct Owner(Arc<Shared>);
+
+/// A test that fails ends, also while the disk hangs.
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.set(Mood::Well);
+    }
+}
 
 impl Hand {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared { mood: Mutex::new((Mood::Well, 0)), changed: Condvar::new() }))
+        let shared = Shared { mood: Mutex::new((Mood::Well, 0)), changed: Condvar::new() };
+        Self(Arc::new(Owner(Arc::new(shared))))
     }
 
     pub(crate) fn set(&self, mood: Mood) {
-        self.0.mood.lock().unwrap().0 = mood;
-        self.0.changed.notify_all();
+        self.0.0.set(mood);
     }
 
     /// How many syncs hang.
     pub(crate) fn hanging(&self) -> usize {
-        self.0.mood.lock().unwrap().1
+        self.0.0.mood.lock().unwrap().1
     }
 }
 
 impl Shared {
+    fn set(&self, mood: Mood) {
+        self.mood.lock().unwrap().0 = mood;
+        self.changed.notify_all();
+    }
+
     fn check(&self) -> io::Result<()> {
         match self.mood.lock().unwrap().0 {
             Mood::Fails(errno) => Err(io::Error::from_raw_os_error(errno)),
@@ -246,7 +260,7 @@ impl DiskFile for MoodyFile {
 /// An audit on a disk with moods.
 pub(crate) async fn moody(path: &Path, hand: &Hand, fail_open: bool) -> Once {
     let options = AuditOptions { fail_open, ..AuditOptions::new(path) };
-    let (path, mood) = (path.to_owned(), Arc::clone(&hand.0));
+    let (path, mood) = (path.to_owned(), Arc::clone(&hand.0.0));
     let place = move || {
         let moody = Moody { folder: Folder::for_writing(&path)?, mood: Arc::clone(&mood) };
         Ok(Arc::new(MoodyDisk(Arc::new(moody))) as Arc<dyn Disk>)
