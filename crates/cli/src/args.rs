@@ -54,6 +54,12 @@ pub(crate) struct RunArgs {
     /// Whether to colour text. `auto`: on a terminal, unless NO_COLOR is set.
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) color: ColorWhen,
+    /// Where the control socket is. Default: NAME.sock in the user's runtime directory
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Run without a control socket
+    #[arg(long, conflicts_with = "socket")]
+    pub(crate) no_socket: bool,
 }
 
 /// What a line of output is.
@@ -77,17 +83,23 @@ const RUN_HELP: &str = "\
 The first SIGINT (Ctrl-C) or SIGTERM stops every program in reverse order, each within its grace.
 A second one kills what is left at once.
 
+The control socket is for you and for root alone. It is NAME.sock in $XDG_RUNTIME_DIR/tokio-supervisor; for root
+without that in /run/tokio-supervisor; else in tokio-supervisor/run below $XDG_STATE_HOME or ~/.local/state. Whatever
+is asked of it is recorded in tokio-supervisor/NAME/audit below $XDG_STATE_HOME; for root without that below /var/lib;
+else below ~/.local/state.
+
 Exit codes:
   0   asked to stop, or everything is done
   1   a program failed and nothing is left to do, the stack gave up, or a program could not be stopped
   2   the command line is wrong
   66  the file cannot be read
-  73  a stack of this name runs already, or its lock is not to be had
+  73  a stack of this name runs already, or its lock or its control socket is not to be had
   78  the file is invalid
 
 Examples:
   supervisor run stack.yaml
-  supervisor run --output json stack.yaml > stack.log";
+  supervisor run --output json stack.yaml > stack.log
+  supervisor run --socket ./demo.sock stack.yaml";
 
 /// What `check` takes.
 #[derive(Debug, clap::Args)]

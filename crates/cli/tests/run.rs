@@ -220,7 +220,7 @@ fn a_second_run_of_the_same_stack_is_refused_with_73_and_names_the_first() {
     let said = String::from_utf8(again.stderr).unwrap();
     assert_eq!(again.status.code(), Some(73), "{said}");
     let pid = run.pid().as_raw_nonzero();
-    assert!(said.contains(&format!("'stubborn' runs already as process {pid}")), "{said}");
+    assert!(said.contains(&format!("`stubborn` runs already as process {pid}")), "{said}");
 }
 
 #[test]

@@ -113,4 +113,6 @@ pub use programs::{AllowedPrograms, ProgramError};
 pub use registration::RegistrationConfig;
 pub use roles::Roles;
 pub use serve::{Control, ServeError};
-pub use supervisor_socket::{Bind, BindMode, Caps, Deadlines, Peer, Rate};
+pub use supervisor_socket::{
+    Bind, BindMode, Caps, Deadlines, Instance, InstanceError, Peer, Rate, Surroundings,
+};

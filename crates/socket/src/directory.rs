@@ -116,6 +116,11 @@ impl Directory {
     /// Opens a place and creates below its base what is absent.
     pub(crate) fn open_place(place: &Place) -> Result<Self, DirectoryError> {
         place.usable()?;
+        let ours = place.ours();
+        if ours != place.path() {
+            // Whoever may write to what is above could put another directory in the place of ours.
+            judge(&walk(&ours, &place.base)?, &ours)?;
+        }
         Self::sound(walk(&place.path(), &place.base)?, &place.path())
     }
 

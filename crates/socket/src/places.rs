@@ -82,7 +82,8 @@ impl Surroundings {
 pub struct Place {
     /// What must be there before.
     pub base: PathBuf,
-    /// What is created below it as far as it is absent; relative.
+    /// What is created below it as far as it is absent; relative. From `tokio-supervisor` on all of it must be ours and
+    /// writable by nobody else.
     pub below: PathBuf,
     /// Whether `base` itself must be ours and writable by nobody else. The last directory must be in any case.
     pub sound_base: bool,
@@ -91,6 +92,18 @@ pub struct Place {
 impl Place {
     fn of_ours(base: &Path, below: &Path) -> Self {
         Self { base: base.to_owned(), below: below.to_owned(), sound_base: true }
+    }
+
+    /// The directory of ours that it lies in, or is.
+    pub(crate) fn ours(&self) -> PathBuf {
+        let mut path = self.base.clone();
+        for component in self.below.components() {
+            path.push(component);
+            if component.as_os_str() == OURS {
+                break;
+            }
+        }
+        path
     }
 
     /// The whole path of the directory.

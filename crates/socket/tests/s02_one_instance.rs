@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use common::{Echo, Folder, again, argument, client, is_echoed, mode, succeed};
+use common::{Echo, Folder, again, argument, client, is_echoed, mode, set_mode, succeed};
 use rustix::fs::FlockOperation;
 use supervisor_api::ChildId;
 use supervisor_socket::{Bind, BindError, BindMode, Instance, InstanceError, Settings, Surroundings};
@@ -115,6 +115,19 @@ fn s02_other_names_are_free_and_a_lock_that_is_a_link_is_not_followed() {
     let error = Instance::claim(&ChildId::new("other").unwrap(), &around).unwrap_err();
     assert!(matches!(error, InstanceError::Failed { .. }), "{error:?}");
     assert_eq!(fs::read_to_string(folder.join("precious")).unwrap(), "precious");
+}
+
+/// Who could rename the directory of the name could give the name away a second time.
+#[test]
+fn s01_s02_a_name_is_not_kept_where_others_may_write_above_it() {
+    let folder = Folder::new();
+    drop(claim(&folder).unwrap());
+    let ours = folder.join("tokio-supervisor");
+    set_mode(&ours, 0o777);
+    let error = claim(&folder).unwrap_err();
+    assert!(error.to_string().contains("others may write to the directory"), "{error}");
+    set_mode(&ours, 0o700);
+    claim(&folder).unwrap();
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! [`Stack::read`] reads a file and reports everything that is wrong with it at once, each mistake
 //! with its line and column, what stands there and what was meant. [`schema`] is the JSON Schema of
-//! such a file. [`Stack::launch`] runs it, and [`Lock`] sees to it that it runs once.
+//! such a file. [`Stack::launch`] runs it, [`Instance`] sees to it that it runs once, and [`Stack::serve`] makes its
+//! control socket.
 //!
 //! ```
 //! use supervisor_stack::Stack;
@@ -17,8 +18,8 @@ mod expect;
 mod file;
 mod finding;
 mod launch;
-mod lock;
 mod schema;
+mod serve;
 mod shape;
 mod source;
 mod tree;
@@ -27,11 +28,15 @@ mod yaml;
 
 pub use file::{Stack, StackError};
 pub use finding::{FileFinding, Findings, printable};
-pub use lock::{Lock, LockError};
 pub use schema::schema;
+pub use serve::SocketAt;
 pub use source::{Place, UnreadableFile};
 
+/// The control socket of a run.
+pub use supervisor_control::{Control, ServeError};
 /// The process that kills programs when the supervisor is killed.
 pub use supervisor_process::guardian;
+/// One run of a stack at a time, and where its socket and its state are.
+pub use supervisor_socket::{Instance, InstanceError, Surroundings};
 /// The library that runs the tree.
 pub use tokio_supervisor;

@@ -1,6 +1,7 @@
 //! What a run prints, whatever the form.
 
 use std::io::IsTerminal;
+use std::path::Path;
 
 use supervisor_stack::Stack;
 use supervisor_stack::tokio_supervisor::{Gap, LogRecord, StampedEvent};
@@ -24,7 +25,7 @@ pub(crate) enum Lost {
 }
 
 impl Form {
-    pub(crate) fn new(args: &RunArgs, stack: &Stack) -> Self {
+    pub(crate) fn new(args: &RunArgs, stack: &Stack, socket: Option<&Path>) -> Self {
         match args.output {
             OutputForm::Json => Self::Json(Json::new(stack.manifest.name.as_str())),
             OutputForm::Text => {
@@ -34,7 +35,7 @@ impl Form {
                     ColorWhen::Never => false,
                     ColorWhen::Auto => terminal && colour_is_welcome(),
                 };
-                Self::Text(Text::new(&args.file, stack, terminal, coloured))
+                Self::Text(Text::new(&args.file, stack, socket, terminal, coloured))
             }
         }
     }

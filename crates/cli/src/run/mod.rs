@@ -15,7 +15,7 @@ mod text;
 use std::time::Duration;
 
 use supervisor_stack::tokio_supervisor::{StopSignals, SupervisorHandle};
-use supervisor_stack::{Lock, Stack, guardian};
+use supervisor_stack::{Control, Instance, ServeError, SocketAt, Stack, Surroundings, guardian};
 use tokio::time::Instant;
 
 use crate::args::RunArgs;
@@ -38,8 +38,8 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
         Err(exit) => return exit,
     };
     // Held until the run is over.
-    let _lock = match Lock::take(&stack.manifest.name) {
-        Ok(lock) => lock,
+    let instance = match Instance::claim(&stack.manifest.name, &Surroundings::of_this_process()) {
+        Ok(instance) => instance,
         Err(error) => {
             print::err(&format!("supervisor: {error}\n"));
             return Exit::NoLock;
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start threads: {error}")),
     };
-    let exit = runtime.block_on(supervise(&stack, Form::new(args, &stack)));
+    let exit = runtime.block_on(supervise(&stack, &instance, args));
     runtime.shutdown_timeout(Duration::from_secs(1));
     exit
 }
@@ -65,7 +65,7 @@ fn failed(sentence: &str) -> Exit {
     Exit::Failed
 }
 
-async fn supervise(stack: &Stack, form: Form) -> Exit {
+async fn supervise(stack: &Stack, instance: &Instance, args: &RunArgs) -> Exit {
     // Before the first program, so that no signal finds nobody listening.
     let signals = match StopSignals::listen() {
         Ok(signals) => signals,
@@ -75,6 +75,16 @@ async fn supervise(stack: &Stack, form: Form) -> Exit {
         Ok(handle) => handle,
         Err(error) => return failed(&error.to_string()),
     };
+    let control = match serve(stack, &handle, instance, args).await {
+        Ok(control) => control,
+        Err(error) => {
+            // What has been started by now is stopped in order.
+            let _ = handle.shutdown("supervisor", "there is no control socket").await;
+            print::err(&format!("supervisor: {error}\n"));
+            return Exit::NoLock;
+        }
+    };
+    let form = Form::new(args, stack, control.as_ref().map(Control::path));
     let printed = match printer::start(handle.clone(), form) {
         Ok(printed) => printed,
         Err(error) => {
@@ -85,9 +95,27 @@ async fn supervise(stack: &Stack, form: Form) -> Exit {
     };
     end_or_signals(&handle, signals).await;
     let ending = Ending::of(&handle).await;
+    if let Some(control) = control {
+        // Whoever asked for the end is told of it.
+        control.close().await;
+    }
     // A reader that does not read must not keep a stack that is down.
     let _ = tokio::time::timeout(LAST_WORDS, printed).await;
     ending.exit
+}
+
+/// Makes the control socket, unless nobody wants one.
+async fn serve(
+    stack: &Stack,
+    handle: &SupervisorHandle,
+    instance: &Instance,
+    args: &RunArgs,
+) -> Result<Option<Control>, ServeError> {
+    if args.no_socket {
+        return Ok(None);
+    }
+    let at = args.socket.clone().map_or(SocketAt::Default, SocketAt::Path);
+    stack.serve(handle.clone(), instance, &at).await.map(Some)
 }
 
 /// Waits for the end of the tree. The first signal asks for it, a later one skips the graces (D20).

@@ -66,7 +66,9 @@ fn hear_hangups() {
 pub(crate) fn supervisor(home: &Path) -> Command {
     HANGUP.call_once(hear_hangups);
     let mut command = Command::new(env!("CARGO_BIN_EXE_supervisor"));
-    command.env("HOME", home).env("XDG_RUNTIME_DIR", home.join("run")).stdin(Stdio::null());
+    let state = home.join(".local/state");
+    command.env("HOME", home).env("XDG_RUNTIME_DIR", home.join("run")).env("XDG_STATE_HOME", state);
+    command.stdin(Stdio::null());
     command
 }
 
