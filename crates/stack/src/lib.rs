@@ -32,11 +32,9 @@ pub use schema::schema;
 pub use serve::SocketAt;
 pub use source::{Place, UnreadableFile};
 
-/// The control socket of a run.
-pub use supervisor_control::{Control, ServeError};
+/// The control socket of a run, where that is, and that there is one run at a time.
+pub use supervisor_control::{Control, Instance, InstanceError, ServeError, Surroundings};
 /// The process that kills programs when the supervisor is killed.
 pub use supervisor_process::guardian;
-/// One run of a stack at a time, and where its socket and its state are.
-pub use supervisor_socket::{Instance, InstanceError, Surroundings};
 /// The library that runs the tree.
 pub use tokio_supervisor;

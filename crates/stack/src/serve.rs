@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use supervisor_api::wire::{canonical_json, config_version};
-use supervisor_control::{AuditConfig, AuditOptions, Bind, Config, Control, ServeError};
-use supervisor_socket::{Instance, Surroundings};
+use supervisor_control::{
+    AuditConfig, AuditOptions, Bind, Config, Control, Instance, ServeError, Surroundings,
+};
 use tokio_supervisor::SupervisorHandle;
 
 use crate::file::Stack;
