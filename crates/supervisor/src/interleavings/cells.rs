@@ -86,7 +86,7 @@ fn an_order_is_never_slept_over() {
 fn a_crew_is_closed_or_joined_and_never_both() {
     explore(3_000, || {
         let tree = bare([], &SMALL);
-        let crew = Arc::new(Crew::new());
+        let crew = Arc::new(Crew::new(tracing::Span::none()));
         let ran = Arc::new(AtomicU32::new(0));
         let joins = thread({
             let (tree, crew, ran) = (Arc::clone(&tree), Arc::clone(&crew), Arc::clone(&ran));
