@@ -17,6 +17,8 @@ use crate::life::words;
 use crate::{Exit, Health, Lifecycle, Readiness, SupervisorPath};
 
 pub use catalogue::{EventKind, EventSpec, Severity};
+#[cfg(feature = "wire")]
+pub(crate) use text::Line;
 
 /// Which child, among all that ever were (D5). The index is reused only with another epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

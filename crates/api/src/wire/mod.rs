@@ -37,6 +37,7 @@ mod error;
 mod exact;
 mod filter;
 mod frame;
+mod line;
 mod method;
 mod push;
 mod record;

@@ -77,6 +77,58 @@ fn an_event_has_the_keys_of_the_contract_and_the_id_of_the_callers_command() {
     );
 }
 
+#[test]
+fn d9_an_event_is_the_same_line_of_text_when_it_comes_from_the_wire() {
+    let nexts = [
+        Next::Nothing,
+        Next::StartNow,
+        Next::StartAt(401_000_000),
+        Next::WithGroup(1_000_000),
+        Next::WaitsFor(3),
+        Next::WhenGone,
+        Next::KillAt(90_001_000_000),
+        Next::Operator,
+        Next::Escalate,
+    ];
+    let details = [
+        Detail { exit: Some(Exit::failed("boom")), ..Detail::default() },
+        Detail {
+            exit: Some(Exit::Completed),
+            chain: vec!["/a: x".into(), "/b: y".into()],
+            ..Detail::default()
+        },
+        Detail { text: Some("a reason".into()), ..Detail::default() },
+        Detail { requested_by: Some("ann".into()), reason: Some("stuck".into()), ..Detail::default() },
+    ];
+    for &kind in EventKind::ALL {
+        for cause in [Cause::Operator, Cause::Group(1), Cause::Exit] {
+            for next in nexts {
+                for detail in &details {
+                    let mut event = stamped(7, kind, Lifecycle::Backoff, None);
+                    event.next_path = (next == Next::WaitsFor(3)).then(|| path("/db"));
+                    event.event.numbers = [1_500, 2, u32::MAX, 4];
+                    (event.event.cause, event.event.next) = (cause, next);
+                    event.event.detail = Some(Arc::new(detail.clone()));
+                    let record = EventRecord::from(on_wire(&event));
+                    assert_eq!(record.to_string(), event.to_string());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_event_of_another_kind_is_a_line_of_what_it_says() {
+    let mut record =
+        EventRecord::from(on_wire(&stamped(7, EventKind::ChildFailed, Lifecycle::Backoff, None)));
+    (record.event_type, record.payload) = (Word::Other("ChildSlept".into()), serde_json::Map::new());
+    assert_eq!(record.to_string(), "/web/api ChildSlept");
+    record.payload.insert("next".into(), json!("start_at"));
+    record.payload.insert("attempt".into(), json!(u64::MAX));
+    record.payload.insert("cause_path".into(), json!("no path"));
+    assert_eq!(record.to_string(), format!("/web/api ChildSlept; starts again now (attempt {})", u64::MAX));
+}
+
 fn child(as_of: u64, lifecycle_state: Lifecycle, last_failure: Option<Exit>) -> ChildState {
     ChildState {
         child_path: path("/web/api"),
