@@ -1,0 +1,159 @@
+//! Lines to and from one target: questions, their answers in order, and what is pushed between them.
+//!
+//! ```text
+//!   ask ──► [3][4][5] ──► target          due: 3 4 5
+//!           answers 3, 4, 5 in this order; the deadline of 3 runs, that of 4 begins when 3 is answered
+//!           pushes come at any time
+//! ```
+//!
+//! Questions and deadlines live here and not in the futures of those who ask. A call that is cancelled buys the target
+//! no time, and its answer is passed by when it comes.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use supervisor_api::wire::{
+    Call, INVALID_REQUEST, Method, Push, Request, Response, ResultBody, TargetLine, WireError,
+};
+use supervisor_socket::{Connection, WriteError};
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::Lost;
+
+/// How many pushes are kept while an answer is waited for.
+pub(crate) const MOST_PUSHES: usize = 4096;
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    connection: Connection,
+    /// The number of the last request.
+    asked: u64,
+    /// Requests without an answer, the oldest first.
+    due: VecDeque<Due>,
+    /// When the oldest has to be answered.
+    deadline: Option<Instant>,
+    /// The target takes nothing any more. What it has said before is still read.
+    deaf: bool,
+    lost: Option<Lost>,
+}
+
+#[derive(Debug)]
+struct Due {
+    id: u64,
+    method: Method,
+    patience: Duration,
+}
+
+/// What came.
+#[derive(Debug)]
+pub(crate) enum Came {
+    Answer { to: u64, answer: Result<ResultBody, WireError> },
+    Push(Push),
+}
+
+impl Wire {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection, asked: 0, due: VecDeque::new(), deadline: None, deaf: false, lost: None }
+    }
+
+    /// Queues a request; it goes out while something is waited for. Returns its number.
+    pub(crate) fn ask(&mut self, call: Call, patience: Duration) -> u64 {
+        self.asked += 1;
+        let (id, method) = (self.asked, call.method());
+        let request = Request { request_id: id.to_string(), call };
+        // What serde_json cannot write has keys that are no text; a request has none.
+        if let Ok(line) = serde_json::to_vec(&request) {
+            self.connection.writer.queue(&line);
+        }
+        self.due.push_back(Due { id, method, patience });
+        if self.due.len() == 1 {
+            self.deadline = Some(Instant::now() + patience);
+        }
+        id
+    }
+
+    /// What comes next. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Result<Came, Lost> {
+        loop {
+            if let Some(lost) = &self.lost {
+                return Err(lost.clone());
+            }
+            let line = match self.deadline {
+                Some(deadline) => {
+                    timeout_at(deadline, self.line()).await.unwrap_or_else(|_| Err(self.silent()))
+                }
+                None => self.line().await,
+            };
+            let came = line.and_then(|line| self.judge(&line));
+            match came {
+                Ok(Some(came)) => return Ok(came),
+                Ok(None) => {}
+                Err(lost) => return Err(self.lose(lost)),
+            }
+        }
+    }
+
+    /// Ends the connection for this reason.
+    pub(crate) fn lose(&mut self, lost: Lost) -> Lost {
+        self.lost.get_or_insert(lost).clone()
+    }
+
+    /// The next line. What is queued is written meanwhile: a target that waits for us to read is no deadlock.
+    async fn line(&mut self) -> Result<String, Lost> {
+        let Connection { reader, writer, .. } = &mut self.connection;
+        let frame = loop {
+            if self.deaf || writer.queued() == 0 {
+                break reader.next().await;
+            }
+            tokio::select! {
+                biased;
+                frame = reader.next() => break frame,
+                written = writer.flush() => match written {
+                    Ok(()) => {}
+                    Err(stalled @ WriteError::Stalled { .. }) => return Err(Lost::Broken(stalled.to_string())),
+                    // It may have said why before it hung up.
+                    Err(_) => self.deaf = true,
+                },
+            }
+        };
+        match frame {
+            Ok(Some(line)) => Ok(line),
+            Ok(None) => Err(Lost::Closed),
+            // Who hangs up while we write is seen as a reset.
+            Err(_) if self.deaf => Err(Lost::Closed),
+            Err(error) => Err(Lost::Broken(error.to_string())),
+        }
+    }
+
+    fn silent(&self) -> Lost {
+        let oldest = self.due.front().map(|due| (due.method, due.patience));
+        let (method, after) = oldest.unwrap_or((Method::Hello, Duration::ZERO));
+        Lost::Silent { method, after }
+    }
+
+    /// What a line means; `None` for what a later version pushes.
+    fn judge(&mut self, line: &str) -> Result<Option<Came>, Lost> {
+        match TargetLine::read(line.as_bytes()).map_err(Lost::Garbage)? {
+            TargetLine::Push(push) if *push == Push::Unknown => Ok(None),
+            TargetLine::Push(push) => Ok(Some(Came::Push(*push))),
+            TargetLine::Response(response) => self.answer(*response).map(Some),
+        }
+    }
+
+    fn answer(&mut self, response: Response) -> Result<Came, Lost> {
+        let id = response.request_id.clone();
+        let Some(answer) = response.into_result() else { return Err(Lost::Confused(id)) };
+        let nobodys = id == INVALID_REQUEST;
+        match (self.due.front(), answer) {
+            (Some(due), answer) if nobodys || due.id.to_string() == id => {
+                let to = due.id;
+                self.due.pop_front();
+                self.deadline = self.due.front().map(|next| Instant::now() + next.patience);
+                Ok(Came::Answer { to, answer })
+            }
+            (None, Err(error)) if nobodys => Err(Lost::Refused(error)),
+            _ => Err(Lost::Confused(id)),
+        }
+    }
+}
