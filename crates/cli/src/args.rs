@@ -1,8 +1,12 @@
 //! The command line: what can be asked, and the help that teaches it.
 
+mod target;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+pub(crate) use target::*;
 
 /// Runs programs that must stay up: starts them in order, restarts what fails, stops them in order.
 #[derive(Debug, Parser)]
@@ -29,7 +33,10 @@ A stack file:
 Examples:
   supervisor run stack.yaml        run it until Ctrl-C
   supervisor check stack.yaml      say everything that is wrong with the file
-  supervisor schema > stack.json   the keys of a file, for an editor";
+  supervisor schema > stack.json   the keys of a file, for an editor
+  supervisor tree                  what runs, and how it is
+  supervisor why /web              why it is as it is
+  supervisor restart /web --reason \"new certificate\"";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -40,6 +47,54 @@ pub(crate) enum Command {
     /// Print the JSON Schema of a stack file.
     #[command(after_help = SCHEMA_HELP)]
     Schema,
+    /// Show a running tree: who is in it and how each is.
+    #[command(after_help = TREE_HELP)]
+    Tree(TreeArgs),
+    /// Say how a running tree is, or everything about one child.
+    #[command(after_help = STATUS_HELP)]
+    Status(StatusArgs),
+    /// Show what happened in a running tree.
+    #[command(after_help = EVENTS_HELP)]
+    Events(EventsArgs),
+    /// Show what a child logged.
+    #[command(after_help = LOGS_HELP)]
+    Logs(LogsArgs),
+    /// Say why a child is as it is: what happened, what led to it, what happens next.
+    #[command(after_help = WHY_HELP)]
+    Why(WhyArgs),
+    /// Stop a child if it runs, then start it; also one that is paused or quarantined.
+    #[command(after_help = RESTART_HELP)]
+    Restart(ChildArgs),
+    /// Stop a child and hold it until it is resumed or restarted.
+    #[command(after_help = PAUSE_HELP)]
+    Pause(ChildArgs),
+    /// Let a paused or quarantined child go on.
+    #[command(after_help = RESUME_HELP)]
+    Resume(ChildArgs),
+    /// Stop a child and park it as broken until it is resumed or restarted.
+    #[command(after_help = QUARANTINE_HELP)]
+    Quarantine(ChildArgs),
+    /// Stop a child and take it out of the tree.
+    #[command(after_help = REMOVE_HELP)]
+    Remove(ChildArgs),
+    /// Add a child to a running tree.
+    #[command(after_help = ADD_HELP)]
+    Add(AddArgs),
+    /// Stop a running tree.
+    #[command(after_help = SHUTDOWN_HELP)]
+    Shutdown(ShutdownArgs),
+    /// Say whether a running tree is healthy, for probes.
+    #[command(after_help = HEALTH_HELP)]
+    Health(HealthArgs),
+    /// Read or check the audit of a tree.
+    #[command(after_help = AUDIT_HELP)]
+    Audit(AuditArgs),
+    /// Print completions for a shell.
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// Write manual pages, one for each command.
+    #[command(after_help = MAN_HELP)]
+    Man(ManArgs),
 }
 
 /// What `run` takes.

@@ -1,4 +1,4 @@
-//! The exit codes, in one table. 2 is clap's.
+//! The exit codes, in one table. 2 is clap's, too.
 
 use std::process::ExitCode;
 
@@ -7,8 +7,16 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// What was asked for is done.
     Good,
-    /// The stack ran and did not end well.
+    /// The stack ran and did not end well, or a command was refused or failed.
     Failed,
+    /// Several targets run and none was named, or a dangerous command cannot be asked about.
+    Usage,
+    /// There is no target.
+    NoTarget,
+    /// This user may not.
+    NotPermitted,
+    /// It took too long.
+    TimedOut,
     /// The file could not be read, or the output not be written.
     NoInput,
     /// The lock of the stack is not to be had.
@@ -23,6 +31,10 @@ impl Exit {
         match self {
             Self::Good => 0,
             Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NoTarget => 3,
+            Self::NotPermitted => 4,
+            Self::TimedOut => 5,
             Self::NoInput => 66,
             Self::NoLock => 73,
             Self::Invalid => 78,

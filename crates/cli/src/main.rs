@@ -1,12 +1,17 @@
-//! The binary `supervisor`: runs a stack of programs from a file, and checks such files.
+//! The binary `supervisor`: runs a stack of programs from a file, checks such files, and steers what runs.
 
 mod args;
+mod audit;
 mod check;
 mod exit;
+mod pages;
+mod paint;
 mod print;
 mod read;
 mod run;
 mod schema;
+mod span;
+mod steer;
 
 use std::process::ExitCode;
 
@@ -24,6 +29,10 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Schema => schema::schema(),
+        Command::Audit(args) => audit::audit(&args),
+        Command::Completions(args) => pages::completions(&args),
+        Command::Man(args) => pages::man(&args),
+        verb => steer::steer(verb),
     };
     exit.into()
 }

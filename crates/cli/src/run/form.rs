@@ -9,7 +9,8 @@ use supervisor_stack::tokio_supervisor::{Gap, LogRecord, StampedEvent};
 use super::ending::Ending;
 use super::json::Json;
 use super::text::Text;
-use crate::args::{ColorWhen, OutputForm, RunArgs};
+use crate::args::{OutputForm, RunArgs};
+use crate::paint::Paint;
 
 /// What lines look like.
 pub(crate) enum Form {
@@ -30,12 +31,7 @@ impl Form {
             OutputForm::Json => Self::Json(Json::new(stack.manifest.name.as_str())),
             OutputForm::Text => {
                 let terminal = std::io::stdout().is_terminal();
-                let coloured = match args.color {
-                    ColorWhen::Always => true,
-                    ColorWhen::Never => false,
-                    ColorWhen::Auto => terminal && colour_is_welcome(),
-                };
-                Self::Text(Text::new(&args.file, stack, socket, terminal, coloured))
+                Self::Text(Text::new(&args.file, stack, socket, terminal, Paint::new(args.color, terminal)))
             }
         }
     }
@@ -76,10 +72,4 @@ impl Form {
             Self::Json(json) => json.ending(ending),
         }
     }
-}
-
-/// What a terminal and its user say about colour.
-fn colour_is_welcome() -> bool {
-    let set = |key| std::env::var_os(key).filter(|value| !value.is_empty());
-    set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
 }

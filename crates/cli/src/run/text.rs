@@ -12,17 +12,12 @@ use supervisor_stack::{Stack, printable};
 
 use super::ending::{Ending, how};
 use super::form::Lost;
+use crate::paint::{CYAN, DIM, PLAIN, Paint, RED, YELLOW};
 use crate::read::counted;
+use crate::span::span;
 
 /// The widest column of paths; longer ones move their line.
 const MAX_PATH: usize = 28;
-
-/// Escape codes that colour what follows.
-const DIM: &str = "\x1b[2m";
-const CYAN: &str = "\x1b[36m";
-const YELLOW: &str = "\x1b[33m";
-const RED: &str = "\x1b[31m";
-const PLAIN: &str = "";
 
 /// Lines for people.
 pub(crate) struct Text {
@@ -32,7 +27,7 @@ pub(crate) struct Text {
     width: usize,
     /// A terminal shows the time of day; what is kept needs the date and the offset.
     terminal: bool,
-    coloured: bool,
+    paint: Paint,
     zone: TimeZone,
     last_second: RefCell<Second>,
 }
@@ -52,7 +47,7 @@ impl Text {
         stack: &Stack,
         socket: Option<&Path>,
         terminal: bool,
-        coloured: bool,
+        paint: Paint,
     ) -> Self {
         let name = stack.manifest.name.to_string();
         let children = counted(stack.manifest.count(), "child");
@@ -66,7 +61,7 @@ impl Text {
             opening,
             width: longest_path(stack),
             terminal,
-            coloured,
+            paint,
             zone: TimeZone::system(),
             last_second: RefCell::default(),
         }
@@ -170,7 +165,7 @@ impl Text {
     }
 
     fn painted(&self, colour: &str, text: &str) -> String {
-        if self.coloured && !colour.is_empty() { format!("{colour}{text}\x1b[0m") } else { text.to_owned() }
+        self.paint.paint(colour, text)
     }
 }
 
@@ -209,45 +204,18 @@ fn longest_path(stack: &Stack) -> usize {
     longest.min(MAX_PATH)
 }
 
-/// Microseconds as a person reads them.
-fn span(micros: u64) -> String {
-    let millis = micros / 1_000;
-    let seconds = millis / 1_000;
-    match seconds {
-        0 => format!("{millis} ms"),
-        1..60 => format!("{seconds}.{} s", millis % 1_000 / 100),
-        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_read_at_a_glance() {
-        for (micros, text) in [
-            (0, "0 ms"),
-            (999_999, "999 ms"),
-            (1_250_000, "1.2 s"),
-            (61_000_000, "1 min 1 s"),
-            (3_600_000_000, "1 h 0 min"),
-            (90_000_000_000, "1 d 1 h"),
-        ] {
-            assert_eq!(span(micros), text);
-        }
-    }
-
-    #[test]
     fn a_terminal_shows_the_time_of_day_and_a_file_the_date() {
         let file = "version: 1\nname: demo\nchildren:\n  - {name: web, kind: process, command: [x]}\n";
         let stack = Stack::parse("f", file).unwrap();
-        let mut text = Text::new(Path::new("f"), &stack, None, true, false);
+        let mut text = Text::new(Path::new("f"), &stack, None, true, Paint::NEVER);
         text.zone = TimeZone::UTC;
         assert_eq!(text.opening(1_500_000_000), "00:00:01.500 demo: 1 child from f; Ctrl-C stops it\n");
-        let mut text = Text::new(Path::new("f"), &stack, None, false, true);
+        let mut text = Text::new(Path::new("f"), &stack, None, false, Paint::ALWAYS);
         text.zone = TimeZone::UTC;
         let line = text.opening(1_500_000_000);
         assert_eq!(line, "\x1b[2m1970-01-01T00:00:01.500+00:00\x1b[0m demo: 1 child from f\n");

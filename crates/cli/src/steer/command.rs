@@ -1,0 +1,245 @@
+//! The verbs that change something.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use supervisor_api::SupervisorPath;
+use supervisor_api::wire::{
+    Command, CommandStatus, CommandTarget, ControlCommandRequest, ControlCommandResult, DashboardState,
+    StateParams, UnixNanos,
+};
+use supervisor_client::Session;
+
+use super::fault::Fault;
+use super::resolve::resolve;
+use super::screen::safe;
+use super::wait::{End, Progress};
+use super::{COMMAND, Context, READ, affected, ask};
+use crate::args::{self, CommandArgs};
+use crate::exit::Exit;
+use crate::print;
+
+/// The most bytes of a manifest that a target takes.
+const MANIFEST: u64 = 1 << 20;
+/// The most lines of a manifest that are shown.
+const SHOWN: usize = 30;
+
+/// What somebody asks for.
+struct Wish<'a> {
+    command: Command,
+    /// As it was typed; `None`: the tree.
+    path: Option<&'a str>,
+    manifest: Option<String>,
+    args: &'a CommandArgs,
+}
+
+impl<'a> Wish<'a> {
+    fn of(verb: &'a args::Command) -> Result<Option<Self>, Fault> {
+        use args::Command as Verb;
+        let child = |command, args: &'a args::ChildArgs| Self {
+            command,
+            path: Some(&args.path),
+            manifest: None,
+            args: &args.command,
+        };
+        Ok(Some(match verb {
+            Verb::Restart(args) => child(Command::RestartChild, args),
+            Verb::Pause(args) => child(Command::PauseChild, args),
+            Verb::Resume(args) => child(Command::ResumeChild, args),
+            Verb::Quarantine(args) => child(Command::QuarantineChild, args),
+            Verb::Remove(args) => child(Command::RemoveChild, args),
+            Verb::Add(args) => Self {
+                command: Command::AddChild,
+                path: Some(&args.under),
+                manifest: Some(manifest(&args.manifest)?),
+                args: &args.command,
+            },
+            Verb::Shutdown(args) => {
+                Self { command: Command::ShutdownTree, path: None, manifest: None, args: &args.command }
+            }
+            _ => return Ok(None),
+        }))
+    }
+}
+
+/// Shows what it is about, asks if that is dangerous, sends it, and waits for its effect.
+pub(super) async fn command(context: &Context<'_>, verb: &args::Command) -> Result<Exit, Fault> {
+    let Some(wish) = Wish::of(verb)? else { return Ok(Exit::Usage) };
+    if wish.args.reason.trim().is_empty() {
+        return Err(Fault::usage("the reason is blank; say why, such as --reason \"new certificate\""));
+    }
+    let (mut session, state) = context
+        .within(READ, async {
+            let mut session = context.session().await?;
+            let state = session.state(StateParams::default()).await?;
+            Ok((session, state))
+        })
+        .await?;
+    let path = wish.path.map_or_else(|| Ok(SupervisorPath::root()), |path| resolve(&state, path))?;
+    let target = CommandTarget {
+        child_path: wish.path.map(|_| path.to_string()),
+        child_manifest: wish.manifest.clone().map(Value::String),
+    };
+    let warning = affected::warning(&mut session, &state, wish.command, &target, &path).await?;
+    if let Some(warning) = warning.filter(|_| !wish.args.yes) {
+        ask::ask(&(warning + &shown(wish.manifest.as_deref())))?;
+        // A target does not keep a connection on which nobody speaks for as long as people take.
+        session = Session::connect(session.path(), &context.settings).await?;
+    }
+    let request = request(&wish, &session, target);
+    let id = request.command_id.to_string();
+    let work = async {
+        let screen = &context.screen;
+        let progress = Progress::begin(&session, &context.settings, screen, path.clone(), request).await?;
+        let end = if wish.args.no_wait {
+            progress.send(&mut session).await?
+        } else {
+            progress.finish(&mut session).await?
+        };
+        tell(context, session.hello().target_id(), &path, wish.command, end)
+    };
+    context.within(COMMAND, work).await.map_err(|fault| explained(fault, &id))
+}
+
+/// What to do when it is not known how it went.
+fn explained(fault: Fault, id: &str) -> Fault {
+    if fault.is_late() {
+        fault.with("the command may go on: `supervisor status` shows how far it is")
+    } else if fault.is_lost() {
+        fault.with(&format!(
+            "whether it was carried out is not known: with `--command-id {id}` the same command is not carried out twice"
+        ))
+    } else {
+        fault
+    }
+}
+
+fn request(wish: &Wish<'_>, session: &Session, target: CommandTarget) -> ControlCommandRequest {
+    let now = u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(0);
+    let ours = || format!("cli-{:x}-{:x}", std::process::id(), now);
+    ControlCommandRequest {
+        command_id: wish.args.command_id.clone().unwrap_or_else(ours).into(),
+        target_id: session.hello().target_id().into(),
+        expect_state_generation: None,
+        command: wish.command,
+        target,
+        signal: None,
+        stack: None,
+        rollback: false,
+        reason: wish.args.reason.clone(),
+        requested_by: wish.args.by.clone().unwrap_or_else(user),
+        confirmed: wish.command.needs_confirmation(),
+        requested_at_unix_nanos: Some(UnixNanos(now)),
+    }
+}
+
+/// The name of the user, as the session says it.
+fn user() -> String {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    set("USER").or_else(|| set("LOGNAME")).unwrap_or_else(|| "the command line".to_owned())
+}
+
+fn manifest(path: &Path) -> Result<String, Fault> {
+    let shown = path.display();
+    let failed = |error: std::io::Error| Fault::usage(format!("cannot read {shown}: {error}"));
+    let mut text = String::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(MANIFEST + 1).read_to_string(&mut text)
+    } else {
+        let file = std::fs::File::open(path).map_err(failed)?;
+        file.take(MANIFEST + 1).read_to_string(&mut text)
+    };
+    if read.map_err(failed)? as u64 > MANIFEST {
+        return Err(Fault::usage(format!("{shown} is longer than 1 MiB, the most that a target takes")));
+    }
+    Ok(text)
+}
+
+/// The manifest as it is confirmed.
+fn shown(manifest: Option<&str>) -> String {
+    let lines: Vec<&str> = manifest.unwrap_or_default().lines().collect();
+    let more = lines.len().saturating_sub(SHOWN);
+    let mut out: String = lines.iter().take(SHOWN).map(|line| format!("\n  {line}")).collect();
+    if more > 0 {
+        out += &format!("\n  and {more} lines more");
+    }
+    out
+}
+
+/// Says how it ended.
+fn tell(
+    context: &Context<'_>,
+    target_id: &str,
+    path: &SupervisorPath,
+    command: Command,
+    end: End,
+) -> Result<Exit, Fault> {
+    let screen = &context.screen;
+    let (result, state) = match end {
+        End::Answered(result, state) => (result, state),
+        End::Sent => {
+            say(context, "sent", &json!({"type": "command_sent", "target_id": target_id}));
+            return Ok(Exit::Good);
+        }
+        End::Gone => {
+            let text = format!("{} is down", safe(target_id));
+            say(context, &text, &json!({"type": "target_gone", "target_id": target_id}));
+            return Ok(Exit::Good);
+        }
+    };
+    if screen.is_json() {
+        screen.json(&json!({"type": "command_result", "target_id": target_id, "result": result}));
+    }
+    if let Some(error) = result.error.clone().filter(|_| !result.accepted) {
+        return Err(error.into());
+    }
+    if !screen.is_json() {
+        print::out(&format!("{}\n", safe(&summary(target_id, path, command, &result, state.as_deref()))));
+    }
+    Ok(Exit::Good)
+}
+
+fn say(context: &Context<'_>, text: &str, value: &Value) {
+    if context.screen.is_json() {
+        context.screen.json(value);
+    } else {
+        print::out(&format!("{text}\n"));
+    }
+}
+
+/// One line: what was done, and how the child is now.
+fn summary(
+    target_id: &str,
+    path: &SupervisorPath,
+    command: Command,
+    result: &ControlCommandResult,
+    state: Option<&DashboardState>,
+) -> String {
+    if command == Command::ShutdownTree {
+        return format!("{target_id} is down");
+    }
+    let outcome = result.outcome.as_ref();
+    let added = outcome.and_then(|outcome| outcome.get("path")).and_then(Value::as_str);
+    let path = match command {
+        Command::AddChild => added.map_or_else(|| format!("a child under {path}"), str::to_owned),
+        _ => path.to_string(),
+    };
+    let row =
+        state.and_then(|state| state.runtime_state.iter().find(|row| *row.child_path.as_str() == *path));
+    let now =
+        row.map_or_else(String::new, |row| format!(": {}, run {}", row.lifecycle_state, row.generation));
+    let idle = outcome.and_then(|outcome| outcome.pointer("/outcome/idempotent")).and_then(Value::as_bool);
+    let done = match command {
+        _ if idle == Some(true) => "nothing had to be done",
+        _ if result.status.is(CommandStatus::Accepted) => "goes on",
+        Command::RestartChild => "restarted",
+        Command::PauseChild => "paused",
+        Command::ResumeChild => "resumed",
+        Command::QuarantineChild => "quarantined",
+        Command::RemoveChild => "removed",
+        Command::AddChild => "added",
+        _ => "done",
+    };
+    if command == Command::RemoveChild { format!("{path} {done}") } else { format!("{path} {done}{now}") }
+}

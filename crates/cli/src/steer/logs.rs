@@ -1,0 +1,56 @@
+//! `supervisor logs PATH`.
+
+use supervisor_api::SupervisorPath;
+use supervisor_api::wire::{LogRecord, StateParams, Stream};
+use supervisor_client::{Follower, Happening, Session};
+
+use super::events::{notice, target_id};
+use super::fault::Fault;
+use super::history::{self, Item};
+use super::resolve::resolve;
+use super::{Context, READ};
+use crate::args::LogsArgs;
+use crate::exit::Exit;
+
+/// A session, the path that is meant, and the newest line of the tree.
+async fn begin(context: &Context<'_>, asked: &str) -> Result<(Session, SupervisorPath, u64), Fault> {
+    let mut session = context.session().await?;
+    let state = session.state(StateParams::default()).await?;
+    let path = resolve(&state, asked)?;
+    let newest = state.recent_logs.iter().rev().find_map(|log| log.sequence).unwrap_or(0);
+    Ok((session, path, newest))
+}
+
+/// Lines of the child and of what is below it.
+fn is_of(path: &SupervisorPath, log: &LogRecord) -> bool {
+    log.child_path.as_ref().is_some_and(|of| path.contains(of))
+}
+
+/// Shows every line that the target still has.
+pub(super) async fn logs(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, Fault> {
+    let (mut session, path, newest) = begin(context, &args.path).await?;
+    let target_id = session.hello().target_id().to_owned();
+    history::read(&mut session, Stream::Logs, 1, newest, |item| match item {
+        Item::Log(log) if is_of(&path, &log) => context.screen.log(&log),
+        Item::Gap(gap) => context.screen.gap(&target_id, Stream::Logs, gap),
+        _ => {}
+    })
+    .await?;
+    Ok(Exit::Good)
+}
+
+/// Shows the same, and goes on until it is interrupted.
+pub(super) async fn follow(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, Fault> {
+    let (session, path, _) = context.within(READ, begin(context, &args.path)).await?;
+    let mut follower = Follower::new(session.path(), context.settings.clone()).logs(Some(1));
+    drop(session);
+    loop {
+        match follower.next().await {
+            Happening::Log(log) if is_of(&path, &log) => context.screen.log(&log),
+            Happening::Gap { stream: Stream::Logs, gap } => {
+                context.screen.gap(&target_id(&follower), Stream::Logs, gap);
+            }
+            other => notice(context, other)?,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The verbs on a running target.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `place` | which target is meant |
+//! | `fault` | what went wrong, and the exit code: one table |
+//! | `screen`, `table`, `lines` | what an answer looks like |
+//! | `resolve` | from what somebody typed to a path |
+//! | `tree`, `status`, `health`, `events`, `logs`, `why` | what is read |
+//! | `command`, `affected`, `ask`, `wait` | what is done |
+
+mod affected;
+mod ask;
+mod command;
+mod events;
+mod fault;
+mod filter;
+mod health;
+mod history;
+mod lines;
+mod logs;
+mod next;
+mod place;
+mod resolve;
+mod screen;
+mod status;
+mod table;
+mod tree;
+mod verdict;
+mod wait;
+mod why;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use supervisor_client::{Session, Settings};
+
+use crate::args::{Command, TargetArgs};
+use crate::exit::Exit;
+use fault::Fault;
+pub(crate) use screen::Screen;
+
+/// How long a read may take, and a command that is waited for.
+const READ: Duration = Duration::from_secs(30);
+const COMMAND: Duration = Duration::from_secs(300);
+
+/// What every verb has.
+struct Context<'a> {
+    args: &'a TargetArgs,
+    screen: Screen,
+    settings: Settings,
+}
+
+impl<'a> Context<'a> {
+    fn new(args: &'a TargetArgs) -> Self {
+        let mut settings = Settings::default();
+        if let Some(most) = args.timeout {
+            settings.connect = settings.connect.min(most);
+            settings.read = settings.read.min(most);
+        }
+        Self { args, screen: Screen::new(args.output, args.color), settings }
+    }
+
+    /// The socket of the target that is meant.
+    async fn place(&self) -> Result<PathBuf, Fault> {
+        place::find(self.args.socket.as_deref()).await
+    }
+
+    async fn session(&self) -> Result<Session, Fault> {
+        Ok(Session::connect(self.place().await?, &self.settings).await?)
+    }
+
+    /// Bounds the whole of a verb.
+    async fn within<T>(
+        &self,
+        usual: Duration,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let most = self.args.timeout.unwrap_or(usual);
+        tokio::time::timeout(most, work).await.unwrap_or_else(|_| Err(Fault::late(most)))
+    }
+}
+
+/// Does what the verb says.
+pub(crate) fn steer(verb: Command) -> Exit {
+    let Some(args) = target_args(&verb) else { return Exit::Usage };
+    let context = Context::new(args);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Fault::failed(format!("cannot start: {error}")).tell(&context.screen),
+    };
+    runtime.block_on(run(&context, &verb)).unwrap_or_else(|fault| fault.tell(&context.screen))
+}
+
+async fn run(context: &Context<'_>, verb: &Command) -> Result<Exit, Fault> {
+    match verb {
+        Command::Tree(_) => context.within(READ, tree::tree(context)).await,
+        Command::Status(args) => context.within(READ, status::status(context, args)).await,
+        Command::Health(args) => context.within(READ, health::health(context, args)).await,
+        Command::Why(args) => context.within(READ, why::why(context, args)).await,
+        Command::Events(args) if args.follow => events::follow(context, args).await,
+        Command::Events(args) => context.within(READ, events::events(context, args)).await,
+        Command::Logs(args) if args.follow => logs::follow(context, args).await,
+        Command::Logs(args) => context.within(READ, logs::logs(context, args)).await,
+        command => command::command(context, command).await,
+    }
+}
+
+fn target_args(verb: &Command) -> Option<&TargetArgs> {
+    match verb {
+        Command::Tree(args) => Some(&args.target),
+        Command::Status(args) => Some(&args.target),
+        Command::Events(args) => Some(&args.target),
+        Command::Logs(args) => Some(&args.target),
+        Command::Why(args) => Some(&args.target),
+        Command::Health(args) => Some(&args.target),
+        Command::Restart(args)
+        | Command::Pause(args)
+        | Command::Resume(args)
+        | Command::Quarantine(args)
+        | Command::Remove(args) => Some(&args.target),
+        Command::Add(args) => Some(&args.target),
+        Command::Shutdown(args) => Some(&args.target),
+        _ => None,
+    }
+}

@@ -1,0 +1,73 @@
+//! `supervisor why PATH`: asked of the target if it can say so, else worked out from the events that it has.
+
+mod chain;
+mod sentence;
+
+use serde_json::{Value, json};
+use supervisor_api::SupervisorPath;
+use supervisor_api::wire::{DashboardState, EventRecord, Method, StateParams, Stream, WhyAnswer};
+use supervisor_client::Session;
+
+use super::Context;
+use super::fault::Fault;
+use super::history::{self, Item};
+use super::resolve::resolve;
+use super::screen::{Screen, safe};
+use crate::args::WhyArgs;
+use crate::exit::Exit;
+use crate::print;
+
+/// Says why a child is as it is.
+pub(super) async fn why(context: &Context<'_>, args: &WhyArgs) -> Result<Exit, Fault> {
+    let mut session = context.session().await?;
+    let state = session.state(StateParams::default()).await?;
+    let path = resolve(&state, &args.path)?;
+    let why = if session.hello().has(Method::Why) {
+        session.why(path.as_str()).await?
+    } else {
+        worked_out(&state, &path, &events(&mut session, &state).await?)
+    };
+    show(&context.screen, session.hello().target_id(), &why);
+    Ok(Exit::Good)
+}
+
+/// Every event that the target still has, up to the state.
+async fn events(session: &mut Session, state: &DashboardState) -> Result<Vec<EventRecord>, Fault> {
+    let newest = state.recent_events.last().map_or(0, |event| event.sequence);
+    let mut events = Vec::new();
+    history::read(session, Stream::Events, 1, newest, |item| {
+        if let Item::Event(event) = item {
+            events.push(*event);
+        }
+    })
+    .await?;
+    Ok(events)
+}
+
+fn worked_out(state: &DashboardState, path: &SupervisorPath, events: &[EventRecord]) -> WhyAnswer {
+    let chain = chain::chain(events, path);
+    let last = chain.last();
+    let payload = |key: &str| last.and_then(|last| last.payload.get(key));
+    let now = state.generated_at_unix_nanos.0;
+    let left = last.zip(payload("next_in_ms").and_then(Value::as_u64)).map(|(last, ms)| {
+        let passed = now.saturating_sub(last.occurred_at_unix_nanos.0) / 1_000_000;
+        ms.saturating_sub(passed)
+    });
+    WhyAnswer {
+        child_path: path.clone(),
+        sentence: sentence::sentence(state, path, &chain),
+        next: payload("next").and_then(Value::as_str).unwrap_or("nothing").to_owned(),
+        next_in_ms: left,
+        chain: chain.into_iter().cloned().collect(),
+    }
+}
+
+fn show(screen: &Screen, target_id: &str, why: &WhyAnswer) {
+    if screen.is_json() {
+        screen.json(&json!({"type": "why", "target_id": target_id, "why": why}));
+        return;
+    }
+    let chain: String = why.chain.iter().map(|event| screen.event_line(event)).collect();
+    let gap = if chain.is_empty() { "" } else { "\n" };
+    print::out(&format!("{}\n{gap}{chain}", safe(&why.sentence)));
+}
