@@ -227,9 +227,8 @@ impl Machine {
             self.ask_to_stop(index, then, cause);
             return;
         }
-        let line = &mut self.sup_mut(sup).line;
-        line.extend(dependants.into_iter().map(|dependant| (dependant, Then::WaitDependency)));
-        line.push_back((index, then));
+        self.line_up(sup, dependants);
+        self.sup_mut(sup).line.push_back((index, then));
         self.advance_line(sup);
     }
 
@@ -247,16 +246,14 @@ impl Machine {
             .map(|(_, then)| *then)
     }
 
-    /// The sibling that takes a child down with it: one that goes down in this line, or else one that is down (D11).
+    /// The sibling that takes a child down with it (D11), or one that it depends on when that one is not to be named
+    /// any more.
     pub(super) fn goes_down_with(&self, index: u32) -> Option<u32> {
         let node = self.node(index);
-        let line = &self.sup(node.parent).line;
-        let takes = |on: &u32| self.node(*on).policy.restart_dependants;
-        let in_line = |on: &u32| line.iter().any(|(other, _)| other == on);
-        let is_down = |on: &u32| !matches!(self.node(*on).life, Life::Starting | Life::Running);
-        let needs = || node.depends_on().iter().copied();
-        let found = { needs() }.find(|on| takes(on) && in_line(on));
-        found.or_else(|| needs().find(|on| takes(on) && is_down(on))).or_else(|| needs().next())
+        match node.why {
+            Cause::Dependency(on) if node.depends_on().contains(&on) => Some(on),
+            _ => node.depends_on().first().copied(),
+        }
     }
 
     /// What is done with a child now, because somebody wants it, replaces what was planned for it in the line. It goes
@@ -276,16 +273,22 @@ impl Machine {
         let dependants = self.dependants_to_stop(index);
         if !dependants.is_empty() {
             let sup = self.node(index).parent;
-            self.sup_mut(sup)
-                .line
-                .extend(dependants.into_iter().map(|dependant| (dependant, Then::WaitDependency)));
+            self.line_up(sup, dependants);
             self.queue_flow(sup);
         }
     }
 
-    /// Who goes down with a child, the last in the order first.
-    fn dependants_to_stop(&self, index: u32) -> Vec<u32> {
-        let mut found: Vec<u32> = Vec::new();
+    /// Puts those in line who go down with a child, each with whom it goes down.
+    fn line_up(&mut self, sup: u32, dependants: Vec<(u32, u32)>) {
+        for (dependant, on) in dependants {
+            self.node_mut(dependant).why = Cause::Dependency(on);
+            self.sup_mut(sup).line.push_back((dependant, Then::WaitDependency));
+        }
+    }
+
+    /// Who goes down with a child, the last in the order first, and with whom of those that it depends on.
+    fn dependants_to_stop(&self, index: u32) -> Vec<(u32, u32)> {
+        let mut found: Vec<(u32, u32)> = Vec::new();
         let mut open = vec![index];
         while let Some(at) = open.pop() {
             if !self.node(at).policy.restart_dependants {
@@ -293,13 +296,13 @@ impl Machine {
             }
             for &dependant in self.node(at).dependants() {
                 let runs = matches!(self.node(dependant).life, Life::Starting | Life::Running);
-                if runs && !found.contains(&dependant) {
-                    found.push(dependant);
+                if runs && !found.iter().any(|(other, _)| *other == dependant) {
+                    found.push((dependant, at));
                     open.push(dependant);
                 }
             }
         }
-        found.sort_unstable_by_key(|&dependant| std::cmp::Reverse(self.node(dependant).rank));
+        found.sort_unstable_by_key(|&(dependant, _)| std::cmp::Reverse(self.node(dependant).rank));
         if fault!(dependants_go_down_forward) {
             found.reverse();
         }

@@ -130,7 +130,8 @@ impl Checker {
             }
             Lifecycle::Unresponsive => {
                 // Whoever asked for a first start has been told that it came to nothing: it rests when it is gone (R68).
-                if life.trial == Trial::Again && life.stop == Stop::TimedOut {
+                let held = matches!(life.order, Some(Order::Pause | Order::Quarantine | Order::Remove));
+                if life.trial == Trial::Again && life.stop == Stop::TimedOut && !held {
                     life.order = Some(Order::Rest);
                 }
                 (life.afterwards, life.trial) = (true, Trial::No);
