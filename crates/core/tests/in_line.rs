@@ -261,3 +261,23 @@ fn d18_d8_a_restart_of_an_unresponsive_job_is_not_lost_when_its_group_goes_down_
     assert_eq!(["a", "j", "s"].map(|name| bench.state(name)), [Lifecycle::Running; 3]);
     assert_eq!(bench.generation("j"), 2);
 }
+
+/// `slow` holds up the line, meanwhile `db` is up again, and so is `last`; then `db` fails once more.
+#[test]
+fn d11_who_waits_to_go_down_and_who_joins_it_go_in_reverse_of_their_order() {
+    let needy = |name| perm(name).after(["db"]).always(Run::healthy());
+    let slow = perm("slow").after(["db"]).always(Run::healthy().stops_after(secs(5)));
+    let mut bench =
+        Bench::launch(one_for_one([db(), needy("first"), slow, needy("last")]).budget(9, secs(60)));
+    bench.crash("db");
+    bench.pass(secs(1));
+    assert_eq!(["first", "slow"].map(|name| bench.state(name)), [Lifecycle::Running, Lifecycle::Stopping]);
+    bench.restart("last");
+    assert_eq!(bench.state("last"), Lifecycle::Running);
+    bench.take();
+    bench.crash("db");
+    bench.pass(secs(9));
+    let stops: Vec<String> = bench.take().into_iter().filter(|line| line.starts_with("stop ")).collect();
+    assert_eq!(stops, ["stop last", "stop first"]);
+    assert_eq!(bench.generation("first"), 2, "it went down once");
+}

@@ -278,11 +278,24 @@ impl Machine {
         }
     }
 
-    /// Puts those in line who go down with a child, each with whom it goes down.
+    /// Puts those in line who go down with a child, each with whom it goes down. Who stands there for another child
+    /// keeps that turn, and whoever comes later in the order than it goes before it.
     fn line_up(&mut self, sup: u32, dependants: Vec<(u32, u32)>) {
         for (dependant, on) in dependants {
             self.node_mut(dependant).why = Cause::Dependency(on);
-            self.sup_mut(sup).line.push_back((dependant, Then::WaitDependency));
+            let entry = (dependant, Then::WaitDependency);
+            let line = &self.sup(sup).line;
+            if line.contains(&entry) {
+                continue;
+            }
+            let rank = self.node(dependant).rank;
+            let earlier = |&(other, then): &(u32, Then)| {
+                then == Then::WaitDependency
+                    && self.node(other).rank < rank
+                    && !fault!(dependants_go_down_forward)
+            };
+            let place = line.iter().position(earlier).unwrap_or(line.len());
+            self.sup_mut(sup).line.insert(place, entry);
         }
     }
 
