@@ -92,16 +92,18 @@ impl Checker {
         Ok(())
     }
 
-    /// The same, for who was parked in an earlier incarnation. Costs a pass over the tree.
+    /// The same, for who was parked in an earlier incarnation. Costs a pass over the supervisors, and over the children
+    /// of those that were restarted by themselves.
     pub(super) fn i11_none_outlives_its_supervisor(&self, machine: &Machine) -> Check {
         if self.done || machine.has_open_plan() {
             return Ok(());
         }
-        for at in self.model.there().skip(1) {
-            let (node, sup) = (self.model.node(at), self.model.above(at));
+        let restarted = self.model.sups.iter().filter(|sup| sup.automatic);
+        for (sup, at) in restarted.flat_map(|sup| sup.children.iter().map(move |at| (sup, *at))) {
+            let node = self.model.node(at);
             must!(
                 self,
-                !node.state().is_parked() || !sup.automatic || node.life.parked_in == sup.incarnation,
+                !node.is_there() || !node.state().is_parked() || node.life.parked_in == sup.incarnation,
                 NoStart,
                 "{} is still {}, though its supervisor was restarted by itself since",
                 node.path,

@@ -208,6 +208,12 @@ impl Checker {
         at != 0 && self.model.above(at).group.is_some_and(|group| !group.up && node.is_member_of(&group))
     }
 
+    /// Whether a restart by command, which may have had to wait for its turn, hurries the group of a child (D3).
+    pub(super) fn is_hurried(&self, at: u32) -> bool {
+        let started = |at: &u32| self.model.node(*at).life.order == Some(Order::Start);
+        self.group_takes(at) && self.model.above(at).children.iter().any(started)
+    }
+
     /// A child failed under a group strategy: its group goes down, then up (R23, R24).
     pub(super) fn group_begins(&mut self, at: u32) {
         let node = self.model.node(at);
@@ -317,6 +323,7 @@ impl Checker {
         if group.up {
             return Ok(());
         }
+        let hurried = asked || self.is_hurried(at);
         for member in self.members(parent, &group) {
             let node = self.model.node(member);
             must!(
@@ -330,7 +337,7 @@ impl Checker {
             );
             must!(
                 self,
-                asked || !node.is(Lifecycle::Backoff) || node.life.due <= self.now,
+                hurried || !node.is(Lifecycle::Backoff) || node.life.due <= self.now,
                 Backoff,
                 "{} is started with its group, but {} is due at {} ns only",
                 self.model.node(at).path,
@@ -412,7 +419,7 @@ impl Checker {
             let node = self.model.node(*at);
             node.is_begun() || node.is_there() && node.is(Lifecycle::Declared) && node.bound
         };
-        if !(in_turn && group.mixed && self.model.sup_of(parent).children.iter().any(unsettled)) {
+        if !(in_turn && group.sorted > 0 && self.model.sup_of(parent).children.iter().any(unsettled)) {
             self.model.sup_of_mut(parent).group = None;
         }
         Ok(())

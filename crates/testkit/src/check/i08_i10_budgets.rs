@@ -192,7 +192,7 @@ impl Checker {
             "{} is started as restart {attempt} of its streak, but it is the {wanted}th",
             node.path
         );
-        let asked = life.order.is_some() || node.concerned.is_some();
+        let asked = life.order.is_some() || node.concerned.is_some() || self.is_hurried(at);
         must!(
             self,
             !node.is(Lifecycle::Backoff) || life.due <= self.now || asked,

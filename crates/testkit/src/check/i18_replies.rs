@@ -141,6 +141,8 @@ impl Checker {
         let leaves = node.concerned == Some(Concerns::Dropped) && verb != ControlVerb::Remove;
         if at == 0 || leaves {
             Answer::Refused(Refusal::Transition)
+        } else if verb != ControlVerb::Remove && !node.in_spec && self.stays_for_others(at) {
+            Answer::Unknown
         } else if !permitted {
             Answer::Refused(Refusal::Forbidden)
         } else if self.ending.is_some()
@@ -149,8 +151,6 @@ impl Checker {
             || verb == ControlVerb::Remove && self.is_needed(at)
         {
             Answer::Refused(Refusal::Transition)
-        } else if verb != ControlVerb::Remove && !node.in_spec && self.stays_for_others(at) {
-            Answer::Unknown
         } else if self.is_done_already(at, verb) {
             Answer::Idempotent
         } else {
