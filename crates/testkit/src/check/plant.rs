@@ -99,8 +99,8 @@ impl Model {
         sup.children.push(at);
         let rank = sup.next_rank;
         sup.next_rank += 1;
-        // Who comes while a group is on its way has its turn with that, unless that goes along an order of before.
-        let member = sup.group.filter(|group| group.sorted == 0).map_or(0, |group| group.number);
+        // Who comes while a group is on its way has its turn with that.
+        let member = sup.group.map_or(0, |group| group.number);
         let node = &mut self.nodes[at as usize];
         (node.rank, node.life.member) = (rank, member);
         at
