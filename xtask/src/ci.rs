@@ -1,5 +1,11 @@
 //! `cargo xtask ci`: every other verb in order, with the time each part took and a limit on the whole.
+//!
+//! What a part prints goes into a file. Here are its last line and, when it fails, the lines that say why: a record of
+//! a run is often cut, and what failed must not be in what was cut.
 
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::Outcome;
@@ -34,19 +40,95 @@ struct Part {
 pub(crate) fn ci(_: &[String]) -> Outcome {
     let this =
         std::env::current_exe().map_err(|error| format!("this program cannot find itself: {error}"))?;
+    let logs = shell::target().join("ci");
+    fs::create_dir_all(&logs).map_err(|error| format!("{} cannot be made: {error}", logs.display()))?;
     let whole = Stopwatch::start();
     let mut parts = Vec::new();
     for arguments in PARTS {
         let name = arguments.join(" ");
-        println!("\n── {name} ──");
+        let log = logs.join(format!("{}.log", arguments.concat()));
+        println!("\n── {name} ── in full in {}", log.display());
         let mut command = shell::program(&this);
         command.args(*arguments);
         let part = Stopwatch::start();
-        let end = shell::run_within(command, LIMIT.saturating_sub(whole.elapsed()));
-        parts.push(Part { name, took: part.elapsed(), end });
+        let end = run_into(&log, command, LIMIT.saturating_sub(whole.elapsed()));
+        let took = part.elapsed();
+        print!("{}", told(&printed(&log)?, &end, took));
+        parts.push(Part { name, took, end });
     }
     print!("{}", table(&parts));
     verdict(&parts, whole.elapsed())
+}
+
+/// Runs a command within a limit; what it prints, on both of its outputs, goes into a file.
+fn run_into(log: &Path, mut command: Command, limit: Duration) -> Outcome {
+    let broken = |error| format!("{} cannot be written: {error}", log.display());
+    let file = File::create(log).map_err(broken)?;
+    command.stdout(file.try_clone().map_err(broken)?).stderr(file);
+    shell::run_within(command, limit)
+}
+
+fn printed(log: &PathBuf) -> Result<String, String> {
+    let bytes = fs::read(log).map_err(|error| format!("{} cannot be read: {error}", log.display()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// How a part ended: its last line, and of one that failed also where it went wrong.
+fn told(printed: &str, end: &Outcome, took: Duration) -> String {
+    let Err(problem) = end else {
+        let last = printed.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it printed nothing");
+        return format!("{last}\nok after {}\n", clock(took));
+    };
+    format!("{}FAILED after {}: {problem}\n", excerpt(printed), clock(took))
+}
+
+/// How many of the lines that speak of a failure are shown, and how many of the last.
+const TELLING: usize = 60;
+const LAST: usize = 40;
+
+/// What begins a line, behind white space, or stands in it, when something is wrong.
+const TELLING_STARTS: &[&str] = &["error", "NOT ", "not ", "FAIL", "----", "assertion", "left:", "right:"];
+const TELLING_WORDS: &[&str] = &[
+    "panicked at",
+    "FAILED",
+    "NOT FOUND",
+    "broken",
+    "violat",
+    "differ=",
+    "could not",
+    "cannot",
+    "was still",
+];
+
+/// The lines that speak of a failure, each with the one after it, and the last lines.
+fn excerpt(printed: &str) -> String {
+    let lines: Vec<_> = printed.lines().collect();
+    let end = lines.len().saturating_sub(LAST);
+    let mut shown = 0;
+    let mut text = String::new();
+    let mut follows = false;
+    for (number, line) in lines[..end].iter().enumerate() {
+        let telling = is_telling(line);
+        if (telling || follows) && shown < TELLING {
+            text += &format!("{:>6}: {line}\n", number + 1);
+            shown += 1;
+        }
+        follows = telling;
+    }
+    for (number, line) in lines.iter().enumerate().skip(end) {
+        text += &format!("{:>6}: {line}\n", number + 1);
+    }
+    text
+}
+
+fn is_telling(line: &str) -> bool {
+    // The name of a test that passed may speak of anything.
+    if line.ends_with(" ... ok") {
+        return false;
+    }
+    let start = line.trim_start();
+    TELLING_STARTS.iter().any(|word| start.starts_with(word))
+        || TELLING_WORDS.iter().any(|word| line.contains(word))
 }
 
 fn table(parts: &[Part]) -> String {
@@ -108,6 +190,47 @@ mod tests {
                 .unwrap_err()
                 .contains("75:01; the limit is 75:00")
         );
+    }
+
+    #[test]
+    fn a_part_that_passes_is_told_in_its_last_line() {
+        let text = told("Compiling a\ntests: 3 passed\n\n", &Ok(()), Duration::from_secs(61));
+        assert_eq!(text, "tests: 3 passed\nok after 1:01\n");
+        assert!(told("", &Ok(()), Duration::ZERO).starts_with("it printed nothing"));
+    }
+
+    #[test]
+    fn a_part_that_fails_shows_where_it_went_wrong_however_much_it_printed_after() {
+        let noise = |count: usize| "test what_is_broken_is_said ... ok\n".repeat(count);
+        let printed = format!(
+            "{}thread 'b' panicked at src/b.rs:1:2:\nthe reason\n{}the end\n",
+            noise(500),
+            noise(500)
+        );
+        let text = told(&printed, &Err("it ended with exit code 1".into()), Duration::from_secs(5));
+        let first = text.lines().next().unwrap_or_default();
+        assert_eq!(first, "   501: thread 'b' panicked at src/b.rs:1:2:");
+        assert!(text.contains("502: the reason\n"), "{text}");
+        assert!(text.ends_with("the end\nFAILED after 0:05: it ended with exit code 1\n"), "{text}");
+        assert_eq!(text.lines().count(), 2 + LAST + 1);
+    }
+
+    #[test]
+    fn what_is_shown_of_a_failure_has_a_bound() {
+        let printed = "error: no\n".repeat(10_000);
+        assert_eq!(excerpt(&printed).lines().count(), TELLING + LAST);
+    }
+
+    #[test]
+    fn what_a_part_prints_on_either_output_is_in_its_file() {
+        let log = std::env::temp_dir().join(format!("xtask-ci-{}.log", std::process::id()));
+        let mut command = shell::program("sh");
+        command.args(["-c", "echo one; echo two >&2; exit 3"]);
+        let end = run_into(&log, command, Duration::from_secs(60));
+        let text = printed(&log).unwrap();
+        fs::remove_file(&log).unwrap();
+        assert_eq!(text, "one\ntwo\n");
+        assert!(end.unwrap_err().contains("exit code 3"));
     }
 
     #[test]

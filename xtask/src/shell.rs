@@ -32,10 +32,14 @@ pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command
     command
 }
 
+/// The folder that builds go into; a relative one is below the workspace's root.
+pub(crate) fn target() -> PathBuf {
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
 /// Builds with the planted faults, in a folder of its own, so that it does not undo other builds.
 pub(crate) fn plant(cargo: &mut Command) {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    cargo.env("RUSTFLAGS", "--cfg planted").env("CARGO_TARGET_DIR", target.join("planted"));
+    cargo.env("RUSTFLAGS", "--cfg planted").env("CARGO_TARGET_DIR", target().join("planted"));
 }
 
 /// A command as a developer would type it.
