@@ -1,9 +1,9 @@
 //! Stops that wait for their turn: what a command wants of a child that stands in the line of its supervisor, and
 //! what happens to that child meanwhile (D10, D11, D17).
 
-use supervisor_api::policy::Heartbeat;
+use supervisor_api::policy::{Heartbeat, RestartType};
 use supervisor_api::{Exit, Lifecycle};
-use supervisor_core::Ticket;
+use supervisor_core::{Input, Ticket};
 use supervisor_testkit::*;
 
 /// A command on a child.
@@ -280,4 +280,82 @@ fn d11_who_waits_to_go_down_and_who_joins_it_go_in_reverse_of_their_order() {
     let stops: Vec<String> = bench.take().into_iter().filter(|line| line.starts_with("stop ")).collect();
     assert_eq!(stops, ["stop last", "stop first"]);
     assert_eq!(bench.generation("first"), 2, "it went down once");
+}
+
+/// `api` holds up the line, and `x`, which would go down with dependants of its own, still starts.
+#[test]
+fn d10_d11_a_hold_that_waits_for_its_turn_is_done_when_the_child_declines_to_start() {
+    let holds: [(Call, Lifecycle); 3] = [
+        (Bench::pause, Lifecycle::Paused),
+        (Bench::quarantine, Lifecycle::Quarantined),
+        (Bench::remove, Lifecycle::Removed),
+    ];
+    for (call, state) in holds {
+        let x = perm("x").explicit().restart_dependants().always(Run::never_ready());
+        let mut bench = Bench::launch(one_for_one([db(), api(), x]).budget(0, secs(60)));
+        bench.pause("db");
+        let ticket = call(&mut bench, "x");
+        assert_eq!(bench.state("x"), Lifecycle::Starting, "it waits for its turn");
+        bench.say(Input::Declined { key: bench.key("x"), generation: 1, reason: "not today".into() });
+        let outcome = bench.outcome(ticket);
+        assert_eq!((outcome.state_after, &outcome.failure), (state, &None));
+        bench.take();
+        bench.pass(secs(5));
+        assert!(!bench.take().contains(&"start x".to_owned()), "it is not started again");
+    }
+}
+
+/// `slow` holds up the line, and meanwhile what all wait for is done.
+#[test]
+fn d11_who_went_down_with_a_sibling_waits_until_all_that_go_are_down_also_when_that_one_is_done() {
+    let needy = |name| perm(name).after(["set-up"]).always(Run::healthy());
+    let slow = perm("slow").after(["set-up"]).always(Run::healthy().stops_after(secs(1)));
+    let set_up = tran("set-up").restart_dependants();
+    let mut bench =
+        Bench::launch(one_for_one([set_up, needy("first"), slow, needy("last")]).budget(9, secs(60)));
+    bench.crash("set-up");
+    assert_eq!(["slow", "last"].map(|name| bench.state(name)), [Lifecycle::Stopping, Lifecycle::Waiting]);
+    bench.end("set-up", Exit::Completed);
+    assert_eq!(["first", "last"].map(|name| bench.state(name)), [Lifecycle::Running, Lifecycle::Waiting]);
+    bench.pass(secs(5));
+    for name in ["first", "slow", "last"] {
+        assert_eq!((bench.state(name), bench.generation(name)), (Lifecycle::Running, 2), "{name}");
+    }
+}
+
+/// `api` holds up the line; the sibling that `user` would go down with is gone for good before its turn comes.
+#[test]
+fn d11_who_stands_in_line_for_a_sibling_that_leaves_the_tree_stays_up() {
+    let brief = sidecar("brief", "user").restart(RestartType::Temporary).restart_dependants();
+    let user = perm("user").after(["calm"]);
+    let mut bench = Bench::launch(one_for_one([db(), api(), brief, perm("calm"), user]).budget(9, secs(60)));
+    bench.restart("db");
+    bench.restart("brief");
+    assert_eq!(["api", "user"].map(|name| bench.state(name)), [Lifecycle::Stopping, Lifecycle::Running]);
+    bench.terminate("brief");
+    bench.pass(secs(5));
+    assert_eq!(bench.find("brief"), None);
+    assert_eq!((bench.state("user"), bench.generation("user")), (Lifecycle::Running, 1));
+}
+
+/// `slow` is the last of its supervisor, which is on its way down.
+#[test]
+fn d10_d11_a_hold_while_the_supervisor_ends_is_done_in_the_order_of_that() {
+    let slow = perm("slow").after(["db"]).always(Run::healthy().stops_after(secs(1)));
+    let below = one_for_one([db(), api(), slow]);
+    let mut bench = Bench::launch(one_for_one([sup("below", below)]).budget(0, secs(60)));
+    bench.pause("below");
+    assert_eq!(
+        ["below/db", "below/slow"].map(|name| bench.state(name)),
+        [Lifecycle::Running, Lifecycle::Stopping]
+    );
+    bench.take();
+    let ticket = bench.pause("below/db");
+    bench.pass(secs(5));
+    assert_eq!(
+        bench.take(),
+        ["down below/slow", "stop below/api", "down below/api", "stop below/db", "down below/db"]
+    );
+    let outcome = bench.outcome(ticket);
+    assert_eq!((outcome.state_after, &outcome.failure), (Lifecycle::Paused, &None));
 }

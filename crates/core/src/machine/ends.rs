@@ -36,7 +36,7 @@ impl Machine {
 
     /// What is done with a child when it ends by itself while something that was asked of it waits for its turn. Whom
     /// a new spec restarts starts for its own failure instead, and takes up what the spec says.
-    fn taken_from_line(&self, index: u32) -> Option<Then> {
+    pub(super) fn taken_from_line(&self, index: u32) -> Option<Then> {
         let node = self.node(index);
         let open = self.is_open(node.parent);
         let then = self.planned_in_line(index).filter(|_| open)?;
@@ -296,7 +296,7 @@ impl Machine {
     }
 
     /// Does what was planned for a child that is gone now. `expected`: a brutal kill ends as it should.
-    fn carry_out(&mut self, index: u32, then: Then, exit: Exit, expected: bool) {
+    pub(super) fn carry_out(&mut self, index: u32, then: Then, exit: Exit, expected: bool) {
         let exit = if fault!(every_stop_is_well) { Exit::Stopped } else { exit };
         let took = millis(self.node(index).took);
         let cause = self.cause_of(index, then);

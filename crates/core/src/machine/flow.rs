@@ -263,7 +263,7 @@ impl Machine {
                 self.node_mut(index).flags.grow |= then == Then::Group && fault!(group_grows_every_streak);
                 // What a command wants of it, and had to wait for its turn, is done with this stop.
                 match self.planned_in_line(index).filter(|planned| planned.is_commanded()) {
-                    Some(planned) if then == Then::Group => {
+                    Some(planned) => {
                         self.leave_line(index);
                         self.ask_to_stop(index, planned, cause);
                     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use supervisor_api::policy::ReadinessMode;
-use supervisor_api::{Cause, ChildKey, EventKind, Next};
+use supervisor_api::{Cause, ChildKey, EventKind, Exit, Next};
 
 use super::Machine;
 use super::life::News;
-use super::node::{Flow, Life, NONE, Then, Trial, Wave};
+use super::node::{Flow, Life, NONE, Step, Then, Trial, Wave};
 use crate::face::Effect;
 
 impl Machine {
@@ -107,8 +107,10 @@ impl Machine {
         record.waking = record.waking.saturating_sub(1);
         self.queue_flow(sup);
         let node = self.node(index);
+        // Who went down with a sibling is looked at again when all that did are down (D11).
+        let taken = self.sup(sup).taken.contains(&index);
         // A group that goes down takes it along; nothing of the new generation starts before (R27).
-        if matches!(node.life, Life::Waiting { .. }) && self.group_takes(index).is_none() {
+        if matches!(node.life, Life::Waiting { .. }) && !taken && self.group_takes(index).is_none() {
             let cause = node.depends_on().first().map_or(Cause::Start, |&on| Cause::Dependency(on));
             self.try_start(index, cause);
         }
@@ -206,17 +208,21 @@ impl Machine {
     /// A run declined to start and is gone (R4, R38): success without a run.
     pub(super) fn declined(&mut self, index: u32, reason: Arc<str>) {
         if self.node(index).life != Life::Starting {
-            self.gone(index, supervisor_api::Exit::Stopped);
+            self.gone(index, Exit::Stopped);
             return;
         }
         if fault!(declining_is_failing) {
-            self.gone(index, supervisor_api::Exit::failed(reason));
+            self.gone(index, Exit::failed(reason));
             return;
         }
         let news = News::new(EventKind::ChildDeclined, Cause::Report).text(reason);
         self.node_mut(index).flags.trial = Trial::No;
-        let waits = self.take_waits(index);
-        if self.leaves_no_trace(index) || (self.is_dynamic(index) && !fault!(declined_dynamic_child_stays)) {
+        let waits = self.take_waits_for_start(index);
+        if let Some(then) = self.taken_from_line(index).filter(|then| *then != Then::Start) {
+            self.decline_in_line(index, then, news);
+        } else if self.leaves_no_trace(index)
+            || (self.is_dynamic(index) && !fault!(declined_dynamic_child_stays))
+        {
             self.remove(index, news);
         } else {
             self.shift(index, Life::Stopped, news);
@@ -225,6 +231,15 @@ impl Machine {
         for wait in waits {
             self.answer_declined(index, &wait);
         }
+    }
+
+    /// A child declines whom an operator, or a new spec, wants to be held or gone, and who waited for its turn: that is
+    /// done now.
+    fn decline_in_line(&mut self, index: u32, then: Then, news: News) {
+        self.leave_line(index);
+        self.node_mut(index).took = 0;
+        self.shift(index, Life::Stopping { then, step: Step::Asked }, news);
+        self.carry_out(index, then, Exit::Stopped, true);
     }
 
     /// A factory was registered for an unbound child.

@@ -222,6 +222,11 @@ impl Machine {
             return;
         }
         let dependants = self.dependants_to_stop(index);
+        if !dependants.is_empty() && self.sup(sup).is_ending() {
+            // All of them go down in order as it is, and what is wanted of this one is done with its stop.
+            self.sup_mut(sup).line.push_back((index, then));
+            return;
+        }
         let behind = self.node(index).policy.restart_dependants && self.is_line_busy(sup);
         if dependants.is_empty() && !behind {
             self.ask_to_stop(index, then, cause);
@@ -254,6 +259,13 @@ impl Machine {
             Cause::Dependency(on) if node.depends_on().contains(&on) => Some(on),
             _ => node.depends_on().first().copied(),
         }
+    }
+
+    /// Whether a child that stands in line for a sibling still goes down: that one may have left the tree since.
+    fn is_taken_down(&self, index: u32) -> bool {
+        let node = self.node(index);
+        let takes = |&on: &u32| node.why == Cause::Dependency(on) || self.node(on).policy.restart_dependants;
+        node.depends_on().iter().any(takes)
     }
 
     /// What is done with a child now, because somebody wants it, replaces what was planned for it in the line. It goes
@@ -349,8 +361,7 @@ impl Machine {
             };
             self.sup_mut(sup).in_line = index;
             match self.node(index).life {
-                // Nobody is left to wait for.
-                _ if then == Then::WaitDependency && self.node(index).depends_on().is_empty() => {}
+                _ if then == Then::WaitDependency && !self.is_taken_down(index) => {}
                 Life::Starting | Life::Running => {
                     let cause = self.cause_in_line(index, then);
                     self.ask_to_stop(index, then, cause);

@@ -171,6 +171,18 @@ impl Machine {
         }
     }
 
+    /// Takes those out who wait for the start of a child.
+    pub(super) fn take_waits_for_start(&mut self, index: u32) -> Vec<Wait> {
+        let waits = self.take_waits(index).into_iter();
+        let (starts, others): (Vec<_>, Vec<_>) =
+            waits.partition(|wait| matches!(wait.goal, Goal::Started | Goal::Added));
+        if !others.is_empty() {
+            self.node_mut(index).flags.awaited = true;
+            self.waits.insert(index, others);
+        }
+        starts
+    }
+
     pub(super) fn take_waits(&mut self, index: u32) -> Vec<Wait> {
         self.node_mut(index).flags.awaited = false;
         self.waits.remove(&index).unwrap_or_default()

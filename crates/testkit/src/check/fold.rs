@@ -129,11 +129,14 @@ impl Checker {
                 life.order = life.order.filter(|order| *order != Order::Rest);
             }
             Lifecycle::Unresponsive => {
-                // Whoever asked for a first start has been told that it came to nothing: it rests when it is gone (R68).
+                // Whoever asked for a first start has been told that it came to nothing: the child rests when it is gone,
+                // or leaves the tree (R68, R11).
                 let held = matches!(life.order, Some(Order::Pause | Order::Quarantine | Order::Remove));
-                if life.trial == Trial::Again && life.stop == Stop::TimedOut && !held {
-                    life.order = Some(Order::Rest);
-                }
+                life.order = match (life.trial, life.stop) {
+                    (Trial::Again, Stop::TimedOut) if !held => Some(Order::Rest),
+                    (Trial::Added, Stop::TimedOut | Stop::Itself(_)) if !held => Some(Order::Remove),
+                    _ => life.order,
+                };
                 (life.afterwards, life.trial) = (true, Trial::No);
             }
             Lifecycle::Waiting => {

@@ -414,12 +414,13 @@ impl Checker {
                 node.state()
             );
         }
-        // After a new spec the start goes over the whole new order.
+        // After a new spec, and in an initial start, the start goes over the whole order.
         let unsettled = |at: &u32| {
             let node = self.model.node(*at);
             node.is_begun() || node.is_there() && node.is(Lifecycle::Declared) && node.bound
         };
-        if !(in_turn && group.sorted > 0 && self.model.sup_of(parent).children.iter().any(unsettled)) {
+        let along_all = group.sorted > 0 || group.mixed && self.model.sup_of(parent).initial;
+        if !(in_turn && along_all && self.model.sup_of(parent).children.iter().any(unsettled)) {
             self.model.sup_of_mut(parent).group = None;
         }
         Ok(())

@@ -260,6 +260,8 @@ impl Checker {
         let right = match node.life.order {
             _ if self.done || self.is_hard() || !self.model.node(node.parent).state().is_live() => !begins,
             _ if self.model.is_closing(node.parent) => !begins,
+            // Its supervisor is kept only for somebody unresponsive.
+            _ if self.model.node(node.parent).is(Lifecycle::Unresponsive) => !begins,
             _ if dropped => to == Lifecycle::Removed,
             Some(Order::Pause) => to == Lifecycle::Paused,
             Some(Order::Quarantine) => to == Lifecycle::Quarantined,
