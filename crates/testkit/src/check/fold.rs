@@ -83,7 +83,8 @@ impl Checker {
 
     fn moved(&mut self, at: u32, event: &Event, from: Lifecycle) {
         let (now, call, grace) = (self.now, self.call, self.model.node(at).policy.grace);
-        let (incarnation, group) = (self.model.above(at).incarnation, self.model.above(at).group);
+        let above = self.model.above(at);
+        let (incarnation, group, initial) = (above.incarnation, above.group, above.initial);
         if self.model.node(at).sup != NONE && event.row.lifecycle != Lifecycle::Running {
             self.model.sup_of_mut(at).group = None;
         }
@@ -131,12 +132,13 @@ impl Checker {
             Lifecycle::Unresponsive => {
                 // Whoever asked for a first start has been told that it came to nothing: the child rests when it is gone,
                 // or leaves the tree (R68, R11).
-                let held = matches!(life.order, Some(Order::Pause | Order::Quarantine | Order::Remove));
+                let open = matches!(life.order, None | Some(Order::Start));
                 life.order = match (life.trial, life.stop) {
-                    (Trial::Again, Stop::TimedOut) if !held => Some(Order::Rest),
-                    (Trial::Added, Stop::TimedOut | Stop::Itself(_)) if !held => Some(Order::Remove),
+                    (Trial::Again, Stop::TimedOut) if open => Some(Order::Rest),
+                    (Trial::Added, Stop::TimedOut | Stop::Itself(_)) if open => Some(Order::Remove),
                     _ => life.order,
                 };
+                life.given_up_early = initial;
                 (life.afterwards, life.trial) = (true, Trial::No);
             }
             Lifecycle::Waiting => {

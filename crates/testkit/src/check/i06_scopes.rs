@@ -15,7 +15,7 @@ impl Checker {
         let node = self.model.node(at);
         let life = &node.life;
         let reason = match event.cause {
-            Cause::Group(_) => self.group_takes(at),
+            Cause::Group(_) => self.group_takes(at) || self.group_may_take(at),
             Cause::Supervisor(_)
             | Cause::Shutdown
             | Cause::Escalation(_)
@@ -208,6 +208,12 @@ impl Checker {
         at != 0 && self.model.above(at).group.is_some_and(|group| !group.up && node.is_member_of(&group))
     }
 
+    /// The same of a child of whom it cannot be told from outside.
+    pub(super) fn group_may_take(&self, at: u32) -> bool {
+        let (group, life) = (self.model.above(at).group, &self.model.node(at).life);
+        at != 0 && group.is_some_and(|group| !group.up && life.perhaps == group.number)
+    }
+
     /// Whether a restart by command, which may have had to wait for its turn, hurries the group of a child (D3).
     pub(super) fn is_hurried(&self, at: u32) -> bool {
         let started = |at: &u32| self.model.node(*at).life.order == Some(Order::Start);
@@ -234,7 +240,19 @@ impl Checker {
         for child in children {
             let node = self.model.node(child);
             let left = old.is_some_and(|old| self.is_left_by(child, &old));
-            if node.rank >= from || left {
+            if node.rank < from && !left {
+                continue;
+            }
+            // Along a new order it is not told whether the start that is overtaken has come by those whom nobody, or an
+            // operator, started.
+            let apart = node.rank < own
+                && node.is_waited_for()
+                && node.life.start == Cause::Operator
+                && old.is_some_and(|old| node.life.spawned_call > old.number);
+            let unsure = apart || node.is(Lifecycle::Declared) && old.is_some_and(|old| old.sorted > 0);
+            if unsure && old.is_some_and(|old| old.up) {
+                self.model.life(child).perhaps = call;
+            } else {
                 self.model.life(child).member = call;
             }
         }
@@ -382,7 +400,7 @@ impl Checker {
     /// `late`: a tick is due, which may be what a group waits for.
     fn i06_group_goes_on(&mut self, parent: u32, late: bool) -> Check {
         let Some(mut group) = self.model.sup_of(parent).group else { return Ok(()) };
-        if self.waits_for_the_leaving(parent, &group) || self.model.is_closing(parent) {
+        if self.model.is_closing(parent) {
             return Ok(());
         }
         if !group.up {
@@ -398,6 +416,9 @@ impl Checker {
             }
             group.up = true;
             self.model.sup_of_mut(parent).group = Some(group);
+        }
+        if self.waits_for_the_leaving(parent, &group) {
+            return Ok(());
         }
         let in_turn = self.model.sup_of(parent).policy().order == StartOrder::Declared;
         for at in self.members(parent, &group) {

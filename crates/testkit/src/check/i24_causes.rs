@@ -68,8 +68,8 @@ impl Checker {
     fn is_being_started(&self, at: u32) -> bool {
         let node = self.model.node(at);
         // An old run that did not end kept it from starting with the others.
-        let late =
-            node.is(Lifecycle::Unresponsive) && node.life.spawned_in != self.model.above(at).incarnation;
+        let earlier = node.life.spawned_in != self.model.above(at).incarnation;
+        let late = node.is(Lifecycle::Unresponsive) && (earlier || node.life.given_up_early);
         let itself = node.sup != NONE && (at == 0 || node.is(Lifecycle::Starting));
         late || itself || !self.announced || self.model.above(at).initial || node.is(Lifecycle::Waiting)
     }

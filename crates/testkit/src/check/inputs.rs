@@ -203,7 +203,7 @@ impl Checker {
 
     /// An operator's restart of a member starts its group now (D3): no member's delay is waited for.
     fn hurry_group(&mut self, at: u32) {
-        if !self.group_takes(at) {
+        if !self.group_takes(at) && !self.group_may_take(at) {
             return;
         }
         let (now, parent) = (self.now, self.model.node(at).parent);

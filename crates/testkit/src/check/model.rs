@@ -140,8 +140,12 @@ pub(super) struct Life {
     pub(super) alone: bool,
     /// It was to run when its group went down, and has that run with it, also if it is a job (D18).
     pub(super) once_more: bool,
+    /// It was given up on while its supervisor was still starting, whose start may come by it.
+    pub(super) given_up_early: bool,
     /// The plan that took it down, or would have, last; and the one that started it last.
     pub(super) member: u64,
+    /// The plan that may or may not have it to do: what overtook its start says.
+    pub(super) perhaps: u64,
     pub(super) raised: u64,
     /// The call in which the start of a plan is known to have come by it last.
     pub(super) visited: u64,
@@ -195,7 +199,9 @@ impl Life {
             beat_due: u64::MAX,
             left_out: false,
             alone: false,
+            given_up_early: false,
             member: 0,
+            perhaps: 0,
             raised: 0,
             visited: 0,
             once_more: false,
