@@ -17,8 +17,10 @@ struct Tool {
     needed_by: &'static str,
 }
 
-const TOOLS: &[Tool] =
-    &[Tool { program: "erl", package: "erlang-base", needed_by: "the comparison with Erlang/OTP" }];
+const TOOLS: &[Tool] = &[
+    Tool { program: "erl", package: "erlang-base", needed_by: "the comparison with Erlang/OTP" },
+    Tool { program: "python3", package: "python3", needed_by: "the test of the client in Python" },
+];
 
 /// Installs what is missing where that is allowed, and otherwise says how to.
 pub(crate) fn set_up() {

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
+#[path = "../../socket/tests/common/skip.rs"]
+mod skip;
 
-use std::fs::{OpenOptions, Permissions};
+use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
@@ -13,6 +15,7 @@ use std::process::{Command, Stdio};
 
 use common::{command_request, config, shop};
 use serde_json::{Value, json};
+use skip::is_root;
 use supervisor_control::{Config, Control, Role, Roles};
 use supervisor_socket::Bind;
 use tokio_supervisor::{Supervisor, SupervisorHandle};
@@ -51,20 +54,6 @@ async fn as_stranger(path: &Path, requests: Vec<Value>) -> Vec<Value> {
     let text = String::from_utf8(output.stdout).unwrap();
     let answers = text.lines().filter_map(|line| line.split_once("ANSWER ").map(|(_, answer)| answer));
     answers.map(|answer| serde_json::from_str(answer).unwrap_or_else(|_| panic!("{text}"))).collect()
-}
-
-/// Whether the tests run as root; else `test` is reported as skipped.
-#[expect(clippy::print_stdout, reason = "who runs the test alone sees why it does nothing")]
-fn is_root(test: &str) -> bool {
-    if rustix::process::geteuid().is_root() {
-        return true;
-    }
-    let line = format!("{test}: needs root; install with `sudo` before the command that runs the tests");
-    match std::env::var_os("TEST_SKIP_REPORT") {
-        Some(path) => writeln!(OpenOptions::new().append(true).open(path).unwrap(), "{line}").unwrap(),
-        None => println!("SKIP {line}"),
-    }
-    false
 }
 
 /// A tree behind a socket that everybody can reach.

@@ -8,7 +8,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use common::{Folder, client, dead_socket, give_away, is_root, mode, set_mode};
+use common::skip::is_root;
+use common::{Folder, client, dead_socket, give_away, mode, set_mode};
 use supervisor_api::ChildId;
 use supervisor_socket::{Bind, BindError, DirectoryError, Listener, Surroundings, sockets};
 

@@ -8,7 +8,8 @@ use std::mem::MaybeUninit;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
 
-use common::{Folder, again, argument, client, dead_socket, give_away, is_root, mode, succeeds};
+use common::skip::is_root;
+use common::{Folder, again, argument, client, dead_socket, give_away, mode, succeeds};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use supervisor_socket::{Bind, BindError, BindMode};
 

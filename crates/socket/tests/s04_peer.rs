@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::sync::Arc;
 
-use common::{Echo, Folder, STRANGER, again_as, argument, client, is_echoed, is_root, succeed, until};
+use common::skip::is_root;
+use common::{Echo, Folder, STRANGER, again_as, argument, client, is_echoed, succeed, until};
 use supervisor_socket::{Bind, Peer, Refusal, Server, Settings, Standing};
 
 /// Serves an echo that everybody can reach.

@@ -8,7 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use common::{Echo, Folder, STRANGER, again_as, argument, client, is_echoed, is_root, succeeds, until};
+use common::skip::is_root;
+use common::{Echo, Folder, STRANGER, again_as, argument, client, is_echoed, succeeds, until};
 use supervisor_socket::{Bind, Caps, Connection, Peer, Refusal, Server, Settings, Standing};
 
 async fn serve(folder: &Folder, caps: Caps, echo: &Arc<Echo>) -> (Server, PathBuf) {

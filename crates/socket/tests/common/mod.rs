@@ -2,8 +2,9 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::Write as _;
+pub(crate) mod skip;
+
+use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -79,20 +80,6 @@ pub(crate) fn give_away(path: &Path) {
 pub(crate) fn dead_socket(path: &Path) {
     let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
     bind(&socket, &SocketAddrUnix::new(path).unwrap()).unwrap();
-}
-
-/// Whether the tests run as root; else `test` is reported as skipped.
-#[expect(clippy::print_stdout, reason = "who runs the test alone sees why it does nothing")]
-pub(crate) fn is_root(test: &str) -> bool {
-    if rustix::process::geteuid().is_root() {
-        return true;
-    }
-    let line = format!("{test}: needs root; install with `sudo` before the command that runs the tests");
-    match std::env::var_os("TEST_SKIP_REPORT") {
-        Some(path) => writeln!(OpenOptions::new().append(true).open(path).unwrap(), "{line}").unwrap(),
-        None => println!("SKIP {line}"),
-    }
-    false
 }
 
 /// This test binary again: runs the ignored test `name`, which finds `argument` in the environment.
