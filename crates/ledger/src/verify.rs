@@ -57,7 +57,10 @@ pub enum Start {
 
 impl fmt::Display for Verified {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} records in {} segments, each in its place. ", self.records, self.segments)?;
+        let counted =
+            |number: u64, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+        let (records, segments) = (counted(self.records, "record"), counted(self.segments, "segment"));
+        write!(out, "{records} in {segments}, each in its place. ")?;
         match self.start {
             Start::Origin => write!(out, "The chain is whole from the first record on.")?,
             Start::Anchored { segment, first_sequence, previous } => write!(

@@ -44,7 +44,7 @@ fn audit_shows_every_record_and_verifies_the_chain() {
 
     let said = say(&home, &["audit", "verify", &dir]);
     assert!(
-        said.code == Some(0) && said.out.starts_with("3 records in 1 segments"),
+        said.code == Some(0) && said.out.starts_with("3 records in 1 segment,"),
         "{}{}",
         said.out,
         said.err
