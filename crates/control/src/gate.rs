@@ -8,8 +8,10 @@ use tokio_supervisor::IntoManifest;
 
 use crate::caller::{Caller, Role};
 use crate::config::Config;
+use crate::permissions;
 use crate::programs::AllowedPrograms;
 use crate::roles::{Roles, needed};
+use crate::target::Target;
 
 /// The most bytes of `reason` and of `requested_by`: both are kept with every event of the command.
 const LONGEST_REASON: usize = 4096;
@@ -52,12 +54,13 @@ impl Gate {
     /// one that was looked at is the one that is used (rule 13).
     pub(crate) fn admit(
         &self,
-        target_id: &str,
+        target: &Target,
         caller: &Caller,
         asked: &ControlCommandRequest,
     ) -> Result<Option<ChildManifest>, WireError> {
-        asked.check(target_id)?;
+        asked.check(&target.id)?;
         check_lengths(asked)?;
+        permissions::check(&target.handle, asked)?;
         self.check_role(caller, asked.command)?;
         check_confirmed(asked)?;
         self.mutations.take(caller.peer.uid).map_err(too_often)?;

@@ -80,7 +80,6 @@
 //! - `expect_state_generation` is compared just before the command is given to the tree, not within it.
 //! - A state without `limit` has every row, and is in memory as a whole while it is written. Ask a large tree for pages.
 //! - Rows are pushed at most 20 times in a second, large changes less often; events at once.
-//! - A child's permissions are looked at by the tree, after role and confirmation.
 //! - `plan`, `what_if`, `command.apply` and `command.reload` are not there; `capabilities` in the answer to `hello` says
 //!   what is.
 //!
@@ -94,6 +93,7 @@ mod dispatch;
 mod feed;
 mod gate;
 mod ids;
+mod permissions;
 mod programs;
 mod registration;
 mod roles;

@@ -47,6 +47,7 @@ async fn s12_intents_outcomes_and_denials_are_recorded_and_reads_are_not() {
     let program = json!({"name": "a", "kind": "process", "command": ["/usr/bin/id"]});
     for (caller, request) in [
         (owner(), unconfirmed),
+        (owner(), command_request("fixed", "restart_child", "/fixed")),
         (other(Role::Viewer), command_request("viewer", "restart_child", "/db")),
         (other(Role::Admin), command_request("program", "add_child", program)),
         (owner(), command_request("done", "restart_child", "/web")),
@@ -69,6 +70,7 @@ async fn s12_intents_outcomes_and_denials_are_recorded_and_reads_are_not() {
         denials,
         [
             entry("denial", "unconfirmed", "validation_failed"),
+            entry("denial", "fixed", "authz_denied"),
             entry("denial", "viewer", "authz_denied"),
             entry("denial", "program", "authz_denied"),
             entry("denial", "done", "command_id_conflict"),

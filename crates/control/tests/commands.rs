@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use common::{Scene, TARGET, command_request, config, other, owner, secs, service, shop};
 use serde_json::{Value, json};
+use supervisor_api::manifest::StopSignal;
+use supervisor_api::policy::Signals;
 use supervisor_control::{AllowedPrograms, Caller, Role};
-use tokio_supervisor::{ChildSpec, EventItem, EventKind, SupervisorSpec};
+use tokio_supervisor::{ChildContext, ChildSpec, EventItem, EventKind, Permissions, SupervisorSpec};
 
 /// Code, status and `ok` of an answer to a command.
 fn verdict(answer: &Value) -> (String, String, bool) {
@@ -480,6 +482,50 @@ async fn s14_child_role_and_confirmation_each_refuse() {
     let answer =
         scene.ask(&other(Role::Operator), unconfirmed(command_request("9", "restart_child", "/db"))).await;
     assert_eq!(verdict(&answer).1, "completed", "what is not dangerous needs no confirmation");
+}
+
+/// What a child allows nobody is told first, with what would allow it, and takes nothing of the caller's rate.
+#[tokio::test(start_paused = true)]
+async fn s14_the_permissions_of_the_child_come_before_the_role_and_the_rate() {
+    let scene = Scene::new(only_hup(), config()).await;
+    let signal = |word: &str| {
+        let mut request = command_request(word, "signal_child", "/program");
+        request["params"]["signal"] = json!(word);
+        request
+    };
+    let told = async |caller: Caller, request: Value| {
+        let answer = scene.ask(&caller, request).await;
+        let error = &answer["result"]["result"]["error"];
+        assert_eq!(error["code"], "authz_denied", "{answer}");
+        error["message"].as_str().unwrap().to_owned()
+    };
+    for role in [Role::Viewer, Role::Operator, Role::Admin] {
+        let message = told(other(role), signal("usr1")).await;
+        let begins = "/program does not allow SIGUSR1, but SIGHUP; to allow it, add it to `allowed_signals`";
+        assert!(message.starts_with(begins), "{role}: {message}");
+        let message = told(other(role), command_request("1", "restart_child", "/program")).await;
+        assert!(message.contains("set `allow_restart: true` in its `command_permissions`"), "{message}");
+        let message = told(other(role), command_request("2", "remove_child", "program")).await;
+        assert!(message.contains("set `allow_shutdown: true`"), "by an id too: {message}");
+    }
+    assert!(told(other(Role::Viewer), signal("HUP")).await.contains("needs the role operator"));
+    for n in 0..300 {
+        let answer = scene.ask(&other(Role::Operator), signal("KILL")).await;
+        assert_eq!(verdict(&answer).0, "authz_denied", "{n}: {answer}");
+    }
+    let answer = scene.ask(&other(Role::Operator), signal("SIGHUP")).await;
+    assert_eq!(verdict(&answer).1, "completed", "the rate is not used up: {answer}");
+}
+
+/// A program that takes SIGHUP, and otherwise lets nobody touch it.
+fn only_hup() -> SupervisorSpec {
+    let permissions =
+        Permissions { allow_shutdown: false, allow_restart: false, signals: Signals::of([StopSignal::Hup]) };
+    let program = ChildSpec::service("program", |ctx: ChildContext| async move {
+        ctx.on_signal(|_| Ok(()));
+        ctx.stopping().await;
+    });
+    SupervisorSpec::root([program.permissions(permissions)])
 }
 
 #[tokio::test(start_paused = true)]

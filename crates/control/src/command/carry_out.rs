@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use supervisor_api::SupervisorError;
 use supervisor_api::command::{CommandResult, ControlVerb};
 use supervisor_api::manifest::{ChildManifest, StopSignal};
@@ -115,9 +114,9 @@ impl Order {
     }
 }
 
-/// The signal with this name, with or without `SIG`, as manifests write it.
+/// The signal with this name, with or without `SIG`.
 fn named(signal: &str) -> Result<StopSignal, SupervisorError> {
-    serde_json::from_value(Value::from(signal)).map_err(|_| {
+    StopSignal::parse(signal).ok_or_else(|| {
         let known: Vec<_> = StopSignal::ALL.iter().map(|signal| signal.as_str()).collect();
         let message = format!("there is no signal '{}'; there are {}", plain(signal, 32), known.join(", "));
         SupervisorError::InvalidTransition { message }

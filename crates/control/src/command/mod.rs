@@ -28,7 +28,7 @@ pub(crate) async fn answer(
     asked: ControlCommandRequest,
 ) -> Result<ControlCommandResult, WireError> {
     let target = &shared.target;
-    let result = match shared.gate.admit(&target.id, caller, &asked) {
+    let result = match shared.gate.admit(target, caller, &asked) {
         Ok(manifest) => {
             let by = shared.gate.name_of(caller, &asked.requested_by);
             let order = Order::new(target.clone(), asked.clone(), manifest.clone(), by);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use supervisor_api::command::{ChildState, CommandResult};
 use supervisor_api::manifest::Kind;
-use supervisor_api::policy::{Criticality, RestartType, Role};
+use supervisor_api::policy::{Criticality, Permissions, RestartType, Role};
 use supervisor_api::{ChildKey, Row, SupervisorError, SupervisorPath};
 use supervisor_core::{Address, ChildPolicy};
 
@@ -32,6 +32,8 @@ pub struct ChildView {
     pub restart: RestartType,
     /// How much the whole suffers when it does.
     pub criticality: Criticality,
+    /// What it lets nobody do with it. Of the root: everything is allowed.
+    pub permissions: Permissions,
     /// Whether it is a nested supervisor.
     pub is_supervisor: bool,
     /// The siblings it depends on (D11).
@@ -162,6 +164,7 @@ impl SupervisorHandle {
             role: policy.role,
             restart: policy.restart,
             criticality: policy.criticality,
+            permissions: policy.permissions,
             is_supervisor: policy.is_supervisor,
             depends_on,
             kind,
