@@ -13,6 +13,7 @@
 mod error;
 mod event;
 mod exit;
+mod hidden;
 mod id;
 mod life;
 mod nearest;

@@ -58,6 +58,14 @@ pub(crate) fn found(node: &Node) -> String {
     }
 }
 
+/// The same without quoting it.
+pub(crate) fn another(node: &Node) -> String {
+    match &node.value {
+        Value::Scalar { .. } if !node.is_null() => "what stands there".to_owned(),
+        _ => found(node),
+    }
+}
+
 /// Reads `true` or `false`. The error is advice, and may be empty.
 pub(crate) fn truth(text: &str) -> Result<bool, String> {
     match text {

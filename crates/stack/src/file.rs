@@ -213,9 +213,11 @@ fn find<'n>(node: &'n Node, key: &str) -> Option<&'n Entry> {
 fn quoted_item(node: &Node, message: &str) -> Option<Place> {
     let Value::List(items) = &node.value else { return None };
     let quoted = message.split('\'').nth(1)?;
+    // What follows a `=` may be secret and is not quoted.
+    let is_quoted = |text: &str| text == quoted || quoted.ends_with('=') && text.starts_with(quoted);
     let named = |item: &&Node| {
         let text_of = |key| item.get(key).and_then(|entry| entry.node.text());
-        [item.text(), text_of("name"), text_of("key")].contains(&Some(quoted))
+        [item.text(), text_of("name"), text_of("key")].into_iter().flatten().any(is_quoted)
     };
     items.iter().rev().find(named).map(|item| match item.get("name") {
         Some(entry) => entry.node.place,

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
+use crate::masked::masked;
 use crate::source::{Place, Source};
 
 /// The most findings that are shown; the rest are counted.
@@ -37,9 +38,9 @@ impl Findings {
     pub(crate) fn new(source: &Source, mut findings: Vec<FileFinding>) -> Self {
         findings.sort_by(|a, b| (a.place, &a.message).cmp(&(b.place, &b.message)));
         findings.dedup();
-        let text = source.lines();
+        let text = masked(&source.lines());
         let line =
-            |finding: &FileFinding| text.get(finding.place.line as usize - 1).unwrap_or(&"").to_string();
+            |finding: &FileFinding| text.get(finding.place.line as usize - 1).cloned().unwrap_or_default();
         let lines = findings.iter().take(MAX_SHOWN).map(line).collect();
         Self { name: source.name.clone(), findings, lines }
     }

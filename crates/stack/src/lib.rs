@@ -18,6 +18,7 @@ mod expect;
 mod file;
 mod finding;
 mod launch;
+mod masked;
 mod schema;
 mod serve;
 mod shape;

@@ -10,8 +10,9 @@ use serde_json::{Map, Value as Json, json};
 use supervisor_api::manifest::{KEY_ALIASES, LATER, WORD_ALIASES, later_sentence};
 use supervisor_api::{ChildId, SupervisorPath, nearest};
 
-use crate::expect::{expected, found, number, truth, whole};
+use crate::expect::{another, expected, found, number, truth, whole};
 use crate::finding::FileFinding;
+use crate::masked;
 use crate::shape::{MapShape, Shape, ShapeId, Shapes, Words, check_id};
 use crate::source::Place;
 use crate::yaml::{Entry, Node, Value};
@@ -105,6 +106,11 @@ impl<'a> Walker<'a> {
         self.walked.broken.entry(self.path.shared()).or_default()
     }
 
+    /// Whether what stands here may be secret, and is not to be quoted.
+    fn is_secret(&self) -> bool {
+        self.keys.iter().any(|step| matches!(step, Step::Key(key) if masked::KEYS.contains(key)))
+    }
+
     /// The way from the child to here, as a user reads it: `backoff.max_ms`, `environment[0].name`.
     fn key_path(&self) -> String {
         let mut out = String::new();
@@ -127,7 +133,8 @@ impl<'a> Walker<'a> {
             format!("{what} has no value; expected {expected}")
         } else {
             let more = if advice.is_empty() { String::new() } else { format!("; {advice}") };
-            format!("{what} must be {expected}, not {}{more}", found(node))
+            let found = if self.is_secret() { another(node) } else { found(node) };
+            format!("{what} must be {expected}, not {found}{more}")
         };
         self.complain(node.place, message);
         None

@@ -212,12 +212,11 @@ impl Problems {
             self.add(key, format!("the variable '{}' is there twice", pair[0].escape_debug()));
         }
         for entry in entries {
-            let name = entry.name.escape_debug();
+            // What follows a `=` is a value in the wrong place.
+            let name = entry.name.split_inclusive('=').next().unwrap_or_default().escape_debug();
             if !is_variable(&entry.name) {
-                self.add(
-                    key,
-                    format!("'{name}' cannot be the name of a variable: it is empty or has `=` or NUL"),
-                );
+                let problem = "cannot be the name of a variable: it is empty or has `=` or NUL";
+                self.add(key, format!("'{name}' {problem}"));
             }
             match (&entry.value, &entry.secret_ref) {
                 (Some(value), None) if value.contains('\0') => {
@@ -225,12 +224,10 @@ impl Problems {
                 }
                 (Some(_), None) => {}
                 (None, Some(reference)) if secret_reference(reference).is_some() => {}
-                (None, Some(reference)) => {
-                    let reference = reference.escape_debug();
-                    self.add(
-                        key,
-                        format!("the `secret_ref` of '{name}' is '{reference}'; write it as `${{NAME}}`"),
-                    );
+                // Not quoted: it may be the secret itself.
+                (None, Some(_)) => {
+                    let problem = "is not a reference; write it as `${NAME}`";
+                    self.add(key, format!("the `secret_ref` of '{name}' {problem}"));
                 }
                 (Some(_), Some(_)) => {
                     self.add(key, format!("'{name}' has both `value` and `secret_ref`; keep one"));

@@ -1,9 +1,11 @@
 //! What only a program of the operating system needs, and what any child can be given.
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hidden::Hidden;
 use crate::life::words;
 
 words! {
@@ -56,7 +58,7 @@ pub struct ResourceLimits {
 }
 
 /// One variable: a name with a value, or with a reference to a secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EnvironmentEntry {
@@ -70,6 +72,16 @@ pub struct EnvironmentEntry {
     /// not start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<String>,
+}
+
+/// That there is a value, and not what it is: it may be secret.
+impl fmt::Debug for EnvironmentEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, value, secret_ref } = self;
+        let mut shown = f.debug_struct("EnvironmentEntry");
+        shown.field("name", name).field("value", &Hidden::some(value));
+        shown.field("secret_ref", secret_ref).finish()
+    }
 }
 
 /// One secret: the name the child reads it by, and where it comes from.

@@ -1,5 +1,6 @@
 //! Commands: what is asked for, what it needs, and how it went.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use super::error::{ErrorCode, WireError};
 use super::push::StateDelta;
 use super::word::{UnixNanos, Word, or_default};
 use crate::command::ControlVerb;
+use crate::hidden::Hidden;
 use crate::life::words;
 use crate::{ChildId, SupervisorPath};
 
@@ -90,7 +92,7 @@ impl Command {
 }
 
 /// The child or supervisor that a command is about.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CommandTarget {
     /// A path, or an id that only one child of the tree has. For `add_child` the supervisor to add under;
@@ -100,8 +102,18 @@ pub struct CommandTarget {
     pub child_manifest: Option<Value>,
 }
 
+/// Without the manifest, which may hold secrets.
+impl fmt::Debug for CommandTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { child_path, child_manifest } = self;
+        let mut shown = f.debug_struct("CommandTarget");
+        shown.field("child_path", child_path);
+        shown.field("child_manifest", &Hidden::some(child_manifest)).finish()
+    }
+}
+
 /// The params of a command.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ControlCommandRequest {
     /// The caller's id of the command, 1 to 128 printable bytes. Sent again with the same body it gets the
@@ -136,6 +148,26 @@ pub struct ControlCommandRequest {
     /// When the caller sent it, by the caller's clock. Absent when the caller does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at_unix_nanos: Option<UnixNanos>,
+}
+
+/// Without the text of a stack, which may hold secrets.
+impl fmt::Debug for ControlCommandRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ControlCommandRequest")
+            .field("command_id", &self.command_id)
+            .field("target_id", &self.target_id)
+            .field("expect_state_generation", &self.expect_state_generation)
+            .field("command", &self.command)
+            .field("target", &self.target)
+            .field("signal", &self.signal)
+            .field("stack", &Hidden::some(&self.stack))
+            .field("rollback", &self.rollback)
+            .field("reason", &self.reason)
+            .field("requested_by", &self.requested_by)
+            .field("confirmed", &self.confirmed)
+            .field("requested_at_unix_nanos", &self.requested_at_unix_nanos)
+            .finish()
+    }
 }
 
 impl ControlCommandRequest {

@@ -1,5 +1,7 @@
 //! What a client says to a target.
 
+use std::fmt;
+
 use serde::de::DeserializeOwned;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -12,6 +14,7 @@ use super::response::Response;
 use super::word::or_default;
 use crate::SupervisorPath;
 use crate::command::is_command_id;
+use crate::hidden::Hidden;
 
 /// The request id of an answer to a line whose own id could not be read.
 pub const INVALID_REQUEST: &str = "invalid-request";
@@ -95,11 +98,18 @@ pub struct WhatIfParams {
 }
 
 /// The params of `plan`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlanParams {
     /// The text of the stack file.
     pub stack: String,
+}
+
+/// Without the text, which may hold secrets.
+impl fmt::Debug for PlanParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlanParams").field("stack", &Hidden).finish()
+    }
 }
 
 /// A line that is no request, with the id to answer under.
