@@ -87,8 +87,19 @@ impl Run {
 
     /// Runs a file with these arguments.
     pub(crate) fn start(home: tempfile::TempDir, text: &str, args: &[&str]) -> Self {
+        Self::start_with(home, text, args, &[])
+    }
+
+    /// The same with these variables in the supervisor's own environment.
+    pub(crate) fn start_with(
+        home: tempfile::TempDir,
+        text: &str,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let path = file(home.path(), text);
         let mut command = supervisor(home.path());
+        command.envs(variables.iter().copied());
         command.arg("run").args(args).arg(path).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (send, lines) = channel();
@@ -177,6 +188,12 @@ impl Run {
     pub(crate) fn stop(self) -> End {
         self.signal(Signal::TERM);
         self.end()
+    }
+
+    /// The folder, for another run in it.
+    pub(crate) fn take_home(mut self) -> tempfile::TempDir {
+        let _ = self.child.wait();
+        std::mem::replace(&mut self.home, tempfile::tempdir().unwrap())
     }
 
     fn errors(&mut self) -> String {

@@ -1,0 +1,366 @@
+//! A secret in every place where a secret can be comes out nowhere (security rule 17).
+//!
+//! What is no such place: a program's arguments, a reason, the name of who asks, and what a program prints. They are there
+//! to be read by others.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Output;
+
+use common::{Run, file, home, supervisor};
+use serde_json::{Value, json};
+use supervisor_api::manifest::ChildManifest;
+use supervisor_api::wire::Request;
+use supervisor_stack::Stack;
+
+/// With characters that JSON, YAML, Rust and shells write in other ways.
+const CANARY: &str = "cnry4Zq7\"x\\Wv8kRt2";
+/// What of it every way of writing keeps.
+const PARTS: [&str; 2] = ["cnry4Zq7", "Wv8kRt2"];
+
+/// A file with the secret in its variables, and a program that says how long the secrets are that reached it.
+fn stack() -> String {
+    format!(
+        r#"
+version: 1
+name: shop
+supervisor:
+  defaults:
+    environment:
+      - {{name: FROM_DEFAULTS, value: '{CANARY}'}}
+children:
+  - name: web
+    kind: process
+    command: [sh, -c, 'echo "lengths ${{#FROM_DEFAULTS}} ${{#FROM_FILE}} ${{#FROM_VAULT}} ${{#FROM_RUN}}"; exec sleep 1000']
+    environment:
+      - {{name: FROM_FILE, value: '{CANARY}'}}
+      - {{name: FROM_VAULT, secret_ref: "${{vault}}"}}
+      - {{name: FROM_RUN, secret_ref: "${{RUN_SECRET}}"}}
+    secrets:
+      - {{name: vault, key: VAULT_KEY}}
+  - name: broken
+    kind: process
+    criticality: optional
+    command: [sh, -c, "exit 3"]
+    environment:
+      - {{name: FROM_FILE, value: '{CANARY}'}}
+  - name: absent
+    kind: process
+    criticality: optional
+    command: [/nonexistent/program]
+    environment:
+      - {{name: FROM_FILE, value: '{CANARY}'}}
+"#
+    )
+}
+
+/// Values of `environment` and `secrets` in which there is a mistake, as flow text.
+fn mistakes() -> Vec<String> {
+    let quoted = format!("'{CANARY}'");
+    [
+        "environment: {TOKEN: Q}",
+        "environment: Q",
+        "environment: [Q]",
+        "environment: [[Q]]",
+        "environment: [{name: T, value: {deep: [Q]}}]",
+        "environment: [{name: T, value: [Q]}]",
+        "environment: [{name: T=Q, value: x}]",
+        "environment: [{name: T, value: Q, value: x}]",
+        "environment: [{name: T, secret_ref: Q}]",
+        "environment: [{name: T, vlaue: Q}]",
+        "environment: [{name: T, value: Q, secret_ref: '${A}'}]",
+        "environment: [{name: T, value: Q}, {name: T, value: Q}]",
+        "environment: [{name: T, value: !secret Q}]",
+        "secrets: [{name: db, key: K, value: Q}]",
+        "secrets: {db: Q}",
+        "secrets: [Q]",
+        "secrets: [{name: db, key: K, required: Q}]",
+    ]
+    .map(|text| text.replace('Q', &quoted).replace("T='", "'T="))
+    .to_vec()
+}
+
+/// Everything that was said, each with where.
+#[derive(Default)]
+struct Said(Vec<(String, Vec<u8>)>);
+
+impl Said {
+    fn add(&mut self, at: impl Into<String>, bytes: impl AsRef<[u8]>) {
+        self.0.push((at.into(), bytes.as_ref().to_vec()));
+    }
+
+    fn output(&mut self, at: &str, output: &Output) {
+        self.add(format!("{at}, standard output"), &output.stdout);
+        self.add(format!("{at}, standard error"), &output.stderr);
+    }
+
+    /// Every file below a folder but these.
+    fn files(&mut self, folder: &Path, but: &[&str]) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let (kind, path) = (entry.file_type().unwrap(), entry.path());
+            let name = entry.file_name().into_string().unwrap();
+            if kind.is_dir() {
+                self.files(&path, but);
+            } else if kind.is_file() && !but.contains(&name.as_str()) {
+                self.add(path.display().to_string(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+
+    /// Where the secret is, in any form.
+    fn leaks(&self) -> Vec<String> {
+        let forms: Vec<Vec<u8>> = PARTS.iter().flat_map(|part| forms(part)).collect();
+        let holds = |bytes: &[u8]| forms.iter().any(|form| bytes.windows(form.len()).any(|at| at == form));
+        let leaks = self.0.iter().filter(|(_, bytes)| holds(bytes));
+        leaks.map(|(at, bytes)| format!("{at}:\n{}", String::from_utf8_lossy(bytes))).collect()
+    }
+}
+
+/// A text as it stands, in hexadecimal, and in base64 wherever in a longer text it begins.
+fn forms(text: &str) -> Vec<Vec<u8>> {
+    let hex = |digits: &str| {
+        text.bytes()
+            .flat_map(|byte| [byte >> 4, byte & 15].map(|n| digits.as_bytes()[usize::from(n)]))
+            .collect()
+    };
+    let mut forms = vec![text.as_bytes().to_vec(), hex("0123456789abcdef"), hex("0123456789ABCDEF")];
+    for skipped in 0..3 {
+        let mut padded = vec![0; skipped];
+        padded.extend(text.bytes());
+        let whole = padded.len() / 3 * 3;
+        // What is before and after mixes with the first and the last digits.
+        let first = (skipped * 8).div_ceil(6);
+        forms.push(base64(&padded[..whole])[first..].to_vec());
+    }
+    forms
+}
+
+fn base64(bytes: &[u8]) -> Vec<u8> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = |three: &[u8]| {
+        let bits = three.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
+        [18, 12, 6, 0].map(|shift| DIGITS[bits >> shift & 63])
+    };
+    bytes.chunks_exact(3).flat_map(digits).collect()
+}
+
+#[test]
+fn the_search_finds_every_form() {
+    for offset in 0..3 {
+        let text = format!("{}{CANARY} and more", "x".repeat(offset));
+        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let mut whole = text.clone().into_bytes();
+        whole.resize(text.len().next_multiple_of(3), b' ');
+        for form in
+            [text.clone().into_bytes(), format!("{text:?}").into_bytes(), hex.into_bytes(), base64(&whole)]
+        {
+            let mut said = Said::default();
+            said.add("here", &form);
+            assert_eq!(said.leaks().len(), 1, "{}", String::from_utf8_lossy(&form));
+        }
+    }
+    let mut said = Said::default();
+    said.add("here", "nothing of it");
+    assert!(said.leaks().is_empty());
+}
+
+/// Every line that the target says to these requests, and what is pushed meanwhile.
+fn ask(socket: &Path, requests: &[Value]) -> String {
+    let stream = UnixStream::connect(socket).unwrap();
+    let mut lines = BufReader::new(&stream).lines().map(Result::unwrap);
+    let mut all = String::new();
+    for request in requests {
+        writeln!(&stream, "{request}").unwrap();
+        loop {
+            let line = lines.next().unwrap();
+            let is_answer = line.contains("\"request_id\"");
+            all += &(line + "\n");
+            if is_answer {
+                break;
+            }
+        }
+    }
+    all
+}
+
+fn add(id: &str, manifest: Value) -> Value {
+    json!({"request_id": id, "method": "command.add_child", "params": {
+        "command_id": id, "target_id": "shop", "command": "add_child", "reason": "a test", "requested_by": "me",
+        "target": {"child_path": null, "child_manifest": manifest}, "confirmed": true,
+    }})
+}
+
+/// What is said by a stack that runs, and by those who look into it and steer it.
+fn of_a_run(said: &mut Said) {
+    let mut run = Run::start_with(
+        home(),
+        &stack(),
+        &["--output", "json"],
+        &[("VAULT_KEY", CANARY), ("RUN_SECRET", CANARY)],
+    );
+    run.output("/web", &format!("lengths {0} {0} {0} {0}", CANARY.len()));
+    for _ in ["/broken", "/absent"] {
+        run.value(|line| line["event"]["event_type"] == "ChildQuarantined");
+    }
+    let path = run.home.path().to_owned();
+    let socket = path.join("run/tokio-supervisor/shop.sock");
+
+    let mut requests: Vec<_> = ["events.subscribe", "logs.tail"]
+        .map(|method| {
+            json!({"request_id": method, "method": method,
+            "params": {"session_established": true, "from_sequence": 1}})
+        })
+        .into();
+    let good = json!({"name": "object", "kind": "process", "command": ["sleep", "1000"],
+        "environment": [{"name": "TOKEN", "value": CANARY}]});
+    requests.push(add("object", good.clone()));
+    requests.push(add("object twice", good));
+    for (n, mistake) in mistakes().iter().enumerate() {
+        let text = format!("name: a{n}\nkind: process\ncommand: [sleep, \"1000\"]\n{mistake}\n");
+        requests.push(add(&format!("mistake {n}"), json!(text)));
+    }
+    for part in ["value", "vlaue", "secret_ref"] {
+        let entry = json!({"name": "T", part: CANARY});
+        requests.push(add(part, json!({"name": part, "kind": "async_worker", "environment": [entry]})));
+    }
+    for (method, params) in
+        [("state", json!({})), ("why", json!({"child_path": "/broken"})), ("hello", json!({}))]
+    {
+        requests.push(json!({"request_id": method, "method": method, "params": params}));
+    }
+    for (at, request) in requests.iter().enumerate() {
+        said.add(format!("answer {at}"), ask(&socket, std::slice::from_ref(request)));
+    }
+    said.add("all on one connection", ask(&socket, &requests));
+
+    let manifest = path.join("manifest.yaml");
+    let manifest = manifest.to_str().unwrap();
+    let by_file = |text: &str| std::fs::write(manifest, text).unwrap();
+    by_file(&format!(
+        "name: text\nkind: process\ncommand: [sleep, \"1000\"]\nenvironment: [{{name: T, value: '{CANARY}'}}]\n"
+    ));
+    let audit = path.join(".local/state/tokio-supervisor/shop/audit");
+    let audit = audit.to_str().unwrap();
+    let reason = ["--reason", "a test", "--yes"];
+    let verbs: Vec<Vec<&str>> = vec![
+        vec!["add", manifest],
+        vec!["tree"],
+        vec!["status"],
+        vec!["status", "/web"],
+        vec!["status", "/text"],
+        vec!["events", "--since", "1"],
+        vec!["logs", "/"],
+        vec!["why", "/web"],
+        vec!["why", "/broken"],
+        vec!["why", "/absent"],
+        vec!["health"],
+        vec!["restart", "/web"],
+        vec!["resume", "/absent"],
+        vec!["signal", "/web", "USR1"],
+        vec!["remove", "/text"],
+        vec!["audit", "show", audit],
+        vec!["audit", "verify", audit],
+    ];
+    let mut say = |verb: &[&str]| {
+        let is_command = ["add", "restart", "resume", "signal", "remove"].contains(&verb[0]);
+        for form in ["table", "json"] {
+            let mut command = supervisor(&path);
+            command.args(verb).args(["--output", form]);
+            if verb[0] != "audit" {
+                command.arg("--socket").arg(&socket);
+            }
+            let output = command.args(if is_command { &reason[..] } else { &[] }).output().unwrap();
+            assert!(output.status.code().is_some());
+            said.output(&format!("{verb:?} as {form}"), &output);
+        }
+    };
+    verbs.iter().for_each(|verb| say(verb));
+    for mistake in mistakes() {
+        by_file(&format!("name: b\nkind: process\ncommand: [sleep, \"1000\"]\n{mistake}\n"));
+        say(&["add", manifest]);
+    }
+    for process in run.processes() {
+        let of = |file: &str| std::fs::read(format!("/proc/{}/{file}", process.pid.as_raw_nonzero()));
+        said.add("a command line", of("cmdline").unwrap_or_default());
+    }
+    run.signal(rustix::process::Signal::TERM);
+    run.event("ShutdownCompleted", "/");
+    // The folder goes with the run, and the audit of the shutdown is not awaited: every secret came before.
+    said.files(&path, &["stack.yaml", "manifest.yaml"]);
+    let end = run.end();
+    said.add("the run, standard output", end.out.join("\n"));
+    said.add("the run, standard error", end.err);
+
+    let text = Run::start_with(home(), &stack(), &["--no-socket"], &[("RUN_SECRET", CANARY)]);
+    // Without the key of the vault, /web does not start; the whole is text for people.
+    let mut text = text;
+    text.line(|line| line.contains("/web") && line.contains("VAULT_KEY"));
+    let end = text.stop();
+    said.add("a run for people, standard output", end.out.join("\n"));
+    said.add("a run for people, standard error", end.err);
+}
+
+/// What is said about files, good and bad ones.
+fn of_files(said: &mut Said) {
+    let home = home();
+    let mut look = |at: &str, text: &str| {
+        let path = file(home.path(), text);
+        for verb in ["check", "run"] {
+            // A good file is not run here.
+            if verb == "check" || at.starts_with("mistake") {
+                let mut command = supervisor(home.path());
+                said.output(&format!("{verb} {at}"), &command.arg(verb).arg(&path).output().unwrap());
+            }
+        }
+        let stack = Stack::read(&path);
+        said.add(format!("Debug of {at}"), format!("{stack:?} {stack:#?}"));
+    };
+    look("good", &stack());
+    for mistake in mistakes() {
+        let inline = mistake.replace(": ", ":\n        ");
+        let child = "version: 1\nname: shop\nchildren:\n  - name: a\n    kind: process\n    command: [x]\n";
+        look(&format!("mistake {mistake:.14}"), &format!("{child}    {mistake}\n"));
+        look(
+            "mistake over lines",
+            &format!("{child}    {}\n", inline.replacen(":\n        ", ":\n      ", 1)),
+        );
+        let flow = format!(
+            "version: 1\nname: shop\nchildren:\n  - {{name: a, kind: process, command: [x], {mistake}}}\n"
+        );
+        look("mistake in a flow", &flow);
+    }
+}
+
+/// How what is public shows itself to who debugs.
+fn of_types(said: &mut Said) {
+    let manifest = json!({"name": "a", "kind": "process", "command": ["x"],
+        "environment": [{"name": "T", "value": CANARY}]});
+    let child: ChildManifest = serde_json::from_value(manifest.clone()).unwrap();
+    said.add("Debug of a manifest", format!("{child:?} {child:#?}"));
+    let plan = json!({"request_id": "1", "method": "plan", "params": {"stack": stack()}});
+    let what_if = json!({"request_id": "1", "method": "what_if", "params": {
+        "command": "add_child", "target": {"child_path": null, "child_manifest": manifest}}});
+    let apply = json!({"request_id": "1", "method": "command.apply", "params": {
+        "command_id": "1", "target_id": "shop", "command": "apply", "reason": "x", "requested_by": "me",
+        "stack": stack(), "confirmed": true}});
+    for request in [add("1", manifest), plan, what_if, apply] {
+        let request = Request::read(request.to_string().as_bytes()).unwrap();
+        said.add("Debug of a request", format!("{request:?} {request:#?}"));
+    }
+}
+
+#[test]
+fn s17_a_secret_in_every_place_comes_out_nowhere() {
+    let mut said = Said::default();
+    of_types(&mut said);
+    of_files(&mut said);
+    of_a_run(&mut said);
+    assert!(said.0.len() > 200, "{}", said.0.len());
+    let leaks = said.leaks();
+    assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks.join("\n\n"));
+}
