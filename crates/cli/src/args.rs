@@ -80,6 +80,9 @@ pub(crate) enum Command {
     /// Add a child to a running tree.
     #[command(after_help = ADD_HELP)]
     Add(AddArgs),
+    /// Send a signal to a program of a running tree.
+    #[command(after_help = SIGNAL_HELP)]
+    Signal(SignalArgs),
     /// Stop a running tree.
     #[command(after_help = SHUTDOWN_HELP)]
     Shutdown(ShutdownArgs),

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Subcommand, ValueEnum};
+use supervisor_api::manifest::StopSignal;
 
 use super::ColorWhen;
 
@@ -252,6 +254,42 @@ A manifest:
 Examples:
   supervisor add --under /data cache.yaml --reason \"faster reads\"
   generate | supervisor add - --reason \"one more worker\" --yes"
+);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SignalArgs {
+    /// The child, as a path or as an id that only one child has.
+    pub(crate) path: String,
+    /// The signal, with or without SIG.
+    #[arg(ignore_case = true, value_parser = signals())]
+    pub(crate) signal: StopSignal,
+    #[command(flatten)]
+    pub(crate) command: CommandArgs,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+}
+
+/// Only the words of manifests: a program is not made to dump its memory or to stand still.
+fn signals() -> impl TypedValueParser<Value = StopSignal> {
+    let words = StopSignal::ALL.iter().map(|signal| {
+        let word = signal.as_str();
+        PossibleValue::new(word).alias(word.trim_start_matches("SIG"))
+    });
+    PossibleValuesParser::new(words)
+        .try_map(|word| StopSignal::parse(&word).ok_or_else(|| format!("there is no signal {word}")))
+}
+
+pub(super) const SIGNAL_HELP: &str = concat!(
+    "All processes of the program get it. A program that ends by it has ended by itself, and is restarted
+if it would be. A task or a supervisor takes no signals. What is not among the `allowed_signals` in the
+child's `command_permissions` is refused.
+
+",
+    codes!(),
+    "
+Examples:
+  supervisor signal /web HUP --reason \"new configuration\"
+  supervisor signal worker SIGUSR1 --reason \"dump statistics\""
 );
 
 #[derive(Debug, clap::Args)]

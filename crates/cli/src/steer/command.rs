@@ -5,9 +5,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use supervisor_api::SupervisorPath;
+use supervisor_api::manifest::StopSignal;
 use supervisor_api::wire::{
     Command, CommandStatus, CommandTarget, ControlCommandRequest, ControlCommandResult, DashboardState,
-    StateParams, UnixNanos,
+    Method, StateParams, UnixNanos,
 };
 use supervisor_client::Session;
 
@@ -31,18 +32,17 @@ struct Wish<'a> {
     /// As it was typed; `None`: the tree.
     path: Option<&'a str>,
     manifest: Option<String>,
+    signal: Option<StopSignal>,
     args: &'a CommandArgs,
 }
 
 impl<'a> Wish<'a> {
     fn of(verb: &'a args::Command) -> Result<Option<Self>, Fault> {
         use args::Command as Verb;
-        let child = |command, args: &'a args::ChildArgs| Self {
-            command,
-            path: Some(&args.path),
-            manifest: None,
-            args: &args.command,
-        };
+        let wish =
+            |command, path, args: &'a CommandArgs| Self { command, path, manifest: None, signal: None, args };
+        let child =
+            |command, args: &'a args::ChildArgs| wish(command, Some(args.path.as_str()), &args.command);
         Ok(Some(match verb {
             Verb::Restart(args) => child(Command::RestartChild, args),
             Verb::Pause(args) => child(Command::PauseChild, args),
@@ -50,14 +50,14 @@ impl<'a> Wish<'a> {
             Verb::Quarantine(args) => child(Command::QuarantineChild, args),
             Verb::Remove(args) => child(Command::RemoveChild, args),
             Verb::Add(args) => Self {
-                command: Command::AddChild,
-                path: Some(&args.under),
                 manifest: Some(manifest(&args.manifest)?),
-                args: &args.command,
+                ..wish(Command::AddChild, Some(args.under.as_str()), &args.command)
             },
-            Verb::Shutdown(args) => {
-                Self { command: Command::ShutdownTree, path: None, manifest: None, args: &args.command }
-            }
+            Verb::Signal(args) => Self {
+                signal: Some(args.signal),
+                ..wish(Command::SignalChild, Some(args.path.as_str()), &args.command)
+            },
+            Verb::Shutdown(args) => wish(Command::ShutdownTree, None, &args.command),
             _ => return Ok(None),
         }))
     }
@@ -72,6 +72,7 @@ pub(super) async fn command(context: &Context<'_>, verb: &args::Command) -> Resu
     let (mut session, state) = context
         .within(READ, async {
             let mut session = context.session().await?;
+            check_offered(&session, wish.command)?;
             let state = session.state(StateParams::default()).await?;
             Ok((session, state))
         })
@@ -97,9 +98,21 @@ pub(super) async fn command(context: &Context<'_>, verb: &args::Command) -> Resu
         } else {
             progress.finish(&mut session).await?
         };
-        tell(context, session.hello().target_id(), &path, wish.command, end)
+        tell(context, session.hello().target_id(), &path, &wish, end)
     };
     context.within(COMMAND, work).await.map_err(|fault| explained(fault, &id))
+}
+
+/// A target that follows the contract knows its seven commands; what else it takes, it says.
+fn check_offered(session: &Session, command: Command) -> Result<(), Fault> {
+    let method = Method::Command(command);
+    if Command::CONTRACT.contains(&command) || session.hello().has(method) {
+        return Ok(());
+    }
+    let target = session.hello().target_id();
+    Err(Fault::failed(format!(
+        "{target} does not offer {method}: it is not among the capabilities that it tells; a later version of it may"
+    )))
 }
 
 /// What to do when it is not known how it went.
@@ -124,7 +137,7 @@ fn request(wish: &Wish<'_>, session: &Session, target: CommandTarget) -> Control
         expect_state_generation: None,
         command: wish.command,
         target,
-        signal: None,
+        signal: wish.signal.map(|signal| signal.as_str().to_owned()),
         stack: None,
         rollback: false,
         reason: wish.args.reason.clone(),
@@ -172,7 +185,7 @@ fn tell(
     context: &Context<'_>,
     target_id: &str,
     path: &SupervisorPath,
-    command: Command,
+    wish: &Wish<'_>,
     end: End,
 ) -> Result<Exit, Fault> {
     let screen = &context.screen;
@@ -195,7 +208,7 @@ fn tell(
         return Err(error.into());
     }
     if !screen.is_json() {
-        print::out(&format!("{}\n", safe(&summary(target_id, path, command, &result, state.as_deref()))));
+        print::out(&format!("{}\n", safe(&summary(target_id, path, wish, &result, state.as_deref()))));
     }
     Ok(Exit::Good)
 }
@@ -212,10 +225,11 @@ fn say(context: &Context<'_>, text: &str, value: &Value) {
 fn summary(
     target_id: &str,
     path: &SupervisorPath,
-    command: Command,
+    wish: &Wish<'_>,
     result: &ControlCommandResult,
     state: Option<&DashboardState>,
 ) -> String {
+    let command = wish.command;
     if command == Command::ShutdownTree {
         return format!("{target_id} is down");
     }
@@ -230,6 +244,7 @@ fn summary(
     let now =
         row.map_or_else(String::new, |row| format!(": {}, run {}", row.lifecycle_state, row.generation));
     let idle = outcome.and_then(|outcome| outcome.pointer("/outcome/idempotent")).and_then(Value::as_bool);
+    let sent = wish.signal.map(|signal| format!("was sent {signal}"));
     let done = match command {
         _ if idle == Some(true) => "nothing had to be done",
         _ if result.status.is(CommandStatus::Accepted) => "goes on",
@@ -239,7 +254,7 @@ fn summary(
         Command::QuarantineChild => "quarantined",
         Command::RemoveChild => "removed",
         Command::AddChild => "added",
-        _ => "done",
+        _ => sent.as_deref().unwrap_or("done"),
     };
     if command == Command::RemoveChild { format!("{path} {done}") } else { format!("{path} {done}{now}") }
 }

@@ -62,7 +62,7 @@ pub(super) fn notice(context: &Context<'_>, happening: Happening) -> Result<(), 
             context.screen.note(&format!("{}; waiting for it", safe(&why.to_string())));
         }
         Happening::Resumed(_) => context.screen.note("connected again"),
-        Happening::Restarted(_) => context.screen.note("the target was started again; its events begin anew"),
+        Happening::Restarted(hello) => context.screen.started_again(hello.target_id()),
         Happening::Unreachable { why, .. } if why.is_denied() => return Err(why.into()),
         _ => {}
     }

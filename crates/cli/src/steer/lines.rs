@@ -50,6 +50,15 @@ impl Screen {
         ));
     }
 
+    /// The target is another one under the same name. A program that follows by sequence has to know.
+    pub(super) fn started_again(&self, target_id: &str) {
+        if self.is_json() {
+            self.json(&json!({"type": "target_restarted", "target_id": target_id}));
+        } else {
+            self.note("the target was started again; its events begin anew");
+        }
+    }
+
     /// Records that are not shown because the target no longer keeps them.
     pub(super) fn gap(&self, target_id: &str, stream: Stream, gap: Gap) {
         let Gap { from, to } = gap;

@@ -120,6 +120,7 @@ fn target_args(verb: &Command) -> Option<&TargetArgs> {
         | Command::Quarantine(args)
         | Command::Remove(args) => Some(&args.target),
         Command::Add(args) => Some(&args.target),
+        Command::Signal(args) => Some(&args.target),
         Command::Shutdown(args) => Some(&args.target),
         _ => None,
     }

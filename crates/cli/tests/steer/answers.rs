@@ -178,24 +178,25 @@ fn following_goes_on_over_the_end_of_the_target_and_over_its_next_life() {
     let mut child =
         shop.command(&["events", "--follow", "--output", "json"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut next = lines(child.stdout.take().unwrap());
-    let mut event = || {
-        let line: Value = serde_json::from_str(&next()).unwrap();
+    let mut line = || -> Value { serde_json::from_str(&next()).unwrap() };
+    let told = |line: Value| {
         (line["event"]["sequence"].as_u64().unwrap(), line["event"]["payload"]["exit"]["error"].clone())
     };
-    assert_eq!(event(), (1, json!("1")));
+    assert_eq!(told(line()), (1, json!("1")));
     shop.world(|world| world.fails("/api", "2"));
-    assert_eq!(event(), (2, json!("2")));
+    assert_eq!(told(line()), (2, json!("2")));
     shop.again(|mut world| {
         world.fails("/api", "3");
         world
     });
-    assert_eq!(event(), (3, json!("3")));
+    assert_eq!(told(line()), (3, json!("3")));
     shop.again(|_| {
         let mut world = World::shop();
         world.fails("/db", "another life");
         world
     });
-    assert_eq!(event(), (1, json!("another life")));
+    assert_eq!(line(), json!({"type": "target_restarted", "target_id": "shop"}));
+    assert_eq!(told(line()), (1, json!("another life")));
     child.kill().unwrap();
     child.wait().unwrap();
 }

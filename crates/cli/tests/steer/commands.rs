@@ -86,6 +86,44 @@ fn add_sends_the_text_of_the_file() {
     Said::from(child.wait_with_output().unwrap()).is("a child under / added");
 }
 
+/// A target that takes signals.
+fn signalled(world: &mut World) {
+    world.capabilities = vec!["command.signal_child".to_owned()];
+}
+
+#[test]
+fn signal_sends_the_word_of_manifests_however_it_was_typed() {
+    for typed in ["HUP", "sighup", "SIGHUP"] {
+        let shop = Shop::after(signalled);
+        shop.say(&["signal", "mail", typed, "--reason", "new rules"])
+            .is("/jobs/mail was sent SIGHUP: running, run 1");
+        let sent = shop.world(|world| world.commands.remove(0));
+        assert_eq!((sent.command, sent.signal.as_deref()), (Command::SignalChild, Some("SIGHUP")));
+        assert_eq!(sent.target.child_path.as_deref(), Some("/jobs/mail"));
+        assert!(!sent.confirmed, "it is not asked about");
+    }
+}
+
+#[test]
+fn signal_is_offered_only_by_a_target_that_says_so() {
+    let shop = Shop::after(|_| {});
+    shop.say(&["signal", "mail", "HUP", "--reason", "x"])
+        .fails(1, &["shop does not offer command.signal_child: it is not among the capabilities"]);
+    let line = shop.json(&["signal", "mail", "HUP", "--reason", "x"]).json();
+    assert_eq!((&line["type"], &line["exit_code"]), (&json!("error"), &json!(1)));
+    assert_eq!(shop.world(|world| world.commands.len()), 0);
+}
+
+#[test]
+fn a_word_that_is_no_signal_is_answered_with_all_that_are() {
+    let shop = Shop::after(signalled);
+    for word in ["SEGV", "9", "", "SIG", "SIGSIGHUP"] {
+        let words = ["SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGKILL"];
+        shop.say(&["signal", "mail", word, "--reason", "x"]).fails(2, &words);
+    }
+    assert_eq!(shop.world(|world| world.commands.len()), 0);
+}
+
 #[test]
 fn what_cannot_be_a_manifest_is_not_sent() {
     let shop = Shop::after(|_| {});

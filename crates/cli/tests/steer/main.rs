@@ -6,6 +6,8 @@ mod answers;
 mod commands;
 mod exit_codes;
 mod files;
+#[path = "../common/said.rs"]
+mod said;
 mod shop;
 #[path = "../../../client/tests/target/mod.rs"]
 mod target;
