@@ -34,8 +34,14 @@ fn tree(world: &Path) -> SupervisorSpec {
         ChildSpec::service(format!("w-{number}"), move |ctx: ChildContext| {
             let mut world = OpenOptions::new().append(true).create(true).open(&world).unwrap();
             world.write_all(format!("{} {number}\n", std::process::id()).as_bytes()).unwrap();
-            async move { drop(ctx.stopping().await) }
+            // A run that is ready at once is started before its factory is called: one that is killed in between has
+            // left no line.
+            async move {
+                ctx.ready();
+                ctx.stopping().await;
+            }
         })
+        .ready_eventually()
     };
     SupervisorSpec::root((0..COMMANDS).map(child))
 }

@@ -29,9 +29,15 @@ impl Live {
     }
 
     pub async fn new(spec: SupervisorSpec, config: Config) -> Self {
+        let live = Self::launch(spec, config).await;
+        live.handle.started().await.unwrap();
+        live
+    }
+
+    /// A tree that may still start.
+    pub async fn launch(spec: SupervisorSpec, config: Config) -> Self {
         let registry = Registry::new().factory("worker", idle);
         let handle = Supervisor::launch_with(spec, registry).unwrap();
-        handle.started().await.unwrap();
         let directory = tempfile::Builder::new().prefix("control-").tempdir().unwrap();
         let mut config = config;
         config.bind = Bind::at(directory.path().canonicalize().unwrap().join("shop.sock"));
