@@ -114,7 +114,7 @@ const CAUSES: &[(Cause, &str)] = &[
     (Cause::Budget, "an exhausted budget"),
     (Cause::Operator, "a command; `requested_by` and `reason` say whose"),
     (Cause::Shutdown, "the shutdown of the tree"),
-    (Cause::Reload, "a new spec was applied (reserved)"),
+    (Cause::Reload, "a new spec was applied"),
 ];
 
 const NEXTS: &[(Next, &str)] = &[

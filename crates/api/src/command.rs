@@ -107,6 +107,64 @@ pub struct TreeState {
     pub children: Vec<ChildState>,
 }
 
+/// What a new spec changes in a tree (D12). A supervisor that is added or removed stands for all below it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Plan {
+    /// Children that are added, in their order.
+    pub added: Vec<SupervisorPath>,
+    /// Children that are removed, the last first.
+    pub removed: Vec<SupervisorPath>,
+    /// Children that run something else from now on, and whose run, or wait for one, ends for it.
+    pub restarted: Vec<SupervisorPath>,
+    /// Children that are changed without stopping a run: policies, labels, dependencies, and what a child that does
+    /// not run will run. `/` is the root itself.
+    pub updated: Vec<SupervisorPath>,
+    /// How many stay as they are; they keep their generation.
+    pub unchanged: u64,
+}
+
+impl Plan {
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        [&self.added, &self.removed, &self.restarted, &self.updated].iter().all(|paths| paths.is_empty())
+    }
+
+    /// How many are added, removed, changed and left alone, as the event `SpecApplied` says it.
+    pub fn numbers(&self) -> [u32; 4] {
+        let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
+        let changed = self.restarted.len() + self.updated.len();
+        let unchanged = u32::try_from(self.unchanged).unwrap_or(u32::MAX);
+        [count(self.added.len()), count(self.removed.len()), count(changed), unchanged]
+    }
+}
+
+/// What a command would do to one child.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Affected {
+    /// The child.
+    pub child_path: SupervisorPath,
+    /// What would become of it: the word of a state, or `restarted`.
+    pub effect: String,
+    /// Why, when it is not the child that was named. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+}
+
+/// A child that is not as an applied spec wants it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NotAsPlanned {
+    /// The child.
+    pub child_path: SupervisorPath,
+    /// Its state.
+    pub lifecycle_state: Lifecycle,
+    /// Whether that is a failure: it did not start, or did not end. Else it waits for somebody: an operator, a
+    /// sibling, a factory.
+    pub failed: bool,
+}
+
 /// The result of a command.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -131,6 +189,13 @@ pub enum CommandResult {
     CurrentState {
         /// The rows.
         state: TreeState,
+    },
+    /// A new spec was applied: who was to be started or removed is, or is named.
+    Applied {
+        /// What it changed.
+        plan: Plan,
+        /// Who is not started, or not gone, although the spec says so.
+        not_as_planned: Vec<NotAsPlanned>,
     },
     /// The tree is down.
     Shutdown {

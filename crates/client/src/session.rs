@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
+use supervisor_api::command::Plan;
 use supervisor_api::wire::{
-    Call, ControlCommandRequest, ControlCommandResult, DashboardState, PlanAnswer, PlanParams, Push,
-    ResultBody, StateParams, Stream, SubscribeParams, TARGET_PROTOCOL, WhatIfAnswer, WhatIfParams, WhyAnswer,
-    WhyParams,
+    Call, ControlCommandRequest, ControlCommandResult, DashboardState, PlanParams, Push, ResultBody,
+    StateParams, Stream, SubscribeParams, TARGET_PROTOCOL, WhatIfAnswer, WhatIfParams, WhyAnswer, WhyParams,
 };
 use supervisor_socket::{Deadlines, FrameLimits, Peer};
 use tokio::time::timeout;
@@ -140,12 +140,12 @@ impl Session {
         .await
     }
 
-    /// `plan`: what a stack text would change. Not every target has it: see [`Hello::has`].
+    /// `plan`: what a stack text would change; `command.apply` with the same text does it. Not every target has it: see [`Hello::has`].
     ///
     /// # Errors
     ///
     /// See [`CallError`].
-    pub async fn plan(&mut self, stack: impl Into<String>) -> Result<PlanAnswer, CallError> {
+    pub async fn plan(&mut self, stack: impl Into<String>) -> Result<Plan, CallError> {
         self.typed(Call::Plan(PlanParams { stack: stack.into() }), |body| match body {
             ResultBody::Plan { plan, .. } => Some(plan),
             _ => None,

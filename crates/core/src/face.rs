@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use supervisor_api::command::{ChildControlOutcome, ControlVerb, OtpVerb};
+use supervisor_api::command::{ChildControlOutcome, ControlVerb, NotAsPlanned, OtpVerb, Plan};
 use supervisor_api::{ChildKey, Event, Exit, Lifecycle, SupervisorError, SupervisorPath};
 
 use crate::resolve::ChildPolicy;
@@ -119,7 +119,8 @@ pub enum Command {
         /// The child.
         child: Box<ChildDecl>,
     },
-    /// Replace the root's spec by another, as one operation (D12).
+    /// Replace the root's spec by another, as one operation (D12). Answered when everybody is as it says, or comes
+    /// no further for now.
     Apply(Box<SupervisorDecl>),
     /// Stop everything in order, then end (D20). A second one joins the first.
     Shutdown,
@@ -209,22 +210,21 @@ pub enum Reply {
     },
     /// What a command on a child did.
     Control(ChildControlOutcome),
-    /// The spec was applied: how many children were added, removed, changed and left alone. A supervisor that
-    /// is added or removed counts as one, with all below it.
-    Applied {
-        /// New children.
-        added: u32,
-        /// Children that are gone.
-        removed: u32,
-        /// Children with a new spec or new dependencies, restarted or not.
-        changed: u32,
-        /// Children left alone; they keep their generation.
-        unchanged: u32,
-    },
+    /// The spec was applied: whoever was to be started or removed is, or is named.
+    Applied(Box<Applied>),
     /// Every child is gone or named as unresponsive.
     Shutdown,
     /// The graces were cut.
     GracesSkipped,
+}
+
+/// What an applied spec came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// What it changed.
+    pub plan: Plan,
+    /// Who is not as it says.
+    pub not_as_planned: Vec<NotAsPlanned>,
 }
 
 /// How the tree ended.

@@ -32,7 +32,7 @@ mod resolve;
 mod spec;
 mod stop_bound;
 
-pub use face::{Address, Command, Effect, End, Input, Reply, Requester, Ticket};
+pub use face::{Address, Applied, Command, Effect, End, Input, Reply, Requester, Ticket};
 pub use lint::lint;
 pub use machine::{ChildCounts, Machine, Tally};
 pub use resolve::{

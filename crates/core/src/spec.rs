@@ -51,6 +51,9 @@ pub struct ChildSettings {
     pub permissions: Option<Permissions>,
     /// Whether those who depend on it are stopped when it goes down (D11).
     pub restart_dependants: Option<bool>,
+    /// A number of the driver's for what it says of the child and the machine does not decide by. Another number is
+    /// a change that needs no restart (D12).
+    pub label: Option<u32>,
 }
 
 /// What a child runs. The numbers are the driver's; the machine hands them back in `Effect::Declared`.

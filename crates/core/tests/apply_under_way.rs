@@ -103,8 +103,8 @@ fn d12_d11_whoever_no_longer_depends_on_a_child_that_goes_down_stays_up() {
         bench.restart("db");
         // By now `web` stops, and `api` waits for its turn.
         let ticket = bench.apply(tree);
-        bench.ok(ticket);
         bench.pass(secs(5));
+        bench.ok(ticket);
         assert_eq!((bench.state("api"), bench.generation("api")), (Lifecycle::Running, 1));
     }
 }
@@ -217,10 +217,11 @@ fn d12_what_the_spec_no_longer_has_goes_whatever_is_asked_of_it_meanwhile() {
 fn d12_r9_r53_whom_an_earlier_spec_dropped_stands_before_all_in_the_next() {
     let slow = |name: &str| quick(name).always(Run::healthy().stops_after(secs(1)));
     let mut bench = Bench::launch(one_for_one([quick("a"), quick("b"), quick("c"), slow("d")]));
-    for _ in 0..2 {
-        let ticket = bench.apply(one_for_one([quick("a"), quick("b")]));
-        bench.ok(ticket);
-    }
+    let two = || one_for_one([quick("a"), quick("b")]);
+    let ticket = bench.apply(two());
+    assert_eq!(bench.reply(ticket), None, "it waits for whom it removes");
+    let ticket = bench.apply(two());
+    bench.ok(ticket);
     bench.take();
     bench.shutdown();
     bench.pass(secs(1));

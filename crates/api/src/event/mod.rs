@@ -98,6 +98,20 @@ impl Cause {
         }
     }
 
+    /// Why something happens to a child that another one caused, as the end of a sentence; `None` when no other did.
+    pub fn because_of(self, other: &SupervisorPath) -> Option<String> {
+        Some(match self {
+            Self::Dependency(_) => format!("it depends on {other}"),
+            Self::Group(_) => format!("{other} restarts its group"),
+            Self::Escalation(_) => format!("{other} gives up"),
+            Self::Unwind(_) => format!("{other} did not start"),
+            Self::Primary(_) => format!("it belongs to {other}"),
+            Self::Supervisor(_) => format!("it is below {other}"),
+            Self::Significant(_) => format!("{other} is significant and ends"),
+            _ => return None,
+        })
+    }
+
     /// The child that caused it, by index.
     pub const fn child(self) -> Option<u32> {
         match self {

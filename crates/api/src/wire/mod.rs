@@ -72,7 +72,7 @@ pub use request::{
     Call, INVALID_REQUEST, PlanParams, Refusal, Request, StateParams, SubscribeParams, WhatIfParams,
     WhyParams,
 };
-pub use response::{Affected, PlanAnswer, Response, ResultBody, WhatIfAnswer, WhyAnswer};
+pub use response::{Response, ResultBody, WhatIfAnswer, WhyAnswer};
 #[cfg(feature = "schema")]
 pub use schema::wire_schema;
 pub use state::{

@@ -13,6 +13,7 @@ use super::register::Registration;
 use super::state::DashboardState;
 use super::word::{Word, or_default};
 use crate::SupervisorPath;
+use crate::command::{Affected, Plan};
 
 /// The answer to one request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,7 +110,7 @@ pub enum ResultBody {
         /// The target.
         target_id: Arc<str>,
         /// The answer.
-        plan: PlanAnswer,
+        plan: Plan,
     },
     /// An answer of a later version; never written.
     #[serde(other, skip_serializing)]
@@ -151,33 +152,4 @@ pub struct WhatIfAnswer {
     pub affected: Vec<Affected>,
     /// Why the command would be refused; null when it would not.
     pub refusal: Option<WireError>,
-}
-
-/// What a command would do to one child.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Affected {
-    /// The child.
-    pub child_path: SupervisorPath,
-    /// What would become of it: the word of a state, or `restarted`.
-    pub effect: String,
-    /// Why, when it is not the child that was named. Absent otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub because: Option<String>,
-}
-
-/// What a stack text would change.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct PlanAnswer {
-    /// Children that would be added.
-    pub added: Vec<SupervisorPath>,
-    /// Children that would be removed.
-    pub removed: Vec<SupervisorPath>,
-    /// Children that would be changed and restarted for it.
-    pub restarted: Vec<SupervisorPath>,
-    /// Children that would be changed while they run.
-    pub updated: Vec<SupervisorPath>,
-    /// How many would stay as they are.
-    pub unchanged: u64,
 }

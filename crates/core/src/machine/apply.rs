@@ -15,48 +15,43 @@ use supervisor_api::{Cause, EventKind, Finding, SupervisorError, SupervisorPath}
 use super::Machine;
 use super::life::News;
 use super::node::{Down, Flow, Life, NONE, Then, Wave};
+use super::plan::Difference;
 use super::timers::NEVER;
-use crate::face::{Effect, Reply, Ticket};
+use crate::face::Effect;
 use crate::resolve::{ChildPolicy, FixedState, ResolvedChild, ResolvedSupervisor, resolve};
 use crate::spec::SupervisorDecl;
 
-/// How many children a new spec touches, and how.
-#[derive(Debug, Default)]
-struct Counts {
-    added: u32,
-    removed: u32,
-    changed: u32,
-    unchanged: u32,
-}
-
 impl Machine {
-    pub(super) fn apply(&mut self, ticket: Ticket, decl: &SupervisorDecl) -> Result<(), SupervisorError> {
-        if !self.sup(0).is_up() {
-            let message = "the tree is shutting down; no spec can be applied".to_owned();
-            return Err(SupervisorError::InvalidTransition { message });
-        }
-        let resolved = resolve(decl).map_err(SupervisorError::InvalidSpec)?;
-        let mut findings = Vec::new();
-        self.check_applicable(0, &resolved.root, &mut findings);
-        if !findings.is_empty() {
-            if fault!(refused_spec_changes_the_root) {
-                self.sup_mut(0).context = resolved.root.context;
+    pub(super) fn apply(&mut self, decl: &SupervisorDecl) -> Result<(), SupervisorError> {
+        let root = match self.applicable(decl) {
+            Ok(root) => root,
+            Err(refusal) => {
+                if fault!(refused_spec_changes_the_root)
+                    && self.sup(0).is_up()
+                    && let Ok(resolved) = resolve(decl)
+                {
+                    self.sup_mut(0).context = resolved.root.context;
+                }
+                return Err(refusal);
             }
-            return Err(SupervisorError::InvalidSpec(findings));
-        }
-        let mut counts = Counts::default();
-        self.reconcile(0, resolved.root, &mut counts);
-        let Counts { added, removed, changed, unchanged } = counts;
+        };
+        let plan = self.plan_of(&root);
+        self.reconcile(0, root);
         self.reload_by = self.command.clone();
         let news = News::new(EventKind::SpecApplied, Cause::Reload);
-        self.tell(0, news.numbers(&[added, removed, changed, unchanged]));
-        self.reply(ticket, Ok(Reply::Applied { added, removed, changed, unchanged }));
+        self.tell(0, news.numbers(&plan.numbers()));
+        self.wait_for_all(plan);
         Ok(())
     }
 
     /// What only the running tree knows: who would change from a task to a supervisor, and who would lose a
     /// sibling it depends on.
-    fn check_applicable(&self, sup: u32, resolved: &ResolvedSupervisor, findings: &mut Vec<Finding>) {
+    pub(super) fn check_applicable(
+        &self,
+        sup: u32,
+        resolved: &ResolvedSupervisor,
+        findings: &mut Vec<Finding>,
+    ) {
         let mut mistake = |path: &str, key: &'static str, message: String| {
             findings.push(Finding { path: path.to_owned(), key, message, warning: false });
         };
@@ -104,7 +99,7 @@ impl Machine {
         self.node(index).dependants().iter().find(added).map(|&dependant| &self.node(dependant).path)
     }
 
-    fn reconcile(&mut self, sup: u32, resolved: ResolvedSupervisor, counts: &mut Counts) {
+    fn reconcile(&mut self, sup: u32, resolved: ResolvedSupervisor) {
         let ResolvedSupervisor { context, children } = resolved;
         let was_dynamic = self.sup(sup).context.policy.dynamic.is_some();
         self.dynamic_supervisors += u32::from(context.policy.dynamic.is_some());
@@ -117,9 +112,8 @@ impl Machine {
         for &index in &removed {
             self.unlink(index);
         }
-        let (order, restarted) = self.adopt_all(sup, children, counts);
+        let (order, restarted) = self.adopt_all(sup, children);
         self.put_in_order(sup, order);
-        counts.removed += removed.len() as u32;
         self.carry_out_changes(sup, removed, restarted);
         self.start_freed(resting);
         if fault!(apply_starts_the_resting) {
@@ -136,7 +130,7 @@ impl Machine {
     }
 
     /// Declared children that the new spec does not name, the last first.
-    fn find_removed(&self, sup: u32, children: &[ResolvedChild]) -> Vec<u32> {
+    pub(super) fn find_removed(&self, sup: u32, children: &[ResolvedChild]) -> Vec<u32> {
         let named = by_name(children);
         let gone = |&index: &u32| {
             let node = self.node(index);
@@ -149,28 +143,20 @@ impl Machine {
 
     /// Brings every child of the new spec into the tree. Returns them in its order, and those that have to
     /// be restarted.
-    fn adopt_all(
-        &mut self,
-        sup: u32,
-        children: Vec<ResolvedChild>,
-        counts: &mut Counts,
-    ) -> (Vec<u32>, Vec<u32>) {
+    fn adopt_all(&mut self, sup: u32, children: Vec<ResolvedChild>) -> (Vec<u32>, Vec<u32>) {
         let above = self.node(self.sup(sup).node).path.clone();
         let mut order = Vec::with_capacity(children.len());
         let mut restarted = Vec::new();
         let mut links = Vec::with_capacity(children.len());
-        let (mut fresh, mut same) = (Vec::new(), Vec::new());
+        let mut fresh = Vec::new();
         for mut child in children {
             links.push((std::mem::take(&mut child.depends_on), child.primary.take()));
             let index = match self.find_index(above.child(&child.id).as_str()) {
                 Some(index) => {
-                    if !self.adopt(index, child, counts, &mut restarted) {
-                        same.push(index);
-                    }
+                    self.adopt(index, child, &mut restarted);
                     index
                 }
                 None => {
-                    counts.added += 1;
                     let index = self.plant(sup, child);
                     fresh.push(index);
                     index
@@ -178,10 +164,7 @@ impl Machine {
             };
             order.push(index);
         }
-        let moved = self.relink(&order, links);
-        let moved = same.iter().filter(|index| moved.contains(index)).count() as u32;
-        counts.changed += moved;
-        counts.unchanged += same.len() as u32 - moved;
+        self.relink(&order, links);
         for index in fresh {
             self.node_mut(index).why = Cause::Reload;
             self.announce_new(index);
@@ -190,22 +173,11 @@ impl Machine {
         (order, restarted)
     }
 
-    /// Gives a child of the tree its new spec. Says whether that differs from the old one.
-    fn adopt(
-        &mut self,
-        index: u32,
-        child: ResolvedChild,
-        counts: &mut Counts,
-        restarted: &mut Vec<u32>,
-    ) -> bool {
-        let node = self.node(index);
+    /// Gives a child of the tree its new spec.
+    fn adopt(&mut self, index: u32, child: ResolvedChild, restarted: &mut Vec<u32>) {
+        let Difference { body: runs_else, policy: decided_else } = self.difference(index, &child);
         let body = child.body.map_or(NONE, |(body, _)| body);
-        let runs_else = node.body != body || fault!(apply_restarts_unchanged);
-        let supervised_else = child
-            .supervisor
-            .as_deref()
-            .is_some_and(|below| self.sup(node.supervisor).context.policy != below.context.policy);
-        let decided_else = node.policy != child.policy || supervised_else;
+        let node = self.node(index);
         let old = Arc::clone(&node.policy);
         self.account(index, false);
         let node = self.node_mut(index);
@@ -225,7 +197,6 @@ impl Machine {
         self.keep(index);
         self.take_up_deadlines(index, &old);
         if runs_else || decided_else {
-            counts.changed += 1;
             let key = self.node(index).key(index);
             self.out.push(Effect::Changed {
                 key,
@@ -238,9 +209,8 @@ impl Machine {
         }
         if let Some(below) = child.supervisor {
             let sup = self.node(index).supervisor;
-            self.reconcile(sup, *below, counts);
+            self.reconcile(sup, *below);
         }
-        runs_else || decided_else
     }
 
     /// The new spec names a child, so it stays, also if it was on its way out.
@@ -286,9 +256,8 @@ impl Machine {
         }
     }
 
-    /// Replaces the links among declared children; those of operators' additions stay. Says who depends on
-    /// others than before.
-    fn relink(&mut self, order: &[u32], links: Vec<(Vec<u32>, Option<u32>)>) -> Vec<u32> {
+    /// Replaces the links among declared children; those of operators' additions stay.
+    fn relink(&mut self, order: &[u32], links: Vec<(Vec<u32>, Option<u32>)>) {
         let mut additions = Vec::new();
         for &index in order {
             let node = self.node(index);
@@ -310,7 +279,7 @@ impl Machine {
         self.keep_up(order, &before);
         let moved = order.iter().zip(before).filter(|(index, before)| self.links_of(**index) != *before);
         let moved: Vec<u32> = moved.map(|(&index, _)| index).collect();
-        for &index in &moved {
+        for index in moved {
             if matches!(self.node(index).life, Life::Waiting { .. }) {
                 self.wake_soon(index);
             }
@@ -318,7 +287,6 @@ impl Machine {
         for &index in order {
             self.set_free(index);
         }
-        moved
     }
 
     /// Whoever waits in line to go down with a sibling stays up when it depends on nobody any more who does.
@@ -352,7 +320,7 @@ impl Machine {
         node.flags.reload |= awaits && node.depends_on().is_empty();
     }
 
-    fn links_of(&self, index: u32) -> (Vec<u32>, Option<u32>) {
+    pub(super) fn links_of(&self, index: u32) -> (Vec<u32>, Option<u32>) {
         let node = self.node(index);
         let mut depends_on = node.depends_on().to_vec();
         depends_on.sort_unstable();

@@ -185,6 +185,7 @@ impl Machine {
         if linked {
             self.notify_linked(index, old, life);
         }
+        self.settle_applies(index, life);
     }
 
     fn notify_linked(&mut self, index: u32, old: Life, life: Life) {

@@ -14,6 +14,8 @@
 //! | `ending` | why and how a supervisor ends, up to the whole tree |
 //! | `health` | heartbeats, and what they add up to |
 //! | `control`, `otp`, `add`, `apply` | commands |
+//! | `plan` | what an apply would change |
+//! | `what_if` | what a command would lead to, played on a copy |
 //! | `cycles` | dependencies in a circle that an added child would close |
 //! | `waits` | who waits for which answer |
 //! | `budget`, `backoff`, `timers`, `names` | small parts |
@@ -34,11 +36,13 @@ mod life;
 mod names;
 mod node;
 mod otp;
+mod plan;
 mod start;
 mod stop;
 mod timers;
 mod tree;
 mod waits;
+mod what_if;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -62,7 +66,7 @@ const CUT: usize = 256;
 const RESTING: usize = 4096;
 
 /// Decides everything in one tree of supervisors. See the crate's documentation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Machine {
     nodes: Vec<Node>,
     sups: Vec<Sup>,
@@ -73,6 +77,8 @@ pub struct Machine {
     /// What is left to do without further input, in order.
     agenda: VecDeque<Task>,
     waits: BTreeMap<u32, Vec<Wait>>,
+    /// Specs that were applied and are not carried out yet.
+    applies: BTreeMap<Ticket, waits::Applying>,
     shutdown_tickets: Vec<Ticket>,
     seed: u64,
     now: u64,
@@ -132,6 +138,7 @@ impl Machine {
             timers: Timers::default(),
             agenda: VecDeque::new(),
             waits: BTreeMap::new(),
+            applies: BTreeMap::new(),
             shutdown_tickets: Vec::new(),
             seed,
             now: 0,
@@ -279,7 +286,7 @@ impl Machine {
             Command::Otp(verb, address) => self.otp(ticket, verb, &address),
             Command::Add { under, child } => self.add(ticket, &under, &child, add::Manner::Operator),
             Command::StartChild { under, child } => self.add(ticket, &under, &child, add::Manner::Otp),
-            Command::Apply(decl) => self.apply(ticket, &decl),
+            Command::Apply(decl) => self.apply(&decl),
             Command::Shutdown => {
                 self.shutdown(ticket);
                 Ok(())

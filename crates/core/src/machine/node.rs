@@ -220,7 +220,7 @@ pub(crate) struct Links {
 }
 
 /// A child.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) path: SupervisorPath,
     pub(crate) policy: Arc<ChildPolicy>,
@@ -431,7 +431,7 @@ pub(crate) enum Ending {
 }
 
 /// A supervisor.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Sup {
     /// The child that it is.
     pub(crate) node: u32,

@@ -19,7 +19,7 @@ pub(crate) enum Holder {
 
 /// What is due at the same instant comes in the order in which it was set: of two retries without delay the one
 /// whose start failed first (R32).
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Timers {
     entries: BinaryHeap<Reverse<(u64, u64, Holder)>>,
     pushed: u64,

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use supervisor_api::command::ChildControlOutcome;
+use supervisor_api::command::{ChildControlOutcome, NotAsPlanned, Plan};
 use supervisor_api::{Cause, Lifecycle, SupervisorError};
 
 use super::Machine;
-use super::node::Life;
-use crate::face::{Effect, Reply, Requester, Ticket};
+use super::node::{Flow, Life, NONE};
+use crate::face::{Applied, Effect, Reply, Requester, Ticket};
 
 /// A command that is being carried out.
 #[derive(Debug, Clone)]
@@ -41,6 +41,16 @@ pub(super) struct Wait {
     pub(super) generation: u64,
     /// A run was asked to stop for it.
     pub(super) cancelled: bool,
+    /// The command applies a spec, and waits for others besides.
+    pub(super) of_apply: bool,
+}
+
+/// A spec that was applied, until everybody is as it says, or cannot be.
+#[derive(Debug, Clone)]
+pub(super) struct Applying {
+    applied: Applied,
+    /// How many are waited for.
+    left: usize,
 }
 
 /// How far a wait is.
@@ -61,16 +71,116 @@ impl Machine {
     pub(super) fn wait(&mut self, index: u32, goal: Goal, before: Lifecycle, cancelled: bool) {
         let Some(current) = self.command.clone() else { return };
         let generation = self.node(index).generation;
-        let wait = Wait { current, goal, before, generation, cancelled };
+        let wait = Wait { current, goal, before, generation, cancelled, of_apply: false };
+        self.wait_more(index, wait);
+    }
+
+    fn wait_more(&mut self, index: u32, wait: Wait) {
         self.waits.entry(index).or_default().push(wait);
         self.node_mut(index).flags.awaited = true;
+    }
+
+    /// Lets the present command wait until everybody is as the spec that was just applied says.
+    pub(super) fn wait_for_all(&mut self, plan: Plan) {
+        let Some(current) = self.command.clone().filter(|current| current.ticket != 0) else { return };
+        let starts = plan.added.iter().chain(&plan.restarted).map(|path| (path, Goal::Started));
+        let goals = starts.chain(plan.removed.iter().map(|path| (path, Goal::Gone)));
+        let found = goals.filter_map(|(path, goal)| Some((self.find_index(path.as_str())?, goal)));
+        let found: Vec<(u32, Goal)> = found.collect();
+        let applied = Applied { plan, not_as_planned: Vec::new() };
+        let ticket = current.ticket;
+        // One more than there are, until all are looked at.
+        self.applies.insert(ticket, Applying { applied, left: found.len() + 1 });
+        for &(index, goal) in &found {
+            let node = self.node(index);
+            let (before, generation) = (node.life.lifecycle(), node.generation);
+            let current = current.clone();
+            let wait = Wait { current, goal, before, generation, cancelled: false, of_apply: true };
+            self.wait_more(index, wait);
+        }
+        for (index, _) in found {
+            self.settle_waits(index);
+        }
+        self.one_less(ticket);
+    }
+
+    fn one_less(&mut self, ticket: Ticket) {
+        let Some(applying) = self.applies.get_mut(&ticket) else { return };
+        applying.left -= 1;
+        if applying.left == 0
+            && let Some(applying) = self.applies.remove(&ticket)
+        {
+            self.reply(ticket, Ok(Reply::Applied(Box::new(applying.applied))));
+        }
+    }
+
+    /// A child of an applied spec is as far as it comes for now.
+    fn applied_to(&mut self, index: u32, wait: &Wait) {
+        let node = self.node(index);
+        let state = node.life.lifecycle();
+        let as_planned = match wait.goal {
+            Goal::Gone => state == Lifecycle::Removed,
+            _ => matches!(state, Lifecycle::Running | Lifecycle::Completed),
+        };
+        // Where the tree ends, nobody waits for anything any more.
+        let failed = self.sup(0).is_ending()
+            || matches!(
+                state,
+                Lifecycle::Backoff | Lifecycle::Failed | Lifecycle::Unresponsive | Lifecycle::Quarantined
+            );
+        let path = node.path.clone();
+        if !as_planned && let Some(applying) = self.applies.get_mut(&wait.current.ticket) {
+            let child = NotAsPlanned { child_path: path, lifecycle_state: state, failed };
+            applying.applied.not_as_planned.push(child);
+        }
+        self.one_less(wait.current.ticket);
+    }
+
+    /// Who waits for a child that comes to a start is looked at again, and who waits for those.
+    fn settle_dependants(&mut self, index: u32) {
+        for dependant in self.node(index).dependants().to_vec() {
+            let node = self.node(dependant);
+            if matches!(node.life, Life::Waiting { .. }) {
+                if node.flags.awaited {
+                    self.settle_waits(dependant);
+                }
+                self.settle_dependants(dependant);
+            }
+        }
+    }
+
+    /// Whether a child that waits for siblings starts without anybody doing anything about it.
+    fn comes_to_a_start(&self, index: u32) -> bool {
+        let Some(on) = self.unsatisfied(index) else { return true };
+        match self.node(on).life {
+            Life::Starting | Life::Stopping { .. } => true,
+            // A job, which may run for long before it satisfies anybody.
+            Life::Running => false,
+            Life::Waiting { .. } => self.comes_to_a_start(on),
+            Life::Declared => self.will_be_started(on),
+            _ => self.plan_will_start(on),
+        }
+    }
+
+    /// A declared child has its turn as long as its supervisor is up, unless one before it does not get started.
+    fn will_be_started(&self, index: u32) -> bool {
+        let node = self.node(index);
+        let sup = self.sup(node.parent);
+        let held_up = match sup.flow {
+            Flow::Up { cursor, .. } if cursor != NONE => {
+                matches!(self.node(cursor).life, Life::Backoff { .. })
+            }
+            _ => false,
+        };
+        node.flags.bound && sup.is_up() && !held_up
     }
 
     /// The command that stands behind what happens to a child now.
     pub(super) fn command_behind(&self, index: u32, cause: Cause) -> Option<&Current> {
         let later = || match cause {
             Cause::Operator => {
-                self.waits.get(&index).and_then(|waits| waits.last()).map(|wait| &wait.current)
+                let waits = self.waits.get(&index);
+                waits.and_then(|waits| waits.iter().rfind(|wait| !wait.of_apply)).map(|wait| &wait.current)
             }
             Cause::Shutdown => self.shutdown_by.as_ref(),
             Cause::Reload => self.reload_by.as_ref(),
@@ -98,6 +208,24 @@ impl Machine {
         }
     }
 
+    /// The state of a child changed: who waits for an applied spec may wait for those that depend on it.
+    pub(super) fn settle_applies(&mut self, index: u32, life: Life) {
+        if self.applies.is_empty() {
+            return;
+        }
+        self.settle_dependants(index);
+        let parent = self.node(index).parent;
+        if parent != NONE && matches!(life, Life::Backoff { .. }) {
+            // Those behind it have no turn for now.
+            for sibling in self.indices(parent).collect::<Vec<_>>() {
+                let node = self.node(sibling);
+                if node.flags.awaited && node.life == Life::Declared {
+                    self.settle_waits(sibling);
+                }
+            }
+        }
+    }
+
     fn verdict(&self, index: u32, wait: &Wait) -> Verdict {
         let life = self.node(index).life;
         let state = life.lifecycle();
@@ -116,6 +244,16 @@ impl Machine {
         match (wait.goal, life) {
             (_, Life::Unresponsive { .. }) => stuck(),
             (Goal::Started | Goal::Added, Life::Starting) => Verdict::Pending,
+            (Goal::Started, Life::Declared) if wait.of_apply => {
+                if self.will_be_started(index) {
+                    Verdict::Pending
+                } else {
+                    otherwise()
+                }
+            }
+            (Goal::Started, Life::Waiting { .. }) if wait.of_apply && self.comes_to_a_start(index) => {
+                Verdict::Pending
+            }
             // It is as it was when it was asked for.
             (Goal::Started, Life::Running | Life::Completed)
                 if self.node(index).generation == wait.generation && !self.plan_will_start(index) =>
@@ -150,6 +288,9 @@ impl Machine {
 
     /// Answers somebody who waited for the start of a child that declined (R4).
     pub(super) fn answer_declined(&mut self, index: u32, wait: &Wait) {
+        if wait.of_apply {
+            return self.applied_to(index, wait);
+        }
         let result = match wait.goal {
             Goal::Added => Ok(self.added_as(index, Lifecycle::Stopped)),
             _ => self.outcome(index, wait, None),
@@ -160,11 +301,19 @@ impl Machine {
     /// Answers everybody who waits for a child with a refusal.
     pub(super) fn refuse_waits(&mut self, index: u32, refusal: &SupervisorError) {
         for wait in self.take_waits(index) {
-            self.reply(wait.current.ticket, Err(refusal.clone()));
+            if wait.of_apply {
+                self.applied_to(index, &wait);
+            } else {
+                self.reply(wait.current.ticket, Err(refusal.clone()));
+            }
         }
     }
 
     pub(super) fn refuse_all_waits(&mut self) {
+        for ticket in std::mem::take(&mut self.applies).into_keys() {
+            let message = "the tree ended before everybody was as the new spec says".to_owned();
+            self.reply(ticket, Err(SupervisorError::InvalidTransition { message }));
+        }
         while let Some((&index, _)) = self.waits.first_key_value() {
             let message = "the tree ended before this was done".to_owned();
             self.refuse_waits(index, &SupervisorError::InvalidTransition { message });
@@ -189,6 +338,9 @@ impl Machine {
     }
 
     fn answer(&mut self, index: u32, wait: &Wait, failure: Option<String>) {
+        if wait.of_apply {
+            return self.applied_to(index, wait);
+        }
         let result =
             if wait.goal == Goal::Added { self.added(index) } else { self.outcome(index, wait, failure) };
         self.reply(wait.current.ticket, result);

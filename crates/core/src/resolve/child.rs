@@ -114,6 +114,7 @@ pub(super) fn resolve_policy(
         significant: own.significant.unwrap_or(false),
         permissions: said!(own, context, permissions).unwrap_or_default(),
         restart_dependants: said!(own, context, restart_dependants).unwrap_or(false),
+        label: own.label,
         is_supervisor,
     };
     check(own, &policy, context, path, findings);

@@ -61,6 +61,8 @@ pub struct ChildPolicy {
     pub permissions: Permissions,
     /// Whether those who depend on it are stopped when it goes down.
     pub restart_dependants: bool,
+    /// The driver's number for what else is said of it.
+    pub label: Option<u32>,
     /// Whether it is a nested supervisor.
     pub is_supervisor: bool,
 }

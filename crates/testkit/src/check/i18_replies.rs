@@ -302,7 +302,7 @@ impl Checker {
                 let same = (*key, path, *generation) == (node.key, &node.path, row.generation);
                 asked.goal == Goal::Added && same && as_it_is && good
             }
-            (_, Ok(Reply::Applied { .. })) => asked.goal == Goal::Applied,
+            (_, Ok(Reply::Applied(_))) => asked.goal == Goal::Applied,
             (_, Ok(Reply::GracesSkipped)) => asked.goal == Goal::GracesSkipped,
             (_, Ok(Reply::Shutdown)) => {
                 // Everybody is gone or named (D20), unless the owner is gone.

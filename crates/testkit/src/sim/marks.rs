@@ -308,11 +308,12 @@ impl Marks {
                 Lifecycle::Declared => self.hit(Mark::AddedUnbound),
                 _ => {}
             },
-            Reply::Applied { added, removed, changed, unchanged } => {
-                sometimes!(self, Mark::ApplyAdds, *added > 0);
-                sometimes!(self, Mark::ApplyRemoves, *removed > 0);
-                sometimes!(self, Mark::ApplyChanges, *changed > 0);
-                sometimes!(self, Mark::ApplyKeeps, *unchanged > 0);
+            Reply::Applied(applied) => {
+                let [added, removed, changed, unchanged] = applied.plan.numbers();
+                sometimes!(self, Mark::ApplyAdds, added > 0);
+                sometimes!(self, Mark::ApplyRemoves, removed > 0);
+                sometimes!(self, Mark::ApplyChanges, changed > 0);
+                sometimes!(self, Mark::ApplyKeeps, unchanged > 0);
             }
             Reply::Shutdown | Reply::GracesSkipped => {}
         }
