@@ -169,6 +169,7 @@ impl Building<'_> {
         match builder(manifest, path) {
             Ok(mut spec) => {
                 spec.name = Name::from(manifest.name.clone());
+                spec.more().extras.made_of = Some(Arc::new(what_a_builder_reads(manifest)));
                 Some(spec)
             }
             Err(findings) => {
@@ -198,6 +199,30 @@ impl Building<'_> {
             below.children.extend(self.child(child, path, merged.as_ref()));
         }
         ChildSpec::supervisor(below)
+    }
+}
+
+/// The manifest without the keys that every kind has: those change what the tree does with a child, not what it runs.
+fn what_a_builder_reads(manifest: &ChildManifest) -> ChildManifest {
+    ChildManifest {
+        role: None,
+        retry: None,
+        primary: None,
+        sidecar_config: None,
+        criticality: None,
+        restart_policy: None,
+        backoff: None,
+        budget: None,
+        dependencies: Vec::new(),
+        restart_dependants: None,
+        ready_within_secs: None,
+        shutdown: None,
+        command_permissions: None,
+        environment: Vec::new(),
+        secrets: Vec::new(),
+        significant: None,
+        tags: Vec::new(),
+        ..manifest.clone()
     }
 }
 

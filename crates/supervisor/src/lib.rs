@@ -85,7 +85,9 @@ mod watchdog;
 pub use child_logs::ChildLogs;
 pub use context::{ChildContext, Killed, StopRequest, Stopping};
 pub use exit::IntoExit;
-pub use handle::{ChildAddress, ChildCounts, ChildView, IntoManifest, StartedChild, SupervisorHandle};
+pub use handle::{
+    ChildAddress, ChildCounts, ChildView, IntoManifest, StartedChild, SupervisorHandle, WhatIf,
+};
 pub use journal::{EventItem, EventStream, Gap};
 pub use kept::{LogItem, LogRecord, LogStream, PastExit};
 #[cfg(feature = "metrics")]
@@ -104,7 +106,8 @@ pub use supervisor_core::SupervisorDecl;
 /// The words and the wire, for those who need more of them than is re-exported here.
 pub use supervisor_api as api;
 pub use supervisor_api::command::{
-    ChildControlOutcome, ChildState, CommandResult, ControlVerb, OtpVerb, TreeState,
+    Affected, ChildControlOutcome, ChildState, CommandResult, ControlVerb, NotAsPlanned, OtpVerb, Plan,
+    TreeState,
 };
 pub use supervisor_api::manifest::{ChildManifest, Kind, SupervisorManifest};
 pub use supervisor_api::policy::{

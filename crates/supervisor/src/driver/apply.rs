@@ -231,6 +231,12 @@ impl Brain {
 
     fn reply(&mut self, tree: &Tree, now: u64, ticket: Ticket, result: Result<Reply, SupervisorError>) {
         let Some(waiter) = self.waiting.remove(&ticket) else { return };
+        if result.is_err()
+            && self.at_hand == ticket
+            && let Some(refused) = self.respec.take()
+        {
+            self.give_back(refused);
+        }
         #[cfg(feature = "metrics")]
         if let Some(meter) = &self.meter {
             meter.answered(waiter.word, &result, self.at_hand != ticket);
@@ -238,7 +244,7 @@ impl Brain {
         if let Some(told) = waiter.told {
             self.tell_completed(tree, now, ticket, &told, &result);
         }
-        self.settle(waiter.batch, &result);
+        self.settle(waiter.batch);
         self.after.push(After::Reply(waiter.reply, result));
     }
 

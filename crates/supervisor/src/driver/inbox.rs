@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::{After, Batch, Brain, Seat, Waiter};
 use crate::run::Run;
 use crate::spec::{Bodies, Body, Bound, Probe, ProbeUse, Wanted};
+use crate::sync::atomic::Ordering;
 use crate::tree::Tree;
 
 /// A message to the driver.
@@ -60,10 +61,17 @@ impl Brain {
             self.refuse(tree, Msg::Ask(Box::new(ask)));
             return;
         }
-        let Ask { command, requester, bodies, reply } = ask;
+        let Ask { mut command, requester, bodies, reply } = ask;
         self.tickets += 1;
         let ticket = self.tickets;
-        let batch = self.install(bodies);
+        let batch = match &mut command {
+            Command::Apply(decl) => {
+                let fresh = || tree.bodies.fetch_add(1, Ordering::Relaxed);
+                self.respec = Some(self.take_in(decl, bodies, fresh));
+                None
+            }
+            _ => self.install(bodies),
+        };
         self.adding = batch.as_ref().and_then(|_| self.place(&command)).map(|path| (path, ticket));
         let waiter = Waiter {
             reply,
@@ -76,6 +84,10 @@ impl Brain {
         self.at_hand = ticket;
         self.feed(tree, now, Input::Command { ticket, requester, command });
         self.at_hand = 0;
+        // A spec that was refused is given back by now.
+        if let Some(respec) = self.respec.take() {
+            self.settle_respec(respec);
+        }
         self.tell_accepted(tree, now, ticket);
         self.adding = None;
     }
@@ -123,12 +135,8 @@ impl Brain {
 
     /// Decides what becomes of the bodies that came with a command, when it is answered. A child can be in the tree
     /// although its start was refused, such as one that was quarantined before its turn: it is started later.
-    pub(super) fn settle(&mut self, batch: Option<Batch>, result: &Result<Reply, SupervisorError>) {
+    pub(super) fn settle(&mut self, batch: Option<Batch>) {
         let Some(batch) = batch else { return };
-        if matches!(result, Ok(Reply::Applied { .. })) {
-            // An applied spec is the tree's own from now on.
-            return;
-        }
         match batch.key.filter(|key| self.seat(*key).is_some()) {
             Some(key) => drop(self.batches.insert(key, batch)),
             None => self.discard(batch),
@@ -156,7 +164,8 @@ impl Brain {
         probe: Option<&Probe>,
     ) {
         let mut numbers = Vec::new();
-        let launched = (0u32..).zip(&mut self.launched);
+        let launched =
+            (0u32..).zip(&mut self.launched).filter_map(|(number, body)| Some((number, body.as_mut()?)));
         let added = self.added.iter_mut().map(|(&number, body)| (number, body));
         for (number, body) in launched.chain(added) {
             if matches!(&body.run, Bound::No(waits_for) if waits_for == wanted) {

@@ -8,6 +8,7 @@
 mod apply;
 mod ending;
 mod inbox;
+mod respec;
 mod told;
 #[cfg(test)]
 mod trace;
@@ -38,9 +39,9 @@ pub(crate) use trace::Machine;
 pub(crate) struct Brain {
     pub(crate) machine: Machine,
     inbox: mpsc::Receiver<Msg>,
-    /// The bodies that the tree was launched with, by number. They stay, because a restarted supervisor has
-    /// its static children again (R48).
-    launched: Vec<Body>,
+    /// The bodies that the tree was launched with, by number. They stay as long as its spec names them, because a
+    /// restarted supervisor has its static children again (R48).
+    launched: Vec<Option<Body>>,
     /// Bodies that came later.
     added: HashMap<u32, Body>,
     /// What belongs to supervisors, by path.
@@ -50,6 +51,8 @@ pub(crate) struct Brain {
     /// Bodies that belong to a child that was added, and go with it.
     batches: HashMap<ChildKey, Batch>,
     waiting: HashMap<Ticket, Waiter>,
+    /// The spec that the machine is being handed.
+    respec: Option<respec::Respec>,
     /// The child that the command at hand adds, and the command.
     adding: Option<(SupervisorPath, Ticket)>,
     tickets: Ticket,
@@ -127,7 +130,7 @@ enum After {
 impl Brain {
     pub(crate) fn new(machine: Machine, inbox: mpsc::Receiver<Msg>, bodies: Bodies) -> Self {
         let mut launched = Vec::with_capacity(bodies.numbered.len());
-        launched.extend(bodies.numbered.into_iter().map(|(_, body)| body));
+        launched.extend(bodies.numbered.into_iter().map(|(_, body)| Some(body)));
         Self {
             machine,
             inbox,
@@ -137,6 +140,7 @@ impl Brain {
             seats: Vec::new(),
             batches: HashMap::new(),
             waiting: HashMap::new(),
+            respec: None,
             adding: None,
             tickets: 0,
             live: 0,
@@ -165,7 +169,12 @@ impl Brain {
 
     /// What a number stands for.
     fn body(&self, number: u32) -> Option<&Body> {
-        self.launched.get(number as usize).or_else(|| self.added.get(&number))
+        self.launched.get(number as usize).and_then(Option::as_ref).or_else(|| self.added.get(&number))
+    }
+
+    fn body_mut(&mut self, number: u32) -> Option<&mut Body> {
+        let launched = self.launched.get_mut(number as usize).and_then(Option::as_mut);
+        launched.or_else(|| self.added.get_mut(&number))
     }
 
     fn seat(&self, key: ChildKey) -> Option<&Seat> {

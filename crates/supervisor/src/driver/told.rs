@@ -117,6 +117,12 @@ impl Told {
 fn shortfall(result: &Result<Reply, SupervisorError>) -> Option<String> {
     match result {
         Ok(Reply::Control(outcome)) => outcome.failure.clone(),
+        Ok(Reply::Applied(applied)) => {
+            let failed = applied.not_as_planned.iter().filter(|child| child.failed);
+            let failed: Vec<_> =
+                failed.map(|child| format!("{} is {}", child.child_path, child.lifecycle_state)).collect();
+            (!failed.is_empty()).then(|| failed.join(", "))
+        }
         Ok(_) => None,
         Err(error) => Some(error.to_string()),
     }

@@ -216,7 +216,7 @@ impl SupervisorHandle {
     }
 
     /// The path of the supervisor that is meant, and what manifests below it take when they do not say.
-    fn supervisor_at(
+    pub(super) fn supervisor_at(
         &self,
         under: &Address,
     ) -> Result<(SupervisorPath, Option<Arc<DefaultsManifest>>), SupervisorError> {

@@ -5,8 +5,10 @@
 //! | `commands` | the operator's family: add, remove, restart, pause, resume, quarantine, shut down |
 //! | `otp` | OTP's family, by id and by key; one-shots |
 //! | `signal` | a signal to a child that owns a program |
+//! | `apply` | a new spec: plan and apply; what a command would lead to |
 //! | `reads` | states, children, events, logs |
 
+mod apply;
 mod commands;
 mod otp;
 mod reads;
@@ -27,6 +29,7 @@ use crate::spans;
 use crate::spec::Bodies;
 use crate::tree::Tree;
 
+pub use apply::WhatIf;
 pub use commands::IntoManifest;
 pub use otp::StartedChild;
 pub use reads::{ChildCounts, ChildView};

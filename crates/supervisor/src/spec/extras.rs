@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use supervisor_api::manifest::{DefaultsManifest, Kind};
+use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind};
 
 use crate::context::ChildContext;
 
@@ -69,6 +69,11 @@ impl Probe {
         }))
     }
 
+    /// Whether it is this very probe.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn check(&self, ctx: ChildContext) -> ProbeFuture {
         (self.0)(ctx)
     }
@@ -104,6 +109,8 @@ pub(crate) struct ProbeUse {
 pub(crate) struct Extras {
     /// `process` or `blocking_worker`, if a manifest said so.
     pub(crate) kind: Option<Kind>,
+    /// What its builder made it of, for kinds that somebody else builds: two that are made of the same run the same.
+    pub(crate) made_of: Option<Arc<ChildManifest>>,
     pub(crate) tags: Vec<Arc<str>>,
     pub(crate) env: Vec<(Arc<str>, Variable)>,
     pub(crate) secrets: Vec<(Arc<str>, SecretSource)>,

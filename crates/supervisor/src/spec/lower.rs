@@ -182,6 +182,7 @@ impl Lowering<'_> {
 impl Extras {
     fn is_blank(&self) -> bool {
         self.kind.is_none()
+            && self.made_of.is_none()
             && self.tags.is_empty()
             && self.env.is_empty()
             && self.secrets.is_empty()

@@ -13,6 +13,7 @@ use super::super::{Ask, Msg, Seat};
 use super::plan::{Asked, Deed, End, Ending, Leaf, Plan, Start};
 use super::record::Record;
 use crate::spec::{Bodies, lower_child, lower_root};
+use crate::sync::atomic::AtomicU32;
 use crate::tree::Tree;
 use crate::{
     ChildContext, ChildKey, ChildSpec, ControlVerb, EventItem, Exit, OtpVerb, RuntimeExitReport,
@@ -211,7 +212,7 @@ fn ask(tree: &Arc<Tree>, number: usize, asked: &Asked, run: &impl Fn(&Leaf) -> C
             (Command::StartChild { under: address(under), child: Box::new(child) }, bodies)
         }
         Asked::Apply(root) => {
-            let lowered = lower_root(root.spec(run), &tree.bodies).unwrap();
+            let lowered = lower_root(root.spec(run), &AtomicU32::new(0)).unwrap();
             (Command::Apply(Box::new(lowered.decl)), lowered.bodies)
         }
         other => (simple(other), Bodies::default()),
