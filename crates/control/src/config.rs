@@ -10,6 +10,7 @@ use crate::audit::AuditConfig;
 use crate::programs::AllowedPrograms;
 use crate::registration::RegistrationConfig;
 use crate::roles::Roles;
+use crate::specs::Specs;
 
 /// How a tree is served.
 #[derive(Debug, Clone)]
@@ -42,6 +43,9 @@ pub struct Config {
     pub failed_authentications: Rate,
     /// Where commands are recorded.
     pub audit: AuditConfig,
+    /// Where new specs of the tree come from. Default: from nowhere; `plan`, `command.apply` and `command.reload` are
+    /// not there then.
+    pub specs: Option<Specs>,
     /// The relay that is told of this target. Default: none.
     pub registration: Option<RegistrationConfig>,
 }
@@ -89,6 +93,7 @@ impl Config {
             mutations: Rate::MUTATIONS,
             failed_authentications: Rate::FAILED_AUTHENTICATIONS,
             audit: AuditConfig::Off,
+            specs: None,
             registration: None,
         }
     }

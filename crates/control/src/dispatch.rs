@@ -16,9 +16,11 @@ use crate::caller::{Caller, Role};
 use crate::command;
 use crate::config::{Config, ConfigError};
 use crate::feed::{EventLines, Feed};
+use crate::foresee;
 use crate::gate::Gate;
 use crate::ids::Once;
 use crate::registration::{self, Registrar, RegistrationConfig};
+use crate::specs::SpecBook;
 use crate::state::{self, Standing};
 use crate::target::Target;
 use crate::why;
@@ -49,9 +51,6 @@ pub struct Answer {
     pub(crate) feed: Option<Feed>,
 }
 
-/// Methods beyond those of the contract that are answered.
-const CAPABILITIES: &[Method] = &[Method::Why, Method::Command(Command::SignalChild)];
-
 impl Dispatcher {
     /// A dispatcher for this tree. `socket` is where it listens, or would: `hello` tells it.
     ///
@@ -68,7 +67,7 @@ impl Dispatcher {
             handle,
             id: Arc::clone(&config.target_id),
             display_name: config.display_name.clone(),
-            config_version: Arc::clone(&config.config_version),
+            specs: SpecBook::new(config.specs.clone(), Arc::clone(&config.config_version)),
             lines: EventLines::default(),
         };
         let registration = what_a_relay_is_told(config, socket);
@@ -108,7 +107,7 @@ impl Dispatcher {
         let target_id = Arc::clone(&target.id);
         match call {
             Call::Hello => {
-                let capabilities = CAPABILITIES.iter().map(Method::to_string).collect();
+                let capabilities = capabilities(target).iter().map(Method::to_string).collect();
                 let role = Some(caller.role.to_string());
                 Ok((ResultBody::hello(registration.clone(), capabilities, role), None))
             }
@@ -126,7 +125,15 @@ impl Dispatcher {
                 let why = why::answer(target, &params.child_path)?;
                 Ok((ResultBody::Why { target_id, why }, None))
             }
-            Call::Command(asked) if takes(asked.command) => {
+            Call::WhatIf(params) => {
+                let what_if = foresee::what_if(target, &self.shared.gate, caller, params).await?;
+                Ok((ResultBody::WhatIf { target_id, what_if }, None))
+            }
+            Call::Plan(params) if target.specs.takes_specs() => {
+                let plan = foresee::plan(target, &params).await?;
+                Ok((ResultBody::Plan { target_id, plan }, None))
+            }
+            Call::Command(asked) if takes(target, asked.command) => {
                 let result = Box::new(command::answer(&self.shared, caller, *asked).await?);
                 Ok((ResultBody::CommandResult { target_id, result }, None))
             }
@@ -184,8 +191,20 @@ impl Dispatcher {
     }
 }
 
-fn takes(command: Command) -> bool {
-    Command::CONTRACT.contains(&command) || CAPABILITIES.contains(&Method::Command(command))
+/// Methods beyond those of the contract that are answered.
+fn capabilities(target: &Target) -> Vec<Method> {
+    let mut methods = vec![Method::Why, Method::WhatIf, Method::Command(Command::SignalChild)];
+    if target.specs.takes_specs() {
+        methods.extend([Method::Plan, Method::Command(Command::Apply)]);
+    }
+    if target.specs.has_file() {
+        methods.push(Method::Command(Command::Reload));
+    }
+    methods
+}
+
+fn takes(target: &Target, command: Command) -> bool {
+    Command::CONTRACT.contains(&command) || capabilities(target).contains(&Method::Command(command))
 }
 
 /// What a relay is told, or would be.

@@ -2,7 +2,7 @@
 //! 12-15).
 
 use supervisor_api::manifest::ChildManifest;
-use supervisor_api::wire::{Command, ControlCommandRequest, ErrorCode, WireError, plain};
+use supervisor_api::wire::{Command, CommandTarget, ControlCommandRequest, ErrorCode, WireError, plain};
 use supervisor_socket::{Peer, RateLimit, Refusal, TooOften};
 use tokio_supervisor::IntoManifest;
 
@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::permissions;
 use crate::programs::AllowedPrograms;
 use crate::roles::{Roles, needed};
+use crate::specs::Declared;
 use crate::target::Target;
 
 /// The most bytes of `reason` and of `requested_by`: both are kept with every event of the command.
@@ -40,6 +41,11 @@ impl Gate {
         self.roles.of(peer)
     }
 
+    /// Whether a caller is the local owner.
+    pub(crate) fn is_owner(&self, caller: &Caller) -> bool {
+        self.roles.is_owner(caller.peer.uid)
+    }
+
     /// By which name a caller is shown to others. What it says of itself counts only from the owner, who could be
     /// anybody here, and from a relay, which has asked who it is (`security.md` 5).
     pub(crate) fn name_of(&self, caller: &Caller, claimed: &str) -> String {
@@ -65,12 +71,12 @@ impl Gate {
         check_confirmed(asked)?;
         self.mutations.take(caller.peer.uid).map_err(too_often)?;
         // After the rate, because reading a manifest costs.
-        let manifest = read_manifest(asked)?;
+        let manifest = read_manifest(&asked.target)?;
         self.check_programs(caller, manifest.as_ref())?;
         Ok(manifest)
     }
 
-    fn check_role(&self, caller: &Caller, command: Command) -> Result<(), WireError> {
+    pub(crate) fn check_role(&self, caller: &Caller, command: Command) -> Result<(), WireError> {
         let needed = needed(command);
         if caller.role >= needed {
             return Ok(());
@@ -85,6 +91,21 @@ impl Gate {
             return Ok(());
         }
         let objection = manifest.and_then(|manifest| self.programs.objection(manifest));
+        objection.map_or(Ok(()), |message| Err(WireError::new(ErrorCode::AuthzDenied, message)))
+    }
+
+    /// Whether what a stack text says anew, beside what the tree has, may be said by this caller: programs are named
+    /// as in `add_child` (`security.md` 15).
+    pub(crate) fn check_declared(
+        &self,
+        caller: &Caller,
+        now: Option<&Declared>,
+        new: &Declared,
+    ) -> Result<(), WireError> {
+        if self.roles.is_owner(caller.peer.uid) {
+            return Ok(());
+        }
+        let objection = self.programs.objection_to(now.map(|now| &*now.manifest), &new.manifest);
         objection.map_or(Ok(()), |message| Err(WireError::new(ErrorCode::AuthzDenied, message)))
     }
 
@@ -128,8 +149,8 @@ fn check_confirmed(asked: &ControlCommandRequest) -> Result<(), WireError> {
 }
 
 /// An object is read as the YAML that its JSON is, so that both forms get the same words when they are refused.
-fn read_manifest(asked: &ControlCommandRequest) -> Result<Option<ChildManifest>, WireError> {
-    let Some(manifest) = &asked.target.child_manifest else { return Ok(None) };
+pub(crate) fn read_manifest(target: &CommandTarget) -> Result<Option<ChildManifest>, WireError> {
+    let Some(manifest) = &target.child_manifest else { return Ok(None) };
     let text = manifest.as_str().map_or_else(|| manifest.to_string(), str::to_owned);
     text.into_manifest().map(Some).map_err(|error| WireError::from(&error))
 }

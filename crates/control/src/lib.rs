@@ -39,7 +39,8 @@
 //!
 //! ```text
 //!  socket ──► session ──► dispatcher ──┬──► reads: hello, state, why ───────► the handle's reads
-//!                ▲                     ├──► subscriptions: a feed ──────────► the handle's streams
+//!                ▲                     ├──► plan, what_if ──────────────────► the handle's foresight
+//!                │                     ├──► subscriptions: a feed ──────────► the handle's streams
 //!                │ lines               └──► commands: gate ─► once ─► audit ► the handle's commands
 //!                └─────────────────────────────┘
 //! ```
@@ -80,8 +81,8 @@
 //! - `expect_state_generation` is compared just before the command is given to the tree, not within it.
 //! - A state without `limit` has every row, and is in memory as a whole while it is written. Ask a large tree for pages.
 //! - Rows are pushed at most 20 times in a second, large changes less often; events at once.
-//! - `plan`, `what_if`, `command.apply` and `command.reload` are not there; `capabilities` in the answer to `hello` says
-//!   what is.
+//! - `plan`, `command.apply` and `command.reload` need somebody who makes a spec out of a stack text ([`Config::specs`]);
+//!   `capabilities` in the answer to `hello` says what is there. A stack text has to fit into an ordinary request.
 //!
 //! [`SupervisorHandle`]: tokio_supervisor::SupervisorHandle
 
@@ -91,6 +92,7 @@ mod command;
 mod config;
 mod dispatch;
 mod feed;
+mod foresee;
 mod gate;
 mod ids;
 mod permissions;
@@ -101,6 +103,7 @@ mod roles;
 mod scene;
 mod serve;
 mod session;
+mod specs;
 mod state;
 mod target;
 mod why;
@@ -113,6 +116,7 @@ pub use programs::{AllowedPrograms, ProgramError};
 pub use registration::RegistrationConfig;
 pub use roles::Roles;
 pub use serve::{Control, ServeError};
+pub use specs::{Declared, SpecSource, Specs};
 pub use supervisor_socket::{
     Bind, BindMode, Caps, Deadlines, Instance, InstanceError, Peer, Rate, Surroundings,
 };

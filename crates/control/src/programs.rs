@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use supervisor_api::manifest::{ChildManifest, ReadinessManifest};
+use supervisor_api::manifest::{ChildManifest, DefaultsManifest, ReadinessManifest, StackManifest};
 
 /// Programs that run whatever they are told to; naming one would allow everything.
 const SHELLS: &[&str] =
@@ -67,6 +67,25 @@ impl AllowedPrograms {
         manifest.children.iter().flatten().find_map(|child| self.objection(child))
     }
 
+    /// What is new in a stack, at any depth, that only the local owner may say; as a sentence. A child that stands in
+    /// both, word for word and with the same defaults above it, was said by the owner.
+    pub(crate) fn objection_to(&self, now: Option<&StackManifest>, new: &StackManifest) -> Option<String> {
+        let defaults =
+            |stack: &StackManifest| stack.supervisor.as_ref().and_then(|root| root.defaults.clone());
+        let same_defaults = now.is_some_and(|now| defaults(now) == defaults(new));
+        if !same_defaults && defaults(new).is_some_and(|new| sets_surroundings(&new)) {
+            return Some(
+                "supervisor.defaults sets environment or working_dir, which only the owner of this target may; \
+                 leave it as it is"
+                    .to_owned(),
+            );
+        }
+        let known = |child: &&ChildManifest| {
+            same_defaults && now.is_some_and(|now| now.children.iter().any(|known| known == *child))
+        };
+        new.children.iter().filter(|child| !known(child)).find_map(|child| self.objection(child))
+    }
+
     fn allows(&self, program: &str) -> bool {
         self.0.iter().any(|allowed| allowed == Path::new(program))
     }
@@ -96,6 +115,10 @@ fn programs(manifest: &ChildManifest) -> impl Iterator<Item = &str> {
     let named = [manifest.command.as_deref(), readiness.map(Vec::as_slice), health.map(Vec::as_slice)];
     // A program without a word is refused later; here it counts as one that nobody allowed.
     named.into_iter().flatten().map(|words| words.first().map_or("", String::as_str))
+}
+
+fn sets_surroundings(defaults: &DefaultsManifest) -> bool {
+    !defaults.environment.is_empty() || defaults.working_dir.is_some()
 }
 
 /// A key by which a program that is allowed could be made to do something else, or to tell a secret.

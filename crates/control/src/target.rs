@@ -7,6 +7,7 @@ use supervisor_api::wire::{EventOnWire, EventRecord, LogRecord, UnixNanos};
 use tokio_supervisor::SupervisorHandle;
 
 use crate::feed::EventLines;
+use crate::specs::SpecBook;
 
 /// As which the part that supervises is named when it is stuck.
 const LOOP: &str = "loop";
@@ -17,7 +18,8 @@ pub(crate) struct Target {
     pub(crate) handle: SupervisorHandle,
     pub(crate) id: Arc<str>,
     pub(crate) display_name: String,
-    pub(crate) config_version: Arc<str>,
+    /// The specs that it had, has, and is about to have.
+    pub(crate) specs: SpecBook,
     /// Events as they were pushed lately.
     pub(crate) lines: EventLines,
 }
@@ -40,12 +42,12 @@ impl Target {
     }
 
     /// An event with what only its target knows.
-    pub(crate) fn on_wire<'a>(&'a self, event: &'a StampedEvent) -> EventOnWire<'a> {
-        EventOnWire { target_id: &self.id, config_version: &self.config_version, event }
+    pub(crate) fn on_wire<'a>(&'a self, event: &'a StampedEvent, version: &'a Arc<str>) -> EventOnWire<'a> {
+        EventOnWire { target_id: &self.id, config_version: version, event }
     }
 
     pub(crate) fn event_record(&self, event: &StampedEvent) -> EventRecord {
-        EventRecord::from(self.on_wire(event))
+        EventRecord::from(self.on_wire(event, &self.specs.version_of(event)))
     }
 
     pub(crate) fn log_record(&self, line: &tokio_supervisor::LogRecord) -> LogRecord {

@@ -37,7 +37,7 @@ async fn hello_tells_who_is_there_and_what_the_caller_may_do() {
             "protocol_version": "dashboard-ipc.v1",
             "registration": {"target_id": TARGET, "display_name": TARGET, "ipc_path": SOCKET, "lease_seconds": 30,
                 "supported_commands": null},
-            "capabilities": ["why", "command.signal_child"],
+            "capabilities": ["why", "what_if", "command.signal_child"],
             "role": role.as_str(),
         }});
         assert_eq!(rest, expected);
@@ -210,7 +210,6 @@ async fn what_is_not_there_is_refused_and_not_promised() {
     };
     for request in [
         json!({"request_id": "1", "method": "plan", "params": {"stack": ""}}),
-        json!({"request_id": "1", "method": "what_if", "params": {"command": "remove_child"}}),
         command("apply", ("stack", "version: 1")),
         command("reload", ("reason", "edited")),
     ] {

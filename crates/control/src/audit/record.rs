@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use supervisor_api::manifest::ChildManifest;
 use supervisor_api::wire::{
-    AuditActor, AuditDecision, AuditEntry, AuditOutcome, AuditPeer, AuditRecord, AuditResult,
+    AuditActor, AuditDecision, AuditEntry, AuditOutcome, AuditPeer, AuditRecord, AuditResult, Command,
     ControlCommandRequest, ControlCommandResult, Method, WireError, plain,
 };
 use supervisor_socket::Peer;
@@ -220,6 +220,10 @@ fn details(asked: &ControlCommandRequest, manifest: Option<&ChildManifest>) -> (
     if let Some(stack) = &asked.stack {
         secrets.unread();
         details.insert("stack".to_owned(), digest(stack));
+    }
+    if asked.command == Command::Reload {
+        // What is wrong with the file may quote it.
+        secrets.unread();
     }
     if let Some(signal) = &asked.signal {
         details.insert("signal".to_owned(), signal.as_str().into());

@@ -10,33 +10,32 @@ use supervisor_api::wire::{
 };
 use tokio_supervisor::SupervisorHandle;
 
+use crate::specs::Declared;
 use crate::state;
 use crate::target::Target;
 
 /// A command that may be carried out, with everything that takes.
 #[derive(Debug)]
 pub(super) struct Order {
-    target: Arc<Target>,
-    asked: ControlCommandRequest,
-    manifest: Option<ChildManifest>,
+    pub(super) target: Arc<Target>,
+    pub(super) asked: ControlCommandRequest,
+    pub(super) manifest: Option<ChildManifest>,
+    /// What the stack text of `apply` says.
+    pub(super) declared: Option<Declared>,
     /// Who asks, as others see it.
-    by: String,
+    pub(super) by: String,
+    /// Whether that is the local owner.
+    pub(super) of_the_owner: bool,
 }
 
 impl Order {
-    pub(super) fn new(
-        target: Arc<Target>,
-        asked: ControlCommandRequest,
-        manifest: Option<ChildManifest>,
-        by: String,
-    ) -> Self {
-        Self { target, asked, manifest, by }
-    }
-
     /// Carries it out, however long that takes.
     pub(super) async fn carry_out(self) -> ControlCommandResult {
         if let Err(error) = self.check_generation() {
             return self.rejected(error);
+        }
+        if matches!(self.asked.command, Command::Apply | Command::Reload) {
+            return self.apply().await;
         }
         // A tree that ends meanwhile leaves behind what had begun.
         let had_ended = !self.target.handle.is_alive();
@@ -56,7 +55,7 @@ impl Order {
     }
 
     async fn call(&self) -> Result<CommandResult, SupervisorError> {
-        let Self { target, asked, manifest, by } = self;
+        let Self { target, asked, manifest, by, .. } = self;
         let handle = target.handle.with_command_id(&asked.command_id)?;
         let (by, reason) = (by.as_str(), asked.reason.as_str());
         let path = asked.target.child_path.as_deref().unwrap_or("/");
@@ -91,7 +90,7 @@ impl Order {
         }
     }
 
-    fn completed(&self, result: &CommandResult) -> ControlCommandResult {
+    pub(super) fn completed(&self, result: &CommandResult) -> ControlCommandResult {
         let changed = match result {
             CommandResult::ChildControl { outcome } => Some(&outcome.path),
             CommandResult::ChildAdded { path, .. } => Some(path),
@@ -104,12 +103,12 @@ impl Order {
         }
     }
 
-    fn failed(&self, message: &str) -> ControlCommandResult {
+    pub(super) fn failed(&self, message: &str) -> ControlCommandResult {
         let error = WireError::new(ErrorCode::CommandFailed, message).on(self.target.id.clone());
         ControlCommandResult::failed(&self.asked, error, self.target.now())
     }
 
-    fn rejected(&self, error: WireError) -> ControlCommandResult {
+    pub(super) fn rejected(&self, error: WireError) -> ControlCommandResult {
         ControlCommandResult::rejected(&self.asked, error.on(self.target.id.clone()), self.target.now())
     }
 }

@@ -6,15 +6,18 @@
 //!   └────────────┴────────────────────┴─ rejected, and recorded         └ "accepted" after 30 seconds
 //! ```
 
+mod apply;
 mod carry_out;
 
 use std::time::Duration;
 
+use supervisor_api::manifest::ChildManifest;
 use supervisor_api::wire::{ControlCommandRequest, ControlCommandResult, ErrorCode, Stage, WireError};
 
 use crate::audit::AuditDenial;
 use crate::caller::Caller;
 use crate::dispatch::Shared;
+use crate::specs::Declared;
 use crate::target::Target;
 use carry_out::Order;
 
@@ -28,10 +31,16 @@ pub(crate) async fn answer(
     asked: ControlCommandRequest,
 ) -> Result<ControlCommandResult, WireError> {
     let target = &shared.target;
-    let result = match shared.gate.admit(target, caller, &asked) {
-        Ok(manifest) => {
-            let by = shared.gate.name_of(caller, &asked.requested_by);
-            let order = Order::new(target.clone(), asked.clone(), manifest.clone(), by);
+    let result = match admit(shared, caller, &asked).await {
+        Ok((manifest, declared)) => {
+            let order = Order {
+                target: target.clone(),
+                asked: asked.clone(),
+                manifest: manifest.clone(),
+                declared,
+                by: shared.gate.name_of(caller, &asked.requested_by),
+                of_the_owner: shared.gate.is_owner(caller),
+            };
             let once = shared.once.run(caller, &asked, manifest.as_ref(), order.carry_out());
             match tokio::time::timeout(PATIENCE, once).await {
                 Ok(result) => result,
@@ -48,6 +57,22 @@ pub(crate) async fn answer(
         Err(error) if is_of_the_transport(&error) => Err(error),
         Err(error) => Ok(ControlCommandResult::rejected(&asked, error.on(target.id.clone()), target.now())),
     }
+}
+
+/// Whether a command may begin, and what it brings: the child, or the spec, that is looked at is the one that is used
+/// (rule 13).
+async fn admit(
+    shared: &Shared,
+    caller: &Caller,
+    asked: &ControlCommandRequest,
+) -> Result<(Option<ChildManifest>, Option<Declared>), WireError> {
+    let manifest = shared.gate.admit(&shared.target, caller, asked)?;
+    let Some(text) = &asked.stack else { return Ok((manifest, None)) };
+    let specs = &shared.target.specs;
+    let declared = specs.read(text).await?;
+    let now = specs.current().map(|(_, now)| now);
+    shared.gate.check_declared(caller, now.as_ref(), &declared)?;
+    Ok((manifest, Some(declared)))
 }
 
 /// Whether an error is about the request and not about the command in it. Only such answers are not `ok`.

@@ -32,7 +32,9 @@ impl EventLines {
         if kept.0 == event.sequence {
             return kept.1;
         }
-        let push = PushedEvent { kind: "event", target_id: &target.id, event: target.on_wire(event) };
+        let version = target.specs.version_of(event);
+        let push =
+            PushedEvent { kind: "event", target_id: &target.id, event: target.on_wire(event, &version) };
         let line: Line = rendered(&push).into();
         self.0.lock().unwrap_or_else(PoisonError::into_inner)[place] = (event.sequence, line.clone());
         line

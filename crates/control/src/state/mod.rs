@@ -40,7 +40,7 @@ pub(crate) fn read(
         recent_logs: recent::logs(target),
         dropped_event_count: dropped_events(&target.handle),
         dropped_log_count: target.handle.dropped_logs(),
-        config_version: target.config_version.clone(),
+        config_version: target.specs.version(),
         generated_at_unix_nanos: target.now(),
         state_generation: tree.sequence,
         next_after: page.next_after,

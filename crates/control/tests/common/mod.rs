@@ -4,6 +4,7 @@
 
 pub mod bad_lines;
 pub mod live;
+pub mod specs;
 
 use std::path::Path;
 use std::time::Duration;
