@@ -1,6 +1,6 @@
 //! A stack file from its bytes to a [`Stack`], or to everything that is wrong with it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use supervisor_api::manifest::{Kind, StackManifest};
@@ -8,6 +8,7 @@ use supervisor_api::{Finding, SupervisorPath};
 use tokio_supervisor::{Registry, SupervisorSpec};
 
 use crate::finding::{FileFinding, Findings};
+use crate::launch::StopLimit;
 use crate::schema;
 use crate::shape::Shapes;
 use crate::source::{self, Place, Source, UnreadableFile};
@@ -24,6 +25,10 @@ pub struct Stack {
     pub warnings: Findings,
     pub(crate) spec: SupervisorSpec,
     pub(crate) registry: Registry,
+    /// Where it was read from, if it was a file.
+    pub(crate) path: Option<PathBuf>,
+    /// How long stopping a run of it may take, as of now.
+    pub(crate) stop_limit: Arc<StopLimit>,
 }
 
 /// Why there is no stack.
@@ -50,7 +55,9 @@ impl Stack {
     pub fn read_with(path: impl AsRef<Path>, registry: Registry) -> Result<Self, StackError> {
         let path = path.as_ref();
         let bytes = source::read(path)?;
-        Self::parse_with(&path.display().to_string(), bytes, registry)
+        let stack = Self::parse_with(&path.display().to_string(), bytes, registry)?;
+        // A run can be told to read it again, wherever it is by then.
+        Ok(Self { path: std::path::absolute(path).ok(), ..stack })
     }
 
     /// Checks the text of a file that messages call `name`.
@@ -72,7 +79,8 @@ impl Stack {
         let findings = Findings::new(&source, findings);
         match read {
             Some((manifest, spec)) if findings.errors() == 0 => {
-                Ok(Self { manifest, warnings: findings, spec, registry })
+                let stop_limit = Arc::new(StopLimit::of(&manifest));
+                Ok(Self { manifest, warnings: findings, spec, registry, path: None, stop_limit })
             }
             _ => Err(StackError::Invalid(findings)),
         }

@@ -1,7 +1,9 @@
 //! From a file that was read to a tree that runs.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use supervisor_api::manifest::StackManifest;
 use supervisor_api::{EventKind, StampedEvent};
 use tokio_supervisor::{
     EventItem, EventStream, RuntimeControlPlaneState, StopBound, Supervisor, SupervisorError,
@@ -9,6 +11,7 @@ use tokio_supervisor::{
 };
 
 use crate::file::Stack;
+use crate::respec::stop_within;
 
 impl Stack {
     /// Launches the tree. The handle is there at once, while children start (D7).
@@ -17,29 +20,40 @@ impl Stack {
     /// was called before the runtime was made.
     pub fn launch(&self) -> Result<SupervisorHandle, SupervisorError> {
         let handle = Supervisor::launch_with(self.spec.clone(), self.registry.clone())?;
-        if let Some(limit) = self.stop_within() {
-            tokio::spawn(cut_stop(handle.clone(), handle.events_after(0), limit));
-        }
+        tokio::spawn(cut_stop(handle.clone(), handle.events_after(0), Arc::clone(&self.stop_limit)));
         Ok(handle)
     }
 
     /// How long stopping the stack can take at most, whatever its programs do (D8).
     pub fn stop_bound(&self) -> Result<StopBound, SupervisorError> {
         let bound = self.spec.stop_bound().map_err(SupervisorError::InvalidSpec)?;
-        Ok(match self.stop_within() {
+        Ok(match self.stop_limit.now() {
             Some(limit) => bound.cut_after(limit),
             None => bound,
         })
     }
+}
 
-    /// How long the whole stop may take before the graces are cut, if the file says it.
-    fn stop_within(&self) -> Option<Duration> {
-        self.manifest.supervisor.as_ref()?.shutdown?.graceful_timeout_ms?.duration()
+/// How long the whole stop may take before the graces are cut. A new spec may say it anew.
+#[derive(Debug)]
+pub(crate) struct StopLimit(Mutex<Option<Duration>>);
+
+impl StopLimit {
+    pub(crate) fn of(manifest: &StackManifest) -> Self {
+        Self(Mutex::new(stop_within(manifest)))
+    }
+
+    pub(crate) fn now(&self) -> Option<Duration> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set(&self, limit: Option<Duration>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = limit;
     }
 }
 
 /// Cuts the graces that are left when the stop of the tree, whatever began it, has taken this long.
-async fn cut_stop(handle: SupervisorHandle, mut events: EventStream, limit: Duration) {
+async fn cut_stop(handle: SupervisorHandle, mut events: EventStream, limit: Arc<StopLimit>) {
     loop {
         let begun = match events.next().await {
             Some(EventItem::Event(event)) => begins_the_end(&event),
@@ -51,6 +65,7 @@ async fn cut_stop(handle: SupervisorHandle, mut events: EventStream, limit: Dura
             break;
         }
     }
+    let Some(limit) = limit.now() else { return };
     tokio::time::sleep(limit).await;
     let milliseconds = limit.as_millis();
     let reason = format!("the stop took longer than graceful_timeout_ms: {milliseconds}");

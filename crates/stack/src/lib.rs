@@ -19,6 +19,7 @@ mod file;
 mod finding;
 mod launch;
 mod masked;
+mod respec;
 mod schema;
 mod serve;
 mod shape;

@@ -43,6 +43,7 @@ impl Stack {
         };
         let mut config = Config::new(name.as_str(), self.config_version(), bind);
         config.audit = AuditConfig::Directory(AuditOptions::new(instance.directory().join("audit")));
+        config.specs = Some(self.specs());
         Control::serve(handle, config).await
     }
 
