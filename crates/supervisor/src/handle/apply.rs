@@ -103,7 +103,7 @@ impl SupervisorHandle {
     /// The command is played on a copy of what decides, in a world where everybody does at once what is asked of
     /// them: runs end well when they are stopped and are ready when they are started, and no time passes. So it shows
     /// who goes down or up with whom; not what a run that does not stop, or fails, would lead to. The copy takes room and, while the loop is
-    /// held, time that grow with the size of the tree: about a tenth of a second for a million children.
+    /// held, time that grow with the size of the tree.
     pub fn what_if(&self, what: WhatIf) -> Result<Vec<Affected>, SupervisorError> {
         self.alive()?;
         let (command, bodies) = match what {
