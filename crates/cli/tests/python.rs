@@ -104,7 +104,15 @@ fn reads() -> Vec<(&'static str, Value, &'static str)> {
         ("state", json!({"limit": 2, "under": "/pipeline"}), "state"),
         ("current_state", json!({}), "state"),
         ("why", json!({"child_path": "/web"}), "why"),
+        ("plan", json!({"stack": one_more()}), "plan"),
+        ("what_if", json!({"command": "restart_child", "target": {"child_path": "/web"}}), "what_if"),
     ]
+}
+
+/// The quickstart with one program more.
+fn one_more() -> String {
+    let text = std::fs::read_to_string(example("quickstart.yaml")).unwrap();
+    format!("{text}\n  - {{name: more, kind: process, command: [sh, -c, 'while sleep 1; do :; done']}}\n")
 }
 
 /// A command, and how it is seen that it was carried out.
@@ -140,6 +148,9 @@ fn commands() -> Vec<Row> {
         add,
         signal,
         row("remove_child", remove, "ChildRuntimeStateRemoved", added, Value::Null, Value::Null),
+        row("apply", json!({"stack": one_more()}), "SpecApplied", "/more", json!("running"), json!(1)),
+        // The file is as it was, without that program.
+        row("reload", json!({}), "SpecApplied", "/more", Value::Null, Value::Null),
         row("shutdown_tree", json!({}), "ShutdownRequested", "/", json!("stopped"), Value::Null),
     ]
 }

@@ -8,6 +8,7 @@ use tokio_supervisor::{SupervisorError, WhatIf};
 
 use crate::caller::Caller;
 use crate::gate::{Gate, read_manifest};
+use crate::permissions;
 use crate::target::Target;
 
 /// What a stack text would change.
@@ -26,7 +27,8 @@ pub(crate) async fn what_if(
 ) -> Result<WhatIfAnswer, WireError> {
     let command = params.command;
     let what = of(target, &params, gate.is_owner(caller)).await?;
-    let foreseen = match gate.check_role(caller, command) {
+    let allowed = permissions::check(&target.handle, command, &params.target, None);
+    let foreseen = match allowed.and_then(|()| gate.check_role(caller, command)) {
         Err(error) => Err(error),
         Ok(()) => {
             let handle = target.handle.clone();

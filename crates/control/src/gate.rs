@@ -66,7 +66,7 @@ impl Gate {
     ) -> Result<Option<ChildManifest>, WireError> {
         asked.check(&target.id)?;
         check_lengths(asked)?;
-        permissions::check(&target.handle, asked)?;
+        permissions::check(&target.handle, asked.command, &asked.target, asked.signal.as_deref())?;
         self.check_role(caller, asked.command)?;
         check_confirmed(asked)?;
         self.mutations.take(caller.peer.uid).map_err(too_often)?;

@@ -5,16 +5,21 @@
 
 use supervisor_api::manifest::StopSignal;
 use supervisor_api::policy::Permissions;
-use supervisor_api::wire::{Command, ControlCommandRequest, ErrorCode, WireError};
+use supervisor_api::wire::{Command, CommandTarget, ErrorCode, WireError};
 use tokio_supervisor::SupervisorHandle;
 
 /// Whether the child that a command is about allows it. One that nobody knows forbids nothing: the tree says that.
-pub(crate) fn check(handle: &SupervisorHandle, asked: &ControlCommandRequest) -> Result<(), WireError> {
-    let Some(child) = asked.target.child_path.as_deref().filter(|_| is_limited(asked.command)) else {
+pub(crate) fn check(
+    handle: &SupervisorHandle,
+    command: Command,
+    target: &CommandTarget,
+    signal: Option<&str>,
+) -> Result<(), WireError> {
+    let Some(child) = target.child_path.as_deref().filter(|_| is_limited(command)) else {
         return Ok(());
     };
     let Ok(child) = handle.child(child) else { return Ok(()) };
-    match objection(asked, child.permissions) {
+    match objection(command, signal, child.permissions) {
         Some(objection) => {
             let message = format!("{} {objection}", child.state.child_path);
             Err(WireError::new(ErrorCode::AuthzDenied, message))
@@ -39,13 +44,12 @@ const fn is_limited(command: Command) -> bool {
 }
 
 /// Why a child with these permissions does not allow it, and what would.
-fn objection(asked: &ControlCommandRequest, has: Permissions) -> Option<String> {
-    let command = asked.command;
+fn objection(command: Command, signal: Option<&str>, has: Permissions) -> Option<String> {
     let (is_allowed, key) = match command {
         Command::RestartChild => (has.allow_restart, "allow_restart"),
         Command::SignalChild => {
             // A word that names no signal is refused for that, when it is read.
-            return StopSignal::parse(asked.signal.as_deref()?)
+            return StopSignal::parse(signal?)
                 .filter(|signal| !has.signals.has(*signal))
                 .map(|signal| forbids(signal, has));
         }

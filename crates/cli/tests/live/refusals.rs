@@ -67,7 +67,8 @@ fn refused_1_usage_2_and_not_permitted_4_with_code_and_remedy() {
         shop.say(&[verb, "/mial"]).fails(1, &["there is no child /mial; did you mean /mail?"]);
     }
     // Without a terminal nobody can be asked.
-    for args in [&["remove", "/mail"][..], &["shutdown"], &["restart", "/jobs"], &["add", &web]] {
+    let new = file("new.yaml", "name: new\nkind: process\ncommand: [sleep, \"1\"]\n");
+    for args in [&["remove", "/mail"][..], &["shutdown"], &["restart", "/jobs"], &["add", &new]] {
         shop.say(&[args, &["--reason", "x"]].concat()).fails(2, &["say `--yes`"]);
     }
     for args in

@@ -142,7 +142,7 @@ impl Machine {
             let node = self.node(dependant);
             if matches!(node.life, Life::Waiting { .. }) {
                 if node.flags.awaited {
-                    self.settle_waits(dependant);
+                    self.settle_waits_of_applies(dependant);
                 }
                 self.settle_dependants(dependant);
             }
@@ -192,9 +192,23 @@ impl Machine {
 
     /// The state of a child changed: answers those who have what they waited for.
     pub(super) fn settle_waits(&mut self, index: u32) {
+        self.settle(index, |_| true);
+    }
+
+    /// Somebody else's state changed: looks only at those who wait for an applied spec. What others wait for shows in
+    /// the child's own state.
+    fn settle_waits_of_applies(&mut self, index: u32) {
+        self.settle(index, |wait| wait.of_apply);
+    }
+
+    fn settle(&mut self, index: u32, concerned: impl Fn(&Wait) -> bool) {
         let Some(waits) = self.waits.remove(&index) else { return };
         let mut left = Vec::new();
         for wait in waits {
+            if !concerned(&wait) {
+                left.push(wait);
+                continue;
+            }
             match self.verdict(index, &wait) {
                 Verdict::Pending => left.push(wait),
                 Verdict::Done => self.answer(index, &wait, None),
@@ -220,7 +234,7 @@ impl Machine {
             for sibling in self.indices(parent).collect::<Vec<_>>() {
                 let node = self.node(sibling);
                 if node.flags.awaited && node.life == Life::Declared {
-                    self.settle_waits(sibling);
+                    self.settle_waits_of_applies(sibling);
                 }
             }
         }
