@@ -169,6 +169,16 @@ pub struct RuntimeHealthReport {
     /// Who has not moved for too long.
     #[serde(default)]
     pub stuck: Vec<Stuck>,
+    /// Whether the service manager's ping is withheld: a critical child is stale, unhealthy or unresponsive, or the
+    /// loop is stuck (D21).
+    #[serde(default)]
+    pub ping_withheld: bool,
+    /// How it stands with its relay. Absent when none is configured, and from a tree that no control socket serves.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub registration: Option<RegistrationHealth>,
+    /// How the audit is. Absent from a tree that no control socket serves.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub audit: Option<AuditHealth>,
 }
 
 /// How one child ended in a shutdown.

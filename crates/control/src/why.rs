@@ -73,6 +73,8 @@ fn tells_a_state(event: &StampedEvent) -> bool {
             | EventKind::ChildControlOperationChanged
             | EventKind::ChildSignalled
             | EventKind::SubscriberLagged
+            | EventKind::TargetRegistered
+            | EventKind::TargetUnregistered
     )
 }
 

@@ -92,6 +92,9 @@ async fn the_generation_grows_with_every_change_and_never_without_one() {
     let scene = Scene::shop().await;
     let strip = |mut state: DashboardState| {
         state.generated_at_unix_nanos.0 = 0;
+        if let Some(health) = &mut state.health {
+            health.last_observed_at_unix_nanos = 0;
+        }
         state
     };
     let first = scene.state(json!({})).await;

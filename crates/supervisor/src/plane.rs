@@ -8,14 +8,16 @@ use supervisor_api::report::{
 };
 
 use crate::clock::unix_nanos;
-use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::sync::{Mutex, Notify, OnceLock};
+use crate::watchdog::LOOP;
 use tracing::Span;
 
 /// The state of the supervising part, its report, and who waits for either.
 pub(crate) struct Plane {
     state: AtomicU8,
     health: AtomicU8,
+    ping_withheld: AtomicBool,
     started_at: u64,
     /// Set when the initial start is over.
     start: OnceLock<Result<(), SupervisorError>>,
@@ -32,6 +34,7 @@ impl Plane {
         Self {
             state: AtomicU8::new(RuntimeControlPlaneState::Starting as u8),
             health: AtomicU8::new(TreeHealth::Healthy as u8),
+            ping_withheld: AtomicBool::new(false),
             started_at: unix_nanos(),
             start: OnceLock::new(),
             report: OnceLock::new(),
@@ -67,8 +70,9 @@ impl Plane {
         let _ = self.state.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    pub(crate) fn set_health(&self, health: TreeHealth) {
+    pub(crate) fn set_health(&self, health: TreeHealth, ping_withheld: bool) {
         self.health.store(health as u8, Ordering::Relaxed);
+        self.ping_withheld.store(ping_withheld, Ordering::Relaxed);
     }
 
     pub(crate) fn set_stuck(&self, stuck: Vec<Stuck>) {
@@ -153,6 +157,8 @@ impl Plane {
     pub(crate) fn health(&self) -> RuntimeHealthReport {
         let report = self.report();
         let health = usize::from(self.health.load(Ordering::Relaxed));
+        let stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let loop_is_stuck = stuck.iter().any(|stuck| &*stuck.name == LOOP);
         RuntimeHealthReport {
             alive: report.is_none(),
             state: self.state(),
@@ -162,7 +168,10 @@ impl Plane {
                 .map_or_else(unix_nanos, |report| report.completed_at_unix_nanos),
             failure: report.and_then(RuntimeExitReport::failure_reason),
             exit_report: report.cloned(),
-            stuck: self.stuck.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            stuck,
+            ping_withheld: loop_is_stuck || self.ping_withheld.load(Ordering::Relaxed),
+            registration: None,
+            audit: None,
         }
     }
 }

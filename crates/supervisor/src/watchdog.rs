@@ -22,6 +22,8 @@ use crate::tree::Tree;
 
 /// How long something may take before it counts as stuck, unless the spec says otherwise.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// As which a loop that does not move is named.
+pub(crate) const LOOP: &str = "loop";
 /// The longest time between two looks.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -225,10 +227,6 @@ impl Watch {
             return None;
         }
         let age = self.turns.1.age();
-        (age >= self.limit).then(|| Stuck {
-            name: "loop".into(),
-            phase: "turn".into(),
-            age_nanos: nanos(age),
-        })
+        (age >= self.limit).then(|| Stuck { name: LOOP.into(), phase: "turn".into(), age_nanos: nanos(age) })
     }
 }

@@ -104,6 +104,8 @@ catalogue! {
     ChildRuntimeStateRemoved Info [] "The child is no longer in the tree.";
     LimitUnenforced Warning [] "A limit cannot be enforced here.";
     ChildSignalled Info [] "An operator's signal was sent to the program; the text names it.";
+    TargetRegistered Info [] "A relay has the target; the text names the relay.";
+    TargetUnregistered Warning [] "No relay has the target, which goes on trying; the text says why.";
     SpecApplied Info ["added", "removed", "changed", "unchanged"] "A new spec was applied.";
 }
 

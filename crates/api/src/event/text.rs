@@ -207,6 +207,8 @@ impl EventKind {
             ChildRuntimeStateRemoved => "removed",
             LimitUnenforced => "has a limit that is not enforced",
             ChildSignalled => "was sent a signal",
+            TargetRegistered => "is registered",
+            TargetUnregistered => "is not registered",
             SpecApplied => "has a new spec",
         }
     }

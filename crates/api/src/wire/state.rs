@@ -12,6 +12,7 @@ use super::word::{UnixNanos, Word, or_default};
 use crate::life::words;
 use crate::manifest::Kind;
 use crate::policy::Criticality;
+use crate::report::RuntimeHealthReport;
 use crate::{Health, Lifecycle, Readiness, ShutdownState, SupervisorPath};
 
 /// Everything that is shown of a target at one moment.
@@ -42,6 +43,10 @@ pub struct DashboardState {
     pub generated_at_unix_nanos: UnixNanos,
     /// Grows with every change and never without one.
     pub state_generation: u64,
+    /// What the target says of itself, its registration and its audit included, when this was read; deltas do not
+    /// change it. Absent when the target does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Box<RuntimeHealthReport>>,
     /// The last row's path, when more rows follow: `params.after` of the next page. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_after: Option<SupervisorPath>,

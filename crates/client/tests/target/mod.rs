@@ -123,6 +123,7 @@ impl World {
             dropped_log_count: 0,
             config_version: "9f86d081884c7d65".into(),
             generated_at_unix_nanos: UnixNanos(DAWN),
+            health: None,
             state_generation: 0,
             next_after: None,
         })

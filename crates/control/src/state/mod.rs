@@ -43,6 +43,8 @@ pub(crate) fn read(
         config_version: target.specs.version(),
         generated_at_unix_nanos: target.now(),
         state_generation: tree.sequence,
+        // Of the control plane, which this knows nothing of.
+        health: None,
         next_after: page.next_after,
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use supervisor_api::command::ChildControlOutcome;
 use supervisor_api::manifest::StopSignal;
-use supervisor_api::{ChildKey, SupervisorError, SupervisorPath};
+use supervisor_api::{ChildKey, EventKind, SupervisorError, SupervisorPath};
 use supervisor_core::{Command, Input, Reply, Requester};
 use tokio::sync::oneshot;
 
@@ -22,6 +22,8 @@ pub(crate) enum Msg {
     Bind { wanted: Wanted, run: Arc<dyn Run>, probe: Option<Probe> },
     /// A signal was sent to a child: it is told.
     Signalled(Box<Signalled>),
+    /// How the target stands with a relay: it is told.
+    Registered { kind: EventKind, text: Arc<str> },
 }
 
 /// A signal that was sent to a child.
@@ -49,6 +51,7 @@ impl Brain {
                 Ok(Msg::Ask(ask)) => self.ask(tree, now, *ask),
                 Ok(Msg::Bind { wanted, run, probe }) => self.bind(tree, now, &wanted, &run, probe.as_ref()),
                 Ok(Msg::Signalled(sent)) => self.signalled(tree, now, *sent),
+                Ok(Msg::Registered { kind, text }) => self.tell_registration(tree, now, kind, text),
                 Err(_) => return,
             }
         }

@@ -1,4 +1,4 @@
-//! What is told of a command that carries an id of its caller.
+//! What is told of a command that carries an id of its caller; and what those who serve the tree have to tell.
 //!
 //! The machine tells what a command does to whom. Whoever gave it an id is told besides, under that id, that it goes
 //! on and how it ended, so that it need not keep the call open. Of a command that was refused nothing is told: nothing
@@ -63,6 +63,22 @@ impl Brain {
         }
         tree.journal.close_window();
         self.after.push(After::Reply(reply, result));
+    }
+
+    /// Whether a relay has the target. The machine has no part in it, since it changes nothing that is decided.
+    pub(super) fn tell_registration(&mut self, tree: &Tree, now: u64, kind: EventKind, text: Arc<str>) {
+        let event = Event {
+            kind,
+            child: ChildKey::ROOT,
+            row: tree.table.slot(ChildKey::ROOT.index).row().row,
+            cause: Cause::Report,
+            next: Next::Nothing,
+            numbers: [0; 4],
+            detail: Some(Arc::new(Detail { text: Some(text), ..Detail::default() })),
+        };
+        tree.journal.open_window();
+        self.emit(tree, now, event);
+        tree.journal.close_window();
     }
 
     /// A command has its answer.

@@ -142,7 +142,8 @@ impl Brain {
             self.apply(tree, now, effects);
         }
         self.take_reports(tree, now);
-        tree.plane.set_health(self.machine.tally().tree_health());
+        let tally = self.machine.tally();
+        tree.plane.set_health(tally.tree_health(), tally.withholds_ping());
         if self.done && self.live == 0 {
             self.retire(tree);
             return More::Never;

@@ -6,12 +6,14 @@
 //! | `otp` | OTP's family, by id and by key; one-shots |
 //! | `signal` | a signal to a child that owns a program |
 //! | `apply` | a new spec: plan and apply; what a command would lead to |
+//! | `registration` | what is told of a relay |
 //! | `reads` | states, children, events, logs |
 
 mod apply;
 mod commands;
 mod otp;
 mod reads;
+mod registration;
 mod signal;
 
 use std::fmt;

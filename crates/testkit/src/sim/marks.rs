@@ -163,6 +163,8 @@ const NOT_THE_MACHINES: &[EventKind] = &[
     EventKind::SubscriberLagged,
     EventKind::LimitUnenforced,
     EventKind::ChildSignalled,
+    EventKind::TargetRegistered,
+    EventKind::TargetUnregistered,
 ];
 
 /// Edges that the table allows and that no rule leads along, so that nobody will ever see them.
