@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use supervisor_api::report::{AuditHealth, RegistrationHealth};
+use supervisor_api::report::{AuditHealth, RegistrationHealth, RuntimeHealthReport};
 use supervisor_api::wire::{
     Call, Command, ConnectionState, ErrorCode, INVALID_REQUEST, LEASE_SECONDS, Method, Registration,
     RegistrationState, Request, Response, ResultBody, SupportedCommand, WireError,
@@ -63,6 +63,11 @@ impl Dispatcher {
     pub async fn open(handle: SupervisorHandle, config: &Config, socket: &Path) -> Result<Self, ConfigError> {
         config.check()?;
         let once = Once::open(&config.audit, Arc::clone(&config.target_id)).await;
+        Ok(Self::with(handle, config, socket, once))
+    }
+
+    /// With a configuration that was checked, and its audit.
+    pub(crate) fn with(handle: SupervisorHandle, config: &Config, socket: &Path, once: Once) -> Self {
         let target = Target {
             handle,
             id: Arc::clone(&config.target_id),
@@ -78,7 +83,7 @@ impl Dispatcher {
             registration,
             registrar: Mutex::default(),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Self { shared: Arc::new(shared) }
     }
 
     /// What this peer may do; `None` when it may not connect.
@@ -112,7 +117,8 @@ impl Dispatcher {
                 Ok((ResultBody::hello(registration.clone(), capabilities, role), None))
             }
             Call::State(params) => {
-                let state = Box::new(state::read(target, self.standing(), &params)?);
+                let mut state = Box::new(state::read(target, self.standing(), &params)?);
+                state.health = Some(Box::new(self.health()));
                 Ok((ResultBody::State { target_id, state }, None))
             }
             Call::Subscribe(stream, params) => {
@@ -159,13 +165,23 @@ impl Dispatcher {
 
     /// Makes the target known to a relay, from now on.
     pub(crate) fn register(&self, relay: RegistrationConfig) {
-        let registrar = Registrar::start(relay, self.shared.registration.clone());
+        let registrar =
+            Registrar::start(relay, self.shared.registration.clone(), self.shared.target.handle.clone());
         *self.registrar() = Some(registrar);
     }
 
     /// How it stands with its relay; `None` when there is none.
     pub(crate) fn registration(&self) -> Option<RegistrationHealth> {
         self.registrar().as_ref().map(Registrar::health)
+    }
+
+    /// What the tree says of itself, with what only its control plane knows.
+    pub(crate) fn health(&self) -> RuntimeHealthReport {
+        RuntimeHealthReport {
+            registration: self.registration(),
+            audit: Some(self.audit()),
+            ..self.shared.target.handle.health()
+        }
     }
 
     /// Ends the registration. Whoever has it can tell the relay.

@@ -108,15 +108,15 @@ mod state;
 mod target;
 mod why;
 
-pub use audit::{AuditConfig, AuditOptions};
+pub use audit::{AuditConfig, AuditOptions, AuditPlaceError};
 pub use caller::{Caller, Role};
 pub use config::{Config, ConfigError};
 pub use dispatch::{Answer, Dispatcher};
 pub use programs::{AllowedPrograms, ProgramError};
 pub use registration::RegistrationConfig;
 pub use roles::Roles;
-pub use serve::{Control, ServeError};
+pub use serve::{Control, Prepared, ServeError};
 pub use specs::{Declared, SpecSource, Specs};
 pub use supervisor_socket::{
-    Bind, BindMode, Caps, Deadlines, Instance, InstanceError, Peer, Rate, Surroundings,
+    Bind, BindMode, Caps, Counts, Deadlines, Instance, InstanceError, Peer, Rate, Surroundings,
 };

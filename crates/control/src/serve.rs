@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use supervisor_api::report::{AuditHealth, RegistrationHealth};
+use supervisor_api::report::{AuditHealth, RegistrationHealth, RuntimeHealthReport};
 use supervisor_socket::{
-    BindError, Connection, Counts, FrameLimits, ORDINARY_FRAME, Peer, Refusal, Server, Service, Settings,
-    Standing,
+    BindError, Connection, Counts, FrameLimits, Listener, ORDINARY_FRAME, Peer, Refusal, Server, Service,
+    Settings, Standing,
 };
 use tokio_supervisor::SupervisorHandle;
 
@@ -14,6 +14,7 @@ use crate::caller::{Caller, Role};
 use crate::config::{Config, ConfigError};
 use crate::dispatch::Dispatcher;
 use crate::feed::rendered;
+use crate::ids::Once;
 use crate::session::Session;
 
 /// The control socket of a running tree. Dropping it removes the socket and ends the sessions, in the background;
@@ -24,6 +25,15 @@ pub struct Control {
     server: Option<Server>,
     dispatcher: Dispatcher,
     path: PathBuf,
+}
+
+/// A control socket that listens before there is a tree: everything that can be wrong with it is known, and nothing
+/// has been started. Who connects waits until it is served. Dropping it removes the socket.
+#[derive(Debug)]
+pub struct Prepared {
+    listener: Listener,
+    config: Config,
+    once: Once,
 }
 
 /// Why a tree cannot be served.
@@ -50,15 +60,23 @@ impl Control {
     ///
     /// Outside of a tokio runtime.
     pub async fn serve(handle: SupervisorHandle, config: Config) -> Result<Self, ServeError> {
+        Ok(Self::prepare(config).await?.serve(handle))
+    }
+
+    /// Binds the socket and opens the audit, for a tree that is launched only when that went well.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Self::serve).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub async fn prepare(config: Config) -> Result<Prepared, ServeError> {
         config.check()?;
         let listener = config.bind.clone().listen().await?;
-        let path = listener.path().to_owned();
-        let dispatcher = Dispatcher::open(handle, &config, &path).await?;
-        let server = listener.serve(settings(&config), Arc::new(Host { dispatcher: dispatcher.clone() }));
-        if let Some(relay) = config.registration {
-            dispatcher.register(relay);
-        }
-        Ok(Self { server: Some(server), dispatcher, path })
+        let once = Once::open(&config.audit, Arc::clone(&config.target_id)).await;
+        Ok(Prepared { listener, config, once })
     }
 
     /// Where it listens.
@@ -81,6 +99,11 @@ impl Control {
         self.dispatcher.registration()
     }
 
+    /// What the tree says of itself, with its registration and its audit. Never waits for the loop or the disk.
+    pub fn health(&self) -> RuntimeHealthReport {
+        self.dispatcher.health()
+    }
+
     /// Gives up the registration, removes the socket, lets every session finish the answer it is at, and waits until
     /// everything is recorded.
     pub async fn close(mut self) {
@@ -91,6 +114,40 @@ impl Control {
             server.close().await;
         }
         self.dispatcher.close().await;
+    }
+}
+
+impl Prepared {
+    /// Where it listens.
+    pub fn path(&self) -> &Path {
+        self.listener.path()
+    }
+
+    /// How the audit is.
+    pub fn audit(&self) -> AuditHealth {
+        self.once.audit().health()
+    }
+
+    /// Serves this tree from now on, and makes it known to its relay.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn serve(self, handle: SupervisorHandle) -> Control {
+        let Self { listener, config, once } = self;
+        let path = listener.path().to_owned();
+        let dispatcher = Dispatcher::with(handle, &config, &path, once);
+        let server = listener.serve(settings(&config), Arc::new(Host { dispatcher: dispatcher.clone() }));
+        if let Some(relay) = config.registration {
+            dispatcher.register(relay);
+        }
+        Control { server: Some(server), dispatcher, path }
+    }
+
+    /// Removes the socket and gives the audit's directory free: no tree will be served.
+    pub async fn close(self) {
+        drop(self.listener);
+        self.once.close().await;
     }
 }
 

@@ -18,7 +18,7 @@ const LOCK: &str = "lock";
 #[non_exhaustive]
 pub enum InstanceError {
     /// The directory of the name's state is not used.
-    #[error(transparent)]
+    #[error("the lock of the stack cannot be kept: {0}; set XDG_STATE_HOME to keep it elsewhere")]
     Directory(#[from] DirectoryError),
     /// Nothing says where state is kept.
     #[error(

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use supervisor_ledger::{Error, Folder};
+
 /// Whether and where is recorded what is asked of a target.
 #[derive(Debug, Clone)]
 pub enum AuditConfig {
@@ -29,8 +31,23 @@ pub struct AuditOptions {
 }
 
 impl AuditOptions {
+    /// Makes the directory and finds out whether records can be kept in it: that it is this user's alone, and that
+    /// nobody else records there. For those who start nothing when that is not so.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the directory, and what helps. A full disk is no error here.
+    pub fn prove(&self) -> Result<(), AuditPlaceError> {
+        Folder::for_writing(&self.directory).map(drop).map_err(AuditPlaceError)
+    }
+
     /// In this directory, with the defaults.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into(), fail_open: false, segment_bytes: 8 << 20, total_bytes: 256 << 20 }
     }
 }
+
+/// An audit cannot be kept where it is wanted.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the audit cannot be kept: {0}")]
+pub struct AuditPlaceError(Error);

@@ -32,7 +32,7 @@ use tokio::task::AbortHandle;
 use book::Book;
 use desk::Desk;
 
-pub use config::{AuditConfig, AuditOptions};
+pub use config::{AuditConfig, AuditOptions, AuditPlaceError};
 pub(crate) use record::{AuditDenial, Intent};
 
 use crate::ids::Ids;

@@ -8,6 +8,7 @@ use supervisor_api::wire::Registration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
+use tokio_supervisor::SupervisorHandle;
 
 use super::attempt::{Failure, register};
 use super::config::RegistrationConfig;
@@ -32,11 +33,17 @@ pub(crate) struct Registrar {
 
 impl Registrar {
     /// Registers now and goes on. The target must listen already. Must be called in a runtime.
-    pub(crate) fn start(config: RegistrationConfig, registration: Registration) -> Self {
+    ///
+    /// How it goes is told in the events of `tree`.
+    pub(crate) fn start(
+        config: RegistrationConfig,
+        registration: Registration,
+        tree: SupervisorHandle,
+    ) -> Self {
         let (publish, status) = watch::channel(Status::new(&config.relay));
         let (closing, closed) = watch::channel(false);
         let registration = Registration { lease_seconds: config.lease_seconds, ..registration };
-        let keeper = Keeper { config, registration, status: publish, chance: RandomState::new() };
+        let keeper = Keeper { config, registration, tree, status: publish, chance: RandomState::new() };
         Self { status, closing, task: tokio::spawn(keeper.run(closed)) }
     }
 
@@ -62,6 +69,7 @@ impl Drop for Registrar {
 struct Keeper {
     config: RegistrationConfig,
     registration: Registration,
+    tree: SupervisorHandle,
     status: watch::Sender<Status>,
     chance: RandomState,
 }
@@ -86,13 +94,13 @@ impl Keeper {
                 Ok(()) => self.registered(began),
                 Err(failure) => self.failed(failure),
             };
-            self.tell(&mut told);
+            self.tell(&mut told).await;
             let lease_until = self.status.borrow().lease_until();
             if let Some(until) = lease_until.filter(|until| *until < next_at) {
                 sleep_until(until).await;
                 // Nothing is new but the time: who watches is to look again.
                 self.status.send_modify(|_| {});
-                self.tell(&mut told);
+                self.tell(&mut told).await;
             }
             sleep_until(next_at).await;
         }
@@ -123,24 +131,28 @@ impl Keeper {
         whole / 2 + (whole / 2).mul_f64(share)
     }
 
-    /// Tells the log what has changed since it was told last.
-    fn tell(&self, told: &mut (RegistrationPhase, Option<String>)) {
+    /// Tells the log, and the events of the tree, what has changed since they were told last.
+    async fn tell(&self, told: &mut (RegistrationPhase, Option<String>)) {
         let now = self.status.borrow().health();
         let new = (now.phase, now.code.clone());
         if *told == new {
             return;
         }
-        *told = new;
+        let had = std::mem::replace(told, new).0.is_registered();
         let RegistrationHealth { relay, problem, .. } = now;
-        let problem = problem.unwrap_or_default();
+        let problem = problem.unwrap_or_else(|| "its lease ran out".to_owned());
         if now.phase.is_registered() && now.failures == 0 {
             tracing::info!("registered with the relay {relay}");
+            if !had {
+                self.tree.tell_registration(true, relay).await;
+            }
         } else if now.phase.is_registered() {
             tracing::warn!(
                 "the registration with the relay {relay} was not renewed, and is tried again: {problem}"
             );
         } else {
             tracing::warn!("not registered with the relay {relay}, and trying again: {problem}");
+            self.tree.tell_registration(false, problem).await;
         }
     }
 

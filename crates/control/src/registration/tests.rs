@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_supervisor::{EventKind, EventStream, Supervisor, SupervisorHandle, SupervisorSpec};
 
 use super::{Registrar, RegistrationConfig, words};
 
@@ -86,7 +87,11 @@ impl Relay {
     }
 
     fn register(&self) -> Registrar {
-        Registrar::start(self.config(), registration())
+        self.register_of(Supervisor::launch(SupervisorSpec::root([])).unwrap())
+    }
+
+    fn register_of(&self, tree: SupervisorHandle) -> Registrar {
+        Registrar::start(self.config(), registration(), tree)
     }
 }
 
@@ -345,4 +350,36 @@ fn each_phase_has_its_words() {
             assert_eq!(is_connection, *phase == RegistrationPhase::Registered);
         }
     }
+}
+
+/// The next event about the registration: whether the relay has the target, and the text.
+async fn told(events: &mut EventStream) -> (bool, String) {
+    loop {
+        let item = events.next().await.unwrap();
+        let event = item.event().unwrap();
+        let registered = match event.event.kind {
+            EventKind::TargetRegistered => true,
+            EventKind::TargetUnregistered => false,
+            _ => continue,
+        };
+        assert!(event.path.is_root());
+        let text = event.event.detail.as_ref().and_then(|detail| detail.text.clone());
+        return (registered, text.unwrap().to_string());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_events_of_the_tree_tell_when_no_relay_has_it_and_when_one_has_again() {
+    let tree = Supervisor::launch(SupervisorSpec::root([])).unwrap();
+    let mut events = tree.events_after(0);
+    let mut relay = Relay::absent();
+    let registrar = relay.register_of(tree);
+    let (registered, why) = told(&mut events).await;
+    assert!(!registered && why.contains("relay.sock"), "{why}");
+    relay.listen();
+    assert_eq!(told(&mut events).await, (true, relay.path.display().to_string()));
+    relay.now(Way::Refuses(ErrorCode::InvalidLeaseSeconds, false));
+    let (registered, why) = told(&mut events).await;
+    assert!(!registered && why.contains("not so"), "{why}");
+    drop(registrar);
 }
