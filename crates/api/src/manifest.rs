@@ -14,6 +14,7 @@
 
 mod budget;
 mod check;
+mod control;
 mod defaults;
 mod later;
 mod probe;
@@ -33,6 +34,11 @@ use crate::{ChildId, policy};
 
 pub use budget::{BackoffManifest, BudgetLimits, BudgetManifest, Unlimited};
 pub use check::{HttpTarget, http_target, secret_reference, tcp_target};
+pub use control::{
+    Account, AuditKept, AuditManifest, ControlLimits, ControlManifest, ControlRole, HealthManifest,
+    IdleWithin, NoAudit, RegistrationManifest, RoleManifest, SocketBindMode, SocketPermissions,
+    health_address,
+};
 pub use defaults::DefaultsManifest;
 pub use later::{KEY_ALIASES, LATER, LaterKey, WORD_ALIASES, later_sentence};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};

@@ -1,12 +1,14 @@
 //! A stack file from its bytes to a [`Stack`], or to everything that is wrong with it.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use supervisor_api::manifest::{Kind, StackManifest};
+use supervisor_api::manifest::{HealthManifest, Kind, StackManifest, health_address};
 use supervisor_api::{Finding, SupervisorPath};
 use tokio_supervisor::{Registry, SupervisorSpec};
 
+use crate::control::{self, Settled};
 use crate::finding::{FileFinding, Findings};
 use crate::launch::StopLimit;
 use crate::schema;
@@ -29,6 +31,8 @@ pub struct Stack {
     pub(crate) path: Option<PathBuf>,
     /// How long stopping a run of it may take, as of now.
     pub(crate) stop_limit: Arc<StopLimit>,
+    pub(crate) control: Settled,
+    pub(crate) health: Option<SocketAddr>,
 }
 
 /// Why there is no stack.
@@ -78,9 +82,18 @@ impl Stack {
         let (read, findings) = read_tree(&source.text, &registry);
         let findings = Findings::new(&source, findings);
         match read {
-            Some((manifest, spec)) if findings.errors() == 0 => {
+            Some(Read { manifest, spec, control, health }) if findings.errors() == 0 => {
                 let stop_limit = Arc::new(StopLimit::of(&manifest));
-                Ok(Self { manifest, warnings: findings, spec, registry, path: None, stop_limit })
+                Ok(Self {
+                    manifest,
+                    warnings: findings,
+                    spec,
+                    registry,
+                    path: None,
+                    stop_limit,
+                    control,
+                    health,
+                })
             }
             _ => Err(StackError::Invalid(findings)),
         }
@@ -93,7 +106,15 @@ fn shapes() -> Result<&'static Shapes, String> {
     SHAPES.get_or_init(|| Shapes::of(&schema::of_types())).as_ref().map_err(Clone::clone)
 }
 
-fn read_tree(text: &str, registry: &Registry) -> (Option<(StackManifest, SupervisorSpec)>, Vec<FileFinding>) {
+/// What a file says, as far as it could be used.
+struct Read {
+    manifest: StackManifest,
+    spec: SupervisorSpec,
+    control: Settled,
+    health: Option<SocketAddr>,
+}
+
+fn read_tree(text: &str, registry: &Registry) -> (Option<Read>, Vec<FileFinding>) {
     let (root, mistakes) = yaml::parse(text);
     let plain = |(place, message)| FileFinding { place, path: None, message, warning: false };
     let mut findings: Vec<FileFinding> = mistakes.into_iter().map(plain).collect();
@@ -110,10 +131,13 @@ fn read_tree(text: &str, registry: &Registry) -> (Option<(StackManifest, Supervi
     findings.append(&mut walked.findings);
     match serde_json::from_value::<StackManifest>(std::mem::take(&mut walked.json)) {
         Ok(manifest) => {
-            let (spec, about) = tree::build(&manifest, registry);
+            let (spec, mut about) = tree::build(&manifest, registry);
+            let (control, about_control) = manifest.control.as_ref().map(control::settle).unwrap_or_default();
+            about.extend(about_control);
+            let health = manifest.health.as_ref().and_then(|health| address(health, &mut about));
             let about = about.into_iter().filter(|finding| !is_known(&walked, finding));
             findings.extend(about.map(|finding| placed(&walked, finding)));
-            (Some((manifest, spec)), findings)
+            (Some(Read { manifest, spec, control, health }), findings)
         }
         Err(error) => {
             // The walk lets through only what the types take, so this says that the two differ.
@@ -121,6 +145,11 @@ fn read_tree(text: &str, registry: &Registry) -> (Option<(StackManifest, Supervi
             (None, findings)
         }
     }
+}
+
+fn address(health: &HealthManifest, findings: &mut Vec<Finding>) -> Option<SocketAddr> {
+    let refused = |message| Finding { path: "/".to_owned(), key: "health.listen", message, warning: false };
+    health_address(&health.listen).map_err(|message| findings.push(refused(message))).ok()
 }
 
 /// A finding about the tree as one about the file.
@@ -225,7 +254,8 @@ fn quoted_item(node: &Node, message: &str) -> Option<Place> {
     let is_quoted = |text: &str| text == quoted || quoted.ends_with('=') && text.starts_with(quoted);
     let named = |item: &&Node| {
         let text_of = |key| item.get(key).and_then(|entry| entry.node.text());
-        [item.text(), text_of("name"), text_of("key")].into_iter().flatten().any(is_quoted)
+        let quotable = ["name", "key", "uid", "gid"].map(text_of);
+        [item.text()].into_iter().chain(quotable).flatten().any(is_quoted)
     };
     items.iter().rev().find(named).map(|item| match item.get("name") {
         Some(entry) => entry.node.place,

@@ -2,8 +2,8 @@
 //!
 //! [`Stack::read`] reads a file and reports everything that is wrong with it at once, each mistake
 //! with its line and column, what stands there and what was meant. [`schema`] is the JSON Schema of
-//! such a file. [`Stack::launch`] runs it, [`Instance`] sees to it that it runs once, and [`Stack::serve`] makes its
-//! control socket.
+//! such a file. [`Stack::launch`] runs it, [`Instance`] sees to it that it runs once, and [`Stack::prepare`] makes its
+//! control socket and its health endpoint.
 //!
 //! ```
 //! use supervisor_stack::Stack;
@@ -14,9 +14,12 @@
 //! assert!(error.contains("did you mean `process`?"));
 //! ```
 
+mod accounts;
+mod control;
 mod expect;
 mod file;
 mod finding;
+mod health;
 mod launch;
 mod masked;
 mod respec;
@@ -30,12 +33,15 @@ mod yaml;
 
 pub use file::{Stack, StackError};
 pub use finding::{FileFinding, Findings, printable};
+pub use health::{HealthEndpoint, HealthError};
 pub use schema::schema;
-pub use serve::SocketAt;
+pub use serve::{PrepareError, Prepared, Serving, SocketAt};
 pub use source::{Place, UnreadableFile};
 
 /// The control socket of a run, where that is, and that there is one run at a time.
-pub use supervisor_control::{Control, Instance, InstanceError, ServeError, Surroundings};
+pub use supervisor_control::{
+    AuditPlaceError, Control, Counts, Instance, InstanceError, ServeError, Surroundings,
+};
 /// The process that kills programs when the supervisor is killed.
 pub use supervisor_process::guardian;
 /// The library that runs the tree.

@@ -1,50 +1,113 @@
-//! The control socket of a stack.
+//! What a run shows of itself: its control socket and its health endpoint.
+//!
+//! ```text
+//!  prepare: every address is bound, every directory is proved ──► launch ──► serve
+//!     └── something is wrong: nothing was started
+//! ```
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use supervisor_api::report::AuditHealth;
 use supervisor_api::wire::{canonical_json, config_version};
 use supervisor_control::{
-    AuditConfig, AuditOptions, Bind, Config, Control, Instance, ServeError, Surroundings,
+    AuditConfig, AuditPlaceError, Bind, Config, Control, Instance, ServeError, Surroundings,
 };
 use tokio_supervisor::SupervisorHandle;
 
+use crate::control;
 use crate::file::Stack;
+use crate::health::{HealthEndpoint, HealthError, HealthPort};
 
 /// Where the control socket of a run is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum SocketAt {
-    /// `NAME.sock` in the first sound one of the [default places](Surroundings::socket_places).
+    /// At `control.path` of the file; else `NAME.sock` in the first sound one of the
+    /// [default places](Surroundings::socket_places).
     #[default]
     Default,
     /// At this path; its directory must be there, and be ours alone.
     Path(PathBuf),
 }
 
+/// Everything that a run shows of itself, bound and proved before anything was started. Who connects waits until it is
+/// served.
+#[derive(Debug)]
+pub struct Prepared {
+    control: Option<supervisor_control::Prepared>,
+    health: Option<HealthPort>,
+    config_version: Arc<str>,
+}
+
+/// What a run shows of itself. Dropping it closes all of it; the tree is not concerned.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Serving {
+    /// The control socket, if one was asked for.
+    pub control: Option<Control>,
+    /// The health endpoint, if the file has one.
+    pub health: Option<HealthEndpoint>,
+}
+
+/// Why a run cannot show what it is to show.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The control socket cannot be made.
+    #[error(transparent)]
+    Control(#[from] ServeError),
+    /// Commands cannot be recorded where they are to be.
+    #[error(transparent)]
+    Audit(#[from] AuditPlaceError),
+    /// The health endpoint cannot be made.
+    #[error(transparent)]
+    Health(#[from] HealthError),
+}
+
 impl Stack {
-    /// Serves the control socket of a running tree of this stack, also while that still starts. The target's id is the
-    /// name of the stack. What is asked of it is recorded in `audit` in the directory of the [`Instance`], which must
-    /// be one of this stack's name.
+    /// Binds what a run of this stack shows of itself, and proves the directory of its audit. Nothing is started.
+    ///
+    /// `control` says where the control socket is, and gives the [`Instance`] of this stack's name: what is asked of the
+    /// target is recorded in its directory unless the file says otherwise. `None`: there is no socket.
     ///
     /// # Errors
     ///
-    /// When the socket cannot be made. The sentence says what to do.
-    pub async fn serve(
-        &self,
-        handle: SupervisorHandle,
-        instance: &Instance,
-        at: &SocketAt,
-    ) -> Result<Control, ServeError> {
-        let name = &self.manifest.name;
-        let bind = match at {
-            SocketAt::Default => Bind::by_name(name.clone(), Surroundings::of_this_process()),
-            SocketAt::Path(path) => Bind::at(path),
+    /// When something cannot be bound, or nothing could be recorded. The sentence says what to do; nothing is left
+    /// behind.
+    pub async fn prepare(&self, control: Option<(&Instance, &SocketAt)>) -> Result<Prepared, PrepareError> {
+        let health = match self.health {
+            Some(address) => Some(HealthPort::bind(address).await?),
+            None => None,
         };
-        let mut config = Config::new(name.as_str(), self.config_version(), bind);
-        config.audit = AuditConfig::Directory(AuditOptions::new(instance.directory().join("audit")));
+        let control = match control {
+            Some((instance, at)) => {
+                let config = self.config(instance.directory(), at);
+                if let AuditConfig::Directory(options) = &config.audit {
+                    options.prove()?;
+                }
+                Some(Control::prepare(config).await?)
+            }
+            None => None,
+        };
+        Ok(Prepared { control, health, config_version: self.config_version() })
+    }
+
+    /// How the control socket is served.
+    fn config(&self, state: &Path, at: &SocketAt) -> Config {
+        let name = &self.manifest.name;
+        let said = self.manifest.control.clone().unwrap_or_default();
+        let bind = match (at, &said.path) {
+            (SocketAt::Path(path), _) => Bind::at(path),
+            (SocketAt::Default, Some(path)) => Bind::at(path),
+            (SocketAt::Default, None) => Bind::by_name(name.clone(), Surroundings::of_this_process()),
+        };
+        let id = said.target_id.as_deref().unwrap_or(name.as_str());
+        let mut config = Config::new(id, self.config_version(), control::bound(&said, bind));
         config.specs = Some(self.specs());
-        Control::serve(handle, config).await
+        control::apply(&said, &self.control, state, &mut config);
+        config
     }
 
     /// Which version of its spec this is: the same for files that say the same.
@@ -52,6 +115,43 @@ impl Stack {
         // Every key of a manifest is text, so it has a JSON form.
         let json = serde_json::to_value(&self.manifest).unwrap_or_default();
         config_version(&Sha256::digest(canonical_json(&json)).into())
+    }
+}
+
+impl Prepared {
+    /// How the audit is, if there is a control socket. One on a disk that is full or broken is told of here, and the run
+    /// can begin all the same.
+    pub fn audit(&self) -> Option<AuditHealth> {
+        self.control.as_ref().map(supervisor_control::Prepared::audit)
+    }
+
+    /// Where the control socket is.
+    pub fn socket(&self) -> Option<&Path> {
+        self.control.as_ref().map(supervisor_control::Prepared::path)
+    }
+
+    /// Where the health endpoint listens.
+    pub fn health(&self) -> Option<SocketAddr> {
+        self.health.as_ref().map(HealthPort::address)
+    }
+
+    /// Serves a tree of the stack, also while it still starts.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn serve(self, handle: &SupervisorHandle) -> Serving {
+        Serving {
+            control: self.control.map(|control| control.serve(handle.clone())),
+            health: self.health.map(|health| health.serve(handle, &self.config_version)),
+        }
+    }
+
+    /// Closes everything: no tree will be served.
+    pub async fn close(self) {
+        if let Some(control) = self.control {
+            control.close().await;
+        }
     }
 }
 

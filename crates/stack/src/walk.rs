@@ -172,6 +172,10 @@ impl<'a> Walker<'a> {
         if let Some(id) = alternatives.iter().find(looks_like) {
             return self.value(node, *id);
         }
+        let text = alternatives.iter().find(|id| matches!(self.shapes.get(**id), Shape::Text { .. }));
+        if let (Some(id), Some(_)) = (text, node.text()) {
+            return self.value(node, *id);
+        }
         let words = alternatives.iter().find_map(|id| match self.shapes.get(*id) {
             Shape::Words(words) => Some(words),
             _ => None,

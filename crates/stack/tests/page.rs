@@ -19,6 +19,12 @@ fn page() -> PathBuf {
 /// The mappings of a file, in the order of the page: the type in the schema, and what the page calls it.
 const MAPPINGS: &[(&str, &str)] = &[
     ("StackManifest", "The file"),
+    ("ControlManifest", "`control`"),
+    ("RoleManifest", "An item of `control.roles`"),
+    ("RegistrationManifest", "`control.registration`"),
+    ("AuditKept", "`control.audit`"),
+    ("ControlLimits", "`control.limits`"),
+    ("HealthManifest", "`health`"),
     ("SupervisorManifest", "`supervisor`"),
     ("RootShutdownManifest", "`supervisor.shutdown`"),
     ("DefaultsManifest", "`defaults`"),

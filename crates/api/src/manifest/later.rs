@@ -22,8 +22,6 @@ pub const LATER: &[LaterKey] = &[
     later("ResourceLimits", "max_memory_mb"),
     later("ResourceLimits", "max_cpu_percent"),
     later("ReadinessProbe", "notify"),
-    later("StackManifest", "control"),
-    later("StackManifest", "health"),
 ];
 
 /// What is said of a key in [`LATER`]. `path` is the key as the user reads it, such as

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::units::{Infinity, Millis};
-use super::{BudgetManifest, ChildManifest, DefaultsManifest, DynamicManifest};
+use super::{
+    BudgetManifest, ChildManifest, ControlManifest, DefaultsManifest, DynamicManifest, HealthManifest,
+};
 use crate::ChildId;
 use crate::policy::{AutoShutdown, OnStartFailure, Profile, StartOrder, StopOrder, Strategy};
 
@@ -20,6 +22,12 @@ pub struct StackManifest {
     pub version: u32,
     /// The name of the stack.
     pub name: ChildId,
+    /// The control socket: where it is, who may do what, what is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<ControlManifest>,
+    /// What probes and scrapers read. Default: nothing listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthManifest>,
     /// How the root supervisor looks after its children.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supervisor: Option<SupervisorManifest>,

@@ -1,10 +1,9 @@
 //! What a run prints, whatever the form.
 
 use std::io::IsTerminal;
-use std::path::Path;
 
-use supervisor_stack::Stack;
 use supervisor_stack::tokio_supervisor::{Gap, LogRecord, StampedEvent};
+use supervisor_stack::{Prepared, Stack};
 
 use super::ending::Ending;
 use super::json::Json;
@@ -26,12 +25,13 @@ pub(crate) enum Lost {
 }
 
 impl Form {
-    pub(crate) fn new(args: &RunArgs, stack: &Stack, socket: Option<&Path>) -> Self {
+    pub(crate) fn new(args: &RunArgs, stack: &Stack, prepared: &Prepared) -> Self {
         match args.output {
             OutputForm::Json => Self::Json(Json::new(stack.manifest.name.as_str())),
             OutputForm::Text => {
                 let terminal = std::io::stdout().is_terminal();
-                Self::Text(Text::new(&args.file, stack, socket, terminal, Paint::new(args.color, terminal)))
+                let paint = Paint::new(args.color, terminal);
+                Self::Text(Text::new(&args.file, stack, &doors(prepared), terminal, paint))
             }
         }
     }
@@ -72,4 +72,11 @@ impl Form {
             Self::Json(json) => json.ending(ending),
         }
     }
+}
+
+/// Where a run can be looked into, as the end of its first line.
+fn doors(prepared: &Prepared) -> String {
+    let socket = prepared.socket().map(|path| format!("; control socket {}", path.display()));
+    let health = prepared.health().map(|address| format!("; health on http://{address}"));
+    socket.into_iter().chain(health).collect()
 }

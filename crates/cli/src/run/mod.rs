@@ -15,7 +15,9 @@ mod text;
 use std::time::Duration;
 
 use supervisor_stack::tokio_supervisor::{StopSignals, SupervisorHandle};
-use supervisor_stack::{Control, Instance, ServeError, SocketAt, Stack, Surroundings, guardian};
+use supervisor_stack::{
+    Instance, InstanceError, PrepareError, Prepared, Serving, SocketAt, Stack, Surroundings, guardian,
+};
 use tokio::time::Instant;
 
 use crate::args::RunArgs;
@@ -38,12 +40,9 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
         Err(exit) => return exit,
     };
     // Held until the run is over.
-    let instance = match Instance::claim(&stack.manifest.name, &Surroundings::of_this_process()) {
+    let instance = match claim(&stack, args) {
         Ok(instance) => instance,
-        Err(error) => {
-            print::err(&format!("supervisor: {error}\n"));
-            return Exit::NoLock;
-        }
+        Err(error) => return cannot(&error.to_string()),
     };
     if let Err(error) = guardian::start(guardian::Helper::ThisBinary) {
         print::err(&format!(
@@ -55,9 +54,25 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start threads: {error}")),
     };
-    let exit = runtime.block_on(supervise(&stack, &instance, args));
+    let exit = runtime.block_on(supervise(&stack, instance.as_ref(), args));
     runtime.shutdown_timeout(Duration::from_secs(1));
     exit
+}
+
+/// Sees to it that no other run has the name. Without a control socket nothing is kept in the directory of the stack's
+/// state but the lock, so a directory that cannot be had costs that and not the run.
+fn claim(stack: &Stack, args: &RunArgs) -> Result<Option<Instance>, InstanceError> {
+    let name = &stack.manifest.name;
+    match Instance::claim(name, &Surroundings::of_this_process()) {
+        Ok(instance) => Ok(Some(instance)),
+        Err(error) if args.no_socket && !matches!(error, InstanceError::Taken { .. }) => {
+            print::err(&format!(
+                "supervisor: {error}\nsupervisor: without a lock, nothing keeps a second run of `{name}` from starting\n"
+            ));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn failed(sentence: &str) -> Exit {
@@ -65,26 +80,34 @@ fn failed(sentence: &str) -> Exit {
     Exit::Failed
 }
 
-async fn supervise(stack: &Stack, instance: &Instance, args: &RunArgs) -> Exit {
+/// Something that a run needs is not to be had, and nothing was started.
+fn cannot(sentence: &str) -> Exit {
+    print::err(&format!("supervisor: {sentence}\n"));
+    Exit::NoLock
+}
+
+async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -> Exit {
     // Before the first program, so that no signal finds nobody listening.
     let signals = match StopSignals::listen() {
         Ok(signals) => signals,
         Err(error) => return failed(&format!("cannot listen to signals: {error}")),
     };
+    let prepared = match prepare(stack, instance, args).await {
+        Ok(prepared) => prepared,
+        Err(error) => return cannot(&error.to_string()),
+    };
+    if let Some(sentence) = audit_problem(&prepared) {
+        print::err(&sentence);
+    }
+    let form = Form::new(args, stack, &prepared);
     let handle = match stack.launch() {
         Ok(handle) => handle,
-        Err(error) => return failed(&error.to_string()),
-    };
-    let control = match serve(stack, &handle, instance, args).await {
-        Ok(control) => control,
         Err(error) => {
-            // What has been started by now is stopped in order.
-            let _ = handle.shutdown("supervisor", "there is no control socket").await;
-            print::err(&format!("supervisor: {error}\n"));
-            return Exit::NoLock;
+            prepared.close().await;
+            return failed(&error.to_string());
         }
     };
-    let form = Form::new(args, stack, control.as_ref().map(Control::path));
+    let Serving { control, health, .. } = prepared.serve(&handle);
     let printed = match printer::start(handle.clone(), form) {
         Ok(printed) => printed,
         Err(error) => {
@@ -95,6 +118,7 @@ async fn supervise(stack: &Stack, instance: &Instance, args: &RunArgs) -> Exit {
     };
     end_or_signals(&handle, signals).await;
     let ending = Ending::of(&handle).await;
+    drop(health);
     if let Some(control) = control {
         // Whoever asked for the end is told of it.
         control.close().await;
@@ -104,18 +128,25 @@ async fn supervise(stack: &Stack, instance: &Instance, args: &RunArgs) -> Exit {
     ending.exit
 }
 
-/// Makes the control socket, unless nobody wants one.
-async fn serve(
+/// Binds and proves everything that the run shows of itself, before any program is started.
+async fn prepare(
     stack: &Stack,
-    handle: &SupervisorHandle,
-    instance: &Instance,
+    instance: Option<&Instance>,
     args: &RunArgs,
-) -> Result<Option<Control>, ServeError> {
-    if args.no_socket {
-        return Ok(None);
-    }
+) -> Result<Prepared, PrepareError> {
     let at = args.socket.clone().map_or(SocketAt::Default, SocketAt::Path);
-    stack.serve(handle.clone(), instance, &at).await.map(Some)
+    let wanted = instance.filter(|_| !args.no_socket);
+    stack.prepare(wanted.map(|instance| (instance, &at))).await
+}
+
+/// What is to be said of a disk on which commands cannot be recorded now. It does not keep the stack from running.
+fn audit_problem(prepared: &Prepared) -> Option<String> {
+    let audit = prepared.audit()?;
+    let problem = audit.problem?;
+    let then = if audit.refuses_commands { "are refused" } else { "are carried out without a record" };
+    Some(format!(
+        "supervisor: the audit is broken: {problem}\nsupervisor: until that is mended, commands {then}\n"
+    ))
 }
 
 /// Waits for the end of the tree. The first signal asks for it, a later one skips the graces (D20).

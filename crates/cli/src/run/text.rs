@@ -42,20 +42,12 @@ struct Second {
 }
 
 impl Text {
-    pub(crate) fn new(
-        file: &Path,
-        stack: &Stack,
-        socket: Option<&Path>,
-        terminal: bool,
-        paint: Paint,
-    ) -> Self {
+    pub(crate) fn new(file: &Path, stack: &Stack, doors: &str, terminal: bool, paint: Paint) -> Self {
         let name = stack.manifest.name.to_string();
         let children = counted(stack.manifest.count(), "child");
         let file = printable(&file.display().to_string());
         let hint = if terminal { "; Ctrl-C stops it" } else { "" };
-        let shown = |socket: &Path| format!("; control socket {}", printable(&socket.display().to_string()));
-        let socket = socket.map(shown).unwrap_or_default();
-        let opening = format!("{name}: {children} from {file}{socket}{hint}");
+        let opening = format!("{name}: {children} from {file}{}{hint}", printable(doors));
         Self {
             name,
             opening,
@@ -212,10 +204,10 @@ mod tests {
     fn a_terminal_shows_the_time_of_day_and_a_file_the_date() {
         let file = "version: 1\nname: demo\nchildren:\n  - {name: web, kind: process, command: [x]}\n";
         let stack = Stack::parse("f", file).unwrap();
-        let mut text = Text::new(Path::new("f"), &stack, None, true, Paint::NEVER);
+        let mut text = Text::new(Path::new("f"), &stack, "", true, Paint::NEVER);
         text.zone = TimeZone::UTC;
         assert_eq!(text.opening(1_500_000_000), "00:00:01.500 demo: 1 child from f; Ctrl-C stops it\n");
-        let mut text = Text::new(Path::new("f"), &stack, None, false, Paint::ALWAYS);
+        let mut text = Text::new(Path::new("f"), &stack, "", false, Paint::ALWAYS);
         text.zone = TimeZone::UTC;
         let line = text.opening(1_500_000_000);
         assert_eq!(line, "\x1b[2m1970-01-01T00:00:01.500+00:00\x1b[0m demo: 1 child from f\n");

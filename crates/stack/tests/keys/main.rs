@@ -2,18 +2,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod control;
 mod policy;
 mod programs;
+mod served;
 mod supervisors;
 mod tree;
 
 use std::collections::BTreeSet;
 
+use served::Place;
 use supervisor_stack::{Stack, schema};
 
 /// Each key with the test that sees its effect.
 #[rustfmt::skip]
 const KEYS: &[(&str, fn())] = &[
+    ("AuditKept.fail_open", control::s12_with_fail_open_a_command_that_cannot_be_recorded_is_carried_out),
+    ("AuditKept.path", control::commands_are_recorded_where_the_file_says_or_not_at_all),
+    ("AuditKept.segment_mib", control::files_of_the_audit_end_at_their_size_and_the_oldest_are_dropped),
+    ("AuditKept.total_mib", control::files_of_the_audit_end_at_their_size_and_the_oldest_are_dropped),
     ("BackoffManifest.initial_ms", policy::delays_begin_at_initial_double_and_end_at_max),
     ("BackoffManifest.jitter_ratio", policy::jitter_moves_a_delay_by_at_most_its_share),
     ("BackoffManifest.max_ms", policy::delays_begin_at_initial_double_and_end_at_max),
@@ -62,6 +69,26 @@ const KEYS: &[(&str, fn())] = &[
     ("CommandPermissions.allow_restart", policy::commands_that_a_child_does_not_permit_are_refused),
     ("CommandPermissions.allow_shutdown", policy::commands_that_a_child_does_not_permit_are_refused),
     ("CommandPermissions.allowed_signals", policy::only_listed_signals_are_sent),
+    ("ControlLimits.add_child_kib", control::s06_a_request_that_adds_a_child_is_as_large_as_the_limits_say),
+    ("ControlLimits.commands_burst", control::s09_a_user_commands_as_often_as_the_limits_say),
+    ("ControlLimits.commands_per_sec", control::s09_a_user_commands_as_often_as_the_limits_say),
+    ("ControlLimits.frame_secs", control::s07_a_peer_has_the_time_that_the_limits_say),
+    ("ControlLimits.idle_secs", control::s07_a_peer_has_the_time_that_the_limits_say),
+    ("ControlLimits.max_connections", control::s08_there_are_as_many_connections_as_the_limits_say),
+    ("ControlLimits.max_connections_per_user", control::s08_there_are_as_many_connections_as_the_limits_say),
+    ("ControlLimits.refusals_per_min", control::s09_a_stranger_is_told_so_as_often_as_the_limits_say),
+    ("ControlLimits.reserved_for_admins", control::s08_some_connections_are_kept_for_admins),
+    ("ControlLimits.write_secs", control::s07_a_peer_has_the_time_that_the_limits_say),
+    ("ControlManifest.allow_programs", control::s15_others_add_only_programs_that_are_allowed),
+    ("ControlManifest.audit", control::commands_are_recorded_where_the_file_says_or_not_at_all),
+    ("ControlManifest.bind_mode", control::a_dead_socket_is_replaced_unless_the_file_says_create_new),
+    ("ControlManifest.display_name", control::the_target_is_known_by_the_id_and_the_name_that_are_said),
+    ("ControlManifest.limits", control::s09_a_user_commands_as_often_as_the_limits_say),
+    ("ControlManifest.path", control::the_socket_is_where_the_file_says_and_the_flag_goes_before_it),
+    ("ControlManifest.permissions", control::the_file_of_the_socket_has_the_permissions_that_are_said),
+    ("ControlManifest.registration", control::the_relay_is_told_at_its_socket_with_the_lease_and_as_often_as_it_is_said),
+    ("ControlManifest.roles", control::s04_others_have_the_role_that_the_file_gives_to_their_user_or_group),
+    ("ControlManifest.target_id", control::the_target_is_known_by_the_id_and_the_name_that_are_said),
     ("DefaultsManifest.backoff", policy::delays_begin_at_initial_double_and_end_at_max),
     ("DefaultsManifest.command_permissions", policy::commands_that_a_child_does_not_permit_are_refused),
     ("DefaultsManifest.criticality", policy::an_optional_child_is_parked_where_another_takes_the_tree_down),
@@ -79,6 +106,7 @@ const KEYS: &[(&str, fn())] = &[
     ("HealthCheckManifest.max_retries", programs::a_program_that_does_not_answer_is_unhealthy),
     ("HealthCheckManifest.tcp", programs::a_program_that_does_not_answer_is_unhealthy),
     ("HealthCheckManifest.timeout_secs", programs::a_health_probe_that_hangs_is_a_miss),
+    ("HealthManifest.listen", health_listens_where_the_file_says),
     ("ReadinessProbe.check_interval_secs", programs::a_probe_is_tried_every_interval_and_each_try_ends_after_its_timeout),
     ("ReadinessProbe.delay_ms", programs::a_program_is_ready_when_its_probe_succeeds),
     ("ReadinessProbe.exec", programs::a_program_is_ready_when_its_probe_succeeds),
@@ -86,7 +114,14 @@ const KEYS: &[(&str, fn())] = &[
     ("ReadinessProbe.log_line", programs::a_program_is_ready_when_its_probe_succeeds),
     ("ReadinessProbe.tcp", programs::a_program_is_ready_when_its_probe_succeeds),
     ("ReadinessProbe.timeout_secs", programs::a_probe_is_tried_every_interval_and_each_try_ends_after_its_timeout),
+    ("RegistrationManifest.heartbeat_secs", control::the_relay_is_told_at_its_socket_with_the_lease_and_as_often_as_it_is_said),
+    ("RegistrationManifest.lease_secs", control::the_relay_is_told_at_its_socket_with_the_lease_and_as_often_as_it_is_said),
+    ("RegistrationManifest.relay", control::the_relay_is_told_at_its_socket_with_the_lease_and_as_often_as_it_is_said),
     ("ResourceLimits.max_file_descriptors", programs::the_limit_of_open_files_is_set),
+    ("RoleManifest.gid", control::s04_others_have_the_role_that_the_file_gives_to_their_user_or_group),
+    ("RoleManifest.relay", control::s05_who_asks_through_a_relay_is_shown_by_the_name_that_it_says),
+    ("RoleManifest.role", control::s04_others_have_the_role_that_the_file_gives_to_their_user_or_group),
+    ("RoleManifest.uid", control::s04_others_have_the_role_that_the_file_gives_to_their_user_or_group),
     ("RootShutdownManifest.graceful_timeout_ms", supervisors::the_whole_stop_can_be_limited),
     ("SecretEntry.key", programs::a_secret_is_read_by_its_name_and_may_be_missing_only_when_it_is_said),
     ("SecretEntry.name", programs::a_secret_is_read_by_its_name_and_may_be_missing_only_when_it_is_said),
@@ -95,6 +130,8 @@ const KEYS: &[(&str, fn())] = &[
     ("ShutdownManifest.graceful_timeout_ms", policy::a_program_that_does_not_stop_is_killed_after_its_grace),
     ("SidecarConfig.primary_child_id", policy::a_sidecar_starts_before_its_primary_and_ends_with_it),
     ("Stack.children", programs::a_command_gets_its_words_as_they_are),
+    ("Stack.control", control::the_socket_is_where_the_file_says_and_the_flag_goes_before_it),
+    ("Stack.health", health_listens_where_the_file_says),
     ("Stack.name", the_name_and_the_version_are_read),
     ("Stack.supervisor", supervisors::the_strategy_says_who_is_restarted),
     ("Stack.version", the_name_and_the_version_are_read),
@@ -133,4 +170,26 @@ fn the_name_and_the_version_are_read() {
     assert_eq!((stack.manifest.name.as_str(), stack.manifest.version), ("demo", 1));
     let error = Stack::parse("f", "version: 2\nname: demo\nchildren: []\n").unwrap_err();
     assert!(error.to_string().contains("`version` must be 1"), "{error}");
+}
+
+#[test]
+fn health_listens_where_the_file_says() {
+    tree::block(async {
+        let place = Place::new();
+        // A port that was free a moment ago; others that listen on it meanwhile would be told of.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let served = place.serve(&format!("health: {{listen: \"{free}\"}}")).await.unwrap();
+        assert_eq!(served.serving.health.as_ref().unwrap().address(), free);
+        let answer = tokio::task::spawn_blocking(move || {
+            use std::io::{Read as _, Write as _};
+            let mut stream = std::net::TcpStream::connect(free).unwrap();
+            stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        assert!(answer.await.unwrap().ends_with("\r\n\r\nready\n"));
+        served.close().await;
+        assert!(Place::new().serve("").await.unwrap().serving.health.is_none(), "off by default");
+    });
 }

@@ -1,0 +1,153 @@
+//! What is answered (`semantics.md` D21).
+//!
+//! | path | 200 | 503 |
+//! |---|---|---|
+//! | `/livez` | it supervises | the loop is stuck, a critical child is stale, unhealthy or unresponsive, or it has ended |
+//! | `/readyz` | the tree can be used | it still starts, is being stopped, or a critical child is not as it should be |
+//! | `/metrics` | OpenMetrics | |
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+use tokio_supervisor::{
+    ChildKey, Lifecycle, RuntimeControlPlaneState, RuntimeHealthReport, SupervisorHandle, TreeHealth,
+};
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// As which the part that supervises is named when it is stuck.
+const LOOP: &str = "loop";
+
+/// What answers are made from.
+struct Source {
+    handle: SupervisorHandle,
+    metrics: Registry,
+    /// One scrape at a time: each writes some lines for every child.
+    turn: Arc<Semaphore>,
+}
+
+/// An answer of a sentence.
+type Said = (StatusCode, &'static str);
+
+const ALIVE: Said = (StatusCode::OK, "alive\n");
+const READY: Said = (StatusCode::OK, "ready\n");
+const BUSY: Said = (StatusCode::SERVICE_UNAVAILABLE, "metrics cannot be read now; try again\n");
+const NOWHERE: Said = (StatusCode::NOT_FOUND, "there is nothing here; ask for /livez, /readyz or /metrics\n");
+const MISLED: Said = (
+    StatusCode::MISDIRECTED_REQUEST,
+    "this answers to 127.0.0.1, [::1] and localhost only; send one of them as the Host\n",
+);
+
+pub(super) fn router(handle: &SupervisorHandle, config_version: &Arc<str>) -> Router {
+    let mut registry = Registry::default();
+    handle.register_metrics(&mut registry).config_version(config_version);
+    let source = Source { handle: handle.clone(), metrics: registry, turn: Arc::new(Semaphore::new(1)) };
+    Router::new()
+        .route("/livez", get(async |State(source): State<Arc<Source>>| live(&source.handle.health())))
+        .route("/readyz", get(async |State(source): State<Arc<Source>>| ready(&source.handle)))
+        .route("/metrics", get(metrics))
+        .fallback(async || NOWHERE)
+        .layer(middleware::from_fn(around))
+        .with_state(Arc::new(source))
+}
+
+/// Refuses who was led here by a foreign name, and keeps answers from being kept. A page in a browser can make a name
+/// of its own mean 127.0.0.1, and then read what that answers.
+async fn around(request: Request, next: Next) -> Response {
+    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+    let mut response =
+        if host.is_none_or(is_local) { next.run(request).await } else { MISLED.into_response() };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(TEXT));
+    response
+}
+
+/// Whether a `Host` is an address, or `localhost`.
+fn is_local(host: &[u8]) -> bool {
+    let Ok(uri) = Uri::try_from(host) else { return false };
+    uri.host().is_some_and(|host| {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        bare.parse::<std::net::IpAddr>().is_ok() || bare.eq_ignore_ascii_case("localhost")
+    })
+}
+
+/// Whether starting the supervisor anew would help: what withholds the service manager's ping.
+fn live(health: &RuntimeHealthReport) -> Said {
+    let why = match health {
+        _ if !health.alive => "not alive: the tree has ended\n",
+        _ if health.stuck.iter().any(|stuck| &*stuck.name == LOOP) => {
+            "not alive: the part that supervises does not move\n"
+        }
+        _ if health.ping_withheld => {
+            "not alive: a critical child is stale, unhealthy or unresponsive; `supervisor status` names it\n"
+        }
+        _ => return ALIVE,
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, why)
+}
+
+/// Whether the tree can be used. Once it has started, a standard child that is not as it should be only degrades it;
+/// until then such a child is one that has not come up yet.
+fn ready(handle: &SupervisorHandle) -> Said {
+    let health = handle.health();
+    let started = || handle.row(ChildKey::ROOT).is_some_and(|root| root.lifecycle == Lifecycle::Running);
+    let why = match (health.state, health.tree) {
+        (RuntimeControlPlaneState::Starting, _) => "not ready: it starts\n",
+        (RuntimeControlPlaneState::Alive, TreeHealth::Healthy) => return READY,
+        (RuntimeControlPlaneState::Alive, _) if !started() => {
+            "not ready: it starts; `supervisor status` names who is not up yet\n"
+        }
+        (RuntimeControlPlaneState::Alive, TreeHealth::Degraded) => return READY,
+        (RuntimeControlPlaneState::Alive, TreeHealth::Unhealthy) => {
+            "not ready: a critical child is not as it should be; `supervisor status` names it\n"
+        }
+        (RuntimeControlPlaneState::ShuttingDown, _) => "not ready: it is being stopped\n",
+        (RuntimeControlPlaneState::Completed | RuntimeControlPlaneState::Failed, _) => {
+            "not ready: the tree has ended\n"
+        }
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, why)
+}
+
+/// A thread of its own writes them, so that no child waits for a long text.
+async fn metrics(State(source): State<Arc<Source>>) -> Response {
+    let Ok(turn) = Arc::clone(&source.turn).acquire_owned().await else { return BUSY.into_response() };
+    let written = tokio::task::spawn_blocking(move || {
+        let mut text = String::new();
+        let written = prometheus_client::encoding::text::encode(&mut text, &source.metrics);
+        drop(turn);
+        written.map(|()| text)
+    });
+    match written.await {
+        Ok(Ok(text)) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        _ => BUSY.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_an_address_or_localhost() {
+        for good in ["127.0.0.1", "127.0.0.1:9464", "[::1]:9464", "localhost", "LocalHost:80", "10.0.0.7:80"]
+        {
+            assert!(is_local(good.as_bytes()), "{good}");
+        }
+        for bad in
+            ["evil.example", "evil.example:9464", "localhost.evil.example", "127.0.0.1.evil.example", ""]
+        {
+            assert!(!is_local(bad.as_bytes()), "{bad}");
+        }
+    }
+}
