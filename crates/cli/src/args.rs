@@ -112,7 +112,7 @@ pub(crate) struct RunArgs {
     /// Whether to colour text. `auto`: on a terminal, unless NO_COLOR is set.
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) color: ColorWhen,
-    /// Where the control socket is. Default: NAME.sock in the user's runtime directory
+    /// Where the control socket is. Default: `control.path` of the file, or NAME.sock in the user's runtime directory
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
     /// Run without a control socket
@@ -141,17 +141,20 @@ const RUN_HELP: &str = "\
 The first SIGINT (Ctrl-C) or SIGTERM stops every program in reverse order, each within its grace.
 A second one kills what is left at once.
 
-The control socket is for you and for root alone. It is NAME.sock in $XDG_RUNTIME_DIR/tokio-supervisor; for root
+The control socket is for you and for root, and for whom the file names (control). It is NAME.sock in $XDG_RUNTIME_DIR/tokio-supervisor; for root
 without that in /run/tokio-supervisor; else in tokio-supervisor/run below $XDG_STATE_HOME or ~/.local/state. Whatever
 is asked of it is recorded in tokio-supervisor/NAME/audit below $XDG_STATE_HOME; for root without that below /var/lib;
-else below ~/.local/state.
+else below ~/.local/state. The file can name other places.
+
+With health: {listen: \"127.0.0.1:PORT\"} in the file, probes and scrapers are answered there: /livez, /readyz, /metrics.
 
 Exit codes:
   0   asked to stop, or everything is done
   1   a program failed and nothing is left to do, the stack gave up, or a program could not be stopped
   2   the command line is wrong
   66  the file cannot be read
-  73  a stack of this name runs already, or its lock or its control socket is not to be had
+  73  a stack of this name runs already, or its lock, control socket, audit or health port is not to be had;
+      nothing was started
   78  the file is invalid
 
 Examples:

@@ -74,7 +74,7 @@ const SHAPES: &[Shape] = &[
         args: &["health"],
         section: "health",
         kind: "health",
-        keys: "because exit_code health target_id type",
+        keys: "audit because exit_code health registration target_id type",
         wire: &[],
     },
     Shape {
