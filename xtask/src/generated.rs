@@ -37,6 +37,19 @@ const GENERATED: &[Generated] = &[
         ],
     },
     Generated {
+        file: "docs/protocol.md",
+        by: &[
+            "run",
+            "--quiet",
+            "--package",
+            "supervisor-api",
+            "--features",
+            "schema,wire",
+            "--example",
+            "protocol",
+        ],
+    },
+    Generated {
         file: "docs/events.md",
         by: &["run", "--quiet", "--package", "supervisor-api", "--example", "events"],
     },

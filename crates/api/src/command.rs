@@ -47,25 +47,25 @@ words! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChildControlOutcome {
-    /// The last segment of the path.
+    /// The last segment of the path. Never empty.
     pub child_id: Arc<str>,
     /// The child.
     pub path: SupervisorPath,
-    /// The number of the live or last run.
+    /// The number of the live or last run. 0: it never ran.
     pub generation: u64,
-    /// Which restart of its streak the run is.
+    /// Which restart of its streak the run is. 0: a first run.
     pub attempt: u32,
-    /// Automatic restarts so far.
+    /// Automatic restarts so far. 0: none.
     pub restart_count: u32,
     /// The state when the command came.
     pub state_before: Lifecycle,
     /// The state when it was done.
     pub state_after: Lifecycle,
-    /// Nothing had to be done.
+    /// Nothing had to be done. False: something was done.
     pub idempotent: bool,
-    /// A run was asked to stop.
+    /// A run was asked to stop. False: none had to be.
     pub cancel_delivered: bool,
-    /// What went otherwise than wished.
+    /// What went otherwise than wished. Null: nothing. Never empty.
     pub failure: Option<String>,
 }
 
@@ -81,19 +81,19 @@ pub struct ChildState {
     pub health: Health,
     /// Whether the live run is ready.
     pub readiness: Readiness,
-    /// The number of the live or last run.
+    /// The number of the live or last run. 0: it never ran.
     pub generation: u64,
-    /// Which restart of its streak the run is.
+    /// Which restart of its streak the run is. 0: a first run.
     pub attempt: u32,
-    /// Automatic restarts so far.
+    /// Automatic restarts so far. 0: none.
     pub restart_count: u32,
-    /// How the last run that ended badly ended.
+    /// How the last run that ended badly ended. Null when none did.
     pub last_failure: Option<Exit>,
-    /// What was decided when a run last ended; `None` when none has.
+    /// What was decided when a run last ended. Null when none has.
     pub last_policy_decision: Option<PolicyDecision>,
     /// How far a stop is.
     pub shutdown_state: ShutdownState,
-    /// The sequence of the last event in this row.
+    /// The sequence of the last event in this row. 0: nothing has happened to it yet.
     pub as_of: u64,
 }
 
@@ -101,9 +101,9 @@ pub struct ChildState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TreeState {
-    /// The sequence of the last event in it.
+    /// The sequence of the last event in it. 0: nothing has happened yet.
     pub sequence: u64,
-    /// Every child, parents before their children, siblings in effective order.
+    /// The root and every child, parents before their children, siblings in effective order. Never empty.
     pub children: Vec<ChildState>,
 }
 
@@ -111,16 +111,16 @@ pub struct TreeState {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Plan {
-    /// Children that are added, in their order.
+    /// Children that are added, in their order. Empty: none.
     pub added: Vec<SupervisorPath>,
-    /// Children that are removed, the last first.
+    /// Children that are removed, the last first. Empty: none.
     pub removed: Vec<SupervisorPath>,
-    /// Children that run something else from now on, and whose run, or wait for one, ends for it.
+    /// Children that run something else from now on, and whose run, or wait for one, ends for it. Empty: none.
     pub restarted: Vec<SupervisorPath>,
     /// Children that are changed without stopping a run: policies, labels, dependencies, and what a child that does
-    /// not run will run. `/` is the root itself.
+    /// not run will run. `/` is the root itself. Empty: none.
     pub updated: Vec<SupervisorPath>,
-    /// How many stay as they are; they keep their generation.
+    /// How many stay as they are; they keep their generation. 0: none.
     pub unchanged: u64,
 }
 
@@ -145,9 +145,9 @@ impl Plan {
 pub struct Affected {
     /// The child.
     pub child_path: SupervisorPath,
-    /// What would become of it: the word of a state, or `restarted`.
+    /// What would become of it: the word of a state, or `restarted`. Never empty.
     pub effect: String,
-    /// Why, when it is not the child that was named. Absent otherwise.
+    /// Why, when it is not the child that was named. Absent otherwise. Never empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
 }
@@ -160,7 +160,7 @@ pub struct NotAsPlanned {
     pub child_path: SupervisorPath,
     /// Its state.
     pub lifecycle_state: Lifecycle,
-    /// Whether that is a failure: it did not start, or did not end. Else it waits for somebody: an operator, a
+    /// Whether that is a failure: it did not start, or did not end. False: it waits for somebody, an operator, a
     /// sibling, a factory.
     pub failed: bool,
 }
@@ -177,7 +177,7 @@ pub enum CommandResult {
         path: SupervisorPath,
         /// Its state.
         state: Lifecycle,
-        /// The number of its run; 0 when none was started.
+        /// The number of its run. 0: none was started.
         generation: u64,
     },
     /// A command on a child is done.
@@ -194,7 +194,7 @@ pub enum CommandResult {
     Applied {
         /// What it changed.
         plan: Plan,
-        /// Who is not started, or not gone, although the spec says so.
+        /// Who is not started, or not gone, although the spec says so. Empty: everybody is as planned.
         not_as_planned: Vec<NotAsPlanned>,
     },
     /// The tree is down.

@@ -19,36 +19,36 @@ pub enum Exit {
     Stopped,
     /// Ended well and says with what.
     StoppedWith {
-        /// What the run said.
+        /// What the run said. Empty: an empty text.
         value: Arc<str>,
     },
     /// Returned an error, ended with a bad exit code, or could not be started.
     Failed {
-        /// The error's text.
+        /// The error's text. Empty: the error has no text.
         error: Arc<str>,
     },
     /// Panicked.
     Panicked {
-        /// The panic's message.
+        /// The panic's message. Empty: it has none.
         message: Arc<str>,
-        /// `file:line:column`, when the panic hook saw it (D14).
+        /// `file:line:column`, when the panic hook saw it (D14). Null when it did not. Never empty.
         location: Option<Arc<str>>,
     },
     /// Did not start within `ready_within` (D19).
     TimedOut {
-        /// What it was waited for.
+        /// What it was waited for. Never empty.
         what: Arc<str>,
     },
     /// Was stopped because its heartbeats or probes failed (D13).
     Unhealthy {
-        /// What failed.
+        /// What failed. Never empty.
         why: Arc<str>,
     },
     /// A program ended by a signal.
     Killed {
-        /// The signal's number.
+        /// The signal's number. Never 0.
         signal: i32,
-        /// Whether the supervisor sent it, when a grace ended.
+        /// Whether the supervisor sent it, when a grace ended. False: somebody else did.
         by_us: bool,
     },
     /// A task that was dropped when its grace ended.

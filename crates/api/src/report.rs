@@ -189,11 +189,11 @@ pub struct ChildShutdownOutcome {
     pub path: SupervisorPath,
     /// Its state now: `stopped`, `completed`, `failed`, `unresponsive`, …
     pub state: Lifecycle,
-    /// The number of its last run; 0 when it never ran.
+    /// The number of its last run. 0: it never ran.
     pub generation: u64,
-    /// How its last run ended.
+    /// How its last run ended. Null when it never ran, or still runs.
     pub exit: Option<Exit>,
-    /// From being asked until it was gone, in microseconds; 0 when it did not run.
+    /// From being asked until it was gone, in microseconds. 0: it did not run.
     pub took_micros: u64,
 }
 
@@ -201,13 +201,13 @@ pub struct ChildShutdownOutcome {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReconcileReport {
-    /// Children that ended after they were asked to.
+    /// Children that ended after they were asked to. 0: none.
     pub stopped: u64,
-    /// Children that had to be aborted or killed.
+    /// Children that had to be aborted or killed. 0: none.
     pub forced: u64,
-    /// Children that did not run.
+    /// Children that did not run. 0: none.
     pub idle: u64,
-    /// Children that still run.
+    /// Children that still run. Empty: none.
     pub unresponsive: Vec<SupervisorPath>,
 }
 
@@ -215,7 +215,7 @@ pub struct ReconcileReport {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ShutdownResult {
-    /// One for each child, in the order of the tree.
+    /// One for each child, in the order of the tree. Empty: there were none.
     pub outcomes: Vec<ChildShutdownOutcome>,
     /// What they add up to.
     pub reconcile: ReconcileReport,

@@ -95,10 +95,10 @@ impl Command {
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CommandTarget {
-    /// A path, or an id that only one child of the tree has. For `add_child` the supervisor to add under;
-    /// null or `/` is the root.
+    /// A path, or an id that only one child of the tree has. For `add_child` the supervisor to add under.
+    /// Absent or null: the root, for `add_child`; a command on one child is refused. Empty is refused.
     pub child_path: Option<String>,
-    /// For `add_child`: the child, as an object or as YAML text.
+    /// For `add_child`: the child, as an object or as YAML text. Absent or null with any other command.
     pub child_manifest: Option<Value>,
 }
 
@@ -117,32 +117,35 @@ impl fmt::Debug for CommandTarget {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ControlCommandRequest {
     /// The caller's id of the command, 1 to 128 printable bytes. Sent again with the same body it gets the
-    /// same outcome and is not carried out again.
+    /// same outcome and is not carried out again. Empty is refused.
     pub command_id: Arc<str>,
-    /// The target that is meant; another one refuses.
+    /// The target that is meant; another one refuses. Empty is refused.
     pub target_id: Arc<str>,
-    /// Has no effect unless the state has this generation. Absent: whatever the state is.
+    /// Has no effect unless the state has this generation. Absent: whatever the state is. 0 is the generation
+    /// of a tree in which nothing has happened yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect_state_generation: Option<u64>,
     /// The command; it must be that of the method.
     pub command: Command,
-    /// Whom it is about.
+    /// Whom it is about. Absent or null: the whole tree, for a command that is about that.
     #[serde(default, deserialize_with = "or_default")]
     pub target: CommandTarget,
-    /// For `signal_child`: the signal, such as `HUP`. Absent otherwise.
+    /// For `signal_child`: the signal, such as `HUP`. Absent with any other command. Empty is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
-    /// For `apply`: the text of the stack file. Absent otherwise.
+    /// For `apply`: the text of the stack file. Absent with any other command. Empty is refused, as an empty
+    /// file is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
-    /// For `apply`: go back if it cannot be completed. Absent is false.
+    /// For `apply`: go back if it cannot be completed. Absent is false. False: stay where it stopped.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "std::ops::Not::not")]
     pub rollback: bool,
-    /// Why; not blank.
+    /// Why. Empty or blank is refused.
     pub reason: String,
-    /// Who asks, as they say; not blank. Rights never come from it.
+    /// Who asks, as they say. Rights never come from it. Empty or blank is refused.
     pub requested_by: String,
-    /// Whether a person has confirmed it.
+    /// Whether a person has confirmed it. Absent or null is false. False is refused where the table of
+    /// commands asks for confirmation.
     #[serde(default, deserialize_with = "or_default")]
     pub confirmed: bool,
     /// When the caller sent it, by the caller's clock. Absent when the caller does not say.
@@ -267,23 +270,23 @@ words! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ControlCommandResult {
-    /// The caller's id of the command.
+    /// The caller's id of the command. Never empty.
     pub command_id: Arc<str>,
-    /// The target.
+    /// The target. Never empty.
     pub target_id: Arc<str>,
-    /// Whether it is done or goes on; false when it was rejected or failed.
+    /// Whether it is done or goes on. False when it was rejected or failed.
     pub accepted: bool,
     /// How far it is.
     pub status: Word<CommandStatus>,
-    /// Why it was rejected or failed; null otherwise.
+    /// Why it was rejected or failed. Null otherwise.
     pub error: Option<WireError>,
-    /// What it changed, if that is told here.
+    /// What it changed, if that is told here. Null: read the state.
     pub state_delta: Option<StateDelta>,
-    /// When it was over; null while it goes on.
+    /// When it was over. Null while it goes on.
     pub completed_at_unix_nanos: Option<UnixNanos>,
-    /// What the call on the tree answered, tagged `type`, as in the schema of the words. Absent when there
-    /// is nothing to say.
+    /// What the call on the tree answered. Absent when there is nothing to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::command::CommandResult>"))]
     pub outcome: Option<Value>,
 }
 

@@ -173,13 +173,14 @@ pub struct WireError {
     pub code: Word<ErrorCode>,
     /// Where.
     pub stage: Word<Stage>,
-    /// The target it is about; null when that is not known yet.
+    /// The target it is about. Null when that is not known yet. Never empty.
     pub target_id: Option<Arc<str>>,
-    /// What went wrong and what to do about it, as a sentence.
+    /// What went wrong and what to do about it, as a sentence of at most 512 characters. Never empty.
     pub message: String,
-    /// Whether the same request may go through later without anything else being changed.
+    /// Whether the same request may go through later without anything else being changed. False: something
+    /// has to be changed first.
     pub retryable: bool,
-    /// When to try again, in milliseconds from now. Absent when that is not known.
+    /// When to try again, in milliseconds from now. Absent when that is not known. 0: at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
 }

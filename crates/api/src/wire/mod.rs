@@ -39,6 +39,8 @@ mod filter;
 mod frame;
 mod line;
 mod method;
+#[cfg(feature = "schema")]
+mod page;
 mod push;
 mod record;
 mod register;
@@ -62,7 +64,9 @@ pub use convert::{EventOnWire, canonical_json, config_version};
 pub use error::{ErrorCode, Stage, WireError};
 pub use filter::FilterConditions;
 pub use frame::{MAX_DEPTH, plain};
-pub use method::{Method, Stream};
+pub use method::{Method, MethodSpec, Stream};
+#[cfg(feature = "schema")]
+pub use page::protocol_page;
 pub use push::{Push, StateDelta, TargetLine};
 pub use record::{AuditEvent, AuditResult, EventRecord, LogRecord};
 pub use register::{

@@ -20,39 +20,39 @@ use super::word::Word;
 pub enum Push {
     /// Something happened.
     Event {
-        /// The target.
+        /// The target. Never empty.
         target_id: Arc<str>,
-        /// What.
+        /// What happened.
         event: Box<EventRecord>,
     },
     /// Something was logged.
     Log {
-        /// The target.
+        /// The target. Never empty.
         target_id: Arc<str>,
-        /// What.
+        /// What was logged.
         log: Box<LogRecord>,
     },
     /// The state changed.
     StateDelta {
-        /// The target.
+        /// The target. Never empty.
         target_id: Arc<str>,
-        /// How.
+        /// How the state changed.
         delta: Box<StateDelta>,
     },
     /// The session has a problem; it may be about to end.
     Error {
-        /// Which.
+        /// Which problem.
         error: WireError,
     },
     /// Records of a stream that this reader does not get.
     Gap {
-        /// The target.
+        /// The target. Never empty.
         target_id: Arc<str>,
         /// Of which stream.
         stream: Word<Stream>,
-        /// The first lost sequence.
+        /// The first lost sequence. Never 0: the first of a target is 1.
         from: u64,
-        /// The last lost sequence.
+        /// The last lost sequence. Never 0, and never below `from`.
         to: u64,
     },
     /// A push of a later version; never written.
@@ -65,28 +65,30 @@ pub enum Push {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateDelta {
-    /// The generation after the change.
+    /// The generation after the change. Absent when the sender does not say. 0: nothing has happened yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_generation: Option<u64>,
-    /// The whole new topology. With it the rows are replaced, without it they are upserted.
+    /// The whole new topology. With it the rows are replaced, without it they are upserted. Absent: as it
+    /// was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topology: Option<Topology>,
-    /// New or changed rows; with `topology` all rows.
+    /// New or changed rows; with `topology` all rows. Absent: as they were. Empty with `topology`: there are
+    /// no rows any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime_state: Option<Vec<RuntimeRow>>,
-    /// More events; those that the reader has are passed by.
+    /// More events; those that the reader has are passed by. Absent: none. Empty: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recent_events: Option<Vec<EventRecord>>,
-    /// More lines of logs; those that the reader has are passed by.
+    /// More lines of logs; those that the reader has are passed by. Absent: none. Empty: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recent_logs: Option<Vec<LogRecord>>,
-    /// The new count.
+    /// The new count of events that are no longer kept. Absent: as it was. 0: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped_event_count: Option<u64>,
-    /// The new count.
+    /// The new count of lines of logs that are no longer kept. Absent: as it was. 0: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped_log_count: Option<u64>,
-    /// How the connection to the target is now.
+    /// How the connection to the target is now. Absent: as it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_state: Option<Word<ConnectionState>>,
 }

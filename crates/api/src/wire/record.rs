@@ -15,11 +15,12 @@ use crate::{EventKind, Severity, SupervisorPath};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventRecord {
-    /// The target.
+    /// The target. Never empty.
     pub target_id: Arc<str>,
-    /// The place in the target's order of events.
+    /// The place in the target's order of events, which has no holes. Never 0: the first event of a target is
+    /// 1.
     pub sequence: u64,
-    /// The id of the command behind it; null when there is none.
+    /// The id of the command behind it. Null when there is none. Never empty.
     pub correlation_id: Option<String>,
     /// What happened.
     pub event_type: Word<EventKind>,
@@ -27,13 +28,14 @@ pub struct EventRecord {
     pub severity: Word<Severity>,
     /// To whom.
     pub target_path: SupervisorPath,
-    /// The last segment of the path; null for the root.
+    /// The last segment of the path. Null for the root. Never empty.
     pub child_id: Option<String>,
     /// When.
     pub occurred_at_unix_nanos: UnixNanos,
-    /// Which spec the target had.
+    /// Which spec the target had. Empty when the target does not say.
     pub config_version: Arc<str>,
-    /// The row after it, why, and what is next. Always an object; from a target of another kind it may be empty.
+    /// The row after it, why, and what is next; the page of events has the keys. Always an object. Empty only
+    /// from a target of another kind.
     #[serde(default, deserialize_with = "or_default")]
     pub payload: Map<String, Value>,
 }
@@ -42,17 +44,18 @@ pub struct EventRecord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogRecord {
-    /// The target.
+    /// The target. Never empty.
     pub target_id: Arc<str>,
-    /// The place in the target's order of lines; null when the target does not count them.
+    /// The place in the target's order of lines. Null when the target does not count them. Never 0: the first
+    /// line of a target is 1.
     pub sequence: Option<u64>,
-    /// The id of the command behind it; null when there is none.
+    /// The id of the command behind it. Null when there is none. Never empty.
     pub correlation_id: Option<String>,
     /// How much it matters.
     pub severity: Word<Severity>,
-    /// The text.
+    /// The text. Empty: an empty line.
     pub message: String,
-    /// Names and values. Always an object.
+    /// Names and values. Always an object. Empty: there are none.
     #[serde(default, deserialize_with = "or_default")]
     pub fields: BTreeMap<String, String>,
     /// When.
@@ -60,7 +63,7 @@ pub struct LogRecord {
     /// The child that logged it. Absent when the target does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_path: Option<SupervisorPath>,
-    /// The run that logged it. Absent when the target does not say.
+    /// The run that logged it. Absent when the target does not say. Never 0: the first run of a child is 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
 }

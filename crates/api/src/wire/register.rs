@@ -18,15 +18,17 @@ const LONGEST_SOCKET_PATH: usize = 107;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Registration {
-    /// The target: text of at most 256 bytes, not blank, without control characters.
+    /// The target: text of at most 256 bytes, without control characters. Empty or blank is refused with
+    /// `empty_target_id`.
     pub target_id: String,
-    /// What people call it.
+    /// What people call it. Empty: nothing; show the id.
     pub display_name: String,
-    /// Where it listens: the absolute path of a Unix socket.
+    /// Where it listens: the absolute path of a Unix socket, at most 107 bytes. Empty is refused with
+    /// `relative_ipc_path`.
     pub ipc_path: String,
-    /// How long this holds unless it is renewed.
+    /// How long this holds unless it is renewed. 0 is refused with `invalid_lease_seconds`.
     pub lease_seconds: u64,
-    /// The commands it takes.
+    /// The commands it takes. Empty: none, it can only be looked at.
     pub supported_commands: Vec<SupportedCommand>,
 }
 
@@ -35,11 +37,12 @@ pub struct Registration {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SupportedCommand {
-    /// Its word.
+    /// Its word. Empty is refused with `unsupported_command_schema`.
     pub name: String,
-    /// Whether the same command id may be sent again.
+    /// Whether the same command id may be sent again. False: a repetition may be carried out twice.
     pub idempotent: bool,
-    /// How long the target tries before it answers `accepted`.
+    /// How long the target tries before it answers `accepted`. 0 is refused with
+    /// `unsupported_command_schema`.
     pub timeout_seconds: u64,
 }
 
@@ -132,14 +135,14 @@ pub fn target_id_problem(id: &str) -> Option<String> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegistrationAck {
-    /// Whether the target is registered.
+    /// Whether the target is registered. False: `error` says why not.
     pub ok: bool,
-    /// Whether the same registration may go through later.
+    /// Whether the same registration may go through later. False: something has to be changed first.
     pub retryable: bool,
-    /// `registered`. Absent in a refusal.
+    /// `registered`. Absent in a refusal. Never empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// The target. Absent in a refusal.
+    /// The target. Absent in a refusal. Never empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_id: Option<String>,
     /// Why not. Absent when it is registered.
@@ -154,7 +157,7 @@ pub struct RegistrationAck {
 pub struct RegistrationRefusal {
     /// What is wrong, for programs.
     pub code: Word<ErrorCode>,
-    /// What is wrong and what to do about it, as a sentence.
+    /// What is wrong and what to do about it, as a sentence. Never empty.
     pub message: String,
 }
 

@@ -52,10 +52,11 @@ pub enum Call {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateParams {
-    /// Rows after this path, in the order of the tree: `next_after` of the page before. Absent: from the first.
+    /// Rows after this path, in the order of the tree: `next_after` of the page before. Absent: from the
+    /// first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<SupervisorPath>,
-    /// At most so many rows. Absent: as many as there are.
+    /// At most so many rows. Absent: as many as there are. 0 is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<std::num::NonZeroU32>,
     /// Only this child and what lies below it. Absent: the whole tree.
@@ -67,10 +68,12 @@ pub struct StateParams {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SubscribeParams {
-    /// Must be true: the caller keeps the connection and reads from it.
+    /// Must be true: the caller keeps the connection and reads from it. Absent is false. False is refused
+    /// with `session_required`.
     #[serde(default, deserialize_with = "or_default")]
     pub session_established: bool,
-    /// The first sequence that is wanted; what is no longer kept is told as a gap. Absent: from now on.
+    /// The first sequence that is wanted; what is no longer kept is told as a gap, and one that lies in the
+    /// future begins afresh with the next. Absent: from now on. 0 is the same as 1: from the oldest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_sequence: Option<u64>,
     /// Only this child and what lies below it. Absent: the whole tree.
@@ -82,7 +85,7 @@ pub struct SubscribeParams {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyParams {
-    /// A path, or an id that only one child has.
+    /// A path, or an id that only one child has. Empty is refused.
     pub child_path: String,
 }
 
@@ -92,7 +95,7 @@ pub struct WhyParams {
 pub struct WhatIfParams {
     /// The command.
     pub command: Command,
-    /// Whom it would be about.
+    /// Whom it would be about. Absent: the whole tree, for a command that is about that.
     #[serde(default, deserialize_with = "or_default")]
     pub target: CommandTarget,
 }
@@ -101,7 +104,7 @@ pub struct WhatIfParams {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlanParams {
-    /// The text of the stack file.
+    /// The text of the stack file. Empty is refused, as an empty file is.
     pub stack: String,
 }
 

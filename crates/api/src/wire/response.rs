@@ -19,9 +19,9 @@ use crate::command::{Affected, Plan};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Response {
-    /// The id of the request, or `invalid-request` when that could not be read.
+    /// The id of the request, or `invalid-request` when that could not be read. Never empty.
     pub request_id: String,
-    /// Whether `result` stands here; otherwise `error` does.
+    /// Whether `result` stands here. False: `error` does.
     pub ok: bool,
     /// The answer. Absent when `ok` is false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,58 +56,60 @@ impl Response {
 pub enum ResultBody {
     /// To `hello`.
     Hello {
-        /// The protocol that the target speaks.
+        /// The protocol that the target speaks: `dashboard-ipc.v1`. Never empty.
         protocol_version: String,
         /// What the target tells a relay, or would tell one.
         registration: Registration,
-        /// Methods beyond those of the contract.
+        /// Methods beyond those of the contract. Empty: none.
         #[serde(default, deserialize_with = "or_default")]
         capabilities: Vec<String>,
-        /// What the peer may do: `viewer`, `operator`, `admin`. Absent when the target does not say.
+        /// What the peer may do: `viewer`, `operator`, `admin`. Absent when the target does not say. Never
+        /// empty.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         role: Option<String>,
     },
     /// To `state`.
     State {
-        /// The target.
+        /// The target. Never empty.
         target_id: Arc<str>,
         /// Its state.
         state: Box<DashboardState>,
     },
     /// To `events.subscribe` and `logs.tail`.
     Subscription {
-        /// The target.
+        /// The target. Never empty.
         target_id: Arc<str>,
         /// What is pushed from now on.
         subscription: Word<Stream>,
-        /// The first sequence that is pushed. Absent when the target does not say.
+        /// The first sequence that is pushed. Absent when the target does not say. Never 0: the first of a
+        /// target is 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from_sequence: Option<u64>,
     },
     /// To a command.
     CommandResult {
-        /// The target.
+        /// The target. Never empty.
         target_id: Arc<str>,
         /// How it went.
         result: Box<ControlCommandResult>,
     },
     /// To `why`.
     Why {
-        /// The target.
+        /// The target. Never empty.
         target_id: Arc<str>,
         /// The answer.
         why: WhyAnswer,
     },
     /// To `what_if`.
     WhatIf {
-        /// The target.
+        /// The target. Never empty.
         target_id: Arc<str>,
         /// The answer.
         what_if: WhatIfAnswer,
     },
     /// To `plan`.
     Plan {
-        /// The target.
+        /// The target. Never empty.
         target_id: Arc<str>,
         /// The answer.
         plan: Plan,
@@ -131,13 +133,14 @@ impl ResultBody {
 pub struct WhyAnswer {
     /// The child.
     pub child_path: SupervisorPath,
-    /// What happened, what led to it and what happens next, as a sentence.
+    /// What happened, what led to it and what happens next, as a sentence. Never empty.
     pub sentence: String,
-    /// The events that led to it, the first cause first.
+    /// The events that led to it, the first cause first. Empty when none of them is kept any more.
     pub chain: Vec<EventRecord>,
-    /// What happens next, as the word of an event's `next`.
+    /// What happens next, as the word of an event's `next`. Never empty: `nothing` says that nothing is
+    /// known.
     pub next: String,
-    /// How long until then, in milliseconds. Absent when that has no time.
+    /// How long until then, in milliseconds. Absent when that has no time. 0: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_in_ms: Option<u64>,
 }
@@ -148,8 +151,9 @@ pub struct WhyAnswer {
 pub struct WhatIfAnswer {
     /// The command.
     pub command: Word<Command>,
-    /// Who would be affected, in the order in which it would happen.
+    /// Who would be affected, in the order in which it would happen. Empty: nobody, because nothing has to be
+    /// done or it would be refused.
     pub affected: Vec<Affected>,
-    /// Why the command would be refused; null when it would not.
+    /// Why the command would be refused. Null when it would not.
     pub refusal: Option<WireError>,
 }

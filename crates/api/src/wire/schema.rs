@@ -7,9 +7,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::browser::{ClientMessage, ServerMessage};
-use super::command::{Command, ControlCommandRequest};
+use super::command::ControlCommandRequest;
 use super::error::WireError;
-use super::method::{Method, Stream};
+use super::method::Method;
 use super::push::Push;
 use super::register::{Registration, RegistrationAck};
 use super::request::{PlanParams, Request, StateParams, SubscribeParams, WhatIfParams, WhyParams};
@@ -52,32 +52,36 @@ impl JsonSchema for Request {
     }
 
     fn json_schema(of: &mut SchemaGenerator) -> Schema {
-        let mut kinds = vec![
-            request(Method::Hello, json_schema!({"description": "Not looked at."})),
-            request(Method::State, of.subschema_for::<StateParams>()),
-            request(Method::Why, of.subschema_for::<WhyParams>()),
-            request(Method::WhatIf, of.subschema_for::<WhatIfParams>()),
-            request(Method::Plan, of.subschema_for::<PlanParams>()),
-        ];
-        let subscribe = of.subschema_for::<SubscribeParams>();
-        kinds.extend(Stream::ALL.iter().map(|stream| request(Method::Subscribe(*stream), subscribe.clone())));
-        let command = of.subschema_for::<ControlCommandRequest>();
-        kinds.extend(Command::ALL.iter().map(|word| {
-            let mut params = command.clone();
-            params.insert("properties".into(), serde_json::json!({"command": {"const": word}}));
-            request(Method::Command(*word), params)
-        }));
+        let kinds: Vec<_> =
+            Method::TABLE.iter().map(|spec| request(spec.name, params(of, spec.method))).collect();
         json_schema!({"description": "One request; the params follow from the method.", "oneOf": kinds})
     }
 }
 
-fn request(method: Method, params: Schema) -> Value {
+/// What the params of a method look like.
+fn params(of: &mut SchemaGenerator, method: Method) -> Schema {
+    match method {
+        Method::Hello => json_schema!({"description": "Not looked at."}),
+        Method::State => of.subschema_for::<StateParams>(),
+        Method::Subscribe(_) => of.subschema_for::<SubscribeParams>(),
+        Method::Why => of.subschema_for::<WhyParams>(),
+        Method::WhatIf => of.subschema_for::<WhatIfParams>(),
+        Method::Plan => of.subschema_for::<PlanParams>(),
+        Method::Command(word) => {
+            let mut params = of.subschema_for::<ControlCommandRequest>();
+            params.insert("properties".into(), serde_json::json!({"command": {"const": word}}));
+            params
+        }
+    }
+}
+
+fn request(name: &str, params: Schema) -> Value {
     serde_json::json!({
         "type": "object",
         "required": ["request_id", "method", "params"],
         "properties": {
             "request_id": {"type": "string", "minLength": 1, "maxLength": 128},
-            "method": {"const": method.to_string()},
+            "method": {"const": name},
             "params": params
         }
     })
@@ -91,6 +95,10 @@ impl JsonSchema for RuntimeRow {
     fn json_schema(of: &mut SchemaGenerator) -> Schema {
         let exit = of.subschema_for::<Exit>();
         let count = |text: &str| serde_json::json!({"type": "integer", "minimum": 0, "description": text});
+        let said = |mut schema: Schema, text: &str| {
+            schema.insert("description".into(), text.into());
+            schema
+        };
         json_schema!({
             "type": "object",
             "description": "How a node is.",
@@ -99,23 +107,26 @@ impl JsonSchema for RuntimeRow {
                 "child_start_count", "restart_count", "last_failure", "last_policy_decision", "shutdown_state"
             ],
             "properties": {
-                "child_path": of.subschema_for::<SupervisorPath>(),
-                "lifecycle_state": of.subschema_for::<Word<Lifecycle>>(),
-                "health": of.subschema_for::<Word<Health>>(),
-                "readiness": of.subschema_for::<Word<Readiness>>(),
-                "generation": count("The number of the live or last run; 0 before the first."),
-                "attempt": count("Which restart of its streak the run is; 0 for a first run."),
-                "child_start_count": count("The same as attempt."),
-                "restart_count": count("Automatic restarts so far."),
+                "child_path": said(of.subschema_for::<SupervisorPath>(), "The path of the node."),
+                "lifecycle_state": said(of.subschema_for::<Word<Lifecycle>>(), "Its state."),
+                "health": said(
+                    of.subschema_for::<Word<Health>>(),
+                    "What heartbeats say; of a supervisor, what its children add up to.",
+                ),
+                "readiness": said(of.subschema_for::<Word<Readiness>>(), "Whether the live run is ready."),
+                "generation": count("The number of the live or last run. 0: before the first."),
+                "attempt": count("Which restart of its streak the run is. 0: a first run."),
+                "child_start_count": count("The same as `attempt`, for readers that know it by this name. 0: a first run."),
+                "restart_count": count("Automatic restarts so far. 0: none."),
                 "last_failure": {
-                    "description": "How the last run that ended badly ended; null when none did.",
+                    "description": "How the last run that ended badly ended. Null when none did.",
                     "anyOf": [exit, {"type": "null"}, {"description": "What a target of another kind writes."}]
                 },
                 "last_policy_decision": {
-                    "description": "What was decided when a run last ended, as the word of an event's `next`; null when none ended. A target of another kind may write anything."
+                    "description": "What was decided when a run last ended, as the word of an event's `next`. A target of another kind may write anything. Null when none ended."
                 },
-                "shutdown_state": of.subschema_for::<Word<ShutdownState>>(),
-                "as_of": count("The sequence of the last event in this row; 0 before the first. Absent when the target does not say.")
+                "shutdown_state": said(of.subschema_for::<Word<ShutdownState>>(), "How far a stop is."),
+                "as_of": count("The sequence of the last event in this row. Absent when the target does not say. 0: nothing has happened to it yet.")
             }
         })
     }

@@ -23,25 +23,27 @@ pub struct DashboardState {
     pub target: TargetInfo,
     /// Who is in the tree and who belongs to whom.
     pub topology: Topology,
-    /// How each is. One row for each node, unless the state was asked for in pages.
+    /// How each is. One row for each node, unless the state was asked for in pages. Empty: a page after the
+    /// last row.
     pub runtime_state: Vec<RuntimeRow>,
-    /// The newest events, at most 128, oldest first.
+    /// The newest events, at most 128, oldest first. Empty: nothing has happened yet.
     #[serde(default, deserialize_with = "or_default")]
     pub recent_events: Vec<EventRecord>,
-    /// The newest lines of the logs, at most 128, oldest first.
+    /// The newest lines of the logs, at most 128, oldest first. Empty: nothing was logged yet.
     #[serde(default, deserialize_with = "or_default")]
     pub recent_logs: Vec<LogRecord>,
-    /// Events that the target lost for want of room. 0: none.
+    /// Events that the target no longer keeps for want of room. 0: none.
     #[serde(default, deserialize_with = "or_default")]
     pub dropped_event_count: u64,
-    /// Lines of logs that the target lost for want of room. 0: none.
+    /// Lines of logs that the target no longer keeps for want of room. 0: none.
     #[serde(default, deserialize_with = "or_default")]
     pub dropped_log_count: u64,
-    /// Which spec the tree has: the first 16 hexadecimal digits of its SHA-256.
+    /// Which spec the tree has: the first 16 hexadecimal digits of its SHA-256. Empty when the target does
+    /// not say.
     pub config_version: Arc<str>,
     /// When this was read.
     pub generated_at_unix_nanos: UnixNanos,
-    /// Grows with every change and never without one.
+    /// Grows with every change and never without one. 0: nothing has happened yet.
     pub state_generation: u64,
     /// What the target says of itself, its registration and its audit included, when this was read; deltas do not
     /// change it. Absent when the target does not say.
@@ -86,9 +88,9 @@ words! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TargetInfo {
-    /// Its id.
+    /// Its id. Never empty.
     pub target_id: Arc<str>,
-    /// What people call it.
+    /// What people call it. Empty: nothing; show the id.
     pub display_name: String,
     /// How it stands with the relay.
     pub registration_state: Word<RegistrationState>,
@@ -102,11 +104,12 @@ pub struct TargetInfo {
 pub struct Topology {
     /// The root's path.
     pub root: SupervisorPath,
-    /// Everybody, parents before their children.
+    /// Everybody, parents before their children. Empty: a page after the last row.
     pub nodes: Vec<Node>,
-    /// Who is above whom, and who needs whom.
+    /// Who is above whom, and who needs whom. Empty: nobody but the root.
     pub edges: Vec<Edge>,
-    /// Everybody but the root, in the order of declaration; this project writes paths.
+    /// Everybody but the root, in the order of declaration; this project writes paths. Empty: nobody but the
+    /// root.
     pub declaration_order: Vec<String>,
 }
 
@@ -146,27 +149,27 @@ impl From<Criticality> for NodeCriticality {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Node {
-    /// Its id in this topology; this project writes the path.
+    /// Its id in this topology; this project writes the path. Never empty.
     pub node_id: String,
-    /// The last segment of the path; null for the root.
+    /// The last segment of the path. Null for the root. Never empty.
     pub child_id: Option<String>,
     /// Its path.
     pub path: SupervisorPath,
-    /// What people call it.
+    /// What people call it. Never empty.
     pub name: String,
     /// Whether it is the root.
     pub kind: Word<NodeKind>,
     /// What runs. Absent when the target does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_type: Option<Word<Kind>>,
-    /// Its labels.
+    /// Its labels. Empty: none.
     #[serde(default, deserialize_with = "or_default")]
     pub tags: Vec<String>,
     /// How much the whole suffers when it does.
     pub criticality: Word<NodeCriticality>,
     /// The state of its row.
     pub state_summary: Word<Lifecycle>,
-    /// What stands in its way or is doubtful, as sentences by name.
+    /// What stands in its way or is doubtful, as sentences by name. Empty: nothing.
     #[serde(default, deserialize_with = "or_default")]
     pub diagnostics: BTreeMap<String, String>,
 }
@@ -185,7 +188,7 @@ words! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Edge {
-    /// `parent:A->B` or `dependency:A->B`, with the paths of source and target.
+    /// `parent:A->B` or `dependency:A->B`, with the paths of source and target. Never empty.
     pub edge_id: String,
     /// The supervisor, or the one that needs the other.
     pub source_path: SupervisorPath,
@@ -193,7 +196,7 @@ pub struct Edge {
     pub target_path: SupervisorPath,
     /// What it means.
     pub kind: Word<EdgeKind>,
-    /// The place among the edges of this kind with the same source, from 0.
+    /// The place among the edges of this kind with the same source. 0: the first.
     pub order: u64,
 }
 

@@ -140,7 +140,7 @@ mod schema {
 
         fn json_schema(_: &mut SchemaGenerator) -> Schema {
             json_schema!({
-                "description": "Unix nanoseconds. Written as an integer; a decimal string is read too.",
+                "description": "Unix nanoseconds. Written as an integer; a decimal string is read too. 0: a clock that stands before 1970.",
                 "anyOf": [
                     {"type": "integer", "minimum": 0},
                     {"type": "string", "pattern": "^[0-9]{1,20}$"}
