@@ -39,6 +39,7 @@
 //! | `manifest` | YAML text as the manifest of `add_child` |
 //! | `tracing` | `ChildLogs`, a layer that keeps records in the log of the child they come from |
 //! | `metrics` | `SupervisorHandle::register_metrics`, for a registry of `prometheus-client` |
+//! | `otel` | `otel_layer`, for a tracer of OpenTelemetry, and `OtlpExport`, which sends spans by OTLP over HTTP |
 //!
 //! # Limits
 //!
@@ -63,6 +64,8 @@ mod kept;
 mod manifest;
 #[cfg(feature = "metrics")]
 mod metrics;
+#[cfg(feature = "otel")]
+mod otel;
 #[cfg(doctest)]
 mod pages;
 mod plane;
@@ -92,6 +95,8 @@ pub use journal::{EventItem, EventStream, Gap};
 pub use kept::{LogItem, LogRecord, LogStream, PastExit};
 #[cfg(feature = "metrics")]
 pub use metrics::Metrics;
+#[cfg(feature = "otel")]
+pub use otel::{OtlpError, OtlpExport, otel_layer};
 pub use registry::{Registry, UnknownFactory};
 #[cfg(all(feature = "signals", unix))]
 pub use signals::{StopSignal, StopSignals};

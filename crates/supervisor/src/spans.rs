@@ -34,9 +34,9 @@ pub(crate) fn run(ctx: &ChildContext) -> Option<Span> {
             parent: None,
             RUN,
             path = path.as_str(),
-            generation = ctx.generation(),
-            attempt = ctx.attempt(),
-            event = ctx.told_by(),
+            generation = signed(ctx.generation()),
+            attempt = signed(ctx.attempt()),
+            event = signed(ctx.told_by()),
             exit = field::Empty,
         )
     };
@@ -47,9 +47,16 @@ pub(crate) fn run(ctx: &ChildContext) -> Option<Span> {
     (!span.is_disabled()).then_some(span)
 }
 
+/// A number as OpenTelemetry has them; it makes a text of one without a sign.
+fn signed(number: impl Into<u64>) -> i64 {
+    i64::try_from(number.into()).unwrap_or(i64::MAX)
+}
+
 /// A run is over.
 pub(crate) fn run_is_over(span: &Span, exit: &Exit) {
     span.record("exit", field::display(exit));
+    #[cfg(feature = "otel")]
+    crate::otel::ended(span, || (!exit.is_clean()).then(|| exit.to_string()));
 }
 
 /// The span of a command.
@@ -79,6 +86,12 @@ pub(crate) fn command_is_answered(span: &Span, result: &Result<Reply, Supervisor
         Ok(_) => span.record("outcome", "completed"),
         Err(error) => span.record("outcome", error.code()),
     };
+    #[cfg(feature = "otel")]
+    crate::otel::ended(span, || match result {
+        Ok(Reply::Control(outcome)) => outcome.failure.clone(),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    });
 }
 
 /// What a command is called.
@@ -119,7 +132,7 @@ pub(crate) fn shutdown(event: u64, detail: Option<&Detail>) -> Span {
         target: TARGET,
         parent: None,
         "supervisor.shutdown",
-        event,
+        event = signed(event),
         requested_by = detail.and_then(|detail| detail.requested_by.as_deref()),
         reason = detail.and_then(|detail| detail.reason.as_deref().or(detail.text.as_deref())),
         phase = field::Empty,
