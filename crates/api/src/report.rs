@@ -51,13 +51,13 @@ words! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RuntimeFailureReason {
-    /// Where: `start`, `escalation`, `loop`.
+    /// Where: `start`, `escalation`, `loop`. Never empty.
     pub phase: Arc<str>,
-    /// What happened, as a sentence or a chain.
+    /// What happened, as a sentence or a chain. Never empty.
     pub reason: Arc<str>,
-    /// Whether the supervising part itself panicked.
+    /// Whether the supervising part itself panicked. False: it did not.
     pub panic: bool,
-    /// Whether starting the tree again makes sense.
+    /// Whether starting the tree again makes sense. False: it would end the same way.
     pub recoverable: bool,
 }
 
@@ -80,14 +80,15 @@ pub struct RuntimeExitReport {
     /// `completed` or `failed`.
     pub state: RuntimeControlPlaneState,
     /// What it was doing: `shutdown`, `all_done`, `auto_shutdown`, `start`, `escalation`, `loop`, `dropped`.
+    /// Never empty.
     pub phase: Arc<str>,
-    /// Why it ended, as a sentence or a chain.
+    /// Why it ended, as a sentence or a chain. Never empty.
     pub reason: Arc<str>,
-    /// Whether starting the tree again makes sense.
+    /// Whether starting the tree again makes sense. False: it would end the same way.
     pub recoverable: bool,
-    /// When, in Unix nanoseconds; a clock before 1970 reads 0.
+    /// When, in Unix nanoseconds. 0: the clock stood before 1970.
     pub completed_at_unix_nanos: u64,
-    /// Whether the supervising part itself panicked.
+    /// Whether the supervising part itself panicked. False: it did not.
     pub panic: bool,
 }
 
@@ -138,11 +139,11 @@ impl fmt::Display for RuntimeExitReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stuck {
-    /// The child's path, or `loop`.
+    /// The child's path, or `loop`. Never empty.
     pub name: Arc<str>,
-    /// What it was doing.
+    /// What it was doing. Never empty.
     pub phase: Arc<str>,
-    /// For how long, in nanoseconds.
+    /// For how long, in nanoseconds. Never 0.
     pub age_nanos: u64,
 }
 
@@ -150,27 +151,27 @@ pub struct Stuck {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RuntimeHealthReport {
-    /// Whether the tree can take commands.
+    /// Whether the tree can take commands. False: it has ended, or its loop is gone.
     pub alive: bool,
     /// The state of the supervising part.
     pub state: RuntimeControlPlaneState,
     /// The health of the whole (D21).
     pub tree: TreeHealth,
-    /// When it was launched, Unix nanoseconds.
+    /// When it was launched, Unix nanoseconds. 0: the clock stood before 1970.
     pub started_at_unix_nanos: u64,
-    /// The time of this read; after the end, the time of the report.
+    /// The time of this read; after the end, the time of the report. 0: the clock stood before 1970.
     pub last_observed_at_unix_nanos: u64,
-    /// Why it failed, when it did.
+    /// Why it failed. Absent when it did not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<RuntimeFailureReason>,
-    /// The final report, after the end.
+    /// The final report, after the end. Absent before.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub exit_report: Option<RuntimeExitReport>,
-    /// Who has not moved for too long.
+    /// Who has not moved for too long. Empty: nobody.
     #[serde(default)]
     pub stuck: Vec<Stuck>,
     /// Whether the service manager's ping is withheld: a critical child is stale, unhealthy or unresponsive, or the
-    /// loop is stuck (D21).
+    /// loop is stuck (D21). False: it is sent.
     #[serde(default)]
     pub ping_withheld: bool,
     /// How it stands with its relay. Absent when none is configured, and from a tree that no control socket serves.

@@ -22,20 +22,21 @@ words! {
 pub struct AuditHealth {
     /// Whether records reach the disk.
     pub state: AuditState,
-    /// Commands are carried out also when they cannot be recorded, because the configuration says so.
+    /// Commands are carried out also when they cannot be recorded, because the configuration says so. False:
+    /// they are refused then.
     pub fail_open: bool,
-    /// Whether a command would be refused now because it cannot be recorded.
+    /// Whether a command would be refused now because it cannot be recorded. False: none is.
     pub refuses_commands: bool,
-    /// The directory; null when the audit is off.
+    /// The directory. Null when the audit is off. Never empty.
     pub place: Option<String>,
-    /// The last record on the disk; 0 when there is none.
+    /// The last record on the disk. 0: there is none.
     pub sequence: u64,
-    /// Outcomes that still wait for the disk. They are written when it is well again.
+    /// Outcomes that still wait for the disk. They are written when it is well again. 0: none.
     pub waiting_outcomes: u64,
     /// Outcomes and denials of this run of the target that were not recorded. Denials that come faster than they
-    /// are recorded one by one are not among them: they are counted in a record.
+    /// are recorded one by one are not among them: they are counted in a record. 0: none.
     pub lost: u64,
-    /// What is wrong and what helps. Null when nothing is.
+    /// What is wrong and what helps. Null when nothing is. Never empty.
     pub problem: Option<String>,
 }
 
@@ -70,18 +71,19 @@ impl RegistrationPhase {
 pub struct RegistrationHealth {
     /// How far it is.
     pub phase: RegistrationPhase,
-    /// The relay's registration socket.
+    /// The relay's registration socket. Never empty.
     pub relay: String,
     /// Whether the relay has acknowledged it since the target started. A lease that ran out is told by this and a
-    /// phase that is not registered.
+    /// phase that is not registered. False: it has not.
     pub was_registered: bool,
-    /// Attempts that failed since the last one that did not.
+    /// Attempts that failed since the last one that did not. 0: none.
     pub failures: u64,
-    /// The relay's word for its last refusal; null when the last attempt was not refused.
+    /// The relay's word for its last refusal. Null when the last attempt was not refused. Never empty.
     pub code: Option<String>,
-    /// Why the last attempt failed and what helps. Null when it did not fail.
+    /// Why the last attempt failed and what helps. Null when it did not fail. Never empty.
     pub problem: Option<String>,
     /// In how many milliseconds it tries again or renews. Null while an attempt goes on, and when it is closed.
+    /// 0: at once.
     pub next_attempt_ms: Option<u64>,
 }
 
