@@ -94,11 +94,18 @@ impl Checker {
             && node.bound
             && !node.life.left_out
             && !node.life.alone
-            && (node.primary == NONE || !self.is_at_rest(node.primary))
+            && !self.rests_with_its_primary(at)
             && !self.sibling_holds(at)
             && self.model.node(node.parent).is(Lifecycle::Running)
             && self.model.above(at).group.is_none()
             && self.is_revivable(at)
+    }
+
+    /// Whether the primary of a sidecar rests, or rests with its own.
+    fn rests_with_its_primary(&self, at: u32) -> bool {
+        let primary = self.model.node(at).primary;
+        let stopped = |primary: u32| self.model.node(primary).is(Lifecycle::Stopped);
+        primary != NONE && (self.is_at_rest(primary) || stopped(primary) && !self.was_left_behind(primary))
     }
 
     /// Invariant 18. Nobody waits for an answer when nobody is being started or stopped.
