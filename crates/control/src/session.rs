@@ -75,7 +75,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
     /// Serves until the connection is over.
     pub(crate) async fn run(mut self) -> End {
         match self.serve().await {
-            Ok(()) => End::Done,
+            Ok(()) => self.last_lines().await.err().unwrap_or(End::Done),
             Err(End::Read(error)) if error.is_answered() => {
                 let response = Response::refused(INVALID_REQUEST, unreadable(&error));
                 // It is closed in either case.
@@ -101,6 +101,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
                 },
             }
         }
+    }
+
+    /// Nothing more is read. What has happened so far is still pushed: how a shutdown ended, to whoever asked for it.
+    async fn last_lines(&mut self) -> Result<(), End> {
+        while let Some(line) = self.feeds.try_next() {
+            self.push(&line).await?;
+        }
+        Ok(())
     }
 
     /// Begins to answer a request; what is none is refused at once.
@@ -157,7 +165,9 @@ mod tests {
 
     use serde_json::{Value, json};
     use supervisor_socket::{Deadlines, FrameLimits};
-    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, duplex};
+    use tokio::io::{
+        AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, duplex,
+    };
     use tokio::task::JoinHandle;
     use tokio::time::Instant;
     use tokio_supervisor::{SupervisorHandle, SupervisorSpec};
@@ -219,6 +229,23 @@ mod tests {
         restart(&handle, "db").await;
         assert_eq!(line(&mut client).await["type"], "event");
         assert!(!listening.is_finished());
+    }
+
+    /// Who says nothing more still hears what happened until then. The order of the two is left to chance, so it is tried
+    /// often.
+    #[tokio::test(start_paused = true)]
+    async fn what_happened_before_the_end_of_a_session_is_pushed() {
+        for _ in 0..32 {
+            let (handle, mut client, session) = session(64 * 1024).await;
+            subscribe(&mut client).await;
+            restart(&handle, "db").await;
+            client.shutdown().await.unwrap();
+            let end = session.await.unwrap();
+            assert!(matches!(end, End::Done), "{end}");
+            let mut told = String::new();
+            client.read_to_string(&mut told).await.unwrap();
+            assert!(told.contains("ChildRunning"), "{told}");
+        }
     }
 
     /// A command that takes long holds up nothing but the answers after it.
