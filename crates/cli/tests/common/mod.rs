@@ -56,10 +56,14 @@ fn hear_hangups() {
     if u64::from_str_radix(ignored.trim(), 16).unwrap() & 1 == 0 {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-    let _inside = runtime.enter();
-    // What catches the signal stays when its stream is gone.
-    drop(signal(SignalKind::hangup()).unwrap());
+    // On a thread of its own: the test may be in a runtime, where no other can be.
+    let caught = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let _inside = runtime.enter();
+        // What catches the signal stays when its stream is gone.
+        drop(signal(SignalKind::hangup()).unwrap());
+    });
+    caught.join().unwrap();
 }
 
 /// The binary, told to live in `home`.
