@@ -21,7 +21,7 @@ version: 1
 name: shop
 children:
   - {name: web, kind: process, command: [sh, -c, "echo up; exec sleep 1000"]}
-  - {name: locked, kind: process, command: [sleep, "1000"], command_permissions: {allow_restart: false}}
+  - {name: locked, kind: process, command: [sleep, "2000"], command_permissions: {allow_restart: false}}
 "#;
 
 /// Longer than anything here takes. Reaching it is a failure.

@@ -220,14 +220,18 @@ impl Run {
         })
     }
 
-    /// The program with this in its command, as soon as it is there.
+    /// The only program with this in its command, as soon as it is there. With two of them it would be left to chance
+    /// which one a test looks at.
     #[track_caller]
     pub(crate) fn program(&self, text: &str) -> Pid {
         let parent = self.pid().as_raw_nonzero().get();
         soon(&format!("a program with {text:?}"), || {
             let all = self.processes();
-            let found = all.iter().find(|process| process.parent == parent && process.command.contains(text));
-            found.map(|process| process.pid)
+            let mut found =
+                all.iter().filter(|process| process.parent == parent && process.command.contains(text));
+            let first = found.next()?.pid;
+            assert!(found.next().is_none(), "several programs with {text:?}: {all:?}");
+            Some(first)
         })
     }
 }
