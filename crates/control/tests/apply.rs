@@ -149,6 +149,21 @@ async fn a_new_spec_that_does_not_start_stays_or_is_taken_back_as_was_asked() {
     assert_eq!(version(&scene).await, version_of(&stack("a bad:never")));
 }
 
+/// Both are given before either is applied, in an order that is left to chance.
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_applied_just_before_is_not_taken_back() {
+    for _ in 0..16 {
+        let (scene, _) = scene("a").await;
+        let caller = owner();
+        let other = scene.ask(&caller, apply("1", stack("a good")));
+        let bad = scene.ask(&caller, rolling(apply("2", stack("a good bad:never"))));
+        let (other, bad) = tokio::join!(other, bad);
+        assert_eq!(other["result"]["result"]["status"], "completed", "{other}");
+        let rows = children(&scene).await;
+        assert!(rows.iter().any(|row| row.starts_with("/good running")), "{bad}: {rows:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_somebody_else_applied_meanwhile_is_not_taken_back() {
     let (scene, _) = scene("a").await;

@@ -64,17 +64,19 @@ impl Order {
         let failed = applied.sentence();
         let message = match before.filter(|_| self.asked.rollback) {
             None => format!("the new spec is applied, but {failed}; the tree goes on trying"),
-            Some((_, before)) => self.go_back(&failed, applied.number, &before).await,
+            Some((number, before)) if applied.number == Some(number + 1) => {
+                self.go_back(&failed, number + 1, &before).await
+            }
+            Some(_) => overtaken(&failed),
         };
         let outcome = serde_json::to_value(&applied.result).ok();
         ControlCommandResult { outcome, ..self.failed(&message) }
     }
 
     /// Applies the spec that the tree had before, unless another one was applied meanwhile.
-    async fn go_back(&self, failed: &str, number: Option<u64>, before: &Declared) -> String {
-        let now = self.target.specs.current().map(|(number, _)| number);
-        if number.is_none() || number != now {
-            return format!("{failed}; another spec was applied meanwhile, so nothing was taken back");
+    async fn go_back(&self, failed: &str, number: u64, before: &Declared) -> String {
+        if self.target.specs.current().is_none_or(|(now, _)| now != number) {
+            return overtaken(failed);
         }
         let id: String = self.asked.command_id.chars().take(ID_KEPT).collect();
         let reason = format!("going back, because {failed}");
@@ -124,6 +126,11 @@ impl Order {
             error => self.rejected(WireError::from(error)),
         }
     }
+}
+
+/// Somebody else's spec came before, or came after: what was before that is not what the tree would go back to.
+fn overtaken(failed: &str) -> String {
+    format!("{failed}; another spec was applied meanwhile, so nothing was taken back")
 }
 
 /// Whether this says that the command has applied its spec.
