@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use supervisor_api::Finding;
 use supervisor_api::manifest::{
-    AuditKept, AuditManifest, ControlLimits, ControlManifest, ControlRole, RegistrationManifest,
-    RoleManifest, SocketBindMode, SocketPermissions,
+    AuditKept, AuditManifest, ControlLimits, ControlManifest, RegistrationManifest, RoleManifest,
+    SocketBindMode, SocketPermissions,
 };
 use supervisor_api::wire::target_id_problem;
 use supervisor_control::{
     AllowedPrograms, AuditConfig, AuditOptions, Bind, BindMode, Caps, Config, Deadlines, Rate,
-    RegistrationConfig, Role, Roles,
+    RegistrationConfig, Roles,
 };
 
 use crate::accounts::{GROUPS, USERS};
@@ -70,7 +70,7 @@ fn doubts(control: &ControlManifest) -> Option<Finding> {
 }
 
 fn too_few(limits: ControlLimits) -> Option<Finding> {
-    let (total, reserved) = (limits.max_connections?.get(), limits.reserved_for_admins?);
+    let Caps { total, reserved, .. } = caps(limits, Caps::default());
     (reserved > total).then(|| {
         let message = format!("is {reserved}, more than `max_connections`, which is {total}; lower it");
         error("control.limits.reserved_for_admins", message)
@@ -113,11 +113,7 @@ fn roles(said: &[RoleManifest], findings: &mut Vec<Finding>) -> Roles {
 }
 
 fn with_role(roles: Roles, said: &RoleManifest) -> Result<Roles, String> {
-    let role = match said.role {
-        ControlRole::Viewer => Role::Viewer,
-        ControlRole::Operator => Role::Operator,
-        ControlRole::Admin => Role::Admin,
-    };
+    let role = said.role;
     match (&said.uid, &said.gid, said.relay) {
         (Some(user), None, Some(true)) => Ok(roles.relay(USERS.number(user)?, role)),
         (Some(user), None, _) => Ok(roles.user(USERS.number(user)?, role)),
@@ -194,16 +190,19 @@ fn audit_options(kept: &AuditKept, state: &Path) -> AuditOptions {
     options
 }
 
-fn limit(limits: ControlLimits, config: &mut Config) {
-    let Caps { total, per_uid, reserved } = config.caps;
+fn caps(limits: ControlLimits, default: Caps) -> Caps {
     let many = |said: Option<u32>, default: usize| said.map_or(default, |number| number as usize);
-    let total = many(limits.max_connections.map(Into::into), total);
-    config.caps = Caps {
+    let total = many(limits.max_connections.map(Into::into), default.total);
+    Caps {
         total,
-        per_uid: many(limits.max_connections_per_user.map(Into::into), per_uid),
+        per_uid: many(limits.max_connections_per_user.map(Into::into), default.per_uid),
         // Who lowers the total leaves room for others all the same.
-        reserved: many(limits.reserved_for_admins, reserved.min(total / 2)),
-    };
+        reserved: many(limits.reserved_for_admins, default.reserved.min(total / 2)),
+    }
+}
+
+fn limit(limits: ControlLimits, config: &mut Config) {
+    config.caps = caps(limits, config.caps);
     let Deadlines { frame, idle, write } = config.deadlines;
     config.deadlines = Deadlines {
         frame: limits.frame_secs.map_or(frame, |said| said.duration()),
