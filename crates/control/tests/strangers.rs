@@ -1,60 +1,22 @@
-//! Other users: this test binary again under another uid, against a socket that everybody can reach.
+//! Other users, against a socket that everybody can reach.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
 #[path = "../../socket/tests/common/skip.rs"]
 mod skip;
+#[path = "common/stranger.rs"]
+mod stranger;
 
 use std::fs::Permissions;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use common::{command_request, config, shop};
 use serde_json::{Value, json};
 use skip::is_root;
+use stranger::{STRANGER, as_stranger};
 use supervisor_control::{Config, Control, Role, Roles};
 use supervisor_socket::Bind;
 use tokio_supervisor::{Supervisor, SupervisorHandle};
-
-const STRANGER: u32 = 54_321;
-const ARGUMENTS: &str = "CONTROL_TEST_ARGUMENTS";
-
-#[test]
-#[ignore = "the client under another uid of the tests below"]
-fn ask_each() {
-    let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
-    let (path, requests): (String, Vec<Value>) = serde_json::from_str(&arguments).unwrap();
-    for request in requests {
-        let stream = UnixStream::connect(&path).unwrap();
-        // Who is turned away may find the other end closed.
-        let _ = writeln!(&stream, "{request}");
-        let mut answer = String::new();
-        let _ = BufReader::new(&stream).read_line(&mut answer);
-        println!("ANSWER {answer}");
-    }
-}
-
-/// Asks each on a connection of its own, as the stranger.
-async fn as_stranger(path: &Path, requests: Vec<Value>) -> Vec<Value> {
-    // Through /proc, so that it is found also by a user who may not enter the directory in which it lies.
-    let mut command = Command::new("/proc/self/exe");
-    command
-        .args(["--ignored", "--exact", "--nocapture", "--test-threads=1", "ask_each"])
-        .env(ARGUMENTS, json!([path, requests]).to_string())
-        .env_remove("RUST_BACKTRACE")
-        .current_dir("/")
-        .stdout(Stdio::piped())
-        .uid(STRANGER)
-        .gid(STRANGER);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let answers = text.lines().filter_map(|line| line.split_once("ANSWER ").map(|(_, answer)| answer));
-    answers.map(|answer| serde_json::from_str(answer).unwrap_or_else(|_| panic!("{text}"))).collect()
-}
 
 /// A tree behind a socket that everybody can reach.
 async fn open_to_all(config: Config) -> (SupervisorHandle, Control, tempfile::TempDir) {

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use supervisor_api::report::{AuditState, RegistrationPhase};
 use supervisor_stack::SocketAt;
 
-use crate::served::{Place, STRANGER, answer, command, connect, exchange, hello, is_root, result};
+use crate::served::{Place, answer, command, connect, exchange, hello, result};
+use crate::skip::is_root;
+use crate::stranger::STRANGER;
 use crate::tree::block;
 
 #[test]

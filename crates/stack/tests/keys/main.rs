@@ -6,6 +6,10 @@ mod control;
 mod policy;
 mod programs;
 mod served;
+#[path = "../../../socket/tests/common/skip.rs"]
+mod skip;
+#[path = "../../../control/tests/common/stranger.rs"]
+mod stranger;
 mod supervisors;
 mod tree;
 

@@ -1,21 +1,17 @@
 //! A stack that is served, and those who ask it.
 
-use std::fs::{OpenOptions, Permissions};
+use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use supervisor_stack::{Instance, PrepareError, Serving, SocketAt, Stack, Surroundings};
 use tokio_supervisor::{ChildContext, Registry, SupervisorHandle};
 
-/// Another user.
-pub(crate) const STRANGER: u32 = 54_321;
-const ARGUMENTS: &str = "STACK_TEST_ARGUMENTS";
+use crate::stranger::as_stranger;
 
 /// A folder for sockets that others may enter, and one for state.
 pub(crate) struct Place {
@@ -96,20 +92,7 @@ impl Served {
 
     /// Asks each on a connection of its own, as somebody else.
     pub(crate) async fn ask_as_stranger(&self, requests: Vec<Value>) -> Vec<Value> {
-        // Through /proc, so that it is found also by a user who may not enter the directory in which it lies.
-        let mut command = Command::new("/proc/self/exe");
-        command
-            .args(["--ignored", "--exact", "--nocapture", "--test-threads=1", "served::ask_each"])
-            .env(ARGUMENTS, json!([self.socket(), requests]).to_string())
-            .env_remove("RUST_BACKTRACE")
-            .current_dir("/")
-            .stdout(Stdio::piped())
-            .uid(STRANGER)
-            .gid(STRANGER);
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let answers = text.lines().filter_map(|line| line.split_once("ANSWER ").map(|(_, answer)| answer));
-        answers.map(|answer| serde_json::from_str(answer).unwrap_or_else(|_| panic!("{text}"))).collect()
+        as_stranger(&self.socket(), requests).await
     }
 }
 
@@ -133,31 +116,6 @@ pub(crate) fn answer(stream: &UnixStream) -> Option<Value> {
         assert!(error.kind() != std::io::ErrorKind::WouldBlock, "neither a line nor the end came");
     }
     serde_json::from_str(&answer).ok()
-}
-
-#[test]
-#[ignore = "the client under another uid of the tests beside"]
-fn ask_each() {
-    let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
-    let (path, requests): (String, Vec<Value>) = serde_json::from_str(&arguments).unwrap();
-    for request in requests {
-        let answer = exchange(&connect(path.as_ref()), &request.to_string());
-        println!("ANSWER {}", answer.unwrap_or_default());
-    }
-}
-
-/// Whether the tests run as root; else `test` is reported as skipped.
-#[expect(clippy::print_stdout, reason = "who runs the test alone sees why it does nothing")]
-pub(crate) fn is_root(test: &str) -> bool {
-    if rustix::process::geteuid().is_root() {
-        return true;
-    }
-    let line = format!("{test}: needs root; install with `sudo` before the command that runs the tests");
-    match std::env::var_os("TEST_SKIP_REPORT") {
-        Some(path) => writeln!(OpenOptions::new().append(true).open(path).unwrap(), "{line}").unwrap(),
-        None => println!("SKIP {line}"),
-    }
-    false
 }
 
 pub(crate) fn hello() -> Value {
