@@ -261,14 +261,8 @@ impl Machine {
                 }
                 self.mark_swept(index);
                 self.node_mut(index).flags.grow |= then == Then::Group && fault!(group_grows_every_streak);
-                // What a command wants of it, and had to wait for its turn, is done with this stop.
-                match self.planned_in_line(index).filter(|planned| planned.is_commanded()) {
-                    Some(planned) => {
-                        self.leave_line(index);
-                        self.ask_to_stop(index, planned, cause);
-                    }
-                    _ => self.ask_to_stop(index, then, cause),
-                }
+                let then = self.or_commanded_in_line(index, then);
+                self.ask_to_stop(index, then, cause);
             }
             Life::Stopping { then: old, .. } => {
                 self.mark_swept(index);
@@ -278,6 +272,7 @@ impl Machine {
                 // Who runs once and is to start again does that with the group, which would not start it by itself.
                 let runs_again = then == Then::Group && old == Then::Start && !self.retries(index);
                 if !self.is_decided(index, old) && !runs_again {
+                    let then = self.or_commanded_in_line(index, then);
                     self.redirect(index, then, cause);
                 }
             }
@@ -285,6 +280,7 @@ impl Machine {
                 // As above: it starts again when it is gone, and its group would not start it by itself.
                 let runs_again = then == Then::Group && old == Then::Start && !self.retries(index);
                 if !old.is_commanded() && !runs_again {
+                    let then = self.or_commanded_in_line(index, then);
                     self.redirect(index, then, cause);
                 }
             }
@@ -299,6 +295,17 @@ impl Machine {
                 self.shift(index, Life::Stopped, news);
             }
             _ => {}
+        }
+    }
+
+    /// What a command wants of a child, and had to wait for its turn, is done with this stop.
+    fn or_commanded_in_line(&mut self, index: u32, then: Then) -> Then {
+        match self.planned_in_line(index).filter(|planned| planned.is_commanded()) {
+            Some(planned) => {
+                self.leave_line(index);
+                planned
+            }
+            None => then,
         }
     }
 

@@ -25,6 +25,7 @@ impl Machine {
             self.start_resting_sidecars(index);
             if let Some(on) = self.unsatisfied(index) {
                 self.wait_for(index, on);
+                self.wait_for_line(index, on);
                 return;
             }
         }
@@ -60,9 +61,10 @@ impl Machine {
         let node = self.node(index);
         let incarnation = self.sup(node.parent).incarnation;
         let looked_at = if fault!(second_need_is_ignored) { 1 } else { usize::MAX };
-        node.depends_on().iter().copied().take(looked_at).find(|&on| {
-            let on = self.node(on);
+        node.depends_on().iter().copied().take(looked_at).find(|&at| {
+            let on = self.node(at);
             match on.life {
+                Life::Running if self.takes_dependants_down(at) => true,
                 // A job that runs has not done anything yet, unless it says so (D19).
                 Life::Running if fault!(running_job_satisfies) => false,
                 Life::Running => on.policy.keeps_row && on.policy.readiness == ReadinessMode::Immediate,
@@ -74,6 +76,24 @@ impl Machine {
                 _ => true,
             }
         })
+    }
+
+    /// Whether a child is about to go down, and who depends on it goes before it (D11). Nobody starts on it any more.
+    fn takes_dependants_down(&self, index: u32) -> bool {
+        let node = self.node(index);
+        let line = &self.sup(node.parent).line;
+        node.policy.restart_dependants && line.iter().any(|(in_line, _)| *in_line == index)
+    }
+
+    /// Whoever waits for a child that is about to go down is looked at again when all in that line are down.
+    fn wait_for_line(&mut self, index: u32, on: u32) {
+        if self.node(on).life == Life::Running && self.takes_dependants_down(on) {
+            let sup = self.node(index).parent;
+            let taken = &mut self.sup_mut(sup).taken;
+            if !taken.contains(&index) {
+                taken.push(index);
+            }
+        }
     }
 
     /// A sidecar that was stopped with its primary starts before it again (D15).

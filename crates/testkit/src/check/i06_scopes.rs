@@ -57,7 +57,7 @@ impl Checker {
     }
 
     /// Whether those who depend on a child are stopped with it: it is down, was down, or is to go down (D11).
-    fn takes_dependants_down(&self, on: u32) -> bool {
+    pub(super) fn takes_dependants_down(&self, on: u32) -> bool {
         let node = self.model.node(on);
         let goes = node.life.fell
             || !node.is(Lifecycle::Running)
@@ -241,6 +241,9 @@ impl Checker {
             let node = self.model.node(child);
             let left = old.is_some_and(|old| self.is_left_by(child, &old));
             if node.rank < from && !left {
+                if old.is_some_and(|old| !old.up && node.life.perhaps == old.number) {
+                    self.model.life(child).perhaps = call;
+                }
                 continue;
             }
             // Along a new order it is not told whether the start that is overtaken has come by those whom nobody, or an

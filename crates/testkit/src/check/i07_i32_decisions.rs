@@ -59,7 +59,7 @@ impl Checker {
         self.i07_compare(at, event, end, verdict)?;
         let late = from == Lifecycle::Unresponsive && self.i07_is_late_failure(at, event);
         if verdict == Verdict::Rest || late {
-            self.i07_rested(at);
+            self.i07_rested(at, event.row.lifecycle == Lifecycle::Removed);
         }
         if verdict == Verdict::Restart && restarts(event) {
             self.i08_charge(at, event, end.start)?;
@@ -193,15 +193,17 @@ impl Checker {
         } else {
             Lifecycle::Failed
         };
+        // A permanent child's end is reported whatever it is (R20, R58), and never charged here.
+        let overtaken = || {
+            let reported = node.policy.restart == RestartType::Permanent && event.kind == failure;
+            kept_below || (event.kind == told || reported) && uncharged(event)
+        };
         let right = match verdict {
             _ if self.has_its_turn(at, event) => true,
+            Verdict::Restart | Verdict::Rest if self.group_may_take(at) && overtaken() => true,
             Verdict::Restart => event.kind == failure && restarts(event),
             Verdict::Rest => kept_below || event.kind == told && to == rests && event.next == Next::Nothing,
-            // A permanent child's end is reported whatever it is (R20, R58), and never charged here.
-            Verdict::Overtaken => {
-                let reported = node.policy.restart == RestartType::Permanent && event.kind == failure;
-                kept_below || (event.kind == told || reported) && uncharged(event)
-            }
+            Verdict::Overtaken => overtaken(),
             Verdict::NotKept => {
                 kept_below || event.kind == EventKind::ChildStartFailed && to == Lifecycle::Removed
             }

@@ -18,21 +18,20 @@ pub(super) struct Fired {
 
 impl Checker {
     /// A child ended by itself and rests. Whether that ends its supervisor is decided by what the others do now.
-    pub(super) fn i07_rested(&mut self, at: u32) {
-        if self.model.node(at).policy.significant && self.ends_supervisor(at) {
+    pub(super) fn i07_rested(&mut self, at: u32, gone: bool) {
+        if self.model.node(at).policy.significant && self.ends_supervisor(at, gone) {
             let incarnation = self.model.above(at).incarnation;
             self.fired.push(Fired { child: at, incarnation });
         }
     }
 
-    /// Whether the end of a significant child is one that ends its supervisor (R78, R79).
-    fn ends_supervisor(&self, at: u32) -> bool {
+    /// Whether the end of a significant child is one that ends its supervisor (R78, R79). `gone`: it leaves the tree.
+    fn ends_supervisor(&self, at: u32, gone: bool) -> bool {
         let sup = self.model.above(at);
         match sup.policy().auto_shutdown {
             AutoShutdown::AnySignificant => true,
             AutoShutdown::AllSignificant => {
                 let others = sup.children.iter().filter(|other| **other != at);
-                let gone = self.model.node(at).is(Lifecycle::Removed);
                 !others
                     .map(|other| self.model.node(*other))
                     // A sidecar that does not run rests as soon as its primary leaves the tree.
@@ -119,7 +118,7 @@ impl Checker {
             && !self.done
             && node.is(Lifecycle::Running)
             && !self.model.is_closing(child.parent)
-            && self.ends_supervisor(fired.child);
+            && self.ends_supervisor(fired.child, child.is(Lifecycle::Removed));
         must!(
             self,
             !holds,

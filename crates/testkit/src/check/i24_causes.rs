@@ -147,8 +147,9 @@ impl Checker {
         let ends = above.is(Lifecycle::Stopping);
         match event.cause {
             Cause::Dependency(index) if event.kind == EventKind::ChildWaiting => {
-                // Who went down with a sibling waits until all that did are down (D11).
-                let line = matches!(life.stopped_for, Cause::Dependency(_));
+                // Who went down with a sibling waits until all that did are down, and nobody starts on one that is about
+                // to go down with those who depend on it (D11).
+                let line = matches!(life.stopped_for, Cause::Dependency(_)) || self.takes_dependants_down(by);
                 let waits = line || !self.satisfies(by);
                 node.needs.contains(&by) && waits && event.next == Next::WaitsFor(index)
             }
