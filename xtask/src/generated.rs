@@ -70,7 +70,13 @@ pub(crate) fn generate(arguments: &[String]) -> Outcome {
             println!("{file}: was fresh");
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+    if !problems.is_empty() {
+        return Err(problems.join("\n"));
+    }
+    if check {
+        println!("gen: {} files, all fresh", GENERATED.len());
+    }
+    Ok(())
 }
 
 fn stale(path: &Path, file: &str, fresh: &str) -> Option<String> {

@@ -190,7 +190,11 @@ pub(crate) fn check(caught: &Caught) -> Result<(), String> {
         )),
         Ended::Badly | Ended::TooLate => Ok(()),
     });
-    if missed.is_empty() { Ok(()) } else { Err(missed.join("\n")) }
+    if !missed.is_empty() {
+        return Err(missed.join("\n"));
+    }
+    println!("rules: {} faults planted, each caught by the test that is recorded for it", pairs.len());
+    Ok(())
 }
 
 /// What fails without a fault says nothing about one.
