@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use supervisor_api::report::{AuditHealth, RegistrationHealth, RuntimeHealthReport};
 use supervisor_api::wire::{
-    Call, Command, ConnectionState, ErrorCode, INVALID_REQUEST, LEASE_SECONDS, Method, Registration,
-    RegistrationState, Request, Response, ResultBody, SupportedCommand, WireError,
+    Call, Command, ErrorCode, INVALID_REQUEST, LEASE_SECONDS, Method, Registration, Request, Response,
+    ResultBody, SupportedCommand, WireError,
 };
 use supervisor_socket::{ORDINARY_FRAME, Peer, Refusal};
+use tokio::sync::watch;
 use tokio_supervisor::SupervisorHandle;
 
 use crate::audit::AuditDenial;
@@ -19,10 +20,10 @@ use crate::feed::{EventLines, Feed};
 use crate::foresee;
 use crate::gate::Gate;
 use crate::ids::Once;
-use crate::registration::{self, Registrar, RegistrationConfig};
+use crate::registration::{Registrar, RegistrationConfig};
 use crate::specs::SpecBook;
-use crate::state::{self, Standing};
-use crate::target::Target;
+use crate::state;
+use crate::target::{Target, UNASKED};
 use crate::why;
 
 /// Answers the requests of everybody. Clones share everything.
@@ -74,6 +75,7 @@ impl Dispatcher {
             display_name: config.display_name.clone(),
             specs: SpecBook::new(config.specs.clone(), Arc::clone(&config.config_version)),
             lines: EventLines::default(),
+            standing: watch::Sender::new(UNASKED),
         };
         let registration = what_a_relay_is_told(config, socket);
         let shared = Shared {
@@ -117,7 +119,7 @@ impl Dispatcher {
                 Ok((ResultBody::hello(registration.clone(), capabilities, role), None))
             }
             Call::State(params) => {
-                let mut state = Box::new(state::read(target, self.standing(), &params)?);
+                let mut state = Box::new(state::read(target, &params)?);
                 state.health = Some(Box::new(self.health()));
                 Ok((ResultBody::State { target_id, state }, None))
             }
@@ -165,9 +167,9 @@ impl Dispatcher {
 
     /// Makes the target known to a relay, from now on.
     pub(crate) fn register(&self, relay: RegistrationConfig) {
-        let registrar =
-            Registrar::start(relay, self.shared.registration.clone(), self.shared.target.handle.clone());
-        *self.registrar() = Some(registrar);
+        let Shared { target, registration, .. } = &*self.shared;
+        let (tree, standing) = (target.handle.clone(), target.standing.clone());
+        *self.registrar() = Some(Registrar::start(relay, registration.clone(), tree, standing));
     }
 
     /// How it stands with its relay; `None` when there is none.
@@ -191,12 +193,6 @@ impl Dispatcher {
 
     fn registrar(&self) -> MutexGuard<'_, Option<Registrar>> {
         self.shared.registrar.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Without a relay as with one that has just heard of the target.
-    fn standing(&self) -> Standing {
-        let unasked = (RegistrationState::Active, ConnectionState::Registered);
-        self.registration().map_or(unasked, |health| registration::words(&health))
     }
 
     /// The line for a peer that does not get a session.

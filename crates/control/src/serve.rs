@@ -137,10 +137,12 @@ impl Prepared {
         let Self { listener, config, once } = self;
         let path = listener.path().to_owned();
         let dispatcher = Dispatcher::with(handle, &config, &path, once);
-        let server = listener.serve(settings(&config), Arc::new(Host { dispatcher: dispatcher.clone() }));
+        let settings = settings(&config);
+        // It listens already. From the first session on, the state tells of the relay.
         if let Some(relay) = config.registration {
             dispatcher.register(relay);
         }
+        let server = listener.serve(settings, Arc::new(Host { dispatcher: dispatcher.clone() }));
         Control { server: Some(server), dispatcher, path }
     }
 

@@ -105,7 +105,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
 
     /// Nothing more is read. What has happened so far is still pushed: how a shutdown ended, to whoever asked for it.
     async fn last_lines(&mut self) -> Result<(), End> {
-        while let Some(line) = self.feeds.try_next() {
+        while let Some(line) = self.feeds.last() {
             self.push(&line).await?;
         }
         Ok(())
@@ -247,6 +247,25 @@ mod tests {
             assert!(matches!(end, End::Done), "{end}");
             assert!(told.contains("ChildRunning"), "{told}");
         }
+    }
+
+    /// A delta comes not too soon after the one before. A session that ends has no later.
+    #[tokio::test(start_paused = true)]
+    async fn the_last_change_of_the_state_is_pushed_before_the_session_ends() {
+        let (handle, mut client, session) = session(64 * 1024).await;
+        subscribe(&mut client).await;
+        restart(&handle, "db").await;
+        while line(&mut client).await["type"] != "state_delta" {}
+        let began = Instant::now();
+        restart(&handle, "db").await;
+        client.shutdown().await.unwrap();
+        let mut told = String::new();
+        client.read_to_string(&mut told).await.unwrap();
+        let last: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+        assert_eq!(last["type"], "state_delta", "{told}");
+        assert_eq!(last["delta"]["runtime_state"][0]["generation"], 3);
+        assert_eq!(began.elapsed(), Duration::ZERO, "nobody waits for it");
+        assert!(matches!(session.await.unwrap(), End::Done));
     }
 
     /// A command that takes long holds up nothing but the answers after it.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use supervisor_api::StampedEvent;
-use supervisor_api::wire::{EventOnWire, EventRecord, LogRecord, UnixNanos};
+use supervisor_api::wire::{
+    ConnectionState, EventOnWire, EventRecord, LogRecord, RegistrationState, UnixNanos,
+};
+use tokio::sync::watch;
 use tokio_supervisor::SupervisorHandle;
 
 use crate::feed::EventLines;
@@ -11,6 +14,12 @@ use crate::specs::SpecBook;
 
 /// As which the part that supervises is named when it is stuck.
 const LOOP: &str = "loop";
+
+/// How the target stands with a relay.
+pub(crate) type Standing = (RegistrationState, ConnectionState);
+
+/// Without a relay as with one that has just heard of the target.
+pub(crate) const UNASKED: Standing = (RegistrationState::Active, ConnectionState::Registered);
 
 /// The tree that is served.
 #[derive(Debug)]
@@ -22,6 +31,8 @@ pub(crate) struct Target {
     pub(crate) specs: SpecBook,
     /// Events as they were pushed lately.
     pub(crate) lines: EventLines,
+    /// Changed by the registration, if there is one; read by `state` and pushed to subscribers.
+    pub(crate) standing: watch::Sender<Standing>,
 }
 
 impl Target {
@@ -39,6 +50,11 @@ impl Target {
     /// Whether the part that supervises does not move.
     pub(crate) fn loop_is_stuck(&self) -> bool {
         self.handle.health().stuck.iter().any(|stuck| &*stuck.name == LOOP)
+    }
+
+    /// The second word of how it stands with a relay.
+    pub(crate) fn connection(&self) -> ConnectionState {
+        self.standing.borrow().1
     }
 
     /// An event with what only its target knows.

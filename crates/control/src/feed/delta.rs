@@ -35,6 +35,8 @@ enum Changed {
 #[derive(Debug)]
 pub(super) struct Changes {
     changed: Changed,
+    /// How the target stands with a relay is another than it was.
+    connection: bool,
     /// When the first of the changes came, and before when no delta follows the last one.
     since: Instant,
     not_before: Instant,
@@ -44,7 +46,7 @@ impl Changes {
     /// Nothing changed yet.
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { changed: Changed::Nothing, since: now, not_before: now }
+        Self { changed: Changed::Nothing, connection: false, since: now, not_before: now }
     }
 
     /// The reader has to get everything.
@@ -53,10 +55,20 @@ impl Changes {
         self.changed = Changed::Everything;
     }
 
+    /// The target stands in another way with a relay.
+    pub(super) fn connection(&mut self) {
+        self.begin();
+        self.connection = true;
+    }
+
     fn begin(&mut self) {
-        if let Changed::Nothing = self.changed {
+        if self.is_empty() {
             self.since = Instant::now();
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self.changed, Changed::Nothing) && !self.connection
     }
 
     /// An event was pushed.
@@ -77,7 +89,7 @@ impl Changes {
 
     /// When a delta is due, if one is.
     pub(super) fn due(&self) -> Option<Instant> {
-        (!matches!(self.changed, Changed::Nothing)).then(|| self.not_before.max(self.since))
+        (!self.is_empty()).then(|| self.not_before.max(self.since))
     }
 
     /// Whether a delta is due and has been for a while: events go first, but a storm of them does not put it off for
@@ -86,13 +98,19 @@ impl Changes {
         self.due().is_some_and(|due| due + PAUSE <= Instant::now())
     }
 
-    /// The delta, of the tree as it is now.
+    /// The delta, of the tree as it is now, whether it is due or not. `None`: nothing changed.
     pub(super) fn take(&mut self, target: &Target, under: &SupervisorPath) -> Option<Line> {
-        let delta = match std::mem::take(&mut self.changed) {
-            Changed::Nothing => return None,
+        if self.is_empty() {
+            return None;
+        }
+        let mut delta = match std::mem::take(&mut self.changed) {
+            Changed::Nothing => StateDelta::default(),
             Changed::Rows(rows) => state::rows(target, &rows),
             Changed::Everything => state::afresh(target, under),
         };
+        if std::mem::take(&mut self.connection) {
+            delta.connection_state = Some(target.connection().into());
+        }
         self.not_before = Instant::now() + pause(&delta);
         Some(rendered(&Push::StateDelta { target_id: target.id.clone(), delta: Box::new(delta) }).into())
     }

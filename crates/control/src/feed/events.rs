@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use supervisor_api::SupervisorPath;
 use supervisor_api::wire::{Stream, SubscribeParams};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_supervisor::{EventItem, EventStream};
 
 use super::delta::Changes;
 use super::{Begin, Line, gap};
-use crate::target::Target;
+use crate::target::{Standing, Target};
 
 /// The events of a child and of what lies below it.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub(crate) struct EventFeed {
     /// `None` when the tree has ended and everything is told.
     stream: Option<EventStream>,
     changes: Changes,
+    standing: watch::Receiver<Standing>,
 }
 
 impl EventFeed {
@@ -30,8 +32,9 @@ impl EventFeed {
         }
         let first = begin.first();
         let stream = Some(target.handle.events_after(first - 1));
+        let standing = target.standing.subscribe();
         let under = params.under.clone().unwrap_or_else(SupervisorPath::root);
-        (Self { target, under, stream, changes }, first)
+        (Self { target, under, stream, changes, standing }, first)
     }
 
     /// The next line. Cancel safe.
@@ -50,6 +53,8 @@ impl EventFeed {
                     }
                     None => self.stream = None,
                 },
+                // It is said once more that it is new, to be looked at with the events.
+                Ok(()) = self.standing.changed() => self.standing.mark_changed(),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             }
         }
@@ -57,6 +62,11 @@ impl EventFeed {
 
     /// The next line that is there already: events, then what they changed.
     pub(super) fn try_next(&mut self) -> Option<Line> {
+        // The target has the sender.
+        if self.standing.has_changed().unwrap_or(false) {
+            self.standing.mark_unchanged();
+            self.changes.connection();
+        }
         if self.changes.is_overdue() {
             return self.delta();
         }
@@ -68,7 +78,8 @@ impl EventFeed {
         self.changes.due().filter(|due| *due <= Instant::now()).and_then(|_| self.delta())
     }
 
-    fn delta(&mut self) -> Option<Line> {
+    /// What changed since the last delta, whether it is time for the next one or not.
+    pub(super) fn delta(&mut self) -> Option<Line> {
         self.changes.take(&self.target, &self.under)
     }
 
@@ -184,6 +195,32 @@ mod tests {
         let (mut other, _) = EventFeed::open(one.target.clone(), &params);
         restart(&handle, "a").await;
         assert!(Arc::ptr_eq(&one.try_next().unwrap(), &other.try_next().unwrap()));
+    }
+
+    /// It is about the target, and so told to whoever follows a part of it, too.
+    #[tokio::test(start_paused = true)]
+    async fn how_the_target_stands_with_a_relay_is_told_when_it_changes() {
+        use supervisor_api::wire::{ConnectionState, RegistrationState};
+
+        let (handle, mut feed) = feed(None).await;
+        feed.under = "/b".parse().unwrap();
+        for (connection, word) in
+            [(ConnectionState::Reconnecting, "reconnecting"), (ConnectionState::Expired, "expired")]
+        {
+            feed.target.standing.send_replace((RegistrationState::Expired, connection));
+            restart(&handle, "a").await;
+            let line: Value = serde_json::from_slice(&feed.next().await).unwrap();
+            assert_eq!(line["type"], "state_delta", "nothing else happened in this part");
+            assert_eq!(line["delta"], serde_json::json!({"connection_state": word}));
+        }
+        let waits = tokio::time::timeout(Duration::from_secs(3600), feed.next());
+        assert!(waits.await.is_err(), "it is told once");
+        // One who knows nothing is told with everything else.
+        let params = SubscribeParams { session_established: true, from_sequence: Some(9_999), under: None };
+        let (mut afresh, _) = EventFeed::open(feed.target.clone(), &params);
+        let line: Value = serde_json::from_slice(&afresh.next().await).unwrap();
+        assert_eq!(line["delta"]["connection_state"], "expired");
+        assert!(line["delta"].get("topology").is_some());
     }
 
     #[tokio::test(start_paused = true)]

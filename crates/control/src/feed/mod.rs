@@ -92,6 +92,11 @@ impl Feeds {
         let event = self.events.as_mut().and_then(EventFeed::try_next);
         event.or_else(|| self.logs.as_mut().and_then(LogFeed::try_next))
     }
+
+    /// The next line of a session that is about to end: also a delta that would have been put off.
+    pub(crate) fn last(&mut self) -> Option<Line> {
+        self.try_next().or_else(|| self.events.as_mut().and_then(EventFeed::delta))
+    }
 }
 
 /// Where a stream begins whose last sequence is `head`.

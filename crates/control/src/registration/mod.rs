@@ -18,4 +18,3 @@ mod tests;
 
 pub use config::RegistrationConfig;
 pub(crate) use registrar::Registrar;
-pub(crate) use status::words;

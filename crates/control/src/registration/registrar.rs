@@ -12,7 +12,8 @@ use tokio_supervisor::SupervisorHandle;
 
 use super::attempt::{Failure, register};
 use super::config::RegistrationConfig;
-use super::status::Status;
+use super::status::{Status, words};
+use crate::target::Standing;
 
 /// How long one attempt may take, and never longer than a heartbeat.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,16 +35,19 @@ pub(crate) struct Registrar {
 impl Registrar {
     /// Registers now and goes on. The target must listen already. Must be called in a runtime.
     ///
-    /// How it goes is told in the events of `tree`.
+    /// How it goes is told in the events of `tree`, and to those who watch `standing`.
     pub(crate) fn start(
         config: RegistrationConfig,
         registration: Registration,
         tree: SupervisorHandle,
+        standing: watch::Sender<Standing>,
     ) -> Self {
         let (publish, status) = watch::channel(Status::new(&config.relay));
         let (closing, closed) = watch::channel(false);
         let registration = Registration { lease_seconds: config.lease_seconds, ..registration };
-        let keeper = Keeper { config, registration, tree, status: publish, chance: RandomState::new() };
+        let chance = RandomState::new();
+        let keeper = Keeper { config, registration, tree, status: publish, standing, chance };
+        keeper.now(|_| {});
         Self { status, closing, task: tokio::spawn(keeper.run(closed)) }
     }
 
@@ -71,6 +75,7 @@ struct Keeper {
     registration: Registration,
     tree: SupervisorHandle,
     status: watch::Sender<Status>,
+    standing: watch::Sender<Standing>,
     chance: RandomState,
 }
 
@@ -87,7 +92,7 @@ impl Keeper {
         let mut told = (RegistrationPhase::Connecting, None);
         loop {
             let began = Instant::now();
-            self.status.send_modify(Status::tries);
+            self.now(Status::tries);
             let patience = PATIENCE.min(self.config.heartbeat);
             let said = register(&self.config.relay, &self.registration, patience).await;
             let next_at = match said {
@@ -99,17 +104,26 @@ impl Keeper {
             if let Some(until) = lease_until.filter(|until| *until < next_at) {
                 sleep_until(until).await;
                 // Nothing is new but the time: who watches is to look again.
-                self.status.send_modify(|_| {});
+                self.now(|_| {});
                 self.tell(&mut told).await;
             }
             sleep_until(next_at).await;
         }
     }
 
+    /// Changes what is known, and at the same moment what is said of it.
+    fn now(&self, change: impl FnOnce(&mut Status)) {
+        self.status.send_modify(|status| {
+            change(status);
+            let words = words(&status.health());
+            self.standing.send_if_modified(|said| std::mem::replace(said, words) != words);
+        });
+    }
+
     fn registered(&self, began: Instant) -> Instant {
         let next_at = began + self.config.heartbeat;
         // The relay counts from when it has read the line, which is not before the attempt began.
-        self.status.send_modify(|status| status.registered(began + self.config.lease(), next_at));
+        self.now(|status| status.registered(began + self.config.lease(), next_at));
         next_at
     }
 
@@ -120,7 +134,7 @@ impl Keeper {
             _ => delay(failures, self.config.heartbeat),
         };
         let next_at = Instant::now() + self.shortened(whole, failures);
-        self.status.send_modify(|status| status.failed(failure, next_at));
+        self.now(|status| status.failed(failure, next_at));
         next_at
     }
 
@@ -159,7 +173,7 @@ impl Keeper {
     /// The shortest lease there is: a relay that grants it forgets the target at once.
     async fn leave(&self) {
         let had = self.status.borrow().lease_until().is_some();
-        self.status.send_modify(Status::close);
+        self.now(Status::close);
         if had {
             let last = Registration { lease_seconds: 1, ..self.registration.clone() };
             // A relay that does not grant it lets the lease run out.

@@ -8,6 +8,7 @@ use supervisor_api::wire::{ConnectionState, RegistrationState};
 use tokio::time::Instant;
 
 use super::attempt::Failure;
+use crate::target::Standing;
 
 /// What is known of a registration. What depends on the time is worked out when it is read.
 #[derive(Debug, Clone)]
@@ -92,7 +93,7 @@ impl Status {
 }
 
 /// How `state` tells of a registration.
-pub(crate) fn words(health: &RegistrationHealth) -> (RegistrationState, ConnectionState) {
+pub(super) fn words(health: &RegistrationHealth) -> Standing {
     match health.phase {
         RegistrationPhase::Connecting => (RegistrationState::Active, ConnectionState::Connecting),
         RegistrationPhase::Registered => (RegistrationState::Active, ConnectionState::Registered),

@@ -8,15 +8,20 @@ use serde_json::{Value, json};
 use supervisor_api::report::{RegistrationHealth, RegistrationPhase};
 use supervisor_api::wire::{
     ConnectionState, ErrorCode, Registration, RegistrationAck, RegistrationRefusal, RegistrationState,
-    SupportedCommand,
+    Stream, SubscribeParams, SupportedCommand,
 };
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_supervisor::{EventKind, EventStream, Supervisor, SupervisorHandle, SupervisorSpec};
 
-use super::{Registrar, RegistrationConfig, words};
+use super::status::words;
+use super::{Registrar, RegistrationConfig};
+use crate::feed::{Feed, Feeds};
+use crate::scene::serve;
+use crate::target::UNASKED;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -91,7 +96,7 @@ impl Relay {
     }
 
     fn register_of(&self, tree: SupervisorHandle) -> Registrar {
-        Registrar::start(self.config(), registration(), tree)
+        Registrar::start(self.config(), registration(), tree, watch::Sender::new(UNASKED))
     }
 }
 
@@ -350,6 +355,44 @@ fn each_phase_has_its_words() {
             assert_eq!(is_connection, *phase == RegistrationPhase::Registered);
         }
     }
+}
+
+/// The words for the connection that a reader is pushed, as they change.
+async fn pushed(feeds: &mut Feeds) -> String {
+    loop {
+        let line = timeout(7_200 * SECOND, feeds.next()).await.expect("nothing is pushed");
+        let line: Value = serde_json::from_slice(&line).unwrap();
+        if let Some(word) = line["delta"]["connection_state"].as_str() {
+            return word.to_owned();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_follows_the_target_is_pushed_each_change_of_its_registration() {
+    let (_tree, dispatcher) = serve(SupervisorSpec::root([])).await;
+    let params = SubscribeParams { session_established: true, ..SubscribeParams::default() };
+    let (feed, _) = Feed::open(&dispatcher.shared.target, Stream::Events, &params);
+    let mut feeds = Feeds::default();
+    feeds.add(feed);
+    let mut relay = Relay::absent();
+    let began = Instant::now();
+    dispatcher.register(relay.config());
+    assert_eq!(pushed(&mut feeds).await, "connecting");
+    assert_eq!(pushed(&mut feeds).await, "unavailable");
+    relay.listen();
+    assert_eq!(pushed(&mut feeds).await, "registered");
+    relay.leave();
+    let registered = Instant::now();
+    assert_eq!(pushed(&mut feeds).await, "reconnecting");
+    assert_eq!(registered.elapsed(), HEARTBEAT);
+    assert_eq!(pushed(&mut feeds).await, "expired");
+    assert_eq!(registered.elapsed(), 30 * SECOND);
+    relay.listen();
+    assert_eq!(pushed(&mut feeds).await, "registered");
+    dispatcher.take_registrar().unwrap().close().await;
+    assert_eq!(pushed(&mut feeds).await, "expired");
+    assert!(began.elapsed() < 120 * SECOND);
 }
 
 /// The next event about the registration: whether the relay has the target, and the text.

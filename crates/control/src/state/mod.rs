@@ -6,34 +6,24 @@ mod topology;
 
 use supervisor_api::SupervisorPath;
 use supervisor_api::command::{CommandResult, TreeState};
-use supervisor_api::wire::{
-    ConnectionState, DashboardState, RegistrationState, RuntimeRow, StateDelta, StateParams, TargetInfo,
-    WireError,
-};
+use supervisor_api::wire::{DashboardState, RuntimeRow, StateDelta, StateParams, TargetInfo, WireError};
 
 use crate::target::Target;
 use page::Page;
 
 pub(crate) use recent::dropped_events;
 
-/// How the target stands with a relay.
-pub(crate) type Standing = (RegistrationState, ConnectionState);
-
 /// The whole state, or the page that is asked for.
 ///
 /// # Errors
 ///
 /// When `under` or `after` is no child of the tree.
-pub(crate) fn read(
-    target: &Target,
-    standing: Standing,
-    params: &StateParams,
-) -> Result<DashboardState, WireError> {
+pub(crate) fn read(target: &Target, params: &StateParams) -> Result<DashboardState, WireError> {
     let tree = tree_state(target);
     let top = params.under.clone().unwrap_or_else(SupervisorPath::root);
     let page = Page::of(&tree, params).map_err(|error| error.on(target.id.clone()))?;
     Ok(DashboardState {
-        target: info(target, standing),
+        target: info(target),
         topology: topology::of(target, &tree, &page.range, &top),
         runtime_state: tree.children[page.range.clone()].iter().map(RuntimeRow::of).collect(),
         recent_events: recent::events(target, tree.sequence),
@@ -49,7 +39,7 @@ pub(crate) fn read(
     })
 }
 
-/// A change that replaces everything: who is in the tree, and how each is.
+/// A change that replaces everything: who is in the tree, how each is, and how the target stands with a relay.
 pub(crate) fn afresh(target: &Target, under: &SupervisorPath) -> StateDelta {
     let tree = tree_state(target);
     let range = page::below(&tree, under);
@@ -57,6 +47,7 @@ pub(crate) fn afresh(target: &Target, under: &SupervisorPath) -> StateDelta {
         state_generation: Some(tree.sequence),
         topology: Some(topology::of(target, &tree, &range, under)),
         runtime_state: Some(tree.children[range].iter().map(RuntimeRow::of).collect()),
+        connection_state: Some(target.connection().into()),
         ..counts(target)
     }
 }
@@ -81,7 +72,8 @@ fn counts(target: &Target) -> StateDelta {
     }
 }
 
-fn info(target: &Target, (registration, connection): Standing) -> TargetInfo {
+fn info(target: &Target) -> TargetInfo {
+    let (registration, connection) = *target.standing.borrow();
     TargetInfo {
         target_id: target.id.clone(),
         display_name: target.display_name.clone(),

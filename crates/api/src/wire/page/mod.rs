@@ -86,7 +86,9 @@ const PUSHES: &str = "\
 Lines without `request_id`, after a subscription. `events.subscribe` brings `event`, `state_delta` and `gap`; `logs.tail`
 brings `log` and `gap`. A reader that wants a view of the tree subscribes, reads the state, and then applies each event
 whose `sequence` is greater than the `as_of` of its row. A client that reads too slowly is told what it lost by a gap and
-gets the state afresh as a delta with topology; one that does not read at all is cut off.";
+gets the state afresh as a delta with topology; one that does not read at all is cut off. Events come at once. A delta
+gathers what changed since the last one, at least 50 milliseconds before; one that is gathered when the connection ends is
+pushed before the end. A delta with `connection_state` comes when the target stands in another way with its relay.";
 
 const REGISTRATION: &str = "\
 A target that has a relay connects to the relay's registration socket, writes one line, a `Registration`, waits for the
