@@ -219,22 +219,43 @@ impl<'de> Visitor<'de> for Scan<'_> {
     }
 }
 
-/// Text of a peer, safe to print on one line: control and direction characters are escaped, and at most `most`
-/// characters of it stand there.
+/// Text of a peer, safe to print on one line: control and direction characters are escaped, and it has at most `most`
+/// characters. The last one is an ellipsis when some are left out.
 pub fn plain(text: &str, most: usize) -> String {
-    let mut out = String::new();
-    for (at, c) in text.chars().enumerate() {
-        if at == most {
-            out.push('…');
-            break;
-        }
-        if c.is_control() || is_format(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+    let mut shown = String::new();
+    // None of them becomes less than one character.
+    for c in text.chars().take(most + 1) {
+        if c.is_control() || is_format(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
     }
-    out
+    if shown.chars().count() > most {
+        shown = shown.chars().take(most.saturating_sub(1)).chain(['…']).collect();
+    }
+    shown
 }
 
 /// Characters that are not seen but change how others are.
 const fn is_format(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn a_text_of_a_peer_is_never_longer_than_it_may_be() {
+        for (text, most, shown) in [
+            ("abc", 3, "abc"),
+            ("abcd", 3, "ab…"),
+            ("äöüß", 3, "äö…"),
+            ("a\n", 6, "a\\u{a}"),
+            ("a\n", 3, "a\\…"),
+            ("\u{202e}", 8, "\\u{202e}"),
+            ("", 0, ""),
+        ] {
+            assert_eq!(plain(text, most), shown, "{most} of {text:?}");
+            assert!(plain(&text.repeat(1_000), most.max(1)).chars().count() <= most.max(1));
+        }
+    }
 }
