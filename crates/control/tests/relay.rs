@@ -3,35 +3,97 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::live::{Client, Live};
+use common::specs::{Texts, stack};
 use common::{TARGET, command_request};
 use serde_json::{Value, json};
-use supervisor_api::wire::TargetLine;
+use supervisor_api::wire::{Command, TargetLine};
 use supervisor_control::RegistrationConfig;
 use tokio::io::{AsyncWriteExt as _, BufReader};
+
+/// A command of the relay, and the child that shows in the next read that it was carried out: its state and its run, null
+/// when it is not there.
+struct Row {
+    command: &'static str,
+    target: Value,
+    /// What only this command has.
+    more: Value,
+    shows: (&'static str, Value, Value),
+}
+
+const BEFORE: &str = "db web program:program";
+
+fn rows() -> Vec<Row> {
+    let row = |command, target, path, state: &str, run: u64| {
+        let shows = match run {
+            0 => (path, Value::Null, Value::Null),
+            run => (path, json!(state), json!(run)),
+        };
+        Row { command, target, more: json!({}), shows }
+    };
+    let worker = json!({"name": "worker", "kind": "async_worker"});
+    let with = |row: Row, more: Value| Row { more, ..row };
+    vec![
+        row("pause_child", json!("/db"), "/db", "paused", 1),
+        row("resume_child", json!("/db"), "/db", "running", 2),
+        row("quarantine_child", json!("/db"), "/db", "quarantined", 2),
+        row("restart_child", json!("/db"), "/db", "running", 3),
+        with(row("signal_child", json!("/program"), "/program", "running", 1), json!({"signal": "HUP"})),
+        row("add_child", worker, "/worker", "running", 1),
+        row("remove_child", json!("/worker"), "/worker", "", 0),
+        with(
+            row("apply", Value::Null, "/new", "running", 1),
+            json!({"stack": stack(&format!("{BEFORE} new"))}),
+        ),
+        // The file is as it was.
+        row("reload", Value::Null, "/new", "", 0),
+        row("shutdown_tree", Value::Null, "/db", "stopped", 3),
+    ]
+}
 
 /// A new connection per request, exact keys, `correlation_id: null`, no `hello`, closed right after the reply.
 #[tokio::test]
 async fn a_relay_to_the_letter_can_give_every_command() {
-    let live = Live::shop().await;
-    let worker = json!({"name": "worker", "kind": "async_worker"});
-    for (id, command, child, state) in [
-        ("1", "pause_child", json!("/db"), "paused"),
-        ("2", "resume_child", json!("/db"), "running"),
-        ("3", "quarantine_child", json!("/db"), "quarantined"),
-        ("4", "restart_child", json!("/db"), "running"),
-        ("5", "add_child", worker, "running"),
-        ("6", "remove_child", json!("/worker"), "running"),
-        ("7", "shutdown_tree", Value::Null, "stopped"),
-    ] {
-        let answer = live.ask_once(command_request(id, command, child)).await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("shop.json");
+    std::fs::write(&file, stack(BEFORE)).unwrap();
+    let (config, spec) = Texts::new(Some(file)).config(&stack(BEFORE));
+    let live = Live::new(spec, config).await;
+
+    // Whoever adds a command adds a row. The relay itself does not ask what there is.
+    let hello = live.client().await.hello().await["result"].clone();
+    let supported = hello["registration"]["supported_commands"].as_array().unwrap().iter();
+    let capabilities = hello["capabilities"].as_array().unwrap().iter();
+    let offered = supported.map(|command| command["name"].as_str().unwrap());
+    let offered: BTreeSet<_> = offered
+        .chain(capabilities.filter_map(|method| method.as_str().unwrap().strip_prefix("command.")))
+        .collect();
+    assert_eq!(offered, Command::ALL.iter().map(|command| command.as_str()).collect(), "all there are");
+    assert_eq!(offered, rows().iter().map(|row| row.command).collect(), "each has a row");
+
+    for Row { command, target, more, shows: (path, state, run) } in rows() {
+        let mut request = command_request(command, command, target);
+        request["params"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = live.ask_once(request).await;
         let result = &answer["result"]["result"];
-        assert_eq!((&answer["request_id"], &answer["ok"]), (&json!(format!("r-{id}")), &json!(true)));
-        assert_eq!((&result["command_id"], &result["status"]), (&json!(id), &json!("completed")), "{answer}");
+        assert_eq!((&answer["request_id"], &answer["ok"]), (&json!(format!("r-{command}")), &json!(true)));
+        assert_eq!(
+            (&result["command_id"], &result["status"]),
+            (&json!(command), &json!("completed")),
+            "{answer}"
+        );
         let answer = live.ask_once(json!({"request_id": "s", "method": "current_state", "params": {}})).await;
-        let rows = answer["result"]["state"]["runtime_state"].as_array().unwrap();
-        let row = rows.iter().find(|row| row["child_path"] == "/db").unwrap();
-        assert_eq!(row["lifecycle_state"], state, "after {command}");
+        let read = &answer["result"]["state"];
+        let row = read["runtime_state"].as_array().unwrap().iter().find(|row| row["child_path"] == path);
+        let row = row.cloned().unwrap_or_default();
+        assert_eq!((&row["lifecycle_state"], &row["generation"]), (&state, &run), "after {command}");
+        // What does not change the state of a child is told all the same.
+        let events = read["recent_events"].as_array().unwrap();
+        assert!(events.iter().any(|event| event["correlation_id"] == command), "{command}");
+        let signalled = events.iter().any(|event| event["event_type"] == "ChildSignalled");
+        assert!(signalled || command != "signal_child", "{events:?}");
     }
 }
 

@@ -30,6 +30,11 @@ impl Texts {
                 ctx.ready();
                 ctx.stopping().await;
             })
+            .factory("program", |ctx: ChildContext| async move {
+                ctx.on_signal(|_| Ok(()));
+                ctx.ready();
+                ctx.stopping().await;
+            })
             .kind(Kind::Process, |manifest, _| Ok(ChildSpec::managed(&manifest.name, idle)));
         Self { registry, file, applied: Arc::default() }
     }
