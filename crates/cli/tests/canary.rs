@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Output;
 
-use common::{Run, file, home, supervisor};
+use common::{Run, file, get, home, supervisor};
 use serde_json::{Value, json};
 use supervisor_api::manifest::ChildManifest;
 use supervisor_api::wire::Request;
@@ -260,14 +260,17 @@ fn of_a_run(said: &mut Said) {
         vec!["why", "/absent"],
         vec!["health"],
         vec!["restart", "/web"],
+        vec!["pause", "/text"],
+        vec!["quarantine", "/text"],
         vec!["resume", "/absent"],
-        vec!["signal", "/web", "USR1"],
+        vec!["signal", "/web", "HUP"],
         vec!["remove", "/text"],
         vec!["audit", "show", audit],
         vec!["audit", "verify", audit],
+        vec!["shutdown"],
     ];
     let mut say = |verb: &[&str]| {
-        let is_command = ["add", "restart", "resume", "signal", "remove"].contains(&verb[0]);
+        let is_command = !["tree", "status", "events", "logs", "why", "health", "audit"].contains(&verb[0]);
         for form in ["table", "json"] {
             let mut command = supervisor(&path);
             command.args(verb).args(["--output", form]);
@@ -275,26 +278,31 @@ fn of_a_run(said: &mut Said) {
                 command.arg("--socket").arg(&socket);
             }
             let output = command.args(if is_command { &reason[..] } else { &[] }).output().unwrap();
-            assert!(output.status.code().is_some());
-            said.output(&format!("{verb:?} as {form}"), &output);
+            let said_so = String::from_utf8_lossy(&output.stderr);
+            // It is done or refused, and no mistake of the test; but the first shutdown leaves nothing to the second.
+            let code = output.status.code().unwrap();
+            assert!(code < 2 || (verb[0], form) == ("shutdown", "json"), "{verb:?}: {said_so}");
+            said.output(&format!("supervisor {} as {form}", verb.join(" ")), &output);
         }
     };
-    verbs.iter().for_each(|verb| say(verb));
+    let (last, before) = verbs.split_last().unwrap();
+    before.iter().for_each(|verb| say(verb));
     for mistake in mistakes() {
         by_file(&format!("name: b\nkind: process\ncommand: [sleep, \"1000\"]\n{mistake}\n"));
         say(&["add", manifest]);
     }
-    for process in run.processes() {
+    let processes = run.processes();
+    say(last);
+    for process in processes {
         let of = |file: &str| std::fs::read(format!("/proc/{}/{file}", process.pid.as_raw_nonzero()));
         said.add("a command line", of("cmdline").unwrap_or_default());
     }
-    run.signal(rustix::process::Signal::TERM);
     run.event("ShutdownCompleted", "/");
     // The folder goes with the run, and the audit of the shutdown is not awaited: every secret came before.
     said.files(&path, &["stack.yaml", "manifest.yaml"]);
     let end = run.end();
-    said.add("the run, standard output", end.out.join("\n"));
-    said.add("the run, standard error", end.err);
+    said.add("supervisor run, standard output", end.out.join("\n"));
+    said.add("supervisor run, standard error", end.err);
 
     let text = Run::start_with(home(), &stack(), &["--no-socket"], &[("RUN_SECRET", CANARY)]);
     // Without the key of the vault, /web does not start; the whole is text for people.
@@ -303,6 +311,65 @@ fn of_a_run(said: &mut Said) {
     let end = text.stop();
     said.add("a run for people, standard output", end.out.join("\n"));
     said.add("a run for people, standard error", end.err);
+}
+
+/// What is answered at the health port, while a critical program runs and when it does not.
+fn of_probes(said: &mut Said) {
+    let text = stack().replace("name: web\n", "name: web\n    criticality: critical\n");
+    let text = text.replace("name: shop\n", "name: shop\nhealth: {listen: '127.0.0.1:0'}\n");
+    let secrets = [("VAULT_KEY", CANARY), ("RUN_SECRET", CANARY)];
+    let mut run = Run::start_with(home(), &text, &[], &secrets);
+    let address = run.health();
+    run.line(|line| line.contains("lengths"));
+    let socket = run.home.path().join("run/tokio-supervisor/shop.sock");
+    let mut look = |code: &str| {
+        common::soon("readiness", || get(address, "/readyz").contains(code).then_some(()));
+        for (path, holds) in [("/metrics", "child_path=\"/web\""), ("/livez", "200"), ("/readyz", code)] {
+            let body = get(address, path);
+            assert!(body.contains(holds), "{body}");
+            said.add(format!("{path} with {code}"), body);
+        }
+    };
+    look("200 OK");
+    let mut quarantine = supervisor(run.home.path());
+    quarantine.args(["quarantine", "/web", "--reason", "a test", "--yes", "--socket"]).arg(socket);
+    assert!(quarantine.output().unwrap().status.success());
+    look("not ready");
+    let end = run.stop();
+    said.add("a run with a health port, standard output", end.out.join("\n"));
+    said.add("a run with a health port, standard error", end.err);
+}
+
+/// The verbs that are listed by the help.
+fn verbs() -> Vec<String> {
+    let help = supervisor(home().path()).arg("--help").output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap();
+    let verbs = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let first = verbs.lines().filter_map(|line| line.split_whitespace().next());
+    first.filter(|verb| *verb != "help").map(str::to_owned).collect()
+}
+
+/// What is made from the command line itself, with the secrets in the environment.
+fn of_the_command_line(said: &mut Said) {
+    let home = home();
+    let pages = home.path().join("pages");
+    let mut say = |words: &[&str]| {
+        let mut command = supervisor(home.path());
+        command.args(words).envs([("VAULT_KEY", CANARY), ("RUN_SECRET", CANARY)]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{words:?}");
+        said.output(&format!("supervisor {}", words.join(" ")), &output);
+    };
+    for verb in verbs() {
+        say(&[&verb, "--help"]);
+    }
+    say(&["schema"]);
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        say(&["completions", shell]);
+    }
+    say(&["man", pages.to_str().unwrap()]);
+    assert!(std::fs::read_dir(&pages).unwrap().count() > verbs().len());
+    said.files(&pages, &[]);
 }
 
 /// What is said about files, good and bad ones.
@@ -314,7 +381,10 @@ fn of_files(said: &mut Said) {
             // A good file is not run here.
             if verb == "check" || at.starts_with("mistake") {
                 let mut command = supervisor(home.path());
-                said.output(&format!("{verb} {at}"), &command.arg(verb).arg(&path).output().unwrap());
+                said.output(
+                    &format!("supervisor {verb} {at}"),
+                    &command.arg(verb).arg(&path).output().unwrap(),
+                );
             }
         }
         let stack = Stack::read(&path);
@@ -359,8 +429,18 @@ fn s17_a_secret_in_every_place_comes_out_nowhere() {
     let mut said = Said::default();
     of_types(&mut said);
     of_files(&mut said);
+    of_the_command_line(&mut said);
     of_a_run(&mut said);
+    of_probes(&mut said);
     assert!(said.0.len() > 200, "{}", said.0.len());
+    // Whoever adds a verb adds what it says. `man` writes files.
+    for verb in verbs().into_iter().filter(|verb| verb != "man") {
+        let own = format!("supervisor {verb}");
+        let says = |(at, bytes): &(String, Vec<u8>)| {
+            at.starts_with(&own) && !at.contains("--help") && !bytes.is_empty()
+        };
+        assert!(said.0.iter().any(says), "{verb}");
+    }
     let leaks = said.leaks();
     assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks.join("\n\n"));
 }

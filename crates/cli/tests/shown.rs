@@ -4,12 +4,11 @@
 
 mod common;
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use common::{Run, file, home, supervisor};
+use common::{Run, file, get, home, supervisor};
 
 /// A stack that leaves a mark when its program is started, with these lines at its top.
 fn stack(home: &Path, lines: &str) -> String {
@@ -104,14 +103,6 @@ fn a_disk_that_takes_no_records_is_told_of_and_the_stack_runs() {
     }
 }
 
-fn get(address: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
 #[test]
 fn health_is_answered_from_the_first_program_to_the_end_of_the_last() {
     let home = home();
@@ -125,9 +116,7 @@ fn health_is_answered_from_the_first_program_to_the_end_of_the_last() {
     shutdown: {{graceful_timeout_ms: 60000}}\n"
     );
     let mut run = Run::start(home, &lines, &[]);
-    let line = run.line(|line| line.contains("health on http://"));
-    let address = line.split("health on http://").nth(1).unwrap().split(';').next().unwrap();
-    let address: SocketAddr = address.parse().unwrap();
+    let address = run.health();
     assert!(get(address, "/readyz").starts_with("HTTP/1.1 503 "), "it starts");
     std::fs::write(&gate, "").unwrap();
     common::soon("readiness", || get(address, "/readyz").starts_with("HTTP/1.1 200 ").then_some(()));

@@ -4,7 +4,8 @@
 #![allow(dead_code, reason = "not every test needs everything")]
 
 use std::fs::Permissions;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -141,6 +142,14 @@ impl Run {
             }
         }
         panic!("the run ended before that line:\n{}\n{}", self.seen.join("\n"), self.errors());
+    }
+
+    /// Waits for the first line, for people, and says where the health port is.
+    #[track_caller]
+    pub(crate) fn health(&mut self) -> SocketAddr {
+        let line = self.line(|line| line.contains("health on http://"));
+        let address = line.split("health on http://").nth(1).unwrap().split(';').next().unwrap();
+        address.parse().unwrap()
     }
 
     /// Waits for a JSON line.
@@ -327,6 +336,15 @@ fn has_no_environment(pid: i32) -> bool {
 #[expect(clippy::disallowed_methods, reason = "other processes do not tell what they do")]
 fn rest(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
+}
+
+/// What the health port answers: head and body.
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// Looks every few milliseconds until there is what is looked for.
