@@ -6,6 +6,7 @@ mod common;
 
 use common::bad_lines::table;
 use common::live::{Client, Live};
+use common::memory;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Mutex;
 
@@ -27,19 +28,12 @@ async fn memory_stays_flat_under_bad_input() {
     for _ in 0..3 {
         round().await;
     }
-    let before = resident();
+    let before = memory();
     for _ in 0..10 {
         round().await;
     }
-    let grown = resident().saturating_sub(before);
+    let grown = memory().saturating_sub(before);
     assert!(grown < 16 * 1024, "{grown} KiB more than before");
-}
-
-/// Resident memory of this process, KiB.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[tokio::test]

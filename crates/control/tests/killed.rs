@@ -20,6 +20,8 @@ use tokio_supervisor::{ChildContext, ChildSpec, Supervisor, SupervisorSpec};
 
 /// Says to the copy of this program that it is the target, and where it works.
 const WORK_IN: &str = "SUPERVISOR_CONTROL_TEST_TARGET_IN";
+/// Says which one it is. A process number may come again.
+const TARGET: &str = "SUPERVISOR_CONTROL_TEST_TARGET";
 
 const CLIENTS: usize = 8;
 /// One for each child: a restart of it.
@@ -28,12 +30,12 @@ const COMMANDS: usize = 1_000;
 const KILL_AFTER: [usize; 6] = [70, 7, 130, 41, 1, 99];
 
 /// A tree whose children leave a line in the world each time they are started.
-fn tree(world: &Path) -> SupervisorSpec {
+fn tree(world: &Path, target: &str) -> SupervisorSpec {
     let child = |number: usize| {
-        let world = world.to_owned();
+        let (world, target) = (world.to_owned(), target.to_owned());
         ChildSpec::service(format!("w-{number}"), move |ctx: ChildContext| {
             let mut world = OpenOptions::new().append(true).create(true).open(&world).unwrap();
-            world.write_all(format!("{} {number}\n", std::process::id()).as_bytes()).unwrap();
+            world.write_all(format!("{target} {number}\n").as_bytes()).unwrap();
             // A run that is ready at once is started before its factory is called: one that is killed in between has
             // left no line.
             async move {
@@ -51,7 +53,8 @@ fn tree(world: &Path) -> SupervisorSpec {
 #[ignore = "it is the program that the other test starts and kills"]
 async fn the_target_that_is_killed() {
     let Some(directory) = std::env::var_os(WORK_IN).map(PathBuf::from) else { return };
-    let handle = Supervisor::start(tree(&directory.join("world"))).await.unwrap();
+    let handle =
+        Supervisor::start(tree(&directory.join("world"), &std::env::var(TARGET).unwrap())).await.unwrap();
     let bind = Bind::at(directory.join("t.sock")).mode(BindMode::ReplaceStale);
     let mut config = Config::new("shop", "0123456789abcdef", bind);
     config.audit = AuditConfig::Directory(AuditOptions::new(directory.join("audit")));
@@ -87,10 +90,11 @@ impl Served {
 struct Target(Child);
 
 impl Target {
-    fn start(directory: &Path) -> Self {
+    fn start(directory: &Path, number: usize) -> Self {
         let mut target = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "the_target_that_is_killed", "--ignored", "--nocapture"])
             .env(WORK_IN, directory)
+            .env(TARGET, number.to_string())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -157,12 +161,12 @@ fn command_all(socket: &Path, served: &Served, answered: &mpsc::Sender<()>) -> B
     })
 }
 
-/// How often each child was restarted, over all targets: started once more by the same process.
+/// How often each child was restarted, over all targets: started once more by the same target.
 fn restarts(world: &Path) -> BTreeMap<usize, usize> {
-    let mut starts: HashMap<(u32, usize), usize> = HashMap::new();
+    let mut starts: HashMap<(usize, usize), usize> = HashMap::new();
     for line in fs::read_to_string(world).unwrap().lines() {
-        let (pid, number) = line.split_once(' ').unwrap();
-        *starts.entry((pid.parse().unwrap(), number.parse().unwrap())).or_default() += 1;
+        let (target, number) = line.split_once(' ').unwrap();
+        *starts.entry((target.parse().unwrap(), number.parse().unwrap())).or_default() += 1;
     }
     let mut restarts = BTreeMap::new();
     for ((_, number), count) in starts {
@@ -190,7 +194,7 @@ fn s11_s12_a_target_killed_during_1000_commands_forgets_none_it_has_answered_and
         let commanding = scope.spawn(|| command_all(&socket, &served, &answered));
         let mut left = COMMANDS;
         let last = loop {
-            let target = Target::start(&directory);
+            let target = Target::start(&directory, kills);
             served.one_more();
             let after = KILL_AFTER[kills % KILL_AFTER.len()];
             if left <= after {

@@ -14,7 +14,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use common::live::Live;
-use common::{command_request, config, shop};
+use common::{command_request, config, memory, shop};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use serde_json::{Value, json};
 
@@ -125,10 +125,10 @@ async fn clients_that_are_stopped_hold_up_nothing_and_cost_next_to_nothing() {
     while live.control.counts().open < clients.len() {
         tokio::task::yield_now().await;
     }
-    let before = resident();
+    let before = memory();
     restarts(&live, WHILE_STOPPED).await;
     assert_eq!(live.handle.child("/db").unwrap().state.generation, 1 + FILL + WHILE_STOPPED);
-    let grown = resident().saturating_sub(before);
+    let grown = memory().saturating_sub(before);
     assert!(grown < 16 * 1024, "{grown} KiB more than before");
     assert_eq!(live.control.counts().open, clients.len(), "every one of them is still there");
 
@@ -171,11 +171,4 @@ fn missed(lines: Lines<BufReader<ChildStdout>>, last: u64) -> u64 {
         }
     }
     panic!("it was cut at {next:?} of {last}")
-}
-
-/// Resident memory of this process, KiB.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

@@ -98,6 +98,17 @@ impl Scene {
     }
 }
 
+/// The memory that this process has for itself, in KiB. Its program is left out: the system takes pages of that away and
+/// brings them back as it likes.
+pub fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let size = |key| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    size("RssAnon:") + size("VmSwap:")
+}
+
 /// The user that runs the tests.
 pub fn owner() -> Caller {
     let uid = rustix::process::geteuid().as_raw();
