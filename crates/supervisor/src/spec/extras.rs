@@ -10,7 +10,8 @@ use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind};
 
 use crate::context::ChildContext;
 
-/// A value that is never printed.
+/// A value that is never printed. `Debug` shows that there is one. What [`expose`](Self::expose) gives is a text like any
+/// other: a log line, an error or a panic message that it is put into is told as it is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<str>);
 
