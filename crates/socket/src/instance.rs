@@ -91,7 +91,8 @@ impl Instance {
             }
             Err(error) => return Err(failed(error.into())),
         }
-        sign(&file).map_err(failed)?;
+        // The lock holds without it. On a full disk a second holder cannot be told who has the name.
+        let _ = sign(&file);
         Ok(Self { file, directory })
     }
 
