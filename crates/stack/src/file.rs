@@ -10,7 +10,7 @@ use tokio_supervisor::{Registry, SupervisorSpec};
 
 use crate::control::{self, Settled};
 use crate::finding::{FileFinding, Findings};
-use crate::launch::StopLimit;
+use crate::launch::Live;
 use crate::schema;
 use crate::shape::Shapes;
 use crate::source::{self, Place, Source, UnreadableFile};
@@ -29,8 +29,8 @@ pub struct Stack {
     pub(crate) registry: Registry,
     /// Where it was read from, if it was a file.
     pub(crate) path: Option<PathBuf>,
-    /// How long stopping a run of it may take, as of now.
-    pub(crate) stop_limit: Arc<StopLimit>,
+    /// What a run of it goes by beside the tree.
+    pub(crate) live: Arc<Live>,
     pub(crate) control: Settled,
     pub(crate) health: Option<SocketAddr>,
 }
@@ -83,17 +83,8 @@ impl Stack {
         let findings = Findings::new(&source, findings);
         match read {
             Some(Read { manifest, spec, control, health }) if findings.errors() == 0 => {
-                let stop_limit = Arc::new(StopLimit::of(&manifest));
-                Ok(Self {
-                    manifest,
-                    warnings: findings,
-                    spec,
-                    registry,
-                    path: None,
-                    stop_limit,
-                    control,
-                    health,
-                })
+                let live = Arc::new(Live::of(&manifest));
+                Ok(Self { manifest, warnings: findings, spec, registry, path: None, live, control, health })
             }
             _ => Err(StackError::Invalid(findings)),
         }

@@ -1,6 +1,6 @@
 //! From a file that was read to a tree that runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use supervisor_api::manifest::StackManifest;
@@ -11,7 +11,7 @@ use tokio_supervisor::{
 };
 
 use crate::file::Stack;
-use crate::respec::stop_within;
+use crate::serve::version_of;
 
 impl Stack {
     /// Launches the tree. The handle is there at once, while children start (D7).
@@ -20,40 +20,55 @@ impl Stack {
     /// was called before the runtime was made.
     pub fn launch(&self) -> Result<SupervisorHandle, SupervisorError> {
         let handle = Supervisor::launch_with(self.spec.clone(), self.registry.clone())?;
-        tokio::spawn(cut_stop(handle.clone(), handle.events_after(0), Arc::clone(&self.stop_limit)));
+        tokio::spawn(cut_stop(handle.clone(), handle.events_after(0), Arc::clone(&self.live)));
         Ok(handle)
     }
 
     /// How long stopping the stack can take at most, whatever its programs do (D8).
     pub fn stop_bound(&self) -> Result<StopBound, SupervisorError> {
         let bound = self.spec.stop_bound().map_err(SupervisorError::InvalidSpec)?;
-        Ok(match self.stop_limit.now() {
+        Ok(match self.live.stop_within() {
             Some(limit) => bound.cut_after(limit),
             None => bound,
         })
     }
 }
 
-/// How long the whole stop may take before the graces are cut. A new spec may say it anew.
+/// What a run goes by beside its tree, as of now. A new spec says it anew.
 #[derive(Debug)]
-pub(crate) struct StopLimit(Mutex<Option<Duration>>);
+pub(crate) struct Live(Mutex<(Option<Duration>, Arc<str>)>);
 
-impl StopLimit {
+impl Live {
     pub(crate) fn of(manifest: &StackManifest) -> Self {
-        Self(Mutex::new(stop_within(manifest)))
+        Self(Mutex::new((stop_within(manifest), version_of(manifest))))
     }
 
-    pub(crate) fn now(&self) -> Option<Duration> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How long the whole stop may take before the graces are cut.
+    pub(crate) fn stop_within(&self) -> Option<Duration> {
+        self.now().0
     }
 
-    pub(crate) fn set(&self, limit: Option<Duration>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = limit;
+    /// Which version of its spec the tree has.
+    pub(crate) fn config_version(&self) -> Arc<str> {
+        Arc::clone(&self.now().1)
+    }
+
+    pub(crate) fn set(&self, manifest: &StackManifest, config_version: &Arc<str>) {
+        *self.now() = (stop_within(manifest), Arc::clone(config_version));
+    }
+
+    fn now(&self) -> MutexGuard<'_, (Option<Duration>, Arc<str>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// How long the whole stop may take before the graces are cut, if the file says it.
+fn stop_within(manifest: &StackManifest) -> Option<Duration> {
+    manifest.supervisor.as_ref()?.shutdown?.graceful_timeout_ms?.duration()
+}
+
 /// Cuts the graces that are left when the stop of the tree, whatever began it, has taken this long.
-async fn cut_stop(handle: SupervisorHandle, mut events: EventStream, limit: Arc<StopLimit>) {
+async fn cut_stop(handle: SupervisorHandle, mut events: EventStream, live: Arc<Live>) {
     loop {
         let begun = match events.next().await {
             Some(EventItem::Event(event)) => begins_the_end(&event),
@@ -65,7 +80,7 @@ async fn cut_stop(handle: SupervisorHandle, mut events: EventStream, limit: Arc<
             break;
         }
     }
-    let Some(limit) = limit.now() else { return };
+    let Some(limit) = live.stop_within() else { return };
     tokio::time::sleep(limit).await;
     let milliseconds = limit.as_millis();
     let reason = format!("the stop took longer than graceful_timeout_ms: {milliseconds}");

@@ -9,7 +9,7 @@ use supervisor_control::{Declared, SpecSource, Specs};
 use tokio_supervisor::Registry;
 
 use crate::file::{Stack, StackError};
-use crate::launch::StopLimit;
+use crate::launch::Live;
 
 /// As which a text that was sent is named in findings.
 const SENT: &str = "stack";
@@ -27,7 +27,7 @@ impl Stack {
             registry: self.registry.clone(),
             path: self.path.clone(),
             of_the_run: of_the_run(&self.manifest),
-            stop_limit: Arc::clone(&self.stop_limit),
+            live: Arc::clone(&self.live),
         };
         Specs::new(source, self.declared())
     }
@@ -42,7 +42,7 @@ struct Texts {
     path: Option<PathBuf>,
     /// What the run was started with and keeps.
     of_the_run: Map<String, Value>,
-    stop_limit: Arc<StopLimit>,
+    live: Arc<Live>,
 }
 
 impl Texts {
@@ -79,13 +79,8 @@ impl SpecSource for Texts {
     }
 
     fn applied(&self, declared: &Declared) {
-        self.stop_limit.set(stop_within(&declared.manifest));
+        self.live.set(&declared.manifest, &declared.config_version);
     }
-}
-
-/// How long the whole stop may take before the graces are cut, if the file says it.
-pub(crate) fn stop_within(manifest: &StackManifest) -> Option<std::time::Duration> {
-    manifest.supervisor.as_ref()?.shutdown?.graceful_timeout_ms?.duration()
 }
 
 fn of_the_run(manifest: &StackManifest) -> Map<String, Value> {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use supervisor_api::manifest::StackManifest;
 use supervisor_api::report::AuditHealth;
 use supervisor_api::wire::{canonical_json, config_version};
 use supervisor_control::{
@@ -20,6 +21,7 @@ use tokio_supervisor::SupervisorHandle;
 use crate::control;
 use crate::file::Stack;
 use crate::health::{HealthEndpoint, HealthError, HealthPort};
+use crate::launch::Live;
 
 /// Where the control socket of a run is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub enum SocketAt {
 pub struct Prepared {
     control: Option<supervisor_control::Prepared>,
     health: Option<HealthPort>,
-    config_version: Arc<str>,
+    live: Arc<Live>,
 }
 
 /// What a run shows of itself. Dropping it closes all of it; the tree is not concerned.
@@ -91,7 +93,7 @@ impl Stack {
             }
             None => None,
         };
-        Ok(Prepared { control, health, config_version: self.config_version() })
+        Ok(Prepared { control, health, live: Arc::clone(&self.live) })
     }
 
     /// How the control socket is served.
@@ -112,10 +114,14 @@ impl Stack {
 
     /// Which version of its spec this is: the same for files that say the same.
     pub fn config_version(&self) -> Arc<str> {
-        // Every key of a manifest is text, so it has a JSON form.
-        let json = serde_json::to_value(&self.manifest).unwrap_or_default();
-        config_version(&Sha256::digest(canonical_json(&json)).into())
+        version_of(&self.manifest)
     }
+}
+
+pub(crate) fn version_of(manifest: &StackManifest) -> Arc<str> {
+    // Every key of a manifest is text, so it has a JSON form.
+    let json = serde_json::to_value(manifest).unwrap_or_default();
+    config_version(&Sha256::digest(canonical_json(&json)).into())
 }
 
 impl Prepared {
@@ -143,7 +149,7 @@ impl Prepared {
     pub fn serve(self, handle: &SupervisorHandle) -> Serving {
         Serving {
             control: self.control.map(|control| control.serve(handle.clone())),
-            health: self.health.map(|health| health.serve(handle, &self.config_version)),
+            health: self.health.map(|health| health.serve(handle, self.live)),
         }
     }
 

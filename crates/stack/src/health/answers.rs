@@ -18,8 +18,10 @@ use axum::routing::get;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 use tokio_supervisor::{
-    ChildKey, Lifecycle, RuntimeControlPlaneState, RuntimeHealthReport, SupervisorHandle, TreeHealth,
+    ChildKey, Lifecycle, Metrics, RuntimeControlPlaneState, RuntimeHealthReport, SupervisorHandle, TreeHealth,
 };
+
+use crate::launch::Live;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -30,7 +32,10 @@ const LOOP: &str = "loop";
 /// What answers are made from.
 struct Source {
     handle: SupervisorHandle,
-    metrics: Registry,
+    registry: Registry,
+    counts: Metrics,
+    /// Which version of its spec the tree has.
+    now: Arc<Live>,
     /// One scrape at a time: each writes some lines for every child.
     turn: Arc<Semaphore>,
 }
@@ -47,10 +52,10 @@ const MISLED: Said = (
     "this answers to 127.0.0.1, [::1] and localhost only; send one of them as the Host\n",
 );
 
-pub(super) fn router(handle: &SupervisorHandle, config_version: &Arc<str>) -> Router {
+pub(super) fn router(handle: &SupervisorHandle, now: Arc<Live>) -> Router {
     let mut registry = Registry::default();
-    handle.register_metrics(&mut registry).config_version(config_version);
-    let source = Source { handle: handle.clone(), metrics: registry, turn: Arc::new(Semaphore::new(1)) };
+    let counts = handle.register_metrics(&mut registry);
+    let source = Source { handle: handle.clone(), registry, counts, now, turn: Arc::new(Semaphore::new(1)) };
     Router::new()
         .route("/livez", get(async |State(source): State<Arc<Source>>| live(&source.handle.health())))
         .route("/readyz", get(async |State(source): State<Arc<Source>>| ready(&source.handle)))
@@ -123,8 +128,9 @@ fn ready(handle: &SupervisorHandle) -> Said {
 async fn metrics(State(source): State<Arc<Source>>) -> Response {
     let Ok(turn) = Arc::clone(&source.turn).acquire_owned().await else { return BUSY.into_response() };
     let written = tokio::task::spawn_blocking(move || {
+        source.counts.config_version(source.now.config_version());
         let mut text = String::new();
-        let written = prometheus_client::encoding::text::encode(&mut text, &source.metrics);
+        let written = prometheus_client::encoding::text::encode(&mut text, &source.registry);
         drop(turn);
         written.map(|()| text)
     });

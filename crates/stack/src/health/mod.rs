@@ -18,6 +18,8 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use tokio_supervisor::SupervisorHandle;
 
+use crate::launch::Live;
+
 /// Why there is no health endpoint.
 #[derive(Debug, thiserror::Error)]
 #[error("health cannot listen on {address}: {error}; {remedy}", remedy = remedy(.error))]
@@ -59,8 +61,8 @@ impl HealthPort {
         self.address
     }
 
-    pub(crate) fn serve(self, handle: &SupervisorHandle, config_version: &Arc<str>) -> HealthEndpoint {
-        let router = answers::router(handle, config_version);
+    pub(crate) fn serve(self, handle: &SupervisorHandle, live: Arc<Live>) -> HealthEndpoint {
+        let router = answers::router(handle, live);
         let accepting = tokio::spawn(server::accept(self.io, router)).abort_handle();
         HealthEndpoint { address: self.address, accepting }
     }

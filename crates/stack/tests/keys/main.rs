@@ -14,9 +14,13 @@ mod supervisors;
 mod tree;
 
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use served::Place;
+use serde_json::{Value, json};
+use served::{Place, command, result, stack_text};
 use supervisor_stack::{Stack, schema};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// Each key with the test that sees its effect.
 #[rustfmt::skip]
@@ -176,24 +180,61 @@ fn the_name_and_the_version_are_read() {
     assert!(error.to_string().contains("`version` must be 1"), "{error}");
 }
 
+/// What the health endpoint answers.
+async fn get(address: SocketAddr, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.0\r\n\r\n");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// An address at which nobody else on this machine listens, nor is given a port: one of this process alone.
+fn free_address() -> SocketAddr {
+    let [_, a, b, c] = std::process::id().to_be_bytes();
+    std::net::TcpListener::bind((Ipv4Addr::new(127, a | 1, b, c), 0)).unwrap().local_addr().unwrap()
+}
+
 #[test]
 fn health_listens_where_the_file_says() {
     tree::block(async {
         let place = Place::new();
-        // A port that was free a moment ago; others that listen on it meanwhile would be told of.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let free = free_address();
         let served = place.serve(&format!("health: {{listen: \"{free}\"}}")).await.unwrap();
         assert_eq!(served.serving.health.as_ref().unwrap().address(), free);
-        let answer = tokio::task::spawn_blocking(move || {
-            use std::io::{Read as _, Write as _};
-            let mut stream = std::net::TcpStream::connect(free).unwrap();
-            stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).unwrap();
-            answer
-        });
-        assert!(answer.await.unwrap().ends_with("\r\n\r\nready\n"));
+        assert!(get(free, "/readyz").await.ends_with("\r\n\r\nready\n"));
         served.close().await;
         assert!(Place::new().serve("").await.unwrap().serving.health.is_none(), "off by default");
+    });
+}
+
+#[test]
+fn metrics_tell_the_version_of_the_spec_that_was_applied_last() {
+    tree::block(async {
+        let place = Place::new();
+        let top = format!("health: {{listen: \"127.0.0.1:0\"}}\ncontrol: {{path: {}}}", place.text("s.sock"));
+        let served = place.serve(&top).await.unwrap();
+        let address = served.serving.health.as_ref().unwrap().address();
+        let told = async || {
+            let metrics = get(address, "/metrics").await;
+            let line = metrics.lines().find_map(|line| line.strip_prefix("supervisor_config_version "));
+            line.unwrap().parse::<f64>().unwrap()
+        };
+        let version = async || {
+            let state = served.ask(vec![json!({"request_id": "s", "method": "state"})]).await.remove(0);
+            let version = state["result"]["state"]["config_version"].as_str().unwrap().to_owned();
+            u64::from_str_radix(&version[..13], 16).unwrap() as f64
+        };
+        let before = version().await;
+        assert_eq!(told().await, before);
+        let mut apply = command("1", "apply", Value::Null);
+        apply["params"]["target"]["child_path"] = Value::Null;
+        apply["params"]["stack"] =
+            stack_text(&top).replace("async_worker", "async_worker, tags: [blue]").into();
+        assert_eq!(result(&served.ask(vec![apply]).await[0]), "completed");
+        assert_ne!(version().await, before);
+        assert_eq!(told().await, version().await);
+        served.close().await;
     });
 }

@@ -25,6 +25,11 @@ pub(crate) struct Served {
     _instance: Instance,
 }
 
+/// A stack of one task, with these lines at its top.
+pub(crate) fn stack_text(top: &str) -> String {
+    format!("version: 1\nname: keys\n{top}\nchildren:\n  - {{name: a, kind: async_worker}}\n")
+}
+
 impl Place {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("keys-").tempdir().unwrap();
@@ -55,8 +60,8 @@ impl Place {
             ctx.stopping().await;
         };
         let registry = Registry::new().factory("a", idle);
-        let text = format!("version: 1\nname: keys\n{top}\nchildren:\n  - {{name: a, kind: async_worker}}\n");
-        let stack = Stack::parse_with("f.yaml", text, registry).unwrap_or_else(|error| panic!("{error}"));
+        let stack =
+            Stack::parse_with("f.yaml", stack_text(top), registry).unwrap_or_else(|error| panic!("{error}"));
         let surroundings = Surroundings { state_home: Some(self.path("state")), ..Surroundings::default() };
         let instance = Instance::claim(&stack.manifest.name, &surroundings).unwrap();
         let prepared = stack.prepare(Some((&instance, at))).await?;
