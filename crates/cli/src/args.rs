@@ -100,6 +100,17 @@ pub(crate) enum Command {
     Man(ManArgs),
 }
 
+impl Command {
+    /// Whether the text on standard output is all that is wanted of it. Of the others the effect is, or the exit code.
+    pub(crate) fn only_tells(&self) -> bool {
+        use Command::*;
+        matches!(
+            self,
+            Schema | Tree(_) | Status(_) | Events(_) | Logs(_) | Why(_) | Audit(_) | Completions(_)
+        )
+    }
+}
+
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = RUN_HELP)]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// What was asked for is done.
     Good,
-    /// The stack ran and did not end well, or a command was refused or failed.
+    /// The stack ran and did not end well, a command was refused or failed, or the output could not be written.
     Failed,
     /// Several targets run and none was named, or a dangerous command cannot be asked about.
     Usage,
@@ -17,7 +17,7 @@ pub(crate) enum Exit {
     NotPermitted,
     /// It took too long.
     TimedOut,
-    /// The file could not be read, or the output not be written.
+    /// The file could not be read.
     NoInput,
     /// The lock of the stack is not to be had.
     NoLock,

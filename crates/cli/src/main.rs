@@ -13,26 +13,40 @@ mod schema;
 mod span;
 mod steer;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::Parser;
 use supervisor_stack::guardian;
 
 use args::{Args, Command};
+use exit::Exit;
 
 fn main() -> ExitCode {
     // `run` executes this binary once more, to have a process that outlives it.
     if guardian::serve_if_asked() {
         return ExitCode::SUCCESS;
     }
-    let exit = match Args::parse().command {
-        Command::Run(args) => run::run(&args),
-        Command::Check(args) => check::check(&args),
+    let command = Args::parse().command;
+    let exit = match &command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::check(args),
         Command::Schema => schema::schema(),
-        Command::Audit(args) => audit::audit(&args),
-        Command::Completions(args) => pages::completions(&args),
-        Command::Man(args) => pages::man(&args),
+        Command::Audit(args) => audit::audit(args),
+        Command::Completions(args) => pages::completions(args),
+        Command::Man(args) => pages::man(args),
         verb => steer::steer(verb),
     };
-    exit.into()
+    if exit == Exit::Good && command.only_tells() { told() } else { exit }.into()
+}
+
+/// Whether everything reached standard output. A reader that went away had what it wanted.
+fn told() -> Exit {
+    match print::broken() {
+        Some(error) if error.kind() != ErrorKind::BrokenPipe => {
+            print::err(&format!("supervisor: cannot write to standard output: {error}\n"));
+            Exit::Failed
+        }
+        _ => Exit::Good,
+    }
 }

@@ -1,14 +1,40 @@
-//! Writing to the terminal or a pipe. A reader that went away is no failure of ours.
+//! Writing to the terminal or a pipe.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::sync::OnceLock;
 
-/// Writes to standard output. Nothing can be said when that fails, so nothing is.
+use tokio::io::Interest;
+use tokio::net::unix::pipe;
+
+/// Why a write to standard output failed first.
+static BROKEN: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes to standard output. What is said after a write that failed is written if it can be: [`broken`] tells.
 pub(crate) fn out(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let mut stdout = io::stdout().lock();
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        // The first is told.
+        let _ = BROKEN.set(error);
+    }
+}
+
+/// Why not everything reached standard output, if so. A reader that went away has `BrokenPipe`.
+pub(crate) fn broken() -> Option<&'static io::Error> {
+    BROKEN.get()
+}
+
+/// Waits until nobody reads standard output any more. What cannot be watched, such as a file, is read for ever.
+pub(crate) async fn unread() {
+    // Another descriptor of the same pipe, which is only watched.
+    let stdout = io::stdout().as_fd().try_clone_to_owned();
+    match stdout.and_then(pipe::Sender::from_owned_fd_unchecked) {
+        Ok(stdout) => drop(stdout.ready(Interest::ERROR).await),
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// Writes to standard error.
 pub(crate) fn err(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }

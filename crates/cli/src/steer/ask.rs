@@ -24,6 +24,10 @@ pub(super) fn ask(warning: &str) -> Result<(), Fault> {
     if read.is_ok() && is_yes(&answer) {
         return Ok(());
     }
+    if !answer.ends_with('\n') {
+        // What follows does not stand behind the question.
+        print::err("\n");
+    }
     Err(Fault::failed("nothing was done: it was not confirmed"))
 }
 

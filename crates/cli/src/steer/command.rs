@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use supervisor_api::SupervisorPath;
+use supervisor_api::command::is_command_id;
 use supervisor_api::manifest::StopSignal;
 use supervisor_api::wire::{
     Command, CommandStatus, CommandTarget, ControlCommandRequest, ControlCommandResult, DashboardState,
@@ -66,9 +67,7 @@ impl<'a> Wish<'a> {
 /// Shows what it is about, asks if that is dangerous, sends it, and waits for its effect.
 pub(super) async fn command(context: &Context<'_>, verb: &args::Command) -> Result<Exit, Fault> {
     let Some(wish) = Wish::of(verb)? else { return Ok(Exit::Usage) };
-    if wish.args.reason.trim().is_empty() {
-        return Err(Fault::usage("the reason is blank; say why, such as --reason \"new certificate\""));
-    }
+    sound(wish.args)?;
     let (mut session, state) = context
         .within(READ, async {
             let mut session = context.session().await?;
@@ -101,6 +100,20 @@ pub(super) async fn command(context: &Context<'_>, verb: &args::Command) -> Resu
         tell(context, session.hello().target_id(), &path, &wish, end)
     };
     context.within(COMMAND, work).await.map_err(|fault| explained(fault, &id))
+}
+
+/// What no target takes, said before one is asked.
+fn sound(args: &CommandArgs) -> Result<(), Fault> {
+    let problem = if args.reason.trim().is_empty() {
+        "the reason is blank; say why, such as --reason \"new certificate\""
+    } else if args.by.as_deref().is_some_and(|by| by.trim().is_empty()) {
+        "--by is blank; say who asks, or leave it out"
+    } else if args.command_id.as_deref().is_some_and(|id| !is_command_id(id)) {
+        "--command-id has to be 1 to 128 printable characters of ASCII"
+    } else {
+        return Ok(());
+    };
+    Err(Fault::usage(problem))
 }
 
 /// A target that follows the contract knows its seven commands; what else it takes, it says.
@@ -171,9 +184,11 @@ fn manifest(path: &Path) -> Result<String, Fault> {
 
 /// The manifest as it is confirmed.
 fn shown(manifest: Option<&str>) -> String {
-    let lines: Vec<&str> = manifest.unwrap_or_default().lines().collect();
+    let Some(manifest) = manifest else { return String::new() };
+    let lines: Vec<&str> = manifest.lines().collect();
     let more = lines.len().saturating_sub(SHOWN);
-    let mut out: String = lines.iter().take(SHOWN).map(|line| format!("\n  {line}")).collect();
+    let mut out = "\nThe manifest:".to_owned();
+    out.extend(lines.iter().take(SHOWN).map(|line| format!("\n  {line}")));
     if more > 0 {
         out += &format!("\n  and {more} lines more");
     }
@@ -257,4 +272,17 @@ fn summary(
         _ => sent.as_deref().unwrap_or("done"),
     };
     if command == Command::RemoveChild { format!("{path} {done}") } else { format!("{path} {done}{now}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_late_or_lost_says_how_to_learn_its_outcome() {
+        let late = format!("{:?}", explained(Fault::late(READ), "c-1"));
+        assert!(late.contains("may go on: `supervisor status` shows how far it is"), "{late}");
+        let other = format!("{:?}", explained(Fault::failed("no"), "c-1"));
+        assert!(!other.contains("may go on") && !other.contains("c-1"), "{other}");
+    }
 }

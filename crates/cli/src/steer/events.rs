@@ -10,6 +10,7 @@ use super::screen::safe;
 use super::{Context, READ};
 use crate::args::EventsArgs;
 use crate::exit::Exit;
+use crate::print;
 
 /// Shows the newest events, or all from a sequence on.
 pub(super) async fn events(context: &Context<'_>, args: &EventsArgs) -> Result<Exit, Fault> {
@@ -31,7 +32,7 @@ pub(super) async fn events(context: &Context<'_>, args: &EventsArgs) -> Result<E
     Ok(Exit::Good)
 }
 
-/// Shows the same, and goes on until it is interrupted.
+/// Shows the same, and goes on until it is interrupted or nobody reads it any more.
 pub(super) async fn follow(context: &Context<'_>, args: &EventsArgs) -> Result<Exit, Fault> {
     let filter = Filter::parse(&args.filter)?;
     let (path, from) = context
@@ -44,7 +45,7 @@ pub(super) async fn follow(context: &Context<'_>, args: &EventsArgs) -> Result<E
         })
         .await?;
     let mut follower = Follower::new(path, context.settings.clone()).events_from(from);
-    loop {
+    while print::broken().is_none() {
         match follower.next().await {
             Happening::Event(event) if filter.wants(&event) => context.screen.event(&event),
             Happening::Gap { stream: Stream::Events, gap } => {
@@ -53,6 +54,7 @@ pub(super) async fn follow(context: &Context<'_>, args: &EventsArgs) -> Result<E
             other => notice(context, other)?,
         }
     }
+    Ok(Exit::Good)
 }
 
 /// Tells what became of the connection; ends when this user may no longer see anything.

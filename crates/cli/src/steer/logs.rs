@@ -11,6 +11,7 @@ use super::resolve::resolve;
 use super::{Context, READ};
 use crate::args::LogsArgs;
 use crate::exit::Exit;
+use crate::print;
 
 /// A session, the path that is meant, and the newest line of the tree.
 async fn begin(context: &Context<'_>, asked: &str) -> Result<(Session, SupervisorPath, u64), Fault> {
@@ -39,12 +40,12 @@ pub(super) async fn logs(context: &Context<'_>, args: &LogsArgs) -> Result<Exit,
     Ok(Exit::Good)
 }
 
-/// Shows the same, and goes on until it is interrupted.
+/// Shows the same, and goes on until it is interrupted or nobody reads it any more.
 pub(super) async fn follow(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, Fault> {
     let (session, path, _) = context.within(READ, begin(context, &args.path)).await?;
     let mut follower = Follower::new(session.path(), context.settings.clone()).logs(Some(1));
     drop(session);
-    loop {
+    while print::broken().is_none() {
         match follower.next().await {
             Happening::Log(log) if is_of(&path, &log) => context.screen.log(&log),
             Happening::Gap { stream: Stream::Logs, gap } => {
@@ -53,4 +54,5 @@ pub(super) async fn follow(context: &Context<'_>, args: &LogsArgs) -> Result<Exi
             other => notice(context, other)?,
         }
     }
+    Ok(Exit::Good)
 }

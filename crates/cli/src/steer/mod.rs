@@ -37,6 +37,7 @@ use supervisor_client::{Session, Settings};
 
 use crate::args::{Command, TargetArgs};
 use crate::exit::Exit;
+use crate::print;
 use fault::Fault;
 pub(crate) use screen::Screen;
 
@@ -82,14 +83,14 @@ impl<'a> Context<'a> {
 }
 
 /// Does what the verb says.
-pub(crate) fn steer(verb: Command) -> Exit {
-    let Some(args) = target_args(&verb) else { return Exit::Usage };
+pub(crate) fn steer(verb: &Command) -> Exit {
+    let Some(args) = target_args(verb) else { return Exit::Usage };
     let context = Context::new(args);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Fault::failed(format!("cannot start: {error}")).tell(&context.screen),
     };
-    runtime.block_on(run(&context, &verb)).unwrap_or_else(|fault| fault.tell(&context.screen))
+    runtime.block_on(run(&context, verb)).unwrap_or_else(|fault| fault.tell(&context.screen))
 }
 
 async fn run(context: &Context<'_>, verb: &Command) -> Result<Exit, Fault> {
@@ -98,11 +99,19 @@ async fn run(context: &Context<'_>, verb: &Command) -> Result<Exit, Fault> {
         Command::Status(args) => context.within(READ, status::status(context, args)).await,
         Command::Health(args) => context.within(READ, health::health(context, args)).await,
         Command::Why(args) => context.within(READ, why::why(context, args)).await,
-        Command::Events(args) if args.follow => events::follow(context, args).await,
+        Command::Events(args) if args.follow => while_read(events::follow(context, args)).await,
         Command::Events(args) => context.within(READ, events::events(context, args)).await,
-        Command::Logs(args) if args.follow => logs::follow(context, args).await,
+        Command::Logs(args) if args.follow => while_read(logs::follow(context, args)).await,
         Command::Logs(args) => context.within(READ, logs::logs(context, args)).await,
         command => command::command(context, command).await,
+    }
+}
+
+/// Follows until nobody reads it any more, whether something happens or not.
+async fn while_read(follow: impl Future<Output = Result<Exit, Fault>>) -> Result<Exit, Fault> {
+    tokio::select! {
+        end = follow => end,
+        () = print::unread() => Ok(Exit::Good),
     }
 }
 

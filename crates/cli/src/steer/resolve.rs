@@ -7,6 +7,9 @@ use super::fault::Fault;
 
 /// The path of the node that is meant: a path as it stands, or the only node with this id.
 pub(super) fn resolve(state: &DashboardState, asked: &str) -> Result<SupervisorPath, Fault> {
+    if asked.trim().is_empty() {
+        return Err(Fault::usage("the path is blank; name a child, such as /web"));
+    }
     let paths: Vec<&SupervisorPath> = state.topology.nodes.iter().map(|node| &node.path).collect();
     if asked.starts_with('/') {
         let path = SupervisorPath::parse(asked).map_err(|error| Fault::usage(error.to_string()))?;

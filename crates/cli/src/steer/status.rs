@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use supervisor_api::SupervisorPath;
 use supervisor_api::wire::{DashboardState, EdgeKind, Node, RuntimeRow, StateParams};
+use supervisor_api::{ShutdownState, SupervisorPath};
 
 use super::fault::Fault;
 use super::resolve::resolve;
@@ -120,6 +120,8 @@ fn one(screen: &Screen, state: &DashboardState, path: &SupervisorPath) -> Result
 
 /// What is known of a child; empty values are left out.
 fn facts(node: &Node, row: &RuntimeRow, next: Option<String>) -> Vec<(&'static str, String)> {
+    // The state says already that nobody stops it.
+    let shutdown = Some(&row.shutdown_state).filter(|shutdown| !shutdown.is(ShutdownState::Running));
     let mut facts = vec![
         ("kind", node.node_type.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("state", row.lifecycle_state.to_string()),
@@ -131,7 +133,7 @@ fn facts(node: &Node, row: &RuntimeRow, next: Option<String>) -> Vec<(&'static s
         ("attempt", row.attempt.to_string()),
         ("restarts", row.restart_count.to_string()),
         ("last failure", failure(row).unwrap_or_default()),
-        ("shutdown", row.shutdown_state.to_string()),
+        ("shutdown", shutdown.map(ToString::to_string).unwrap_or_default()),
         ("tags", node.tags.join(", ")),
     ];
     facts.extend(node.diagnostics.iter().map(|(name, text)| ("diagnostics", format!("{name}: {text}"))));

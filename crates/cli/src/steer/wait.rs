@@ -17,10 +17,11 @@ use tokio::time::timeout;
 use super::fault::Fault;
 use super::screen::{Screen, safe};
 
-/// A refusal comes at once; after this long a command that is not waited for has been taken.
-const TAKEN: Duration = Duration::from_secs(1);
+/// A refusal comes at once, and a target of ours tells by an event that it has taken a command; one that does neither
+/// is not waited for any longer.
+const TAKEN: Duration = Duration::from_secs(10);
 /// How long what has happened may take to be pushed.
-const PUSHED: Duration = Duration::from_secs(1);
+const PUSHED: Duration = Duration::from_secs(10);
 /// How long a command that goes on is left alone before its outcome is asked for.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -152,7 +153,7 @@ impl<'a> Progress<'a> {
     /// Shows what led to the answer and is not read yet: up to the newest event of the state, or until the target is
     /// down.
     async fn rest(&mut self, state: Option<&DashboardState>) {
-        let newest = state.and_then(|state| state.recent_events.last()).map(|event| event.sequence);
+        let newest = state.map(|state| state.recent_events.last().map_or(0, |event| event.sequence));
         let all = async {
             while !self.is_down && newest.is_none_or(|newest| self.seen < newest) {
                 match self.next().await {

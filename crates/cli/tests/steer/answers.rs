@@ -8,7 +8,7 @@ use supervisor_api::EventKind::{ChildQuarantined, ChildStopped};
 use supervisor_api::Lifecycle::*;
 use supervisor_api::wire::{DashboardState, NodeCriticality};
 
-use crate::shop::Shop;
+use crate::shop::{Said, Shop};
 use crate::target::World;
 
 /// `/api` has failed and backs off; `/jobs/nightly` is quarantined.
@@ -69,7 +69,6 @@ run           1
 attempt       0
 restarts      0
 last failure  failed: exit code 1
-shutdown      running
 depends on    /db";
     shop.say(&["status", "/api"]).is(text);
     shop.say(&["status", "api"]).is(text);
@@ -212,6 +211,46 @@ fn a_person_who_follows_is_told_when_the_target_is_gone() {
     assert_eq!(err(), "the target closed the connection; waiting for it");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn following_ends_when_nobody_reads_any_more() {
+    let shop = Shop::after(|world| {
+        world.fails("/api", "1");
+        world.log("/api", "slow");
+    });
+    for verb in [&["events"][..], &["logs", "/"]] {
+        let mut child = shop.command(verb).arg("--follow").stdout(Stdio::piped()).spawn().unwrap();
+        let mut first = String::new();
+        // The reader goes away, and nothing happens any more that could be written.
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        assert!(first.contains("/api"), "{first}");
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{verb:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure_and_an_effect_is_none_the_less_one() {
+    let shop = Shop::after(trouble);
+    let say = |args: &[&str]| -> Said {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        shop.command(args)
+            .stdout(full)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .wait_with_output()
+            .unwrap()
+            .into()
+    };
+    for verb in
+        [&["tree"][..], &["status"], &["events"], &["events", "--follow"], &["why", "/api"], &["schema"]]
+    {
+        say(verb).fails(1, &["cannot write to standard output: No space left on device"]);
+    }
+    for verb in [&["health"][..], &["restart", "/api", "--reason", "x"]] {
+        assert_eq!(say(verb).code, Some(0), "{verb:?}");
+    }
 }
 
 #[test]

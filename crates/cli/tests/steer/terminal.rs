@@ -1,7 +1,7 @@
 //! A person at a terminal.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -16,6 +16,13 @@ fn terminal() -> (File, File) {
     let name = ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
     let program = OpenOptions::new().read(true).write(true).open(name).unwrap();
     (File::from(person), program)
+}
+
+/// What was shown at a terminal whose program's end is closed. It comes in pieces, and its end is an error.
+fn everything(mut person: File) -> String {
+    let mut seen = Vec::new();
+    assert!(person.read_to_end(&mut seen).is_err(), "a terminal has no end but an error");
+    String::from_utf8(seen).unwrap()
 }
 
 #[test]
@@ -37,6 +44,8 @@ fn a_dangerous_command_is_carried_out_after_a_yes_and_only_then() {
             said.err
         );
         assert_eq!(shop.world(|world| world.commands.len()), sent, "{answer:?}");
+        // The end of the input ends no line.
+        assert_eq!(said.err.contains("[y/N] \n"), answer == "\u{4}", "{answer:?}: {}", said.err);
     }
 }
 
@@ -50,9 +59,7 @@ fn colour_on_a_terminal_unless_no_color_is_set() {
         let status = command.status().unwrap();
         drop(command);
         assert!(status.success());
-        let mut seen = vec![0; 16 * 1024];
-        let length = std::io::Read::read(&mut &person, &mut seen).unwrap();
-        let text = String::from_utf8_lossy(&seen[..length]);
+        let text = everything(person);
         assert_eq!(text.contains("\u{1b}[1mTREE"), coloured, "{text}");
         assert!(text.contains("shop"), "{text}");
     }
