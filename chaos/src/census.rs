@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::world::{MARK, Rule, World};
 
 /// A dead child may wait this long for its parent: a busy machine reaps late.
-const ZOMBIE: Duration = Duration::from_secs(5);
+const ZOMBIE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Threads of the process crate, which live as long as the process and are started with the first need.

@@ -11,7 +11,7 @@ use crate::world::{Counts, Rule, World};
 use crate::{program, tree};
 
 /// A hard stop waits for nobody; the last of its runs is gone when a poll that hangs has come to an end.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes trees and drops them, until the storm is over.
 pub(crate) async fn scopes(world: Arc<World>) {

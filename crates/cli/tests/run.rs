@@ -4,9 +4,7 @@
 
 mod common;
 
-use std::path::Path;
-
-use common::{Run, file, home, processes, supervisor, wait_gone};
+use common::{Run, file, home, processes, quickstart_text, supervisor, wait_gone};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
@@ -18,21 +16,6 @@ const QUICKSTART: [(&str, &str); 5] = [
     ("/pipeline/producer", "echo produced"),
     ("/pipeline/consumer", "echo consumed"),
 ];
-
-/// The text of the example, in which nobody is killed or fails because the machine is busy or the test takes long.
-fn quickstart_text() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart.yaml");
-    let text = std::fs::read_to_string(path).unwrap();
-    let patient = [
-        ("graceful_timeout_ms: 3000", "graceful_timeout_ms: 60000"),
-        ("ready_within_secs: 10", "ready_within_secs: 60"),
-        ("sleep 20;", "sleep 1000;"),
-    ];
-    patient.into_iter().fold(text, |text, (from, to)| {
-        assert!(text.contains(from), "{from}");
-        text.replace(from, to)
-    })
-}
 
 fn quickstart() -> Run {
     let mut run = Run::json(&quickstart_text());

@@ -6,6 +6,7 @@
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -82,6 +83,21 @@ pub(crate) fn file(home: &Path, text: &str) -> PathBuf {
     let path = home.join("stack.yaml");
     std::fs::write(&path, text).unwrap();
     path
+}
+
+/// The text of `examples/quickstart.yaml`, in which nobody is killed or fails because the machine is busy or the test takes long.
+pub(crate) fn quickstart_text() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let patient = [
+        ("graceful_timeout_ms: 3000", "graceful_timeout_ms: 60000"),
+        ("ready_within_secs: 10", "ready_within_secs: 60"),
+        ("sleep 20;", "sleep 1000;"),
+    ];
+    patient.into_iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    })
 }
 
 impl Run {
@@ -281,6 +297,8 @@ pub(crate) struct Process {
     pub(crate) pid: Pid,
     pub(crate) parent: i32,
     pub(crate) command: String,
+    /// Tells its end, also when another process has its number by then.
+    end: OwnedFd,
 }
 
 /// The living processes that have this folder as their HOME.
@@ -291,6 +309,8 @@ pub(crate) fn processes(home: &Path) -> Vec<Process> {
         .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<i32>().ok());
     pids.filter_map(|pid| {
         let read = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).ok();
+        // Opened before it is looked at: it never tells of a later process with the same number.
+        let end = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
         let environment = environment(pid);
         environment.split(|byte| *byte == 0).find(|variable| *variable == mark.as_bytes())?;
         let command = String::from_utf8_lossy(&read("cmdline")?).replace('\0', " ");
@@ -298,7 +318,7 @@ pub(crate) fn processes(home: &Path) -> Vec<Process> {
         // After the name, which is in brackets and may hold anything: state and parent.
         let mut rest = stat.rsplit_once(')')?.1.split_whitespace();
         let (state, parent) = (rest.next()?, rest.next()?.parse().ok()?);
-        (state != "Z").then_some(Process { pid: Pid::from_raw(pid)?, parent, command })
+        (state != "Z").then_some(Process { pid: Pid::from_raw(pid)?, parent, command, end })
     })
     .collect()
 }
@@ -362,10 +382,8 @@ pub(crate) fn soon<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// Waits until all of these have ended.
 pub(crate) fn wait_gone(processes: &[Process]) {
     for process in processes {
-        // One that cannot be opened is gone already.
-        let Ok(end) = pidfd_open(process.pid, PidfdFlags::empty()) else { continue };
         let patience = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
-        let ended = poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&patience)).unwrap();
+        let ended = poll(&mut [PollFd::new(&process.end, PollFlags::IN)], Some(&patience)).unwrap();
         assert_eq!(ended, 1, "{process:?} lives on");
     }
 }

@@ -73,6 +73,8 @@ fn each_verb_does_what_it_says_and_the_next_read_shows_it() {
 fn shutdown_ends_the_run_and_the_audit_has_it_all() {
     let mut shop = Shop::up();
     shop.act(&["remove", "/stubborn", "--no-wait"]).is("sent");
+    // Killed before that, it would be started again.
+    shop.run.event("ChildStopping", "/stubborn");
     // It goes on until the program is gone; then everybody can be stopped.
     let sent = shop.act(&["signal", "/stubborn", "KILL"]);
     // It may still be stopping when its state is read, or be gone.

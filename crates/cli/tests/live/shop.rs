@@ -67,6 +67,7 @@ impl Shop {
             ("ChildQuarantined", "/broken"),
             ("ChildCompleted", "/prepare"),
             ("ChildRunning", "/jobs"),
+            ("ChildRunning", "/"),
         ];
         while !due.is_empty() {
             let line = run.value(|line| line["type"] == "event");

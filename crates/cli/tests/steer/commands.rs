@@ -187,7 +187,8 @@ fn a_command_that_goes_on_is_waited_for_under_the_same_id() {
     assert!(said.err.contains("the target goes on with it; waiting"), "{}", said.err);
     let ids =
         shop.world(|world| world.commands.iter().map(|sent| sent.command_id.clone()).collect::<Vec<_>>());
-    assert!(ids.len() == 3 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    // More often when the child comes late.
+    assert!(ids.len() >= 3 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
 }
 
 #[test]

@@ -239,6 +239,8 @@ pub(crate) fn only_listed_signals_are_sent() {
         for (top, child) in [("", shell("a", script, own)), (&*by_default, shell("a", script, ""))] {
             let mut tree = launch(top, &child);
             assert_eq!(tree.said("/a").await, "up");
+            // A program can speak before it counts as started.
+            tree.handle.started().await.unwrap();
             let refused = tree.handle.signal_child("/a", StopSignal::Usr1, "test", "to see").await;
             assert!(matches!(refused, Err(SupervisorError::NotPermitted { .. })), "{refused:?}");
             tree.handle.signal_child("/a", StopSignal::Hup, "test", "to see").await.unwrap();
