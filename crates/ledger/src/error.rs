@@ -106,7 +106,7 @@ const REMEDIES: &[(Errno, &str)] = &[
     (Errno::MFILE, "raise the limit of open files (ulimit -n)"),
     (Errno::NFILE, "the whole system has too many open files; close some"),
     (Errno::FBIG, "raise the limit of file sizes (ulimit -f), or make segments smaller"),
-    (Errno::NOENT, "somebody removed it; open the ledger again"),
+    (Errno::NOENT, "it is not there: look whether the path is right, and whether somebody removed it"),
 ];
 
 fn remedy(error: &io::Error) -> &'static str {

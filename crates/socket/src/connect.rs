@@ -33,6 +33,9 @@ impl ConnectError {
             io::ErrorKind::NotFound => {
                 format!("there is no socket {path}; start its target, or give another path")
             }
+            io::ErrorKind::ConnectionRefused if self.is_no_socket() => {
+                format!("{path} is no socket; give the path of a target's socket, such as NAME.sock")
+            }
             io::ErrorKind::ConnectionRefused => {
                 format!("nobody listens on {path}: its target has ended; start it, or give another path")
             }
@@ -43,6 +46,11 @@ impl ConnectError {
             }
             _ => format!("cannot connect to {path}: {}", self.error),
         }
+    }
+
+    /// The system refuses a connection to a file or a directory as it does to a socket on which nobody listens.
+    fn is_no_socket(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|file| !file.file_type().is_socket())
     }
 }
 

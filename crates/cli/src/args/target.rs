@@ -44,6 +44,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
     if span.is_zero() { Err("give more than 0".to_owned()) } else { Ok(span) }
 }
 
+fn sequence(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "give the number of an event, such as 120".to_owned())
+}
+
 macro_rules! codes {
     () => {
         "\
@@ -97,7 +101,7 @@ pub(crate) struct EventsArgs {
     #[arg(long, short)]
     pub(crate) follow: bool,
     /// The first event that is wanted. Without it: the newest 128.
-    #[arg(long, value_name = "SEQUENCE")]
+    #[arg(long, value_name = "SEQUENCE", value_parser = sequence)]
     pub(crate) since: Option<u64>,
     /// Only events that fit: path=PATH, under=PATH, type=ChildFailed, state=backoff, severity=error, command=ID.
     /// Repeated: values of one key are alternatives, different keys must all fit.

@@ -28,14 +28,14 @@ fn refused_1_usage_2_and_not_permitted_4_with_code_and_remedy() {
         (
             &["signal", "/jobs", "HUP"],
             1,
-            &["validation_failed", "takes no signals; only a running program does"],
+            &["validation_failed", "takes no signals; only a program does, while it runs"],
         ),
         (
             &["signal", "/broken", "HUP"],
             1,
             &["validation_failed", "/broken is quarantined and takes no signals"],
         ),
-        (&["restart", "/"], 1, &["the root takes no restart_child; use shutdown_tree"]),
+        (&["restart", "/"], 1, &["the root takes no restart; shut the whole tree down, or name a child"]),
         (&["add", &web], 1, &["/web"]),
         (&["add", "--under", "/web", &web], 1, &["validation_failed", "/web"]),
         (&["add", &wrong], 1, &["validation_failed", "proces"]),

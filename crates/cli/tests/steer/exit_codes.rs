@@ -1,6 +1,7 @@
 //! Every exit code, and what is said with it. 0 is everywhere else.
 
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 
 use supervisor_api::wire::*;
@@ -75,6 +76,7 @@ fn a_wrong_command_line_2() {
         &["tree", "--timeout", "0"],
         &["tree", "--timeout", "-1"],
         &["tree", "--timeout", "1e999"],
+        &["events", "--since", "abc"],
         &["events", "--filter", "severity"],
         &["events", "--filter", "sevrity=error"],
         &["events", "--filter", "severity=eror"],
@@ -84,6 +86,7 @@ fn a_wrong_command_line_2() {
     ] {
         shop.say(args).fails(2, &[]);
     }
+    shop.say(&["events", "--since", "abc"]).fails(2, &["give the number of an event, such as 120"]);
     shop.say(&["events", "--filter", "severity=eror"]).fails(2, &["did you mean error?"]);
     shop.say(&["events", "--filter", "sevrity=error"]).fails(2, &["there is severity"]);
 }
@@ -102,6 +105,11 @@ fn no_target_3_with_what_helps() {
     drop(UnixListener::bind(&missing).unwrap());
     let said: Said = binary(home.path()).args(["health", "--socket"]).arg(&missing).output().unwrap().into();
     said.fails(3, &["nobody listens on"]);
+    for no_socket in [home.path(), Path::new("/proc/self/exe")] {
+        let said: Said =
+            binary(home.path()).args(["tree", "--socket"]).arg(no_socket).output().unwrap().into();
+        said.fails(3, &["is no socket; give the path of a target's socket"]);
+    }
     if !is_crowded() {
         let dead = socket(home.path(), "dead");
         drop(UnixListener::bind(dead).unwrap());

@@ -86,7 +86,8 @@ fn a_ledger_of_something_else_is_shown_as_it_stands() {
 fn where_there_is_no_audit_1() {
     let home = home();
     say(&home, &["audit", "verify", home.path().to_str().unwrap()]).fails(1, &["holds no ledger"]);
-    say(&home, &["audit", "show", "/nonexistent"]).fails(1, &["/nonexistent"]);
+    say(&home, &["audit", "show", "/nonexistent"])
+        .fails(1, &["/nonexistent", "look whether the path is right"]);
 }
 
 /// The verbs, as the help lists them.

@@ -154,7 +154,8 @@ impl Machine {
         let node = self.node(index);
         let refuse = |message: String| Err(SupervisorError::InvalidTransition { message });
         if node.parent == NONE {
-            return refuse(format!("the root takes no {verb}; use shutdown_tree, or name a child"));
+            let verb = verb.as_str().trim_end_matches("_child");
+            return refuse(format!("the root takes no {verb}; shut the whole tree down, or name a child"));
         }
         let leaves = node.is_dropped() || !node.flags.declared && node.flags.doomed;
         if leaves && verb != ControlVerb::Remove {

@@ -27,7 +27,7 @@ impl Machine {
         let index = self.resolve_address(address).map_err(|error| self.or_no_supervisor(address, error))?;
         let node = self.node(index);
         if node.parent == NONE {
-            return refuse("the root is no child; use shutdown_tree");
+            return refuse("the root is no child; shut the whole tree down, or name a child");
         }
         if !self.is_open(node.parent) {
             let path = self.node(self.sup(node.parent).node).path.to_string();

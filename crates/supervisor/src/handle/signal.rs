@@ -76,7 +76,7 @@ impl SupervisorHandle {
         let Some(deliver) = deliver else {
             let state = row.lifecycle;
             return Err(refusal(format!(
-                "{path} is {state} and takes no signals; only a running program does"
+                "{path} is {state} and takes no signals; only a program does, while it runs"
             )));
         };
         let sent = contain(|| deliver(signal)).map_err(|panic| refusal(format!("{path}: {panic}")))?;
