@@ -85,6 +85,7 @@ impl Checker {
         let (now, call, grace) = (self.now, self.call, self.model.node(at).policy.grace);
         let above = self.model.above(at);
         let (incarnation, group, initial) = (above.incarnation, above.group, above.initial);
+        let closing = at != 0 && self.model.is_closing(self.model.node(at).parent);
         if self.model.node(at).sup != NONE && event.row.lifecycle != Lifecycle::Running {
             self.model.sup_of_mut(at).group = None;
         }
@@ -131,8 +132,8 @@ impl Checker {
             }
             Lifecycle::Unresponsive => {
                 // Whoever asked for a first start has been told that it came to nothing: the child rests when it is gone,
-                // or leaves the tree (R68, R11).
-                let open = matches!(life.order, None | Some(Order::Start));
+                // or leaves the tree (R68, R11). A supervisor that ends may have taken it down before.
+                let open = matches!(life.order, None | Some(Order::Start)) && !closing;
                 life.order = match (life.trial, life.stop) {
                     (Trial::Again, Stop::TimedOut) if open => Some(Order::Rest),
                     (Trial::Added, Stop::TimedOut | Stop::Itself(_)) if open => Some(Order::Remove),

@@ -14,6 +14,8 @@ pub(super) struct Fired {
     child: u32,
     /// The incarnation of its supervisor.
     incarnation: u32,
+    /// Its group may have taken it down, of which cannot be told from outside.
+    perhaps: bool,
 }
 
 impl Checker {
@@ -21,7 +23,8 @@ impl Checker {
     pub(super) fn i07_rested(&mut self, at: u32, gone: bool) {
         if self.model.node(at).policy.significant && self.ends_supervisor(at, gone) {
             let incarnation = self.model.above(at).incarnation;
-            self.fired.push(Fired { child: at, incarnation });
+            let perhaps = self.group_may_take(at);
+            self.fired.push(Fired { child: at, incarnation, perhaps });
         }
     }
 
@@ -113,6 +116,7 @@ impl Checker {
         // Somebody may have started it again while its supervisor still starts.
         let rests = !is_active(child) || child.is(Lifecycle::Unresponsive);
         let holds = rests
+            && !fired.perhaps
             && sup.incarnation == fired.incarnation
             && !sup.initial
             && !self.done
