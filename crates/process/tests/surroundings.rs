@@ -37,7 +37,7 @@ fn waiting() -> ProgramSpec {
 }
 
 #[tokio::test]
-async fn no_descriptor_is_inherited_beyond_the_first_three() {
+async fn s18_no_descriptor_is_inherited_beyond_the_first_three() {
     // `dup` makes a descriptor that stays open over exec, as a careless library would.
     let file = fs::File::open("/etc/passwd").unwrap();
     let careless = rustix::io::dup(&file).unwrap();
@@ -77,7 +77,7 @@ async fn it_leads_a_group_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_environment_is_the_listed_names_and_the_specs_own() {
+async fn s18_the_environment_is_the_listed_names_and_the_specs_own() {
     let text =
         output_of(ProgramSpec::new("env").env("COLOUR", "green").env("HOME", "/srv").env("COLOUR", "blue"))
             .await;
@@ -129,7 +129,7 @@ async fn the_limit_of_descriptors_holds_and_cannot_be_raised() {
 }
 
 #[tokio::test]
-async fn privileges_cannot_be_gained_unless_that_is_allowed() {
+async fn s18_privileges_cannot_be_gained_unless_that_is_allowed() {
     assert_eq!(look_at(waiting(), |pid| status(pid, "NoNewPrivs")).await, "1");
     assert_eq!(look_at(waiting().allow_new_privileges(), |pid| status(pid, "NoNewPrivs")).await, "0");
 }
