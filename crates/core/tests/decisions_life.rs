@@ -200,6 +200,21 @@ fn d8_r27_a_group_restart_goes_on_without_an_unresponsive_member() {
     }
 }
 
+/// Whom a group stopped, and who runs once, has had that run, also when its end comes late.
+#[test]
+fn d8_d18_r19_an_unresponsive_member_that_runs_once_is_not_started_when_it_is_gone() {
+    let stuck = |spec: Child| spec.grace(secs(1)).run(1, Run::healthy().immortal());
+    let tree = one_for_all([quick("a"), stuck(job("x")), stuck(temp("y"))]);
+    let mut bench = Bench::launch(tree.budget(1, secs(600)));
+    bench.crash("a");
+    bench.pass(secs(5));
+    assert_eq!(["a", "x", "y"].map(|name| bench.generation(name)), [2, 1, 1]);
+    bench.end("x", Exit::Aborted);
+    bench.end("y", Exit::Aborted);
+    assert_eq!((bench.state("x"), bench.generation("x")), (Lifecycle::Failed, 1));
+    assert_eq!(bench.find("y"), None);
+}
+
 #[test]
 fn d8_d11_dependants_of_an_unresponsive_child_wait() {
     let mut bench = Bench::launch(one_for_all([quick("a"), immortal("x"), perm("b").after(["x"])]));

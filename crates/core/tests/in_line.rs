@@ -359,6 +359,39 @@ fn d10_d11_a_hold_while_the_supervisor_ends_is_done_in_the_order_of_that() {
     assert_eq!((outcome.state_after, &outcome.failure), (Lifecycle::Paused, &None));
 }
 
+/// `slow` holds up the pause of `db`; then an operator restarts their supervisor.
+#[test]
+fn d10_d11_a_hold_that_waits_for_its_turn_is_done_when_the_supervisor_is_restarted() {
+    let slow = perm("slow").after(["db"]).always(Run::healthy().stops_after(secs(1)));
+    let mut bench = Bench::launch(one_for_one([sup("below", one_for_one([db(), slow]))]));
+    let pause = bench.pause("below/db");
+    bench.restart("below");
+    bench.pass(secs(5));
+    let outcome = bench.outcome(pause);
+    assert_eq!((outcome.state_after, &outcome.failure), (Lifecycle::Paused, &None));
+    assert_eq!(
+        ["below", "below/db", "below/slow"].map(|name| bench.state(name)),
+        [Lifecycle::Running, Lifecycle::Paused, Lifecycle::Waiting]
+    );
+}
+
+/// The same, with a supervisor whose grace is over while `slow` goes down: `db` is killed, and gone before `slow` is.
+#[test]
+fn d10_r62_a_hold_that_waits_for_its_turn_is_done_when_the_supervisor_is_killed() {
+    let db = db().always(Run::healthy().stops_after(secs(60)));
+    let slow = perm("slow").after(["db"]).always(Run::healthy().stops_after(secs(60)).dies_after(secs(1)));
+    let below = sup("below", one_for_one([db, slow])).grace(secs(1));
+    let mut bench = Bench::launch(one_for_one([below]));
+    let pause = bench.pause("below/db");
+    bench.restart("below");
+    bench.pass(secs(5));
+    assert_eq!(bench.outcome(pause).failure, None);
+    assert_eq!(
+        ["below", "below/db", "below/slow"].map(|name| bench.state(name)),
+        [Lifecycle::Running, Lifecycle::Paused, Lifecycle::Waiting]
+    );
+}
+
 /// `slow` goes down first; meanwhile the start of the others goes on.
 #[test]
 fn d11_nobody_starts_on_a_child_that_is_about_to_go_down_with_its_dependants() {

@@ -147,6 +147,8 @@ catalogue! {
     // Starting.
     dependant_does_not_wait: "A child starts while one it depends on is not ready.",
         breaks [D11], found by [4] within 500;
+    starts_on_who_goes_down: "A child starts on one that is about to go down with those who depend on it.",
+        breaks [D11];
     failed_job_satisfies: "A job that failed satisfies its dependants.", breaks [D11], found by [4] within 2000;
     running_job_satisfies: "A job that still runs satisfies its dependants.", breaks [D11], found by [4] within 2000;
     ready_means_spawned: "A child that reports readiness counts as started when it is spawned.",

@@ -119,7 +119,7 @@ impl Machine {
             }
             Life::Paused | Life::Quarantined if fault!(group_revives_paused) => self.try_start(index, cause),
             Life::Unresponsive { .. } if fault!(unresponsive_is_started) => self.try_start(index, cause),
-            Life::Unresponsive { then } if all && !then.is_commanded() => {
+            Life::Unresponsive { then } if all && !then.is_commanded() && !self.had_its_run(index) => {
                 self.node_mut(index).flags.again = again;
                 self.redirect(index, Then::Start, cause);
             }
@@ -167,8 +167,16 @@ impl Machine {
         match node.life {
             Life::Completed => false,
             Life::Stopped | Life::Failed => self.retries(index),
-            _ => true,
+            _ => !self.had_its_run(index),
         }
+    }
+
+    /// Whether somebody unresponsive runs once, and that run was stopped for its group or failed (R19, D18).
+    fn had_its_run(&self, index: u32) -> bool {
+        let life = self.node(index).life;
+        let over =
+            matches!(life, Life::Unresponsive { then: Then::Group | Then::Unhealthy | Then::TimedOut });
+        over && !self.retries(index)
     }
 
     /// Ends the initial start when nobody is left to wait for (D19).
@@ -299,7 +307,7 @@ impl Machine {
     }
 
     /// What a command wants of a child, and had to wait for its turn, is done with this stop.
-    fn or_commanded_in_line(&mut self, index: u32, then: Then) -> Then {
+    pub(super) fn or_commanded_in_line(&mut self, index: u32, then: Then) -> Then {
         match self.planned_in_line(index).filter(|planned| planned.is_commanded()) {
             Some(planned) => {
                 self.leave_line(index);
@@ -381,7 +389,8 @@ impl Machine {
         let record = self.sup_mut(sup);
         record.ending = Some(ending);
         record.reordered = false;
-        record.line.clear();
+        // Who was to be held or removed at its turn is, with its stop.
+        record.line.retain(|(_, then)| then.is_commanded());
         record.taken.clear();
         record.in_line = NONE;
         record.flow = Flow::Down { from: 0, cursor: last, why: Down::End };

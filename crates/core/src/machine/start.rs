@@ -64,7 +64,7 @@ impl Machine {
         node.depends_on().iter().copied().take(looked_at).find(|&at| {
             let on = self.node(at);
             match on.life {
-                Life::Running if self.takes_dependants_down(at) => true,
+                Life::Running if self.takes_dependants_down(at) && !fault!(starts_on_who_goes_down) => true,
                 // A job that runs has not done anything yet, unless it says so (D19).
                 Life::Running if fault!(running_job_satisfies) => false,
                 Life::Running => on.policy.keeps_row && on.policy.readiness == ReadinessMode::Immediate,

@@ -122,7 +122,8 @@ impl Machine {
             let node = self.node(child);
             match node.life {
                 Life::Starting | Life::Running => {
-                    self.ask_to_stop(child, Then::Teardown, Cause::Supervisor(index));
+                    let then = self.or_commanded_in_line(child, Then::Teardown);
+                    self.ask_to_stop(child, then, Cause::Supervisor(index));
                     if self.node(child).is_supervisor() {
                         self.kill_below(child);
                     }

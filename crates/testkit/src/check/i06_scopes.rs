@@ -253,10 +253,13 @@ impl Checker {
                 && node.life.start == Cause::Operator
                 && old.is_some_and(|old| node.life.spawned_call > old.number);
             let unsure = apart || node.is(Lifecycle::Declared) && old.is_some_and(|old| old.sorted > 0);
+            let life = self.model.life(child);
             if unsure && old.is_some_and(|old| old.up) {
-                self.model.life(child).perhaps = call;
+                life.perhaps = call;
             } else {
-                self.model.life(child).member = call;
+                life.member = call;
+                // What passed it over is long done; this group starts it.
+                life.left_out &= old.is_some();
             }
         }
     }
@@ -517,6 +520,11 @@ impl Checker {
         match node.state() {
             Lifecycle::Completed => false,
             Lifecycle::Stopped | Lifecycle::Failed => node.retries(),
+            Lifecycle::Unresponsive if !self.is_asked_for(at) => {
+                let over =
+                    matches!(node.life.stopped_for, Cause::Group(_) | Cause::Heartbeat | Cause::Deadline);
+                !over || node.retries()
+            }
             _ => true,
         }
     }
