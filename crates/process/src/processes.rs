@@ -20,7 +20,7 @@ const MAX_ENVIRONMENT: usize = 256 * 1024;
 /// How often a process in the middle of an exec is looked at again, a millisecond apart. An exec takes less than
 /// one, but on a busy machine it can be interrupted for long.
 const EXEC_LOOKS: u32 = 500;
-/// An environment that reads as empty this often while no exec is going on is empty.
+/// An environment that is empty this often in a row is empty: an exec, too, begins it empty for an instant.
 const EMPTY_READS: u32 = 4;
 
 /// A process that belongs to a run and has left its group, so nothing ends it when the run ends.
@@ -114,11 +114,11 @@ fn run_of(pid: u32) -> Option<String> {
 fn environment(pid: u32) -> Option<Vec<u8>> {
     // One read takes it whole; a second one after an exec would find nothing.
     let mut environment = vec![0; MAX_ENVIRONMENT];
-    let mut empty_outside_an_exec = 0;
+    let mut empty_reads = 0;
     for _ in 0..EXEC_LOOKS {
         let length = fs::File::open(format!("/proc/{pid}/environ")).ok()?.read(&mut environment).ok()?;
-        empty_outside_an_exec += u32::from(!in_exec(pid));
-        if length > 0 || empty_outside_an_exec == EMPTY_READS {
+        empty_reads = if has_none(pid) { empty_reads + 1 } else { 0 };
+        if length > 0 || empty_reads == EMPTY_READS {
             environment.truncate(length);
             return Some(environment);
         }
@@ -127,14 +127,19 @@ fn environment(pid: u32) -> Option<Vec<u8>> {
     None
 }
 
-/// Whether the process has a program and that program's memory is not set up yet: its environment ends at 0.
-fn in_exec(pid: u32) -> bool {
-    const END_OF_ENVIRONMENT: usize = 48;
-    let read = || {
+/// Whether a process whose environment was read as empty has none, as far as can be seen. The kernel says where it
+/// begins and ends: at 0 while a program's memory is not set up yet, and for what has no program. When there is something
+/// between the two, an exec came in between.
+fn has_none(pid: u32) -> bool {
+    const BEGIN_OF_ENVIRONMENT: usize = 47;
+    let bounds = || {
         let line = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        Some(after_the_name(&line)?.split_ascii_whitespace().nth(END_OF_ENVIRONMENT)? == "0")
+        let mut fields = after_the_name(&line)?.split_ascii_whitespace().skip(BEGIN_OF_ENVIRONMENT);
+        Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
     };
-    read() == Some(true) && fs::read_link(format!("/proc/{pid}/exe")).is_ok()
+    let Some((begin, end)) = bounds() else { return true };
+    let is_in_exec = || end == "0" && fs::read_link(format!("/proc/{pid}/exe")).is_ok();
+    begin == end && !is_in_exec()
 }
 
 /// Empty when there is no `/proc`.
