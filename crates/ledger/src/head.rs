@@ -37,23 +37,24 @@ impl Head {
         Self { segment: 0, bytes: 0, records: false, closed: true, sequence: 0, hash: LineHash::NONE };
 
     /// Adds a record, after the header of a new segment if this one is closed or would become longer than
-    /// `segment_bytes`.
+    /// `segment_bytes`. Returns its stamp.
     pub(crate) fn add_record(
         &mut self,
         body: &RawValue,
         segment_bytes: u64,
         chunks: &mut Vec<Chunk>,
-    ) -> Result<(), Error> {
+    ) -> Result<Stamp, Error> {
         let length = (body.get().len() + ENVELOPE) as u64;
         if self.closed || (self.records && self.bytes + length > segment_bytes) {
             self.add_header(chunks)?;
         }
         let sequence = self.sequence + 1;
-        let line = RecordLine { sequence, stamp: Stamp::now(), previous: self.hash, body };
+        let stamp = Stamp::now();
+        let line = RecordLine { sequence, stamp, previous: self.hash, body };
         self.add_line(line.encode().map_err(not_json)?, chunks);
         self.sequence = sequence;
         self.records = true;
-        Ok(())
+        Ok(stamp)
     }
 
     /// Begins a new segment.

@@ -38,8 +38,8 @@ fn queue() -> Arc<Queue> {
 
 fn append(queue: &Arc<Queue>) -> Result<Ticket, Error> {
     let body = RawValue::from_string("1".into()).unwrap();
-    let (sequence, batch) = queue.append(&body)?;
-    Ok(Ticket::new(queue, sequence, batch))
+    let (sequence, stamp, batch) = queue.append(&body)?;
+    Ok(Ticket::new(queue, sequence, stamp, batch))
 }
 
 /// A writer whose batches reach the disk as long as `good` says so of their number. Returns how many there were.

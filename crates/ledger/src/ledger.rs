@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::batch::Batch;
+use crate::clock::Stamp;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::flaw::TornTail;
@@ -96,8 +97,8 @@ impl Ledger {
     /// [`Error::ReadOnly`]; [`Error::Ended`]. The record was not appended then.
     pub fn append<T: Serialize + ?Sized>(&self, body: &T) -> Result<Ticket, Error> {
         let body = raw(body)?;
-        let (sequence, batch) = self.queue.append(&body)?;
-        Ok(Ticket::new(&self.queue, sequence, batch))
+        let (sequence, stamp, batch) = self.queue.append(&body)?;
+        Ok(Ticket::new(&self.queue, sequence, stamp, batch))
     }
 
     /// Appends a record and holds the thread until it is durable. Returns its sequence.
@@ -117,7 +118,7 @@ impl Ledger {
     /// [`Error::ReadOnly`]; [`Error::Ended`].
     pub fn sync(&self) -> Result<Ticket, Error> {
         let (sequence, batch) = self.queue.barrier()?;
-        Ok(Ticket::new(&self.queue, sequence, batch))
+        Ok(Ticket::new(&self.queue, sequence, Stamp::now(), batch))
     }
 
     /// How the ledger is.
@@ -180,20 +181,27 @@ impl fmt::Debug for Ledger {
 #[must_use = "the record is durable only when the ticket has resolved"]
 pub struct Ticket {
     sequence: u64,
+    stamp: Stamp,
     batch: Arc<Batch>,
     queue: Arc<Queue>,
     place: Option<usize>,
 }
 
 impl Ticket {
-    pub(crate) fn new(queue: &Arc<Queue>, sequence: u64, batch: Arc<Batch>) -> Self {
-        Self { sequence, batch, queue: Arc::clone(queue), place: None }
+    pub(crate) fn new(queue: &Arc<Queue>, sequence: u64, stamp: Stamp, batch: Arc<Batch>) -> Self {
+        Self { sequence, stamp, batch, queue: Arc::clone(queue), place: None }
     }
 
     /// The sequence of the record; of [`Ledger::sync`], of the last record before it. It belongs to the record only
     /// if the ticket resolves well: a record that is lost leaves its place to the next.
     pub fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// The wall clock when the record was appended, as it stands in its line; of [`Ledger::sync`], when that was called.
+    /// In Unix nanoseconds; 0: the clock was before 1970.
+    pub fn recorded_at_unix_nanos(&self) -> u64 {
+        self.stamp.recorded_at_unix_nanos
     }
 
     /// Holds the thread until the record is durable. Everybody who waits at the same time shares one sync.

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use serde_json::value::RawValue;
 
 use crate::batch::Batch;
+use crate::clock::Stamp;
 use crate::error::Error;
 use crate::flaw::Flaw;
 use crate::head::{Chunk, Head};
@@ -97,20 +98,20 @@ impl Queue {
         Self { state: Mutex::new(state), work: Condvar::new(), segment_bytes }
     }
 
-    /// Puts a record at the end of the chain. Returns its sequence and its batch.
-    pub(crate) fn append(&self, body: &RawValue) -> Result<(u64, Arc<Batch>), Error> {
+    /// Puts a record at the end of the chain. Returns its sequence, its stamp and its batch.
+    pub(crate) fn append(&self, body: &RawValue) -> Result<(u64, Stamp, Arc<Batch>), Error> {
         let mut state = lock(&self.state);
         state.refuse()?;
         if state.waiting_bytes > 0 && state.waiting_bytes + body.get().len() > MAX_WAITING {
             return Err(Error::Behind { bytes: state.waiting_bytes });
         }
         let State { head, waiting, .. } = &mut *state;
-        head.add_record(body, self.segment_bytes, waiting)?;
+        let stamp = head.add_record(body, self.segment_bytes, waiting)?;
         state.waiting_bytes += body.get().len() + ENVELOPE;
         if state.waiting_bytes >= FLUSH {
             self.want(&mut state);
         }
-        Ok((state.head.sequence, Arc::clone(&state.batch)))
+        Ok((state.head.sequence, stamp, Arc::clone(&state.batch)))
     }
 
     /// The fate of everything that was appended so far.
