@@ -19,9 +19,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("supervisor-process", &["supervisor-api", "tokio-supervisor"]),
     ("supervisor-ledger", &["supervisor-api"]),
     ("supervisor-socket", &["supervisor-api"]),
+    ("supervisor-yaml", &["supervisor-api"]),
     ("supervisor-control", &["supervisor-api", "tokio-supervisor", "supervisor-ledger", "supervisor-socket"]),
     ("supervisor-client", &["supervisor-api", "supervisor-socket"]),
-    ("supervisor-relay", &["supervisor-api", "supervisor-client", "supervisor-ledger", "supervisor-socket"]),
+    (
+        "supervisor-relay",
+        &["supervisor-api", "supervisor-client", "supervisor-ledger", "supervisor-socket", "supervisor-yaml"],
+    ),
     (
         "supervisor-stack",
         &[
@@ -30,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "supervisor-process",
             "supervisor-control",
             "supervisor-relay",
+            "supervisor-yaml",
         ],
     ),
     (

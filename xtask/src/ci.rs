@@ -12,7 +12,7 @@ use crate::Outcome;
 use crate::shell::{self, Stopwatch};
 
 /// The whole must fit into this; what is running when it has passed is killed.
-const LIMIT: Duration = Duration::from_secs(75 * 60);
+const LIMIT: Duration = Duration::from_secs(85 * 60);
 
 /// The verbs and arguments of each part.
 const PARTS: &[&[&str]] = &[
@@ -182,14 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn more_than_75_minutes_is_a_failure_though_every_part_passed() {
+    fn a_run_over_the_limit_is_a_failure_though_every_part_passed() {
         let parts = [part("test", 75 * 60, Ok(()))];
         assert_eq!(verdict(&parts, LIMIT), Ok(()));
-        assert!(
-            verdict(&parts, LIMIT + Duration::from_secs(1))
-                .unwrap_err()
-                .contains("75:01; the limit is 75:00")
-        );
+        let over = LIMIT + Duration::from_secs(1);
+        let said = format!("{}; the limit is {}", clock(over), clock(LIMIT));
+        assert!(verdict(&parts, over).unwrap_err().contains(&said));
     }
 
     #[test]

@@ -1,41 +1,48 @@
 //! `cargo xtask gen`: files that are generated from the code and committed.
 //!
 //! Each line of the table is a program of ours that prints one file. Continuous integration asks with `--check`
-//! whether what is committed is what would be printed now.
+//! whether what is committed is what would be printed now. The built pages of the dashboard come last; see `ui`.
 
 use std::fs;
 use std::path::Path;
 
-use crate::{Outcome, shell};
+use crate::{Outcome, shell, typescript, ui};
 
-/// A committed file and the `cargo` arguments of the program that prints it.
+/// A committed file and the `cargo` arguments of the program that prints what is in it.
 struct Generated {
     file: &'static str,
     by: &'static [&'static str],
+    form: Form,
 }
+
+/// How the file follows from what is printed.
+enum Form {
+    AsPrinted,
+    /// The types of the dashboard, from a JSON Schema.
+    TypeScript,
+}
+
+const WIRE_SCHEMA: &[&str] =
+    &["run", "--quiet", "--package", "supervisor-api", "--features", "schema,wire", "--example", "wire"];
 
 const GENERATED: &[Generated] = &[
     Generated {
         file: "docs/stack.schema.json",
         by: &["run", "--quiet", "--package", "supervisor-cli", "--", "schema"],
+        form: Form::AsPrinted,
+    },
+    Generated {
+        file: "docs/relay.schema.json",
+        by: &["run", "--quiet", "--package", "supervisor-cli", "--", "relay", "schema"],
+        form: Form::AsPrinted,
     },
     Generated {
         file: "docs/words.schema.json",
         by: &["run", "--quiet", "--package", "supervisor-api", "--features", "schema", "--example", "words"],
+        form: Form::AsPrinted,
     },
-    Generated {
-        file: "docs/wire.schema.json",
-        by: &[
-            "run",
-            "--quiet",
-            "--package",
-            "supervisor-api",
-            "--features",
-            "schema,wire",
-            "--example",
-            "wire",
-        ],
-    },
+    Generated { file: "docs/wire.schema.json", by: WIRE_SCHEMA, form: Form::AsPrinted },
+    Generated { file: "ui/src/wire.ts", by: WIRE_SCHEMA, form: Form::TypeScript },
     Generated {
         file: "docs/protocol.md",
         by: &[
@@ -48,10 +55,12 @@ const GENERATED: &[Generated] = &[
             "--example",
             "protocol",
         ],
+        form: Form::AsPrinted,
     },
     Generated {
         file: "docs/events.md",
         by: &["run", "--quiet", "--package", "supervisor-api", "--example", "events"],
+        form: Form::AsPrinted,
     },
 ];
 
@@ -59,8 +68,12 @@ const GENERATED: &[Generated] = &[
 pub(crate) fn generate(arguments: &[String]) -> Outcome {
     let check = crate::check_flag("gen", arguments)?;
     let mut problems = Vec::new();
-    for Generated { file, by } in GENERATED {
-        let fresh = shell::output(shell::cargo(by.iter().copied()))?;
+    for Generated { file, by, form } in GENERATED {
+        let printed = shell::output(shell::cargo(by.iter().copied()))?;
+        let fresh = match form {
+            Form::AsPrinted => printed,
+            Form::TypeScript => typescript::module(&printed)?,
+        };
         let path = shell::root().join(file);
         if check {
             problems.extend(stale(&path, file, &fresh));
@@ -70,11 +83,17 @@ pub(crate) fn generate(arguments: &[String]) -> Outcome {
             println!("{file}: was fresh");
         }
     }
+    // The types of the wire are among the sources of the pages, so these come last.
+    if check {
+        problems.extend(ui::stale()?);
+    } else {
+        ui::refresh()?;
+    }
     if !problems.is_empty() {
         return Err(problems.join("\n"));
     }
     if check {
-        println!("gen: {} files, all fresh", GENERATED.len());
+        println!("gen: {} files and ui/dist, all fresh", GENERATED.len());
     }
     Ok(())
 }

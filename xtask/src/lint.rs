@@ -2,7 +2,7 @@
 
 use crate::metadata::{Metadata, Package};
 use crate::shell::{self, Stopwatch};
-use crate::{Outcome, arrows, deny, manifests, msrv, unsafety};
+use crate::{Outcome, arrows, deny, manifests, msrv, ui, unsafety};
 
 /// A named check.
 type Check<'a> = (&'a str, Box<dyn Fn() -> Outcome + 'a>);
@@ -25,6 +25,7 @@ pub(crate) fn lint(_: &[String]) -> Outcome {
         ("clippy", Box::new(clippy)),
         ("features", Box::new(|| features(&metadata))),
         ("docs", Box::new(docs)),
+        ("dashboard", Box::new(ui::lint)),
     ])
 }
 

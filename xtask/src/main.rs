@@ -33,6 +33,8 @@ mod source;
 mod summary;
 mod test;
 mod tools;
+mod typescript;
+mod ui;
 mod unsafety;
 
 use std::process::ExitCode;
@@ -52,14 +54,14 @@ const VERBS: &[Verb] = &[
     Verb { name: "check", arguments: "", teaches: "the quick loop: formatting and clippy", run: lint::check },
     Verb {
         name: "test",
-        arguments: "[--release] [-p PKG]… [FILTER] [-- …]",
+        arguments: "[--release] [--ui] [-p PKG]… [FILTER] [-- …]",
         teaches: "every test; installs what it may, names what it must skip",
         run: test::test,
     },
     Verb {
         name: "lint",
         arguments: "",
-        teaches: "formatting, clippy, docs, dependency rules, licences, MSRV, unsafe",
+        teaches: "formatting, clippy, docs, dependency rules, licences, MSRV, unsafe; the dashboard's formatter, linter, types",
         run: lint::lint,
     },
     Verb {
@@ -67,6 +69,12 @@ const VERBS: &[Verb] = &[
         arguments: "[--check]",
         teaches: "write the generated files again, or check that they are fresh",
         run: generated::generate,
+    },
+    Verb {
+        name: "ui",
+        arguments: "",
+        teaches: "build the dashboard into ui/dist, which is committed; needs Node.js",
+        run: ui::ui,
     },
     Verb {
         name: "rules",

@@ -36,6 +36,22 @@ impl Summary {
         }
     }
 
+    /// Takes in one test that passed.
+    pub(crate) fn passed(&mut self) {
+        self.passed += 1;
+    }
+
+    /// Takes in one test that failed.
+    pub(crate) fn failed(&mut self, name: &str) {
+        self.failures += 1;
+        self.failed.insert(name.to_owned());
+    }
+
+    /// Takes in one test that was not run.
+    pub(crate) fn ignored(&mut self) {
+        self.ignored += 1;
+    }
+
     /// Takes in the skip report: each line that is not blank is one skipped test.
     pub(crate) fn skips(&mut self, report: &str) {
         self.skipped.extend(report.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::summary::{SKIP_REPORT, Summary};
-use crate::{Outcome, shell, tools};
+use crate::{Outcome, shell, tools, ui};
 
 /// What was asked for on the command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Plan {
     release: bool,
+    /// The tests of the dashboard, and no others.
+    ui: bool,
     packages: Vec<String>,
     filter: Option<String>,
     pass_through: Vec<String>,
@@ -24,6 +26,7 @@ impl Plan {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--release" => plan.release = true,
+                "--ui" => plan.ui = true,
                 "-p" | "--package" => {
                     let package = words.next().ok_or("`-p` wants the name of a package after it")?;
                     plan.packages.push(package.clone());
@@ -42,6 +45,9 @@ impl Plan {
                     }
                 }
             }
+        }
+        if plan.ui && plan != (Self { ui: true, ..Self::default() }) {
+            return Err("`--ui` runs the tests of the dashboard alone, so nothing goes with it".into());
         }
         Ok(plan)
     }
@@ -68,24 +74,36 @@ impl Plan {
     fn is_whole(&self) -> bool {
         self.packages.is_empty() && self.filter.is_none() && self.pass_through.is_empty()
     }
+
+    /// The pages are the same with every build of the rest, so once is enough.
+    fn has_ui(&self) -> bool {
+        self.ui || (self.is_whole() && !self.release)
+    }
 }
 
 /// The verb `test`.
 pub(crate) fn test(arguments: &[String]) -> Outcome {
     let plan = Plan::parse(arguments)?;
     tools::set_up();
+    let mut summary = Summary::default();
+    let rust = if plan.ui { Ok(()) } else { rust(&plan, &mut summary) };
+    let ui = if plan.has_ui() { ui::test(&mut summary) } else { Ok(()) };
+    print!("{}", summary.closing());
+    summary.verdict(rust.and(ui), is_ci(), plan.is_whole())
+}
+
+/// The tests of the workspace. That some fail does not keep the dashboard's from being run.
+fn rust(plan: &Plan, summary: &mut Summary) -> Outcome {
     let report = SkipReport::create()?;
     let mut command = shell::cargo(plan.cargo_arguments());
     command.env(SKIP_REPORT, &report.path);
-    let mut summary = Summary::default();
-    let cargo = tee(command, &mut io::stdout(), |line| summary.line(line));
+    let end = tee(command, &mut io::stdout(), |line| summary.line(line));
     summary.skips(&report.read()?);
-    print!("{}", summary.closing());
-    summary.verdict(cargo, is_ci(), plan.is_whole())
+    end
 }
 
 /// Whether a skipped test is a failure here.
-fn is_ci() -> bool {
+pub(crate) fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true")
 }
 
@@ -159,6 +177,13 @@ mod tests {
             ["test", "--no-fail-fast", "-p", "a", "-p", "b", "--release", "r40", "--", "--nocapture"];
         assert_eq!(plan.cargo_arguments(), expected);
         assert!(!plan.is_whole());
+    }
+
+    #[test]
+    fn the_dashboard_is_tested_with_everything_once_and_alone_when_asked_for() {
+        assert!(parse(&[]).unwrap().has_ui() && parse(&["--ui"]).unwrap().has_ui());
+        assert!(!parse(&["--release"]).unwrap().has_ui() && !parse(&["-p", "a"]).unwrap().has_ui());
+        assert!(parse(&["--ui", "r40"]).unwrap_err().contains("`--ui`"));
     }
 
     #[test]

@@ -19,8 +19,14 @@ struct Tool {
 
 const TOOLS: &[Tool] = &[
     Tool { program: "erl", package: "erlang-base", needed_by: "the comparison with Erlang/OTP" },
+    Tool { program: "chromium", package: "chromium", needed_by: "the tests of the dashboard in a browser" },
     Tool { program: "python3", package: "python3", needed_by: "the test of the client in Python" },
 ];
+
+/// Whether a program is there.
+pub(crate) fn has(program: &str) -> bool {
+    on_path(program, &std::env::var_os("PATH").unwrap_or_default())
+}
 
 /// Installs what is missing where that is allowed, and otherwise says how to.
 pub(crate) fn set_up() {

@@ -15,6 +15,7 @@
 mod budget;
 mod check;
 mod control;
+mod dashboard;
 mod defaults;
 mod later;
 mod probe;
@@ -39,6 +40,7 @@ pub use control::{
     IdleWithin, NoAudit, RegistrationManifest, RoleManifest, SocketBindMode, SocketPermissions,
     health_address,
 };
+pub use dashboard::{DashboardListens, DashboardManifest, NoDashboard, dashboard_address};
 pub use defaults::DefaultsManifest;
 pub use later::{KEY_ALIASES, LATER, LaterKey, WORD_ALIASES, later_sentence};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};

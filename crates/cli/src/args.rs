@@ -1,11 +1,14 @@
 //! The command line: what can be asked, and the help that teaches it.
 
+mod relay;
 mod target;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use supervisor_stack::DashboardAt;
 
+pub(crate) use relay::*;
 pub(crate) use target::*;
 
 /// Runs programs that must stay up: starts them in order, restarts what fails, stops them in order.
@@ -36,7 +39,9 @@ Examples:
   supervisor schema > stack.json   the keys of a file, for an editor
   supervisor tree                  what runs, and how it is
   supervisor why /web              why it is as it is
-  supervisor restart /web --reason \"new certificate\"";
+  supervisor restart /web --reason \"new certificate\"
+  supervisor dashboard             a link to see it all in a browser
+  supervisor relay relay.yaml      every target of this machine, for browsers";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -89,9 +94,16 @@ pub(crate) enum Command {
     /// Say whether a running tree is healthy, for probes.
     #[command(after_help = HEALTH_HELP)]
     Health(HealthArgs),
+    /// Print a link by which you sign in to the dashboard of a running stack.
+    #[command(after_help = DASHBOARD_HELP)]
+    Dashboard(DashboardArgs),
     /// Read or check the audit of a tree.
     #[command(after_help = AUDIT_HELP)]
     Audit(AuditArgs),
+    /// Run a relay: many targets on one side, many browsers on the other.
+    Relay(RelayArgs),
+    /// Make certificates for trying out a relay with TLS.
+    Cert(CertArgs),
     /// Print completions for a shell.
     #[command(after_help = COMPLETIONS_HELP)]
     Completions(CompletionsArgs),
@@ -106,7 +118,16 @@ impl Command {
         use Command::*;
         matches!(
             self,
-            Schema | Tree(_) | Status(_) | Events(_) | Logs(_) | Why(_) | Audit(_) | Completions(_)
+            Schema
+                | Relay(RelayArgs { verb: Some(_), .. } | RelayArgs { check: true, .. })
+                | Tree(_)
+                | Status(_)
+                | Events(_)
+                | Logs(_)
+                | Why(_)
+                | Dashboard(_)
+                | Audit(_)
+                | Completions(_)
         )
     }
 }
@@ -129,6 +150,10 @@ pub(crate) struct RunArgs {
     /// Run without a control socket
     #[arg(long, conflicts_with = "socket")]
     pub(crate) no_socket: bool,
+    /// Where the dashboard listens, such as 127.0.0.1:9900, or `off`. Default: `dashboard` of the file, or
+    /// 127.0.0.1:9900, or the next port that is free
+    #[arg(long, value_name = "ADDR", value_parser = DashboardAt::read)]
+    pub(crate) dashboard: Option<DashboardAt>,
 }
 
 /// What a line of output is.
@@ -157,6 +182,11 @@ without that in /run/tokio-supervisor; else in tokio-supervisor/run below $XDG_S
 is asked of it is recorded in tokio-supervisor/NAME/audit below $XDG_STATE_HOME; for root without that below /var/lib;
 else below ~/.local/state. The file can name other places.
 
+The dashboard is for browsers of this machine. On a terminal a link is printed by which you sign in, once and within 10
+minutes; `supervisor dashboard` prints another at any time. Who follows it may do everything, as you may on the
+socket. A dashboard that was not asked for by its address is no condition: if it cannot be had, that is said, and the
+stack runs.
+
 With health: {listen: \"127.0.0.1:PORT\"} in the file, probes and scrapers are answered there: /livez, /readyz, /metrics.
 
 Exit codes:
@@ -164,14 +194,15 @@ Exit codes:
   1   a program failed and nothing is left to do, the stack gave up, or a program could not be stopped
   2   the command line is wrong
   66  the file cannot be read
-  73  a stack of this name runs already, or its lock, control socket, audit or health port is not to be had;
-      nothing was started
+  73  a stack of this name runs already, or its lock, control socket, audit, health port or the dashboard's address is
+      not to be had; nothing was started
   78  the file is invalid
 
 Examples:
   supervisor run stack.yaml
   supervisor run --output json stack.yaml > stack.log
-  supervisor run --socket ./demo.sock stack.yaml";
+  supervisor run --socket ./demo.sock stack.yaml
+  supervisor run --dashboard off stack.yaml";
 
 /// What `check` takes.
 #[derive(Debug, clap::Args)]

@@ -2,12 +2,14 @@
 
 mod args;
 mod audit;
+mod cert;
 mod check;
 mod exit;
 mod pages;
 mod paint;
 mod print;
 mod read;
+mod relay;
 mod run;
 mod schema;
 mod span;
@@ -32,7 +34,10 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args),
         Command::Schema => schema::schema(),
+        Command::Dashboard(args) => steer::dashboard(args),
         Command::Audit(args) => audit::audit(args),
+        Command::Relay(args) => relay::relay(args),
+        Command::Cert(args) => cert::cert(args),
         Command::Completions(args) => pages::completions(args),
         Command::Man(args) => pages::man(args),
         verb => steer::steer(verb),

@@ -200,7 +200,7 @@ fn of_a_run(said: &mut Said) {
     let mut run = Run::start_with(
         home(),
         &stack(),
-        &["--output", "json"],
+        &["--output", "json", "--dashboard", "127.0.0.1:0"],
         &[("VAULT_KEY", CANARY), ("RUN_SECRET", CANARY)],
     );
     run.output("/web", &format!("lengths {0} {0} {0} {0}", CANARY.len()));
@@ -267,14 +267,16 @@ fn of_a_run(said: &mut Said) {
         vec!["remove", "/text"],
         vec!["audit", "show", audit],
         vec!["audit", "verify", audit],
+        vec!["dashboard"],
         vec!["shutdown"],
     ];
     let mut say = |verb: &[&str]| {
-        let is_command = !["tree", "status", "events", "logs", "why", "health", "audit"].contains(&verb[0]);
+        let asks = ["tree", "status", "events", "logs", "why", "health", "dashboard", "audit"];
+        let is_command = !asks.contains(&verb[0]);
         for form in ["table", "json"] {
             let mut command = supervisor(&path);
             command.args(verb).args(["--output", form]);
-            if verb[0] != "audit" {
+            if !["audit", "dashboard"].contains(&verb[0]) {
                 command.arg("--socket").arg(&socket);
             }
             let output = command.args(if is_command { &reason[..] } else { &[] }).output().unwrap();
@@ -372,6 +374,32 @@ fn of_the_command_line(said: &mut Said) {
     said.files(&pages, &[]);
 }
 
+/// What a relay and its certificates say: of a token that was pasted where its digest belongs, and of words that are
+/// no keys.
+fn of_a_relay(said: &mut Said) {
+    let home = home();
+    let value = serde_json::to_string(CANARY).unwrap();
+    for text in [
+        format!("version: 1\ntokens:\n  - {{name: ann, sha256: {value}, expires: 2100-01-01}}\n"),
+        format!("version: 1\ntokens:\n  - {{name: ann, token: {value}}}\n"),
+    ] {
+        let path = file(home.path(), &text);
+        for words in [&["relay", "--check"][..], &["relay"]] {
+            let output = supervisor(home.path()).args(words).arg(&path).output().unwrap();
+            assert!(!output.status.success(), "{words:?}");
+            said.output(&format!("supervisor {} FILE", words.join(" ")), &output);
+        }
+    }
+    let certificates = home.path().join("certificates");
+    let output = supervisor(home.path()).arg("cert").arg(&certificates).output().unwrap();
+    assert!(output.status.success());
+    said.output("supervisor cert DIR", &output);
+    // The keys are what it is for; nothing of them is printed.
+    let key = std::fs::read_to_string(certificates.join("server.key")).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(key.lines().filter(|line| line.len() > 20).all(|line| !printed.contains(line)));
+}
+
 /// What is said about files, good and bad ones.
 fn of_files(said: &mut Said) {
     let home = home();
@@ -430,6 +458,7 @@ fn s17_a_secret_in_every_place_comes_out_nowhere() {
     of_types(&mut said);
     of_files(&mut said);
     of_the_command_line(&mut said);
+    of_a_relay(&mut said);
     of_a_run(&mut said);
     of_probes(&mut said);
     assert!(said.0.len() > 200, "{}", said.0.len());

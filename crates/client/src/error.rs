@@ -108,6 +108,16 @@ pub enum ConnectError {
     /// The first calls failed.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// A process of another user listens there than the one that was asked for.
+    #[error("a process of uid {listens} listens on {} and not one of uid {uid}; see who has taken the socket", .path.display())]
+    Stranger {
+        /// The socket.
+        path: PathBuf,
+        /// Whose process listens.
+        listens: u32,
+        /// Whose process should.
+        uid: u32,
+    },
     /// Whoever listens there speaks something else.
     #[error("{} speaks `{theirs}` and not `{}`; use a client of that version", .path.display(), supervisor_api::wire::TARGET_PROTOCOL)]
     Protocol {

@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -26,10 +26,12 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::backoff::Waits;
 use crate::error::{CallError, ConnectError, Lost};
 use crate::happening::{Happening, Stale, View};
+use crate::hello::Hello;
 use crate::past::{Cursor, Past};
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::wire::Came;
+use crate::way::Way;
+use crate::wire::{Came, Pushed};
 
 /// Follows one target: connects, resumes by sequence, and connects again with back-off until it is dropped.
 ///
@@ -37,7 +39,7 @@ use crate::wire::Came;
 /// not take pushes is cut off by the target after a while; the follower then resumes.
 #[derive(Debug)]
 pub struct Follower {
-    path: PathBuf,
+    way: Way,
     settings: Settings,
     wants: Wants,
     link: Link,
@@ -46,6 +48,8 @@ pub struct Follower {
     /// Since when the view may be old.
     stale: Option<(Instant, Stale)>,
     told: VecDeque<Happening>,
+    /// The line of the happening that was told last, or, until it is told, the line that is being taken in.
+    line: Option<String>,
     waits: Waits,
 }
 
@@ -55,6 +59,10 @@ struct Wants {
     events_from: Option<u64>,
     logs: bool,
     logs_from: Option<u64>,
+    /// How often who pushes nothing is asked.
+    poll: Option<Duration>,
+    /// Who has to listen.
+    uid: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -78,7 +86,11 @@ impl fmt::Debug for Connecting {
 struct Up {
     session: Session,
     since: Instant,
-    /// When to ask whether the target still answers.
+    /// Whether the state is asked for in every silence.
+    polls: bool,
+    /// The silence after which it is asked.
+    patience: Duration,
+    /// When to ask whether the target still answers, or how it is.
     ask_at: Instant,
     /// The request that asks so.
     asked: Option<u64>,
@@ -103,14 +115,31 @@ struct Subscribed {
 }
 
 impl Subscribed {
-    async fn to(session: &mut Session, stream: Stream, asked: Option<u64>) -> Result<Self, CallError> {
-        Ok(Self { asked, from: session.subscribe(stream, asked).await? })
+    /// `tolerant`: a refusal is no failure; the records are looked for elsewhere.
+    async fn to(
+        session: &mut Session,
+        stream: Stream,
+        asked: Option<u64>,
+        tolerant: bool,
+    ) -> Result<Self, CallError> {
+        match session.subscribe(stream, asked).await {
+            Ok(from) => Ok(Self { asked, from }),
+            Err(CallError::Refused(_) | CallError::Unexpected { .. }) if tolerant => {
+                Ok(Self { asked, from: None })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What comes next for who has this behind him.
     fn go_on(self, cursor: Cursor) -> Cursor {
         Cursor { next: cursor.next.or(self.asked).or(self.from), ..cursor }
     }
+}
+
+/// Whether a target may be of a kind that only answers. One that tells capabilities pushes.
+fn may_be_silent(hello: &Hello) -> bool {
+    hello.capabilities.is_empty()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,11 +150,12 @@ enum How {
 }
 
 impl Follower {
-    /// A follower of the target whose socket is at `path`. The first [`next`](Self::next) connects.
-    pub fn new(path: impl Into<PathBuf>, settings: Settings) -> Self {
+    /// A follower of the target that is reached so, mostly by the path of its socket. The first [`next`](Self::next)
+    /// connects.
+    pub fn new(way: impl Into<Way>, settings: Settings) -> Self {
         let waits = Waits::new(settings.backoff.clone());
         Self {
-            path: path.into(),
+            way: way.into(),
             settings,
             wants: Wants::default(),
             link: Link::Down(Instant::now()),
@@ -133,6 +163,7 @@ impl Follower {
             view: None,
             stale: None,
             told: VecDeque::new(),
+            line: None,
             waits,
         }
     }
@@ -151,9 +182,32 @@ impl Follower {
         self
     }
 
+    /// A target of another kind is asked for its state after each such silence: one that tells no capabilities, may
+    /// refuse a subscription, or grants it and pushes nothing. What its state shows as new is told as if it had been
+    /// pushed. Without this a refused subscription is a failed attempt to connect.
+    #[must_use]
+    pub fn polled(mut self, every: Duration) -> Self {
+        self.wants.poll = Some(every);
+        self
+    }
+
+    /// Only a process of this user is believed: another one that listens on the socket is
+    /// [unreachable](Happening::Unreachable).
+    #[must_use]
+    pub fn listened_by(mut self, uid: u32) -> Self {
+        self.wants.uid = Some(uid);
+        self
+    }
+
     /// The socket.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.way.path()
+    }
+
+    /// The line that the target pushed, if that is how the happening came that [`next`](Self::next) gave last. It is
+    /// one JSON object without a key that stands there twice, and nothing else was changed or checked in it.
+    pub fn line(&self) -> Option<&str> {
+        self.line.as_deref()
     }
 
     /// The tree with all that was taken.
@@ -172,6 +226,7 @@ impl Follower {
             if let Some(happening) = self.told.pop_front() {
                 return happening;
             }
+            self.line = None;
             match &mut self.link {
                 Link::Down(until) => {
                     sleep_until(*until).await;
@@ -182,7 +237,7 @@ impl Follower {
                     self.linked(linked);
                 }
                 Link::Up(up) => {
-                    let came = up.came(self.settings.quiet).await;
+                    let came = up.came().await;
                     self.came(came);
                 }
             }
@@ -190,8 +245,8 @@ impl Follower {
     }
 
     fn connect(&self) -> Connecting {
-        let (path, settings) = (self.path.clone(), self.settings.clone());
-        Connecting(Box::pin(link(path, settings, self.wants, self.past.clone())))
+        let (way, settings) = (self.way.clone(), self.settings.clone());
+        Connecting(Box::pin(link(way, settings, self.wants, self.past.clone())))
     }
 
     fn linked(&mut self, linked: Result<Linked, ConnectError>) {
@@ -207,7 +262,11 @@ impl Follower {
         let kept = self.past.take().filter(|_| how == How::Same);
         let (seen_events, seen_logs) = kept.map(|past| (past.events, past.logs)).unwrap_or_default();
         let hello = Box::new(session.hello().clone());
+        let poll = self.wants.poll.filter(|_| may_be_silent(&hello));
         let mut cursor = events.go_on(seen_events);
+        if poll.is_some() && cursor.next.is_none() {
+            cursor.next = state.recent_events.last().map_or(Some(1), |last| last.sequence.checked_add(1));
+        }
         cursor.recall(&state.recent_events);
         self.past = Some(Past {
             target_id: hello.target_id().to_owned(),
@@ -224,8 +283,14 @@ impl Follower {
             How::Other => Happening::Restarted(hello),
         });
         let now = Instant::now();
-        let ask_at = now + self.settings.quiet;
-        self.link = Link::Up(Box::new(Up { session, since: now, ask_at, asked: None, refresh: None }));
+        // Who pushes is asked after a silence. Who may not push is asked at once, for what its state shows as new.
+        let (patience, ask_at) = match poll {
+            Some(every) => (every, now),
+            None => (self.settings.quiet, now + self.settings.quiet),
+        };
+        let polls = poll.is_some();
+        let up = Up { session, since: now, polls, patience, ask_at, asked: None, refresh: None };
+        self.link = Link::Up(Box::new(up));
         for (stream, from) in [(Stream::Events, events.from), (Stream::Logs, logs.from)] {
             if let Some(before) = from.and_then(|from| from.checked_sub(1)) {
                 self.lost_until(stream, 0, before);
@@ -240,9 +305,10 @@ impl Follower {
             }
             Ok(News::Answers) => self.is_heard(),
             Ok(News::State(state)) => self.refreshed(*state),
-            Ok(News::Push(push)) => {
+            Ok(News::Polled(state)) => self.polled_state(*state),
+            Ok(News::Push(pushed)) => {
                 self.is_heard();
-                self.pushed(push);
+                self.pushed(pushed);
             }
             Err(why) => self.lose(why),
         }
@@ -265,7 +331,43 @@ impl Follower {
         self.told.push_back(Happening::Refreshed);
     }
 
-    fn pushed(&mut self, push: Push) {
+    /// What a target that pushes nothing shows when it is asked. Its recent events and lines that are new are told as
+    /// if they had been pushed, and a hole before them as a gap.
+    fn polled_state(&mut self, state: DashboardState) {
+        let (Some(view), Some(past)) = (&mut self.view, &mut self.past) else { return };
+        if past.contradicts(None, &state) {
+            return self.is_another_life();
+        }
+        past.generation = past.generation.max(state.state_generation);
+        for event in &state.recent_events {
+            let lost = past.events.hole_before(event.sequence);
+            self.told.extend(lost.map(|gap| Happening::Gap { stream: Stream::Events, gap }));
+            if past.events.next.is_none_or(|next| event.sequence >= next) {
+                let event = Box::new(event.clone());
+                past.events = Cursor { next: event.sequence.checked_add(1), last: Some(event.clone()) };
+                self.told.push_back(Happening::Event(event));
+            }
+        }
+        for log in &state.recent_logs {
+            let lost = log.sequence.and_then(|sequence| past.logs.hole_before(sequence));
+            self.told.extend(lost.map(|gap| Happening::Gap { stream: Stream::Logs, gap }));
+            let is_new = match log.sequence {
+                Some(sequence) => past.logs.next.is_none_or(|next| sequence >= next),
+                None => !view.state().recent_logs.contains(log),
+            };
+            if is_new {
+                past.logs.next = log.sequence.map_or(past.logs.next, |sequence| sequence.checked_add(1));
+                self.told.push_back(Happening::Log(Box::new(log.clone())));
+            }
+        }
+        if view.state().state_generation != state.state_generation {
+            self.told.push_back(Happening::Refreshed);
+        }
+        view.replace(state);
+        self.stale = None;
+    }
+
+    fn pushed(&mut self, Pushed { push, line }: Pushed) {
         let Some(view) = &mut self.view else { return };
         let is_ours = match &push {
             Push::Event { target_id, .. }
@@ -276,14 +378,15 @@ impl Follower {
         };
         match push {
             _ if !is_ours => {}
-            Push::Event { event, .. } => self.event(event),
-            Push::Log { log, .. } => self.log(log),
+            Push::Event { event, .. } => self.event(event, line),
+            Push::Log { log, .. } => self.log(log, line),
             Push::StateDelta { delta, .. } => {
                 view.apply_delta((*delta).clone());
                 let generation = view.state().state_generation;
                 if let Some(past) = &mut self.past {
                     past.generation = past.generation.max(generation);
                 }
+                self.line = Some(line);
                 self.told.push_back(Happening::Delta(delta));
             }
             Push::Gap { stream, from, to, .. } => {
@@ -297,11 +400,12 @@ impl Follower {
         }
     }
 
-    fn event(&mut self, event: Box<EventRecord>) {
+    fn event(&mut self, event: Box<EventRecord>, line: String) {
         let (Some(view), Some(past)) = (&mut self.view, &mut self.past) else { return };
         let cursor = &mut past.events;
         if cursor.next.is_some_and(|next| event.sequence < next) {
-            let known = cursor.last.as_ref().is_none_or(|last| **last == *event);
+            let is_last = cursor.last.as_ref().is_none_or(|last| **last == *event);
+            let known = is_last || view.state().recent_events.contains(&event);
             if !known {
                 self.is_another_life();
             }
@@ -309,10 +413,11 @@ impl Follower {
         }
         *cursor = Cursor { next: event.sequence.checked_add(1), last: Some(event.clone()) };
         view.apply_event((*event).clone());
+        self.line = Some(line);
         self.told.push_back(Happening::Event(event));
     }
 
-    fn log(&mut self, log: Box<LogRecord>) {
+    fn log(&mut self, log: Box<LogRecord>, line: String) {
         let (Some(view), Some(past)) = (&mut self.view, &mut self.past) else { return };
         if let Some(sequence) = log.sequence {
             if past.logs.next.is_some_and(|next| sequence < next) {
@@ -322,6 +427,7 @@ impl Follower {
         }
         let push = Push::Log { target_id: view.target_id().clone(), log: log.clone() };
         view.apply(push);
+        self.line = Some(line);
         self.told.push_back(Happening::Log(log));
     }
 
@@ -378,9 +484,11 @@ impl Follower {
 
 /// What a connection brought.
 enum News {
-    Push(Push),
+    Push(Pushed),
     /// The state that was asked for after a gap.
     State(Box<DashboardState>),
+    /// The state that a target is asked for again and again.
+    Polled(Box<DashboardState>),
     /// It answers.
     Answers,
     /// It has said nothing for a while.
@@ -388,29 +496,44 @@ enum News {
 }
 
 impl Up {
-    async fn came(&mut self, quiet: Duration) -> Result<News, Lost> {
+    async fn came(&mut self) -> Result<News, Lost> {
         let came = if self.asked.is_some() {
             self.session.came().await?
         } else {
             match timeout_at(self.ask_at, self.session.came()).await {
                 Ok(came) => came?,
+                Err(_) if self.polls => {
+                    self.asked = Some(self.session.ask(Call::State(StateParams::default())));
+                    self.session.came().await?
+                }
                 Err(_) => {
                     self.asked = Some(self.session.ask(Call::Hello));
                     return Ok(News::Silent);
                 }
             }
         };
-        self.ask_at = Instant::now() + quiet;
+        self.ask_at = Instant::now() + self.patience;
         match came {
-            Came::Push(push) => Ok(News::Push(push)),
+            Came::Push(pushed) => Ok(News::Push(pushed)),
             Came::Answer { to, answer } if self.refresh == Some(to) => {
                 self.refresh = None;
                 state_of(answer)
             }
-            Came::Answer { to, .. } => {
-                self.asked = self.asked.filter(|asked| *asked != to);
-                Ok(News::Answers)
+            Came::Answer { to, answer } if self.asked == Some(to) => {
+                self.asked = None;
+                if self.polls { state_of(answer).map(News::polled) } else { Ok(News::Answers) }
             }
+            Came::Answer { .. } => Ok(News::Answers),
+        }
+    }
+}
+
+impl News {
+    /// A state that is asked for again and again is told otherwise than one that mends a gap.
+    fn polled(self) -> Self {
+        match self {
+            Self::State(state) => Self::Polled(state),
+            other => other,
         }
     }
 }
@@ -427,7 +550,7 @@ fn state_of(answer: Result<ResultBody, WireError>) -> Result<News, Lost> {
 /// Connects, subscribes and reads the state. What shows another life makes it forget the past, and begin anew if the
 /// subscription was made for the past.
 async fn link(
-    path: PathBuf,
+    way: Way,
     settings: Settings,
     wants: Wants,
     past: Option<Past>,
@@ -435,18 +558,23 @@ async fn link(
     let mut how = if past.is_some() { How::Same } else { How::First };
     let mut past = past;
     loop {
-        let mut session = Session::connect(&path, &settings).await?;
+        let mut session = Session::connect(way.clone(), &settings).await?;
+        let listens = session.peer().uid;
+        if let Some(uid) = wants.uid.filter(|uid| *uid != listens) {
+            return Err(ConnectError::Stranger { path: way.path().to_owned(), listens, uid });
+        }
         if past.as_ref().is_some_and(|past| past.is_other(session.hello().target_id(), session.peer().pid)) {
             (how, past) = (How::Other, None);
         }
         // Of another life everything is new.
         let first = |wanted| if how == How::First { wanted } else { Some(1) };
         let asked = past.as_ref().map_or_else(|| first(wants.events_from), |past| past.events.resume());
-        let events = Subscribed::to(&mut session, Stream::Events, asked).await?;
+        let tolerant = wants.poll.is_some() && may_be_silent(session.hello());
+        let events = Subscribed::to(&mut session, Stream::Events, asked, tolerant).await?;
         let mut logs = Subscribed::default();
         if wants.logs {
             let asked = past.as_ref().map_or_else(|| first(wants.logs_from), |past| past.logs.resume());
-            logs = Subscribed::to(&mut session, Stream::Logs, asked).await?;
+            logs = Subscribed::to(&mut session, Stream::Logs, asked, tolerant).await?;
         }
         let state = session.state(StateParams::default()).await?;
         if past.as_ref().is_some_and(|past| past.contradicts(events.from, &state)) {

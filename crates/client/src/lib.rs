@@ -51,6 +51,7 @@ mod past;
 mod session;
 mod settings;
 mod targets;
+mod way;
 mod wire;
 
 pub use backoff::Backoff;
@@ -62,3 +63,4 @@ pub use session::Session;
 pub use settings::Settings;
 pub use supervisor_socket::{Peer, Surroundings};
 pub use targets::targets;
+pub use way::Way;

@@ -15,7 +15,7 @@
 //! the same process number, a generation that has grown beyond the old one, and the last seen event no longer kept.
 //! Then events were lost in any case: the gap is told and the view is read anew, so nothing old is shown as current.
 
-use supervisor_api::wire::{DashboardState, EventRecord};
+use supervisor_api::wire::{DashboardState, EventRecord, Gap};
 
 /// What was seen of a life.
 #[derive(Debug, Clone)]
@@ -43,6 +43,12 @@ impl Cursor {
         let before = self.next.and_then(|next| next.checked_sub(1)).filter(|_| self.last.is_none());
         let known = recent.iter().rev().find(|event| Some(event.sequence) == before);
         self.last = self.last.take().or_else(|| known.map(|event| Box::new(event.clone())));
+    }
+
+    /// What is missing if this sequence comes now.
+    pub(crate) fn hole_before(&self, sequence: u64) -> Option<Gap> {
+        let from = self.next.filter(|next| *next < sequence)?;
+        Some(Gap { from, to: sequence - 1 })
     }
 
     /// Where to go on: at the last event that was seen, so that it can be compared, else after it.

@@ -1,7 +1,7 @@
 //! One connection, and typed calls on it.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use supervisor_api::command::Plan;
 use supervisor_api::wire::{
@@ -14,7 +14,8 @@ use tokio::time::timeout;
 use crate::error::{CallError, ConnectError, Lost};
 use crate::hello::Hello;
 use crate::settings::Settings;
-use crate::wire::{Came, MOST_PUSHES, Wire};
+use crate::way::Way;
+use crate::wire::{Came, MOST_PUSHES, Pushed, Wire};
 
 /// One connection to one target, from hello until it is lost or dropped.
 ///
@@ -25,17 +26,17 @@ use crate::wire::{Came, MOST_PUSHES, Wire};
 /// Every call is cancel safe: the request has been queued, and its answer is passed by when it comes.
 #[derive(Debug)]
 pub struct Session {
-    path: PathBuf,
+    way: Way,
     peer: Peer,
     wire: Wire,
     settings: Settings,
     hello: Hello,
     /// What was pushed while an answer was waited for.
-    pushes: VecDeque<Push>,
+    pushes: VecDeque<Pushed>,
 }
 
 impl Session {
-    /// Connects to the socket at `path` and says hello.
+    /// Connects to the target, mostly by the path of its socket, and says hello.
     ///
     /// # Errors
     ///
@@ -44,14 +45,13 @@ impl Session {
     /// # Panics
     ///
     /// Outside of a tokio runtime with I/O and time.
-    pub async fn connect(path: impl AsRef<Path>, settings: &Settings) -> Result<Self, ConnectError> {
-        let path = path.as_ref();
+    pub async fn connect(way: impl Into<Way>, settings: &Settings) -> Result<Self, ConnectError> {
+        let way = way.into();
         let limits = FrameLimits::replies(settings.largest_reply);
         let deadlines = Deadlines { frame: settings.read, idle: None, write: settings.read };
-        let connecting = supervisor_socket::connect(path, limits, deadlines);
-        let connection = timeout(settings.connect, connecting)
+        let connection = timeout(settings.connect, way.connect(limits, deadlines))
             .await
-            .map_err(|_| ConnectError::Late { path: path.to_owned(), after: settings.connect })??;
+            .map_err(|_| ConnectError::Late { path: way.path().to_owned(), after: settings.connect })??;
         let peer = connection.peer;
         let mut wire = Wire::new(connection);
         let mut pushes = VecDeque::new();
@@ -60,15 +60,15 @@ impl Session {
             return Err(CallError::Unexpected { method: Call::Hello.method() }.into());
         };
         if protocol_version != TARGET_PROTOCOL {
-            return Err(ConnectError::Protocol { path: path.to_owned(), theirs: protocol_version });
+            return Err(ConnectError::Protocol { path: way.path().to_owned(), theirs: protocol_version });
         }
         let hello = Hello { registration, capabilities, role };
-        Ok(Self { path: path.to_owned(), peer, wire, settings: settings.clone(), hello, pushes })
+        Ok(Self { way, peer, wire, settings: settings.clone(), hello, pushes })
     }
 
     /// The socket.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.way.path()
     }
 
     /// Who listens there, as the kernel says.
@@ -180,12 +180,9 @@ impl Session {
     ///
     /// When the connection is over, and everything that came before has been taken.
     pub async fn push(&mut self) -> Result<Push, Lost> {
-        if let Some(push) = self.pushes.pop_front() {
-            return Ok(push);
-        }
         loop {
-            if let Came::Push(push) = self.wire.next().await? {
-                return Ok(push);
+            if let Came::Push(pushed) = self.came().await? {
+                return Ok(pushed.push);
             }
         }
     }
@@ -199,7 +196,7 @@ impl Session {
     /// What comes next, answers among it. Cancel safe.
     pub(crate) async fn came(&mut self) -> Result<Came, Lost> {
         match self.pushes.pop_front() {
-            Some(push) => Ok(Came::Push(push)),
+            Some(pushed) => Ok(Came::Push(pushed)),
             None => self.wire.next().await,
         }
     }
@@ -218,7 +215,7 @@ impl Session {
 /// Asks and waits for the answer. Answers to calls that were cancelled are passed by.
 async fn answer(
     wire: &mut Wire,
-    pushes: &mut VecDeque<Push>,
+    pushes: &mut VecDeque<Pushed>,
     call: Call,
     settings: &Settings,
 ) -> Result<ResultBody, CallError> {
@@ -228,7 +225,7 @@ async fn answer(
         match wire.next().await? {
             Came::Answer { to, answer } if to == id => return answer.map_err(CallError::Refused),
             Came::Answer { .. } => {}
-            Came::Push(push) if pushes.len() < MOST_PUSHES => pushes.push_back(push),
+            Came::Push(pushed) if pushes.len() < MOST_PUSHES => pushes.push_back(pushed),
             Came::Push(_) => return Err(wire.lose(Lost::Behind).into()),
         }
     }

@@ -49,7 +49,14 @@ struct Due {
 #[derive(Debug)]
 pub(crate) enum Came {
     Answer { to: u64, answer: Result<ResultBody, WireError> },
-    Push(Push),
+    Push(Pushed),
+}
+
+/// What was pushed, and the line that it came in.
+#[derive(Debug)]
+pub(crate) struct Pushed {
+    pub(crate) push: Push,
+    pub(crate) line: String,
 }
 
 impl Wire {
@@ -85,7 +92,7 @@ impl Wire {
                 }
                 None => self.line().await,
             };
-            let came = line.and_then(|line| self.judge(&line));
+            let came = line.and_then(|line| self.judge(line));
             match came {
                 Ok(Some(came)) => return Ok(came),
                 Ok(None) => {}
@@ -133,10 +140,10 @@ impl Wire {
     }
 
     /// What a line means; `None` for what a later version pushes.
-    fn judge(&mut self, line: &str) -> Result<Option<Came>, Lost> {
+    fn judge(&mut self, line: String) -> Result<Option<Came>, Lost> {
         match TargetLine::read(line.as_bytes()).map_err(Lost::Garbage)? {
             TargetLine::Push(push) if *push == Push::Unknown => Ok(None),
-            TargetLine::Push(push) => Ok(Some(Came::Push(*push))),
+            TargetLine::Push(push) => Ok(Some(Came::Push(Pushed { push: *push, line }))),
             TargetLine::Response(response) => self.answer(*response).map(Some),
         }
     }

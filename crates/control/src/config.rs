@@ -23,8 +23,9 @@ pub struct Config {
     pub display_name: String,
     /// Which spec it has: [`config_version`](supervisor_api::wire::config_version) of it.
     pub config_version: Arc<str>,
-    /// Where it listens, how the socket is bound and who may open it.
-    pub bind: Bind,
+    /// Where it listens, how the socket is bound and who may open it. `None`: nobody connects but from within this
+    /// process, see [`Control::connector`](crate::Control::connector).
+    pub bind: Option<Bind>,
     /// How many connections there may be.
     pub caps: Caps,
     /// How long a peer may take.
@@ -76,14 +77,18 @@ pub enum ConfigError {
 
 impl Config {
     /// A tree with this id and spec behind this socket. Everything else has its default; commands are not recorded.
-    pub fn new(target_id: impl Into<Arc<str>>, config_version: impl Into<Arc<str>>, bind: Bind) -> Self {
+    pub fn new(
+        target_id: impl Into<Arc<str>>,
+        config_version: impl Into<Arc<str>>,
+        bind: impl Into<Option<Bind>>,
+    ) -> Self {
         let target_id = target_id.into();
         let Settings { caps, deadlines, grace, .. } = Settings::default();
         Self {
             display_name: target_id.to_string(),
             target_id,
             config_version: config_version.into(),
-            bind,
+            bind: bind.into(),
             caps,
             deadlines,
             grace,
@@ -103,6 +108,10 @@ impl Config {
             return Err(ConfigError::TargetId { problem });
         }
         if let Some(problem) = self.registration.as_ref().and_then(RegistrationConfig::problem) {
+            return Err(ConfigError::Registration { problem });
+        }
+        if self.registration.is_some() && self.bind.is_none() {
+            let problem = "a relay finds a target by its socket; give it one, or register nowhere".to_owned();
             return Err(ConfigError::Registration { problem });
         }
         match self.add_child_bytes {

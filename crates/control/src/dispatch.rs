@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use supervisor_api::report::{AuditHealth, RegistrationHealth, RuntimeHealthReport};
 use supervisor_api::wire::{
-    Call, Command, ErrorCode, INVALID_REQUEST, LEASE_SECONDS, Method, Registration, Request, Response,
-    ResultBody, SupportedCommand, WireError,
+    AuditRecord, Call, Command, ErrorCode, INVALID_REQUEST, LEASE_SECONDS, Method, Registration, Request,
+    Response, ResultBody, SupportedCommand, WireError,
 };
 use supervisor_socket::{ORDINARY_FRAME, Peer, Refusal};
 use tokio::sync::watch;
 use tokio_supervisor::SupervisorHandle;
 
-use crate::audit::AuditDenial;
+use crate::audit::{AuditDenial, Audited};
 use crate::caller::{Caller, Role};
 use crate::command;
 use crate::config::{Config, ConfigError};
@@ -173,14 +173,14 @@ impl Dispatcher {
     }
 
     /// How it stands with its relay; `None` when there is none.
-    pub(crate) fn registration(&self) -> Option<RegistrationHealth> {
+    pub(crate) fn standing(&self) -> Option<RegistrationHealth> {
         self.registrar().as_ref().map(Registrar::health)
     }
 
     /// What the tree says of itself, with what only its control plane knows.
     pub(crate) fn health(&self) -> RuntimeHealthReport {
         RuntimeHealthReport {
-            registration: self.registration(),
+            registration: self.standing(),
             audit: Some(self.audit()),
             ..self.shared.target.handle.health()
         }
@@ -193,6 +193,22 @@ impl Dispatcher {
 
     fn registrar(&self) -> MutexGuard<'_, Option<Registrar>> {
         self.shared.registrar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a relay is told of this target, or would be.
+    pub fn registration(&self) -> &Registration {
+        &self.shared.registration
+    }
+
+    /// What is recorded of commands from now on, as browsers are told it. Nothing, where nothing is recorded.
+    pub fn audited(&self) -> Audited {
+        Audited::new(self.shared.once.audit().listen())
+    }
+
+    /// Records what somebody who asks here on behalf of others has refused by itself, as if the target had. Never
+    /// waits; what comes too fast is counted.
+    pub fn deny(&self, denial: AuditRecord) {
+        self.shared.once.audit().deny(AuditDenial::of(denial));
     }
 
     /// The line for a peer that does not get a session.

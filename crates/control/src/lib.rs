@@ -49,6 +49,9 @@
 //! (`tokio_supervisor`). Nothing is copied at the start and kept beside the tree: a state is read when it is asked for,
 //! and what is pushed comes from the rings of the library, which wait for no reader.
 //!
+//! The process of the tree itself connects without a file ([`Control::connector`]), also where there is no socket at all:
+//! so does the dashboard of a run.
+//!
 //! A [`Dispatcher`] answers one parsed request for a given [`Caller`] and knows no socket; tests and fuzzers use it
 //! bare. A session answers the requests of one connection in order and pushes lines between the answers.
 //!
@@ -108,7 +111,7 @@ mod state;
 mod target;
 mod why;
 
-pub use audit::{AuditConfig, AuditOptions, AuditPlaceError};
+pub use audit::{AuditConfig, AuditOptions, AuditPlaceError, Audited};
 pub use caller::{Caller, Role};
 pub use config::{Config, ConfigError};
 pub use dispatch::{Answer, Dispatcher};
@@ -118,5 +121,5 @@ pub use roles::Roles;
 pub use serve::{Control, Prepared, ServeError};
 pub use specs::{Declared, SpecSource, Specs};
 pub use supervisor_socket::{
-    Bind, BindMode, Caps, Counts, Deadlines, Instance, InstanceError, Peer, Rate, Surroundings,
+    Bind, BindMode, Caps, Connector, Counts, Deadlines, Instance, InstanceError, Peer, Rate, Surroundings,
 };

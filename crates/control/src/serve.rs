@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use supervisor_api::report::{AuditHealth, RegistrationHealth, RuntimeHealthReport};
 use supervisor_socket::{
-    BindError, Connection, Counts, FrameLimits, Listener, ORDINARY_FRAME, Peer, Refusal, Server, Service,
-    Settings, Standing,
+    BindError, Connection, Connector, Counts, FrameLimits, Listener, ORDINARY_FRAME, Peer, Refusal, Server,
+    Service, Settings, Standing,
 };
 use tokio_supervisor::SupervisorHandle;
 
@@ -23,15 +23,17 @@ use crate::session::Session;
 pub struct Control {
     /// Taken when it is closed.
     server: Option<Server>,
+    connector: Connector,
     dispatcher: Dispatcher,
-    path: PathBuf,
+    path: Option<PathBuf>,
 }
 
 /// A control socket that listens before there is a tree: everything that can be wrong with it is known, and nothing
 /// has been started. Who connects waits until it is served. Dropping it removes the socket.
 #[derive(Debug)]
 pub struct Prepared {
-    listener: Listener,
+    /// `None`: it is served within this process alone.
+    listener: Option<Listener>,
     config: Config,
     once: Once,
 }
@@ -74,14 +76,28 @@ impl Control {
     /// Outside of a tokio runtime.
     pub async fn prepare(config: Config) -> Result<Prepared, ServeError> {
         config.check()?;
-        let listener = config.bind.clone().listen().await?;
+        let listener = match config.bind.clone() {
+            Some(bind) => Some(bind.listen().await?),
+            None => None,
+        };
         let once = Once::open(&config.audit, Arc::clone(&config.target_id)).await;
         Ok(Prepared { listener, config, once })
     }
 
-    /// Where it listens.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where it listens; `None` when it is served within this process alone.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// What makes connections to it from within this process. Who has one is the local owner (`security.md` 15): it is
+    /// of this process's own user, and may say on whose behalf it asks.
+    pub fn connector(&self) -> Connector {
+        self.connector.clone()
+    }
+
+    /// What answers the requests of everybody.
+    pub fn dispatcher(&self) -> &Dispatcher {
+        &self.dispatcher
     }
 
     /// How many connections it has seen.
@@ -96,7 +112,7 @@ impl Control {
 
     /// How it stands with its relay; `None` when none is configured.
     pub fn registration(&self) -> Option<RegistrationHealth> {
-        self.dispatcher.registration()
+        self.dispatcher.standing()
     }
 
     /// What the tree says of itself, with its registration and its audit. Never waits for the loop or the disk.
@@ -118,9 +134,9 @@ impl Control {
 }
 
 impl Prepared {
-    /// Where it listens.
-    pub fn path(&self) -> &Path {
-        self.listener.path()
+    /// Where it listens; `None` when it is to be served within this process alone.
+    pub fn path(&self) -> Option<&Path> {
+        self.listener.as_ref().map(Listener::path)
     }
 
     /// How the audit is.
@@ -135,15 +151,19 @@ impl Prepared {
     /// Outside of a tokio runtime.
     pub fn serve(self, handle: SupervisorHandle) -> Control {
         let Self { listener, config, once } = self;
-        let path = listener.path().to_owned();
-        let dispatcher = Dispatcher::with(handle, &config, &path, once);
+        let path = listener.as_ref().map(|listener| listener.path().to_owned());
+        let dispatcher = Dispatcher::with(handle, &config, path.as_deref().unwrap_or(Path::new("")), once);
         let settings = settings(&config);
         // It listens already. From the first session on, the state tells of the relay.
         if let Some(relay) = config.registration {
             dispatcher.register(relay);
         }
-        let server = listener.serve(settings, Arc::new(Host { dispatcher: dispatcher.clone() }));
-        Control { server: Some(server), dispatcher, path }
+        let host = Arc::new(Host { dispatcher: dispatcher.clone() });
+        let server = match listener {
+            Some(listener) => listener.serve(settings, host),
+            None => Server::within(settings, host),
+        };
+        Control { connector: server.connector(), server: Some(server), dispatcher, path }
     }
 
     /// Removes the socket and gives the audit's directory free: no tree will be served.

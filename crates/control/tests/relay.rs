@@ -241,7 +241,7 @@ async fn closing_waits_for_the_answer_that_is_being_made() {
 async fn one_that_cannot_be_is_told_why() {
     let live = Live::shop().await;
     let mut config = common::config();
-    config.bind = supervisor_socket::Bind::at(&live.path);
+    config.bind = Some(supervisor_socket::Bind::at(&live.path));
     let refused = supervisor_control::Control::serve(live.handle.clone(), config.clone()).await.unwrap_err();
     assert!(refused.to_string().contains("is in use"), "{refused}");
     config.target_id = " ".into();

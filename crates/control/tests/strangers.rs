@@ -27,7 +27,8 @@ async fn open_to_all(config: Config) -> (SupervisorHandle, Control, tempfile::Te
     std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
     let handle = Supervisor::start(shop()).await.unwrap();
     let mut config = config;
-    config.bind = Bind::at(directory.path().canonicalize().unwrap().join("shop.sock")).permissions(0o666);
+    config.bind =
+        Some(Bind::at(directory.path().canonicalize().unwrap().join("shop.sock")).permissions(0o666));
     let control = Control::serve(handle.clone(), config).await.unwrap();
     (handle, control, directory)
 }
@@ -45,7 +46,7 @@ async fn s04_s09_a_stranger_is_told_so_and_five_times_at_once() {
     let mut config = config();
     config.failed_authentications.every = HOUR;
     let (_handle, control, _directory) = open_to_all(config).await;
-    let answers = as_stranger(control.path(), vec![hello(); 7]).await;
+    let answers = as_stranger(control.path().unwrap(), vec![hello(); 7]).await;
     let codes: Vec<_> = answers.iter().map(|answer| answer["error"]["code"].as_str().unwrap()).collect();
     assert_eq!(codes[..5], ["peer_cred_uid_mismatch"; 5]);
     assert_eq!(codes[5..], ["rate_limit_exceeded"; 2]);
@@ -62,7 +63,7 @@ async fn s04_where_groups_are_named_it_is_the_group_that_is_missing() {
     let mut config = config();
     config.roles = Roles::new().group(STRANGER + 1, Role::Viewer);
     let (_handle, control, _directory) = open_to_all(config).await;
-    let answers = as_stranger(control.path(), vec![hello()]).await;
+    let answers = as_stranger(control.path().unwrap(), vec![hello()]).await;
     assert_eq!(answers[0]["error"]["code"], "peer_cred_gid_not_allowed");
 }
 
@@ -75,7 +76,7 @@ async fn s04_s14_a_role_given_by_group_holds_over_the_socket() {
     config.roles = Roles::new().group(STRANGER, Role::Operator);
     let (handle, control, _directory) = open_to_all(config).await;
     let answers = as_stranger(
-        control.path(),
+        control.path().unwrap(),
         vec![
             hello(),
             command_request("1", "restart_child", "/db"),

@@ -99,5 +99,5 @@ pub use peer::Peer;
 pub use places::{Place, Surroundings};
 pub use rate::{Rate, RateLimit, TooOften, UIDS};
 pub use read::{Deadlines, FrameReader, ReadError};
-pub use serve::{Connection, Counts, Refusal, Server, Service, Settings, Standing};
+pub use serve::{Connection, Connector, Counts, Refusal, Server, Service, Settings, Standing};
 pub use write::{FrameWriter, WriteError};

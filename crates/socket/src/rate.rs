@@ -1,6 +1,7 @@
-//! How often a uid may do something.
+//! How often somebody may do something.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,29 +41,30 @@ impl TooOften {
     }
 }
 
-/// A token bucket for each uid, filled by tokio's clock.
+/// A token bucket for each uid, or whatever else tells those apart who ask, filled by tokio's clock.
 ///
 /// A full bucket is the same as none, so memory is that of the uids that were active lately, at most [`UIDS`]. When so
 /// many are, further ones share a bucket: they may be slowed down by each other, and no one gets more than the rate.
 #[derive(Debug)]
-pub struct RateLimit {
+pub struct RateLimit<K = u32> {
     rate: Rate,
-    buckets: Mutex<Buckets>,
+    buckets: Mutex<Buckets<K>>,
 }
 
 /// For each bucket the time at which it will be full again. One in the past is a full bucket.
-#[derive(Debug, Default)]
-struct Buckets {
-    of_uid: HashMap<u32, Instant>,
+#[derive(Debug)]
+struct Buckets<K> {
+    of_uid: HashMap<K, Instant>,
     shared: Option<Instant>,
     /// No bucket is full before, so that a crowd is not looked through for each of its questions.
     crowded_until: Option<Instant>,
 }
 
-impl RateLimit {
+impl<K: Copy + Eq + Hash> RateLimit<K> {
     /// Full buckets for everybody.
     pub fn new(rate: Rate) -> Self {
-        Self { rate, buckets: Mutex::default() }
+        let buckets = Buckets { of_uid: HashMap::new(), shared: None, crowded_until: None };
+        Self { rate, buckets: Mutex::new(buckets) }
     }
 
     /// Takes one from the bucket of `uid`.
@@ -70,7 +72,7 @@ impl RateLimit {
     /// # Errors
     ///
     /// When it is empty. Nothing is taken then: who keeps asking does not wait longer.
-    pub fn take(&self, uid: u32) -> Result<(), TooOften> {
+    pub fn take(&self, uid: K) -> Result<(), TooOften> {
         let now = Instant::now();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let full_at = buckets.of(uid, now);
@@ -90,8 +92,8 @@ impl RateLimit {
     }
 }
 
-impl Buckets {
-    fn of(&mut self, uid: u32, now: Instant) -> Option<Instant> {
+impl<K: Copy + Eq + Hash> Buckets<K> {
+    fn of(&mut self, uid: K, now: Instant) -> Option<Instant> {
         if !self.is_own(uid) && self.crowded_until.is_none_or(|until| until <= now) {
             self.of_uid.retain(|_, full_at| *full_at > now);
             self.crowded_until = self.of_uid.values().min().copied();
@@ -99,7 +101,7 @@ impl Buckets {
         if self.is_own(uid) { self.of_uid.get(&uid).copied() } else { self.shared }
     }
 
-    fn set(&mut self, uid: u32, full_at: Instant) {
+    fn set(&mut self, uid: K, full_at: Instant) {
         if self.is_own(uid) {
             self.of_uid.insert(uid, full_at);
             self.crowded_until = self.crowded_until.map(|until| until.min(full_at));
@@ -108,7 +110,7 @@ impl Buckets {
         }
     }
 
-    fn is_own(&self, uid: u32) -> bool {
+    fn is_own(&self, uid: K) -> bool {
         self.of_uid.len() < UIDS || self.of_uid.contains_key(&uid)
     }
 }

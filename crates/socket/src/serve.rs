@@ -6,6 +6,8 @@
 //!    │            └───────────────┴──────────┴────► one line, if the service has one, and closed
 //!    └ EMFILE … ──► wait 10 ms, 20 ms, … 1 s, and accept again
 //! ```
+//!
+//! A connection that was made within the process goes the same way, from the credentials on.
 
 use std::fmt;
 use std::io;
@@ -17,7 +19,7 @@ use std::time::Duration;
 use rustix::net::SendFlags;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
@@ -31,6 +33,9 @@ use crate::write::FrameWriter;
 /// After an accept that failed: the first wait, and the longest.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// How many connections from within the process may wait to be taken in.
+const WAITING_WITHIN: usize = 64;
 
 /// What a server does with those who connect.
 ///
@@ -107,6 +112,16 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Over a stream that is connected already.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not say who is at the other end.
+    pub fn over(stream: UnixStream, limits: FrameLimits, deadlines: Deadlines) -> io::Result<Self> {
+        let peer = Peer::of(&stream)?;
+        Ok(Self::new(stream, peer, limits, deadlines))
+    }
+
     pub(crate) fn new(stream: UnixStream, peer: Peer, limits: FrameLimits, deadlines: Deadlines) -> Self {
         let (read, write) = stream.into_split();
         Self {
@@ -176,10 +191,40 @@ impl Counters {
 #[derive(Debug)]
 pub struct Server {
     bound: Option<Bound>,
+    within: mpsc::Sender<UnixStream>,
     closing: watch::Sender<bool>,
     task: Option<JoinHandle<()>>,
     seats: Seats,
     counters: Arc<Counters>,
+}
+
+/// Makes connections to a server from within its process, one end of a pair of sockets each. Clones share the server,
+/// and do not keep it open.
+#[derive(Debug, Clone)]
+pub struct Connector(mpsc::WeakSender<UnixStream>);
+
+impl Connector {
+    /// A new connection. To the server it is one like any other: its peer is this process, it has a seat and a
+    /// number.
+    ///
+    /// # Errors
+    ///
+    /// `ConnectionRefused` when the server is closed, `WouldBlock` when 64 wait already, and the system's when it has
+    /// no descriptor left.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O.
+    pub fn connect(&self) -> io::Result<UnixStream> {
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        let server = self.0.upgrade().ok_or_else(refused)?;
+        let (ours, theirs) = UnixStream::pair()?;
+        server.try_send(theirs).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => io::ErrorKind::WouldBlock.into(),
+            mpsc::error::TrySendError::Closed(_) => refused(),
+        })?;
+        Ok(ours)
+    }
 }
 
 impl Listener {
@@ -189,11 +234,29 @@ impl Listener {
     ///
     /// Outside of a tokio runtime.
     pub fn serve<S: Service>(self, settings: Settings, service: Arc<S>) -> Server {
+        Server::start(Some(self), settings, service)
+    }
+}
+
+impl Server {
+    /// Serves those alone who connect from within this process: see [`connector`](Self::connector).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn within<S: Service>(settings: Settings, service: Arc<S>) -> Self {
+        Self::start(None, settings, service)
+    }
+
+    fn start<S: Service>(listener: Option<Listener>, settings: Settings, service: Arc<S>) -> Self {
+        let (io, bound) = listener.map(|Listener { io, bound }| (io, bound)).unzip();
         let (closing, _) = watch::channel(false);
+        let (within, from_within) = mpsc::channel(WAITING_WITHIN);
         let seats = Seats::new(settings.caps);
         let counters = Arc::<Counters>::default();
         let accept = AcceptLoop {
-            io: self.io,
+            io,
+            from_within,
             settings,
             service,
             seats: seats.clone(),
@@ -203,11 +266,14 @@ impl Listener {
             wait: SHORTEST_WAIT,
         };
         let task = Some(tokio::spawn(accept.run()));
-        Server { bound: Some(self.bound), closing, task, seats, counters }
+        Self { bound, within, closing, task, seats, counters }
     }
-}
 
-impl Server {
+    /// What makes connections to it from within this process.
+    pub fn connector(&self) -> Connector {
+        Connector(self.within.downgrade())
+    }
+
     /// What it has seen until now.
     pub fn counts(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -245,7 +311,9 @@ impl Drop for Server {
 }
 
 struct AcceptLoop<S> {
-    io: UnixListener,
+    /// `None`: nobody connects from outside.
+    io: Option<UnixListener>,
+    from_within: mpsc::Receiver<UnixStream>,
     settings: Settings,
     service: Arc<S>,
     seats: Seats,
@@ -265,11 +333,12 @@ impl<S: Service> AcceptLoop<S> {
                 biased;
                 _ = closing.wait_for(|closing| *closing) => break,
                 Some(end) = self.sessions.join_next() => note_end(&self.counters, end),
-                accepted = accept(&self.io, not_before) => not_before = self.accepted(accepted),
+                Some(stream) = self.from_within.recv() => self.take_in(stream),
+                accepted = accept(self.io.as_ref(), not_before) => not_before = self.accepted(accepted),
             }
         }
-        let Self { io, settings, mut sessions, counters, .. } = self;
-        drop(io);
+        let Self { io, from_within, settings, mut sessions, counters, .. } = self;
+        drop((io, from_within));
         let all = async {
             while let Some(end) = sessions.join_next().await {
                 note_end(&counters, end);
@@ -345,7 +414,8 @@ impl<S: Service> AcceptLoop<S> {
     }
 }
 
-async fn accept(io: &UnixListener, not_before: Option<Instant>) -> io::Result<UnixStream> {
+async fn accept(io: Option<&UnixListener>, not_before: Option<Instant>) -> io::Result<UnixStream> {
+    let Some(io) = io else { return std::future::pending().await };
     if let Some(not_before) = not_before {
         tokio::time::sleep_until(not_before).await;
     }

@@ -41,6 +41,11 @@ impl Book {
         })
     }
 
+    /// The name of the account with this number, if it has one here.
+    pub(crate) fn name(self, number: u32) -> Option<String> {
+        named(&self.read().ok()?, number)
+    }
+
     fn read(self) -> std::io::Result<String> {
         let mut bytes = Vec::new();
         std::fs::File::open(self.file)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
@@ -53,6 +58,13 @@ impl Book {
 fn find(text: &str, name: &str) -> Option<u32> {
     let mut lines = text.lines().map(|line| line.split(':'));
     lines.find_map(|mut fields| if fields.next()? == name { fields.nth(1)?.parse().ok() } else { None })
+}
+
+/// The first field of the line whose third field is the number.
+fn named(text: &str, number: u32) -> Option<String> {
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+    let is_its = |rest: &str| rest.split(':').nth(1).is_some_and(|field| field.parse() == Ok(number));
+    lines.find(|(_, rest)| is_its(rest)).map(|(name, _)| name.to_owned()).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -73,6 +85,13 @@ mod tests {
         ] {
             assert_eq!(find(text, name), number, "{name:?}");
         }
+    }
+
+    #[test]
+    fn the_name_of_a_number_is_the_first_field_of_the_first_line_with_it() {
+        let text = "ann:x:1000:7::/:\nbad\n:x:9:\nbob:x:8:9\nrob:x:8:9\n";
+        let names = [1000, 8, 9, 7].map(|number| named(text, number));
+        assert_eq!(names, [Some("ann".to_owned()), Some("bob".to_owned()), None, None]);
     }
 
     #[test]

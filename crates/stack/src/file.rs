@@ -4,19 +4,18 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use supervisor_api::manifest::{HealthManifest, Kind, StackManifest, health_address};
+use supervisor_api::manifest::{DashboardManifest, HealthManifest, Kind, StackManifest, health_address};
 use supervisor_api::{Finding, SupervisorPath};
+use supervisor_yaml::{
+    Broken, Entry, FileFinding, Findings, Node, Place, Shapes, Source, UnreadableFile, Value, Walked,
+};
 use tokio_supervisor::{Registry, SupervisorSpec};
 
 use crate::control::{self, Settled};
-use crate::finding::{FileFinding, Findings};
+use crate::dashboard::DashboardAt;
 use crate::launch::Live;
-use crate::schema;
-use crate::shape::Shapes;
-use crate::source::{self, Place, Source, UnreadableFile};
 use crate::tree;
-use crate::walk::{Broken, Walked, walk};
-use crate::yaml::{self, Entry, Node, Value};
+use crate::{dialect, schema};
 
 /// A stack file that can be run.
 #[derive(Debug, Clone)]
@@ -33,6 +32,7 @@ pub struct Stack {
     pub(crate) live: Arc<Live>,
     pub(crate) control: Settled,
     pub(crate) health: Option<SocketAddr>,
+    pub(crate) dashboard: DashboardAt,
 }
 
 /// Why there is no stack.
@@ -58,7 +58,7 @@ impl Stack {
     /// mistake of the file.
     pub fn read_with(path: impl AsRef<Path>, registry: Registry) -> Result<Self, StackError> {
         let path = path.as_ref();
-        let bytes = source::read(path)?;
+        let bytes = supervisor_yaml::read(path)?;
         let stack = Self::parse_with(&path.display().to_string(), bytes, registry)?;
         // A run can be told to read it again, wherever it is by then.
         Ok(Self { path: std::path::absolute(path).ok(), ..stack })
@@ -82,9 +82,9 @@ impl Stack {
         let (read, findings) = read_tree(&source.text, &registry);
         let findings = Findings::new(&source, findings);
         match read {
-            Some(Read { manifest, spec, control, health }) if findings.errors() == 0 => {
-                let live = Arc::new(Live::of(&manifest));
-                Ok(Self { manifest, warnings: findings, spec, registry, path: None, live, control, health })
+            Some(Read { manifest, spec, control, health, dashboard }) if findings.errors() == 0 => {
+                let (live, warnings) = (Arc::new(Live::of(&manifest)), findings);
+                Ok(Self { manifest, warnings, spec, registry, path: None, live, control, health, dashboard })
             }
             _ => Err(StackError::Invalid(findings)),
         }
@@ -103,10 +103,11 @@ struct Read {
     spec: SupervisorSpec,
     control: Settled,
     health: Option<SocketAddr>,
+    dashboard: DashboardAt,
 }
 
 fn read_tree(text: &str, registry: &Registry) -> (Option<Read>, Vec<FileFinding>) {
-    let (root, mistakes) = yaml::parse(text);
+    let (root, mistakes) = supervisor_yaml::parse(text, &dialect::STACK);
     let plain = |(place, message)| FileFinding { place, path: None, message, warning: false };
     let mut findings: Vec<FileFinding> = mistakes.into_iter().map(plain).collect();
     let Some(root) = root else { return (None, findings) };
@@ -118,7 +119,7 @@ fn read_tree(text: &str, registry: &Registry) -> (Option<Read>, Vec<FileFinding>
             return (None, findings);
         }
     };
-    let mut walked = walk(shapes, &root);
+    let mut walked = supervisor_yaml::walk(&dialect::STACK, shapes, &root);
     findings.append(&mut walked.findings);
     match serde_json::from_value::<StackManifest>(std::mem::take(&mut walked.json)) {
         Ok(manifest) => {
@@ -126,9 +127,10 @@ fn read_tree(text: &str, registry: &Registry) -> (Option<Read>, Vec<FileFinding>
             let (control, about_control) = manifest.control.as_ref().map(control::settle).unwrap_or_default();
             about.extend(about_control);
             let health = manifest.health.as_ref().and_then(|health| address(health, &mut about));
+            let dashboard = manifest.dashboard.as_ref().map(|said| at(said, &mut about)).unwrap_or_default();
             let about = about.into_iter().filter(|finding| !is_known(&walked, finding));
             findings.extend(about.map(|finding| placed(&walked, finding)));
-            (Some(Read { manifest, spec, control, health }), findings)
+            (Some(Read { manifest, spec, control, health, dashboard }), findings)
         }
         Err(error) => {
             // The walk lets through only what the types take, so this says that the two differ.
@@ -141,6 +143,12 @@ fn read_tree(text: &str, registry: &Registry) -> (Option<Read>, Vec<FileFinding>
 fn address(health: &HealthManifest, findings: &mut Vec<Finding>) -> Option<SocketAddr> {
     let refused = |message| Finding { path: "/".to_owned(), key: "health.listen", message, warning: false };
     health_address(&health.listen).map_err(|message| findings.push(refused(message))).ok()
+}
+
+fn at(said: &DashboardManifest, findings: &mut Vec<Finding>) -> DashboardAt {
+    let refused =
+        |message| Finding { path: "/".to_owned(), key: "dashboard.listen", message, warning: false };
+    DashboardAt::of(said).map_err(|message| findings.push(refused(message))).unwrap_or_default()
 }
 
 /// A finding about the tree as one about the file.

@@ -3,7 +3,7 @@
 //! [`Stack::read`] reads a file and reports everything that is wrong with it at once, each mistake
 //! with its line and column, what stands there and what was meant. [`schema`] is the JSON Schema of
 //! such a file. [`Stack::launch`] runs it, [`Instance`] sees to it that it runs once, and [`Stack::prepare`] makes its
-//! control socket and its health endpoint.
+//! control socket, its dashboard and its health endpoint.
 //!
 //! ```
 //! use supervisor_stack::Stack;
@@ -16,27 +16,21 @@
 
 mod accounts;
 mod control;
-mod expect;
+mod dashboard;
+mod dialect;
 mod file;
-mod finding;
 mod health;
 mod launch;
-mod masked;
 mod respec;
 mod schema;
 mod serve;
-mod shape;
-mod source;
 mod tree;
-mod walk;
-mod yaml;
 
+pub use dashboard::{Dashboard, DashboardAt, DashboardError, LoginLink, login_links};
 pub use file::{Stack, StackError};
-pub use finding::{FileFinding, Findings, printable};
 pub use health::{HealthEndpoint, HealthError};
 pub use schema::schema;
-pub use serve::{PrepareError, Prepared, Serving, SocketAt};
-pub use source::{Place, UnreadableFile};
+pub use serve::{Doors, PrepareError, Prepared, Serving, SocketAt};
 
 /// The control socket of a run, where that is, and that there is one run at a time.
 pub use supervisor_control::{
@@ -44,5 +38,7 @@ pub use supervisor_control::{
 };
 /// The process that kills programs when the supervisor is killed.
 pub use supervisor_process::guardian;
+/// What is wrong in a file, and where.
+pub use supervisor_yaml::{FileFinding, Findings, Place, UnreadableFile, printable};
 /// The library that runs the tree.
 pub use tokio_supervisor;

@@ -1,16 +1,11 @@
 //! The JSON Schema of a stack file, made from the types of `supervisor_api::manifest`.
 
-use schemars::generate::SchemaSettings;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use supervisor_api::manifest::{KEY_ALIASES, StackManifest, WORD_ALIASES};
 
-/// The schema as the types give it, without the null that stands for an absent key: in a file a
-/// key is either there with a value or not there.
+/// The schema as the types give it.
 pub(crate) fn of_types() -> Value {
-    let mut schema =
-        SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<StackManifest>().to_value();
-    tidy(&mut schema);
-    schema
+    supervisor_yaml::schema_of::<StackManifest>()
 }
 
 /// The JSON Schema of a stack file, for editors and other tools. It says what a file may hold, not
@@ -31,44 +26,6 @@ pub fn schema() -> Value {
         }
     }
     schema
-}
-
-/// Removes null alternatives, and the line breaks inside descriptions.
-fn tidy(value: &mut Value) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(tidy),
-        Value::Object(map) => {
-            map.values_mut().for_each(tidy);
-            drop_null_type(map);
-            drop_null_alternative(map);
-            if let Some(Value::String(text)) = map.get_mut("description") {
-                *text = text.replace('\n', " ");
-            }
-        }
-        _ => {}
-    }
-}
-
-/// `["integer", "null"]` becomes `"integer"`.
-fn drop_null_type(map: &mut Map<String, Value>) {
-    let Some(Value::Array(types)) = map.get_mut("type") else { return };
-    types.retain(|word| word != "null");
-    if let [only] = &types[..] {
-        let only = only.clone();
-        map.insert("type".to_owned(), only);
-    }
-}
-
-/// `anyOf: [X, {type: null}]` becomes X, with the description of the key.
-fn drop_null_alternative(map: &mut Map<String, Value>) {
-    let Some(Value::Array(alternatives)) = map.get_mut("anyOf") else { return };
-    alternatives.retain(|alternative| alternative.get("type") != Some(&json!("null")));
-    let [Value::Object(only)] = &alternatives[..] else { return };
-    let only = only.clone();
-    map.remove("anyOf");
-    for (key, value) in only {
-        map.entry(key).or_insert(value);
-    }
 }
 
 #[cfg(test)]
@@ -100,6 +57,22 @@ mod tests {
             for (key, property) in definition["properties"].as_object().into_iter().flatten() {
                 assert!(property["description"].is_string(), "{key}");
             }
+        }
+    }
+
+    #[test]
+    fn the_tables_beside_the_types_name_types_keys_and_words_that_exist() {
+        let schema = of_types();
+        let keys = |owner: &str| schema["$defs"][owner]["properties"].as_object().unwrap().clone();
+        for (owner, spelling, key) in KEY_ALIASES {
+            assert!(
+                keys(owner).contains_key(*key) && !keys(owner).contains_key(*spelling),
+                "{owner} {spelling}"
+            );
+        }
+        for (owner, spelling, word) in WORD_ALIASES {
+            let words = schema["$defs"][owner]["oneOf"].as_array().unwrap();
+            assert!(words.iter().any(|known| known["const"] == *word), "{owner} {spelling}");
         }
     }
 }

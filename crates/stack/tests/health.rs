@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use supervisor_stack::{Serving, Stack};
+use supervisor_stack::{Doors, Serving, Stack};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_supervisor::{ChildContext, Registry, SupervisorHandle};
@@ -31,7 +31,7 @@ async fn serve(lines: &str) -> Served {
         });
     let text = format!("version: 1\nname: h\nhealth: {{listen: \"127.0.0.1:0\"}}\n{lines}\n");
     let stack = Stack::parse_with("f", text, registry).unwrap_or_else(|error| panic!("{error}"));
-    let prepared = stack.prepare(None).await.unwrap();
+    let prepared = stack.prepare(None, &Doors::default()).await.unwrap();
     let handle = stack.launch().unwrap();
     Served { serving: prepared.serve(&handle), handle }
 }
@@ -216,7 +216,8 @@ fn a_port_in_use_is_told_with_its_address_before_anything_is_started() {
         let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = other.local_addr().unwrap();
         let text = format!("version: 1\nname: h\nhealth: {{listen: \"{address}\"}}\nchildren: []\n");
-        let refused = Stack::parse("f", text).unwrap().prepare(None).await.unwrap_err().to_string();
+        let refused =
+            Stack::parse("f", text).unwrap().prepare(None, &Doors::default()).await.unwrap_err().to_string();
         assert!(refused.contains(&format!("cannot listen on {address}")), "{refused}");
         assert!(refused.contains("stop it, or write another port"), "{refused}");
     });

@@ -25,6 +25,7 @@ const MAPPINGS: &[(&str, &str)] = &[
     ("AuditKept", "`control.audit`"),
     ("ControlLimits", "`control.limits`"),
     ("HealthManifest", "`health`"),
+    ("DashboardListens", "`dashboard`"),
     ("SupervisorManifest", "`supervisor`"),
     ("RootShutdownManifest", "`supervisor.shutdown`"),
     ("DefaultsManifest", "`defaults`"),

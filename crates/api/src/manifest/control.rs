@@ -1,5 +1,6 @@
 //! The control socket of a stack, and its health endpoint.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
@@ -250,18 +251,23 @@ pub struct HealthManifest {
 }
 
 /// Reads the address of a health endpoint. The error is a sentence.
-pub fn health_address(listen: &str) -> Result<std::net::SocketAddr, String> {
-    let shown = listen.escape_debug();
+pub fn health_address(listen: &str) -> Result<SocketAddr, String> {
     let example = "write it as `127.0.0.1:9464`";
-    let address: std::net::SocketAddr =
+    loopback(listen, example)?.ok_or_else(|| {
+        let shown = listen.escape_debug();
+        format!(
+            "the address '{shown}' can be reached from other machines, and health answers everybody; {example}, and \
+             put a proxy before it that knows who asks"
+        )
+    })
+}
+
+/// An address; `None` when other machines can reach it. The error is a sentence.
+pub(super) fn loopback(listen: &str, example: &str) -> Result<Option<SocketAddr>, String> {
+    let shown = listen.escape_debug();
+    let address: SocketAddr =
         listen.parse().map_err(|_| format!("the address '{shown}' is not IP:PORT; {example}"))?;
-    if address.ip().is_loopback() {
-        return Ok(address);
-    }
-    Err(format!(
-        "the address '{shown}' can be reached from other machines, and health answers everybody; {example}, and put \
-         a proxy before it that knows who asks"
-    ))
+    Ok(Some(address).filter(|address| address.ip().is_loopback()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::units::{Infinity, Millis};
 use super::{
-    BudgetManifest, ChildManifest, ControlManifest, DefaultsManifest, DynamicManifest, HealthManifest,
+    BudgetManifest, ChildManifest, ControlManifest, DashboardManifest, DefaultsManifest, DynamicManifest,
+    HealthManifest,
 };
 use crate::ChildId;
 use crate::policy::{AutoShutdown, OnStartFailure, Profile, StartOrder, StopOrder, Strategy};
@@ -28,6 +29,9 @@ pub struct StackManifest {
     /// What probes and scrapers read. Default: nothing listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthManifest>,
+    /// The dashboard of a run: where it listens, or `off`. Default: `127.0.0.1:9900`, or the next port that is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dashboard: Option<DashboardManifest>,
     /// How the root supervisor looks after its children.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supervisor: Option<SupervisorManifest>,

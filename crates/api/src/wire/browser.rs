@@ -1,21 +1,26 @@
 //! What a relay and a browser say to each other: JSON text frames, tagged `type`.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::audit_page::{AUDIT_PAGE, AuditPage, AuditQuery};
 use super::command::{Command, CommandStatus, CommandTarget};
 use super::error::{ErrorCode, WireError};
 use super::filter::FilterConditions;
 use super::frame::{Frame, plain};
+use super::method::Stream;
 use super::push::StateDelta;
 use super::record::{AuditEvent, EventRecord, LogRecord};
 use super::register::SupportedCommand;
 use super::state::{ConnectionState, DashboardState, RegistrationState};
 use super::word::{UnixNanos, Word, or_default};
 use crate::command::is_command_id;
+use crate::hidden::Hidden;
 
 /// What a browser says. It has exactly its keys: another one is `unsupported_field`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,6 +34,9 @@ pub enum ClientMessage {
     Command(BrowserCommand),
     /// What the browser wants to see from now on.
     LogEventFilterConditions(FilterConditions),
+    /// A question about the audit, to a relay with the capability `audit`. It gets exactly one `audit_page` or one
+    /// `error`.
+    AuditQuery(AuditQuery),
 }
 
 /// The hello of a browser.
@@ -42,29 +50,49 @@ pub struct ClientHello {
     pub resume_cursor: ResumeCursor,
 }
 
-/// Where a browser wants to go on.
+/// Where a browser wants to go on. A target that is not spoken of begins from now on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResumeCursor {
-    /// In the events. Absent: from now on.
+    /// In the events of the one target whose stream it names. Absent: from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<Cursor>,
-    /// In the logs. Absent: from now on.
+    /// In the logs of the one target whose stream it names. Absent: from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logs: Option<Cursor>,
+    /// In the streams of several targets, by their ids. Absent when there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub targets: BTreeMap<String, TargetCursor>,
 }
 
-/// A place in a stream that a relay gives out.
+/// How far a browser has come with one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TargetCursor {
+    /// The life of the target in which it was seen, from `state`. Of another life everything that is kept
+    /// follows.
+    pub stream_epoch: Token,
+    /// The last event that was received. Absent: events begin from now on. 0: everything that is kept follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
+    /// The last line of the logs that was received. Absent: logs begin from now on. 0: everything that is kept
+    /// follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<u64>,
+}
+
+/// A place in the stream of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cursor {
-    /// How the stream was delivered.
+    /// How the stream was delivered. Sequences count alike in every mode, so nothing depends on it.
     pub delivery_mode: String,
-    /// Which filter it went through.
+    /// Which filter it went through. A filter leaves sequences as they are, so nothing depends on it.
     pub filter_config_version: Token,
-    /// Which stream: another one after the relay was started again.
+    /// Which stream: the `stream_epoch` of a target's `state`. One that no target has is passed by.
     pub stream_epoch: Token,
     /// The last sequence that was received.
     pub sequence: u64,
@@ -79,6 +107,15 @@ pub enum Token {
     Number(u64),
     /// As a text.
     Text(String),
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.pad(text),
+        }
+    }
 }
 
 /// A browser's command.
@@ -105,7 +142,7 @@ pub struct BrowserCommand {
 }
 
 /// Whom a browser's command is about.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BrowserTarget {
@@ -115,6 +152,16 @@ pub struct BrowserTarget {
     /// As in [`CommandTarget`]. Absent when the command needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_manifest: Option<Value>,
+}
+
+/// Without the manifest, which may hold secrets.
+impl fmt::Debug for BrowserTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { child_path, child_manifest } = self;
+        let mut shown = f.debug_struct("BrowserTarget");
+        shown.field("child_path", child_path);
+        shown.field("child_manifest", &Hidden::some(child_manifest)).finish()
+    }
 }
 
 impl From<BrowserTarget> for CommandTarget {
@@ -137,6 +184,8 @@ const FILTER_KEYS: &[&str] = &[
     "correlation_id",
 ];
 
+const AUDIT_KEYS: &[&str] = &["type", "query_id", "target_id", "text", "before", "limit"];
+
 impl ClientMessage {
     /// Reads one text frame of a browser. The error is what to send back; [`Self::command_id_in`] says to which
     /// command it belongs.
@@ -151,9 +200,11 @@ impl ClientMessage {
             "client_hello" => read(&frame, HELLO_KEYS).map(Self::ClientHello),
             "command" => BrowserCommand::read(&frame).map(Self::Command),
             "log_event_filter_conditions" => read(&frame, FILTER_KEYS).map(Self::LogEventFilterConditions),
+            "audit_query" => read_query(&frame).map(Self::AuditQuery),
             other => {
                 let message = format!(
-                    "there is no message '{}'; there are client_hello, command and log_event_filter_conditions",
+                    "there is no message '{}'; there are client_hello, command, log_event_filter_conditions and \
+                     audit_query",
                     plain(other, 64)
                 );
                 Err(WireError::new(ErrorCode::UnsupportedMessageType, message))
@@ -161,10 +212,10 @@ impl ClientMessage {
         }
     }
 
-    /// The id of the command in a frame, if that can be read, for the answer to a frame that is refused.
+    /// The id of the command or the question in a frame, if that can be read, for the answer to a frame that is refused.
     pub fn command_id_in(frame: &[u8]) -> Option<String> {
         let id = match Frame::read(frame) {
-            Ok(frame) => frame.text("command_id").map(str::to_owned),
+            Ok(frame) => frame.text("command_id").or_else(|| frame.text("query_id")).map(str::to_owned),
             Err(bad) => bad.text("command_id").map(str::to_owned),
         };
         id.filter(|id| is_command_id(id))
@@ -201,6 +252,27 @@ impl BrowserCommand {
     }
 }
 
+/// The longest text that is looked for, in bytes.
+const LONGEST_TEXT: usize = 256;
+
+fn read_query(frame: &Frame<'_>) -> Result<AuditQuery, WireError> {
+    let query: AuditQuery = read(frame, AUDIT_KEYS)?;
+    let refuse = |message: String| Err(WireError::new(ErrorCode::InvalidMessageSchema, message));
+    if !is_command_id(&query.query_id) {
+        return refuse("query_id must have 1 to 128 printable characters".to_owned());
+    }
+    if !(1..=AUDIT_PAGE).contains(&query.limit) {
+        return refuse(format!("limit must be 1 to {AUDIT_PAGE}; ask for the next page with before"));
+    }
+    if query.text.as_ref().is_some_and(|text| text.len() > LONGEST_TEXT) {
+        return refuse(format!("text has at most {LONGEST_TEXT} bytes"));
+    }
+    if query.before.as_ref().is_some_and(|before| before.parse::<u64>().is_err()) {
+        return refuse("before must be the audit_id of a row".to_owned());
+    }
+    Ok(query)
+}
+
 fn read<T: DeserializeOwned>(frame: &Frame<'_>, keys: &[&str]) -> Result<T, WireError> {
     if let Some(key) = frame.keys().find(|key| !keys.contains(key)) {
         let message = format!("there is no key '{}'; there are {}", plain(key, 64), keys.join(", "));
@@ -228,6 +300,10 @@ pub enum ServerMessage {
         target_id: Arc<str>,
         /// Its state.
         state: Box<DashboardState>,
+        /// Names the life of the target: its sequences begin anew with another one. A cursor gives it back. Absent
+        /// when the relay does not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stream_epoch: Option<Token>,
     },
     /// Something happened.
     Event {
@@ -257,15 +333,42 @@ pub enum ServerMessage {
         /// How it is now.
         state: Word<ConnectionState>,
     },
-    /// Records were lost.
+    /// Records that this browser did not get, in all since the session began.
     DroppedCount {
         /// The target.
         target_id: Arc<str>,
-        /// Events so far.
+        /// Events so far. 0: none.
         dropped_event_count: u64,
-        /// Lines of logs so far. Absent when there is nothing new to say.
+        /// Lines of logs so far. Absent when there is nothing new to say. 0: none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dropped_log_count: Option<u64>,
+    },
+    /// The records that follow are of another life of the target, in which sequences begin anew. What the life before
+    /// told was sent before, or told as gaps.
+    StreamBegan {
+        /// The target.
+        target_id: Arc<str>,
+        /// Names the life, as in `state`.
+        stream_epoch: Token,
+    },
+    /// Records that this browser does not get: neither before nor after this message. A `dropped_count` with the sum
+    /// follows.
+    Gap {
+        /// The target.
+        target_id: Arc<str>,
+        /// Of which stream.
+        stream: Word<Stream>,
+        /// The first lost sequence. Never 0: the first of a target is 1.
+        from: u64,
+        /// The last lost sequence. Never 0, and never below `from`.
+        to: u64,
+    },
+    /// The conditions that hold for every event and every line of logs after this message.
+    FilterApplied {
+        /// The conditions.
+        log_event_filter_conditions: FilterConditions,
+        /// Their version.
+        filter_config_version: Token,
     },
     /// Somebody asked for something.
     AuditEvent {
@@ -273,6 +376,13 @@ pub enum ServerMessage {
         target_id: Arc<str>,
         /// What, and how it went.
         audit: Box<AuditEvent>,
+    },
+    /// A page of the audit, as this browser asked for it. It comes from a relay with the capability `audit`.
+    AuditPage(AuditPage),
+    /// The relay is there. It comes at least every 5 seconds from a relay with the capability `heartbeat`.
+    Heartbeat {
+        /// The time by the relay's clock. 0: that clock is before 1970.
+        at_unix_nanos: UnixNanos,
     },
     /// A command of this browser has its outcome.
     CommandResult {
@@ -335,6 +445,9 @@ pub struct ListedTarget {
     /// The commands it takes.
     #[serde(default, deserialize_with = "or_default")]
     pub supported_commands: Vec<SupportedCommand>,
+    /// What this browser may do with it: `viewer`, `operator`, `admin`. Absent when the relay does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
 }
 
 /// How a browser's command went.
@@ -363,4 +476,18 @@ pub struct BrowserCommandResult {
     /// What it changed. Absent when that is not told here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_delta: Option<StateDelta>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s17_debug_shows_that_there_is_a_manifest_and_not_what_is_in_it() {
+        let target = BrowserTarget { child_path: None, child_manifest: Some("canary-8f21".into()) };
+        assert_eq!(
+            format!("{target:?}"),
+            "BrowserTarget { child_path: None, child_manifest: Some([left out]) }"
+        );
+    }
 }

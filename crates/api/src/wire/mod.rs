@@ -30,6 +30,7 @@
 //! field. All other keys are always written, with null for nothing.
 
 mod audit;
+mod audit_page;
 mod browser;
 mod command;
 mod convert;
@@ -48,21 +49,23 @@ mod request;
 mod response;
 #[cfg(feature = "schema")]
 mod schema;
+mod secrets;
 mod state;
 mod view;
 mod word;
 
 pub use audit::{AuditActor, AuditDecision, AuditEntry, AuditFilter, AuditOutcome, AuditPeer, AuditRecord};
+pub use audit_page::{AUDIT_PAGE, AuditPage, AuditQuery, AuditRow};
 pub use browser::{
     BrowserCommand, BrowserCommandResult, BrowserTarget, ClientHello, ClientMessage, Cursor, ListedTarget,
-    ResumeCursor, ServerHello, ServerMessage, Token,
+    ResumeCursor, ServerHello, ServerMessage, TargetCursor, Token,
 };
 pub use command::{
     Command, CommandStatus, CommandTarget, ControlCommandRequest, ControlCommandResult, TargetNeed,
 };
 pub use convert::{EventOnWire, canonical_json, config_version};
 pub use error::{ErrorCode, Stage, WireError};
-pub use filter::FilterConditions;
+pub use filter::{EventFacts, FilterConditions, LogFacts};
 pub use frame::{MAX_DEPTH, plain};
 pub use method::{Method, MethodSpec, Stream};
 #[cfg(feature = "schema")]
@@ -79,6 +82,7 @@ pub use request::{
 pub use response::{Response, ResultBody, WhatIfAnswer, WhyAnswer};
 #[cfg(feature = "schema")]
 pub use schema::wire_schema;
+pub use secrets::Secrets;
 pub use state::{
     ConnectionState, DashboardState, Edge, EdgeKind, Node, NodeCriticality, NodeKind, RegistrationState,
     RuntimeRow, TargetInfo, Topology,

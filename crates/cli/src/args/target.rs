@@ -340,6 +340,31 @@ Example, as a probe:
   supervisor health --socket /run/tokio-supervisor/shop.sock --timeout 2";
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct DashboardArgs {
+    /// The name of the stack. Without it the only one that runs with a dashboard is meant.
+    pub(crate) stack: Option<String>,
+    /// What the answer looks like.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) output: AnswerForm,
+}
+
+pub(super) const DASHBOARD_HELP: &str = "\
+The link is a secret: who follows it first may do everything with the stack. It is good once, and for at least 5
+minutes. The stack must run as the same user, with the same XDG_STATE_HOME; it keeps a link in the file `dashboard` in
+the directory of its state, which nobody else may read.
+
+Exit codes:
+  0   the link is printed
+  1   the links cannot be read
+  2   the command line is wrong, or several stacks run and none was named
+  3   no such stack runs with a dashboard
+
+Examples:
+  supervisor dashboard
+  supervisor dashboard shop
+  xdg-open \"$(supervisor dashboard shop)\"";
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct AuditArgs {
     #[command(subcommand)]
     pub(crate) verb: AuditVerb,

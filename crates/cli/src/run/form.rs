@@ -1,6 +1,7 @@
 //! What a run prints, whatever the form.
 
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
 use supervisor_stack::tokio_supervisor::{Gap, LogRecord, StampedEvent};
 use supervisor_stack::{Prepared, Stack};
@@ -26,12 +27,13 @@ pub(crate) enum Lost {
 
 impl Form {
     pub(crate) fn new(args: &RunArgs, stack: &Stack, prepared: &Prepared) -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        let ways = Ways::of(prepared, terminal);
         match args.output {
-            OutputForm::Json => Self::Json(Json::new(stack.manifest.name.as_str())),
+            OutputForm::Json => Self::Json(Json::new(stack.manifest.name.as_str(), ways)),
             OutputForm::Text => {
-                let terminal = std::io::stdout().is_terminal();
                 let paint = Paint::new(args.color, terminal);
-                Self::Text(Text::new(&args.file, stack, &doors(prepared), terminal, paint))
+                Self::Text(Text::new(&args.file, stack, &ways, terminal, paint))
             }
         }
     }
@@ -40,7 +42,7 @@ impl Form {
     pub(crate) fn opening(&self, at: u64) -> String {
         match self {
             Self::Text(text) => text.opening(at),
-            Self::Json(_) => String::new(),
+            Self::Json(json) => json.opening(at),
         }
     }
 
@@ -74,9 +76,23 @@ impl Form {
     }
 }
 
-/// Where a run can be looked into, as the end of its first line.
-fn doors(prepared: &Prepared) -> String {
-    let socket = prepared.socket().map(|path| format!("; control socket {}", path.display()));
-    let health = prepared.health().map(|address| format!("; health on http://{address}"));
-    socket.into_iter().chain(health).collect()
+/// Where a run can be looked into.
+pub(super) struct Ways {
+    pub(super) socket: Option<PathBuf>,
+    pub(super) health: Option<String>,
+    pub(super) dashboard: Option<String>,
+    /// A secret, for a terminal alone: what is kept of the output would keep it.
+    pub(super) login_link: Option<String>,
+}
+
+impl Ways {
+    fn of(prepared: &Prepared, terminal: bool) -> Self {
+        let url = |address| format!("http://{address}");
+        Self {
+            socket: prepared.socket().map(Path::to_owned),
+            health: prepared.health().map(url),
+            dashboard: prepared.dashboard().map(url),
+            login_link: if terminal { prepared.login_link() } else { None },
+        }
+    }
 }

@@ -1,30 +1,71 @@
 //! One JSON object per line, in the shapes of the wire.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use supervisor_stack::tokio_supervisor::{Gap, LogRecord, StampedEvent};
 
 use super::ending::Ending;
-use super::form::Lost;
+use super::form::{Lost, Ways};
 
 /// Lines for programs.
 pub(crate) struct Json {
     target: String,
+    ways: Ways,
 }
 
 /// One line; what it holds is under the name of its type.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Line<'a> {
-    Event { target_id: &'a str, event: &'a StampedEvent },
-    Log { target_id: &'a str, log: Value },
-    Gap { target_id: &'a str, stream: &'static str, from: u64, to: u64 },
-    Report { target_id: &'a str, exit_code: u8, problems: &'a [String], ran_ms: u64, report: Value },
+    Started {
+        target_id: &'a str,
+        started_at_unix_nanos: u64,
+        control_socket: Option<Cow<'a, str>>,
+        health: Option<&'a str>,
+        dashboard: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        login_link: Option<&'a str>,
+    },
+    Event {
+        target_id: &'a str,
+        event: &'a StampedEvent,
+    },
+    Log {
+        target_id: &'a str,
+        log: Value,
+    },
+    Gap {
+        target_id: &'a str,
+        stream: &'static str,
+        from: u64,
+        to: u64,
+    },
+    Report {
+        target_id: &'a str,
+        exit_code: u8,
+        problems: &'a [String],
+        ran_ms: u64,
+        report: Value,
+    },
 }
 
 impl Json {
-    pub(crate) fn new(target: &str) -> Self {
-        Self { target: target.to_owned() }
+    pub(super) fn new(target: &str, ways: Ways) -> Self {
+        Self { target: target.to_owned(), ways }
+    }
+
+    pub(super) fn opening(&self, at: u64) -> String {
+        let Ways { socket, health, dashboard, login_link } = &self.ways;
+        one_line(&Line::Started {
+            target_id: &self.target,
+            started_at_unix_nanos: at,
+            control_socket: socket.as_ref().map(|path| path.to_string_lossy()),
+            health: health.as_deref(),
+            dashboard: dashboard.as_deref(),
+            login_link: login_link.as_deref(),
+        })
     }
 
     pub(super) fn event(&self, event: &StampedEvent) -> String {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use supervisor_stack::tokio_supervisor::{StopSignals, SupervisorHandle};
 use supervisor_stack::{
-    Instance, InstanceError, PrepareError, Prepared, Serving, SocketAt, Stack, Surroundings, guardian,
+    Doors, Instance, InstanceError, PrepareError, Prepared, SocketAt, Stack, Surroundings, guardian,
 };
 use tokio::time::Instant;
 
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
 }
 
 /// Sees to it that no other run has the name. Without a control socket nothing is kept in the directory of the stack's
-/// state but the lock, so a directory that cannot be had costs that and not the run.
+/// state but the lock and what is asked for in a browser, so a directory that cannot be had costs that and not the run.
 fn claim(stack: &Stack, args: &RunArgs) -> Result<Option<Instance>, InstanceError> {
     let name = &stack.manifest.name;
     match Instance::claim(name, &Surroundings::of_this_process()) {
@@ -99,6 +99,9 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
     if let Some(sentence) = audit_problem(&prepared) {
         print::err(&sentence);
     }
+    if let Some(error) = prepared.no_dashboard() {
+        print::err(&format!("supervisor: {error}\n"));
+    }
     let form = Form::new(args, stack, &prepared);
     let handle = match stack.launch() {
         Ok(handle) => handle,
@@ -107,7 +110,7 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
             return failed(&error.to_string());
         }
     };
-    let Serving { control, health, .. } = prepared.serve(&handle);
+    let serving = prepared.serve(&handle);
     let printed = match printer::start(handle.clone(), form) {
         Ok(printed) => printed,
         Err(error) => {
@@ -118,11 +121,7 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
     };
     end_or_signals(&handle, signals).await;
     let ending = Ending::of(&handle).await;
-    drop(health);
-    if let Some(control) = control {
-        // Whoever asked for the end is told of it.
-        control.close().await;
-    }
+    serving.close().await;
     // A reader that does not read must not keep a stack that is down.
     let _ = tokio::time::timeout(LAST_WORDS, printed).await;
     ending.exit
@@ -135,8 +134,9 @@ async fn prepare(
     args: &RunArgs,
 ) -> Result<Prepared, PrepareError> {
     let at = args.socket.clone().map_or(SocketAt::Default, SocketAt::Path);
-    let wanted = instance.filter(|_| !args.no_socket);
-    stack.prepare(wanted.map(|instance| (instance, &at))).await
+    let dashboard = args.dashboard.clone().unwrap_or_default();
+    let doors = Doors::default().socket((!args.no_socket).then_some(at)).dashboard(dashboard);
+    stack.prepare(instance, &doors).await
 }
 
 /// What is to be said of a disk on which commands cannot be recorded now. It does not keep the stack from running.

@@ -11,7 +11,7 @@ use supervisor_stack::tokio_supervisor::{Gap, LogRecord, StampedEvent};
 use supervisor_stack::{Stack, printable};
 
 use super::ending::{Ending, how};
-use super::form::Lost;
+use super::form::{Lost, Ways};
 use crate::paint::{CYAN, DIM, PLAIN, Paint, RED, YELLOW};
 use crate::read::counted;
 use crate::span::span;
@@ -22,7 +22,8 @@ const MAX_PATH: usize = 28;
 /// Lines for people.
 pub(crate) struct Text {
     name: String,
-    opening: String,
+    /// Lines.
+    opening: Vec<String>,
     /// The column of paths.
     width: usize,
     /// A terminal shows the time of day; what is kept needs the date and the offset.
@@ -42,12 +43,13 @@ struct Second {
 }
 
 impl Text {
-    pub(crate) fn new(file: &Path, stack: &Stack, doors: &str, terminal: bool, paint: Paint) -> Self {
+    pub(super) fn new(file: &Path, stack: &Stack, ways: &Ways, terminal: bool, paint: Paint) -> Self {
         let name = stack.manifest.name.to_string();
         let children = counted(stack.manifest.count(), "child");
         let file = printable(&file.display().to_string());
         let hint = if terminal { "; Ctrl-C stops it" } else { "" };
-        let opening = format!("{name}: {children} from {file}{}{hint}", printable(doors));
+        let first = format!("{name}: {children} from {file}{}{hint}", printable(&doors(ways)));
+        let opening = [first].into_iter().chain(dashboard(&name, ways)).collect();
         Self {
             name,
             opening,
@@ -60,7 +62,7 @@ impl Text {
     }
 
     pub(super) fn opening(&self, at: u64) -> String {
-        self.plain(at, &self.opening)
+        self.opening.iter().map(|line| self.plain(at, line)).collect()
     }
 
     /// One line, or nothing for what another line says too.
@@ -161,6 +163,24 @@ impl Text {
     }
 }
 
+/// Where a run can be looked into by programs, as the end of its first line.
+fn doors(ways: &Ways) -> String {
+    let socket = ways.socket.as_ref().map(|path| format!("; control socket {}", path.display()));
+    let health = ways.health.as_ref().map(|url| format!("; health on {url}"));
+    socket.into_iter().chain(health).collect()
+}
+
+/// Where it can be looked into by people.
+fn dashboard(name: &str, ways: &Ways) -> Option<String> {
+    let url = ways.dashboard.as_ref()?;
+    Some(match &ways.login_link {
+        Some(link) => format!(
+            "dashboard: {link} (good once, for 10 minutes; `supervisor dashboard {name}` prints another)"
+        ),
+        None => format!("dashboard: {url} (`supervisor dashboard {name}` prints a link to sign in)"),
+    })
+}
+
 /// A program that is ready is `running`, or `restarted`; one that ended badly while it stopped is `stopped`,
 /// with its exit; and an end says when the next start is.
 fn is_said_elsewhere(kind: EventKind) -> bool {
@@ -204,12 +224,28 @@ mod tests {
     fn a_terminal_shows_the_time_of_day_and_a_file_the_date() {
         let file = "version: 1\nname: demo\nchildren:\n  - {name: web, kind: process, command: [x]}\n";
         let stack = Stack::parse("f", file).unwrap();
-        let mut text = Text::new(Path::new("f"), &stack, "", true, Paint::NEVER);
+        let link = "http://127.0.0.1:9900/#code=12";
+        let ways = |login_link: Option<&str>| Ways {
+            socket: None,
+            health: None,
+            dashboard: Some("http://127.0.0.1:9900".to_owned()),
+            login_link: login_link.map(str::to_owned),
+        };
+        let mut text = Text::new(Path::new("f"), &stack, &ways(Some(link)), true, Paint::NEVER);
         text.zone = TimeZone::UTC;
-        assert_eq!(text.opening(1_500_000_000), "00:00:01.500 demo: 1 child from f; Ctrl-C stops it\n");
-        let mut text = Text::new(Path::new("f"), &stack, "", false, Paint::ALWAYS);
+        assert_eq!(
+            text.opening(1_500_000_000),
+            "00:00:01.500 demo: 1 child from f; Ctrl-C stops it\n00:00:01.500 dashboard: \
+             http://127.0.0.1:9900/#code=12 (good once, for 10 minutes; `supervisor dashboard demo` prints another)\n"
+        );
+        let mut text = Text::new(Path::new("f"), &stack, &ways(None), false, Paint::ALWAYS);
         text.zone = TimeZone::UTC;
-        let line = text.opening(1_500_000_000);
-        assert_eq!(line, "\x1b[2m1970-01-01T00:00:01.500+00:00\x1b[0m demo: 1 child from f\n");
+        let lines = text.opening(1_500_000_000);
+        assert_eq!(
+            lines,
+            "\x1b[2m1970-01-01T00:00:01.500+00:00\x1b[0m demo: 1 child from f\n\
+             \x1b[2m1970-01-01T00:00:01.500+00:00\x1b[0m dashboard: http://127.0.0.1:9900 \
+             (`supervisor dashboard demo` prints a link to sign in)\n"
+        );
     }
 }

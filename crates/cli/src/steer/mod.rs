@@ -7,11 +7,13 @@
 //! | `screen`, `table`, `lines` | what an answer looks like |
 //! | `resolve` | from what somebody typed to a path |
 //! | `tree`, `status`, `health`, `events`, `logs`, `why` | what is read |
+//! | `dashboard` | a link to the page |
 //! | `command`, `affected`, `ask`, `wait` | what is done |
 
 mod affected;
 mod ask;
 mod command;
+mod dashboard;
 mod events;
 mod fault;
 mod filter;
@@ -38,6 +40,7 @@ use supervisor_client::{Session, Settings};
 use crate::args::{Command, TargetArgs};
 use crate::exit::Exit;
 use crate::print;
+pub(crate) use dashboard::dashboard;
 use fault::Fault;
 pub(crate) use screen::Screen;
 

@@ -111,8 +111,20 @@ impl Run {
         Self::start_with(home, text, args, &[])
     }
 
-    /// The same with these variables in the supervisor's own environment.
+    /// The same with these variables in the supervisor's own environment. Unless the arguments say where the dashboard is
+    /// there is none: its usual ports belong to all tests.
     pub(crate) fn start_with(
+        home: tempfile::TempDir,
+        text: &str,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let off = if args.contains(&"--dashboard") { &[][..] } else { &["--dashboard", "off"] };
+        Self::start_as_given(home, text, &[args, off].concat(), variables)
+    }
+
+    /// The same with these arguments and no others.
+    pub(crate) fn start_as_given(
         home: tempfile::TempDir,
         text: &str,
         args: &[&str],

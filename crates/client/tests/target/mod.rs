@@ -22,6 +22,17 @@ pub(crate) const DAWN: u64 = 1_763_750_000_000_000_000;
 /// Does what a command asks for, and says how it went.
 pub(crate) type Obey = Arc<dyn Fn(&mut World, &ControlCommandRequest) -> ControlCommandResult + Send + Sync>;
 
+/// What a target does with subscriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pushes {
+    /// As the protocol says.
+    Told,
+    /// Grants them and pushes nothing.
+    Never,
+    /// Refuses them.
+    Refused,
+}
+
 /// Everything that a target knows.
 pub(crate) struct World {
     view: TreeView,
@@ -37,6 +48,7 @@ pub(crate) struct World {
     pub(crate) idempotent: bool,
     /// Reads and does not answer any more.
     pub(crate) silent: bool,
+    pub(crate) pushes: Pushes,
     /// How often a state was asked for.
     pub(crate) states: usize,
     /// Where each subscription to events began.
@@ -141,6 +153,7 @@ impl World {
             protocol: TARGET_PROTOCOL.to_owned(),
             idempotent: true,
             silent: false,
+            pushes: Pushes::Told,
             states: 0,
             asked_from: Vec::new(),
             commands: Vec::new(),
@@ -276,6 +289,10 @@ impl World {
                     state.runtime_state.retain(|row| under.contains(&row.child_path));
                 }
                 Ok(ResultBody::State { target_id, state: Box::new(state) })
+            }
+            Call::Subscribe(..) if self.pushes == Pushes::Refused => Err(unsupported()),
+            Call::Subscribe(stream, _) if self.pushes == Pushes::Never => {
+                Ok(ResultBody::Subscription { target_id, subscription: stream.into(), from_sequence: None })
             }
             Call::Subscribe(stream, params) => {
                 let (kept, next) = self.bounds(stream);
@@ -443,6 +460,10 @@ impl Service for Speaker {
                         continue;
                     }
                     let answer = self.answer(&line, &mut reader);
+                    // It may have fallen silent over what it was asked.
+                    if self.world().silent {
+                        continue;
+                    }
                     connection.writer.queue(&serde_json::to_vec(&answer).unwrap());
                 }
                 _ = news.changed() => {}

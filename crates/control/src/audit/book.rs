@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use supervisor_api::wire::AuditRecord;
 use supervisor_ledger::{Disk, Error, Folder, Health, Ledger, Options, Ticket};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 
 use super::config::AuditOptions;
 use super::recall::Recall;
+use super::told::{Recorded, Teller};
 use crate::ids::Ids;
 
 /// How many threads wait for the disk at a time. All of them share one sync.
@@ -28,6 +29,7 @@ pub(super) struct Book {
     threads: Arc<Semaphore>,
     /// Somebody gave up waiting for the disk, and nothing was synced since.
     stalled: Arc<AtomicBool>,
+    told: Teller,
 }
 
 enum State {
@@ -74,6 +76,7 @@ impl Book {
             state: Mutex::new(State::Shut { problem: "the audit has not been opened yet".to_owned() }),
             threads: Arc::new(Semaphore::new(WAITING_THREADS)),
             stalled: Arc::default(),
+            told: Teller::new(),
         }
     }
 
@@ -124,6 +127,11 @@ impl Book {
             Err(problem) => return vec![Err(problem); records.len()],
         };
         let tickets: Vec<_> = records.iter().map(|record| ledger.append(record)).collect();
+        let notes: Vec<_> = tickets
+            .iter()
+            .zip(records)
+            .map(|(ticket, record)| ticket.as_ref().ok().and_then(|ticket| self.told.note(record, ticket)))
+            .collect();
         drop(ledger);
         // A thread waits and not the task: time that a test has paused stands still meanwhile.
         let permit = Arc::clone(&self.threads).acquire_owned().await;
@@ -135,9 +143,20 @@ impl Book {
             synced
         });
         match waiting.await {
-            Ok(synced) => synced.into_iter().map(|one| one.map_err(|error| self.refused(error))).collect(),
+            Ok(synced) => synced.into_iter().zip(notes).map(|(one, note)| self.synced(one, note)).collect(),
             Err(_) => vec![Err(runtime_ends()); records.len()],
         }
+    }
+
+    fn synced(&self, synced: Result<u64, Error>, note: Option<Recorded>) -> Result<u64, Problem> {
+        let sequence = synced.map_err(|error| self.refused(error))?;
+        note.into_iter().for_each(|note| self.told.tell(note));
+        Ok(sequence)
+    }
+
+    /// Whoever listens is told what is recorded from now on.
+    pub(super) fn listen(&self) -> broadcast::Receiver<Recorded> {
+        self.told.listen()
     }
 
     /// Finds out whether a disk that was broken is well.

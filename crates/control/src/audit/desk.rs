@@ -8,13 +8,14 @@ use std::time::Duration;
 use supervisor_api::report::{AuditHealth, AuditState};
 use supervisor_api::wire::{AuditEntry, AuditRecord, ErrorCode, WireError};
 use supervisor_socket::Peer;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 use tokio::time::timeout;
 
 use super::book::{Book, Problem, stalled};
 use super::config::AuditOptions;
 use super::denials::Denials;
 use super::record::{AuditDenial, Intent};
+use super::told::Recorded;
 
 /// How long a command waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -107,6 +108,11 @@ impl Desk {
         if timeout(PATIENCE, writing).await.is_err() {
             self.book.stall();
         }
+    }
+
+    /// What is recorded from now on.
+    pub(super) fn listen(&self) -> broadcast::Receiver<Recorded> {
+        self.book.listen()
     }
 
     /// Never waits.

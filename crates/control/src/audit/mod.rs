@@ -18,22 +18,25 @@ mod desk;
 mod keeper;
 mod recall;
 mod record;
-mod redact;
 #[cfg(test)]
 pub(crate) mod tests;
+mod told;
 
 use std::fmt;
 use std::sync::Arc;
 
 use supervisor_api::report::{AuditHealth, AuditState};
 use supervisor_api::wire::{AuditOutcome, ControlCommandResult, WireError};
+use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 
 use book::Book;
 use desk::Desk;
+use told::Recorded;
 
 pub use config::{AuditConfig, AuditOptions, AuditPlaceError};
 pub(crate) use record::{AuditDenial, Intent};
+pub use told::Audited;
 
 use crate::ids::Ids;
 
@@ -108,6 +111,11 @@ impl Audit {
         if let Some(kept) = &self.0 {
             kept.desk.deny(denial);
         }
+    }
+
+    /// What is recorded from now on; `None` when nothing is.
+    pub(crate) fn listen(&self) -> Option<broadcast::Receiver<Recorded>> {
+        self.0.as_ref().map(|kept| kept.desk.listen())
     }
 
     /// How the audit is. Never waits for the disk.

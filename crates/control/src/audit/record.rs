@@ -7,11 +7,10 @@ use sha2::{Digest as _, Sha256};
 use supervisor_api::manifest::ChildManifest;
 use supervisor_api::wire::{
     AuditActor, AuditDecision, AuditEntry, AuditOutcome, AuditPeer, AuditRecord, AuditResult, Command,
-    ControlCommandRequest, ControlCommandResult, Method, WireError, plain,
+    ControlCommandRequest, ControlCommandResult, Method, Secrets, WireError, plain,
 };
 use supervisor_socket::Peer;
 
-use super::redact::Secrets;
 use crate::caller::{Caller, Role};
 use crate::ids::BodyDigest;
 
@@ -117,6 +116,11 @@ impl AuditDenial {
     /// A connection that was refused.
     pub(crate) fn peer(peer: Option<Peer>, error: &WireError) -> Self {
         Self { record: denied(bare(peer, None, 0, 0, "connect".to_owned()), error) }
+    }
+
+    /// What somebody else has refused. Who writes it makes it one of this target.
+    pub(crate) fn of(record: AuditRecord) -> Self {
+        Self { record }
     }
 
     /// A command that was refused before it could begin.

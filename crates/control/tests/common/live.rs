@@ -40,9 +40,9 @@ impl Live {
         let handle = Supervisor::launch_with(spec, registry).unwrap();
         let directory = tempfile::Builder::new().prefix("control-").tempdir().unwrap();
         let mut config = config;
-        config.bind = Bind::at(directory.path().canonicalize().unwrap().join("shop.sock"));
+        config.bind = Some(Bind::at(directory.path().canonicalize().unwrap().join("shop.sock")));
         let control = Control::serve(handle.clone(), config).await.unwrap();
-        let path = control.path().to_owned();
+        let path = control.path().unwrap().to_owned();
         Self { handle, control, path, _directory: directory }
     }
 

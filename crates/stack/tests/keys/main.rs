@@ -97,6 +97,7 @@ const KEYS: &[(&str, fn())] = &[
     ("ControlManifest.registration", control::the_relay_is_told_at_its_socket_with_the_lease_and_as_often_as_it_is_said),
     ("ControlManifest.roles", control::s04_others_have_the_role_that_the_file_gives_to_their_user_or_group),
     ("ControlManifest.target_id", control::the_target_is_known_by_the_id_and_the_name_that_are_said),
+    ("DashboardListens.listen", the_dashboard_listens_where_the_file_says),
     ("DefaultsManifest.backoff", policy::delays_begin_at_initial_double_and_end_at_max),
     ("DefaultsManifest.command_permissions", policy::commands_that_a_child_does_not_permit_are_refused),
     ("DefaultsManifest.criticality", policy::an_optional_child_is_parked_where_another_takes_the_tree_down),
@@ -139,6 +140,7 @@ const KEYS: &[(&str, fn())] = &[
     ("SidecarConfig.primary_child_id", policy::a_sidecar_starts_before_its_primary_and_ends_with_it),
     ("Stack.children", programs::a_command_gets_its_words_as_they_are),
     ("Stack.control", control::the_socket_is_where_the_file_says_and_the_flag_goes_before_it),
+    ("Stack.dashboard", the_dashboard_listens_where_the_file_says),
     ("Stack.health", health_listens_where_the_file_says),
     ("Stack.name", the_name_and_the_version_are_read),
     ("Stack.supervisor", supervisors::the_strategy_says_who_is_restarted),
@@ -206,6 +208,20 @@ fn health_listens_where_the_file_says() {
         assert!(get(free, "/readyz").await.ends_with("\r\n\r\nready\n"));
         served.close().await;
         assert!(Place::new().serve("").await.unwrap().serving.health.is_none(), "off by default");
+    });
+}
+
+#[test]
+fn the_dashboard_listens_where_the_file_says() {
+    tree::block(async {
+        let place = Place::new();
+        let free = free_address();
+        let served = place.serve(&format!("dashboard: {{listen: \"{free}\"}}")).await.unwrap();
+        assert_eq!(served.serving.dashboard.as_ref().unwrap().address(), free);
+        assert!(get(free, "/").await.contains("default-src 'none'"));
+        served.close().await;
+        assert!(TcpStream::connect(free).await.is_err(), "it is closed with the rest");
+        assert!(place.serve("dashboard: off").await.unwrap().serving.dashboard.is_none());
     });
 }
 

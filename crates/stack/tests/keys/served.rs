@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use supervisor_stack::{Instance, PrepareError, Serving, SocketAt, Stack, Surroundings};
+use supervisor_stack::{DashboardAt, Doors, Instance, PrepareError, Serving, SocketAt, Stack, Surroundings};
 use tokio_supervisor::{ChildContext, Registry, SupervisorHandle};
 
 use crate::stranger::as_stranger;
@@ -64,7 +64,10 @@ impl Place {
             Stack::parse_with("f.yaml", stack_text(top), registry).unwrap_or_else(|error| panic!("{error}"));
         let surroundings = Surroundings { state_home: Some(self.path("state")), ..Surroundings::default() };
         let instance = Instance::claim(&stack.manifest.name, &surroundings).unwrap();
-        let prepared = stack.prepare(Some((&instance, at))).await?;
+        // Its usual port is one for all tests.
+        let dashboard = if top.contains("dashboard") { DashboardAt::Default } else { DashboardAt::Off };
+        let doors = Doors::default().socket(Some(at.clone())).dashboard(dashboard);
+        let prepared = stack.prepare(Some(&instance), &doors).await?;
         let handle = stack.launch().unwrap();
         let serving = prepared.serve(&handle);
         handle.started().await.unwrap();
@@ -76,12 +79,12 @@ impl Served {
     /// Ends all of it, so that the next one finds the place free.
     pub(crate) async fn close(self) {
         let Self { handle, serving, _instance } = self;
-        serving.control.unwrap().close().await;
+        serving.close().await;
         handle.shutdown("test", "over").await.unwrap();
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        self.serving.control.as_ref().unwrap().path().to_owned()
+        self.serving.control.as_ref().unwrap().path().unwrap().to_owned()
     }
 
     /// Asks on one connection, as the user of this process.

@@ -1,0 +1,114 @@
+//! The task that follows a target: the only one that writes what sessions read of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use supervisor_api::wire::{ConnectionState, DashboardState, TreeView};
+use supervisor_client::{Follower, Happening, Settings, View, Way};
+
+use super::Target;
+
+/// How often a target is asked that pushes nothing.
+const POLL: Duration = Duration::from_secs(2);
+
+/// Follows the target that is reached so, on which a process of `uid` has to listen, as long as its lease runs. After that
+/// it shows what was known last, until it is dropped.
+///
+/// All there is of the target is asked for at first: what it still keeps is there for browsers that resume.
+pub(crate) async fn follow(target: Arc<Target>, way: Way, uid: u32, settings: Settings) {
+    let mut follower =
+        Follower::new(way, settings).events_from(1).logs(Some(1)).polled(POLL).listened_by(uid);
+    target.connection(ConnectionState::Connecting);
+    while !target.is_expired() {
+        tokio::select! {
+            happening = follower.next() => take_in(&target, &happening, &follower),
+            () = target.wanted() => {}
+        }
+        if let Some(state) = known(&target, &follower) {
+            target.render(state);
+        }
+    }
+    let Some(last) = known(&target, &follower).cloned() else { return };
+    drop(follower);
+    loop {
+        target.render(&last);
+        target.wanted().await;
+    }
+}
+
+/// The state that is known of this target.
+fn known<'a>(target: &Target, follower: &'a Follower) -> Option<&'a DashboardState> {
+    tree(follower).filter(|tree| tree.target_id() == target.id()).map(TreeView::state)
+}
+
+fn tree(follower: &Follower) -> Option<&TreeView> {
+    match follower.view() {
+        View::Current(tree) | View::Stale { tree, .. } => Some(tree),
+        View::Unknown => None,
+    }
+}
+
+fn take_in(target: &Target, happening: &Happening, follower: &Follower) {
+    let is_ours = tree(follower).is_none_or(|tree| tree.target_id() == target.id());
+    match happening {
+        Happening::Unreachable { why, .. } => {
+            tracing::debug!("the target {} cannot be reached: {why}", target.id());
+            target.connection(ConnectionState::Unavailable);
+        }
+        Happening::Disconnected { why, .. } => {
+            tracing::debug!("the connection to the target {} is lost: {why}", target.id());
+            target.connection(ConnectionState::Reconnecting);
+        }
+        // It registered under one name and speaks under another; nothing that it says is shown.
+        _ if !is_ours => {
+            target.connection(ConnectionState::Unavailable);
+        }
+        Happening::Connected(_) | Happening::Resumed(_) | Happening::Restarted(_) => {
+            let is_same = matches!(happening, Happening::Resumed(_));
+            target.connected(tree(follower).and_then(epoch), is_same);
+            target.connection(ConnectionState::Connected);
+        }
+        Happening::Event(event) => target.event(event, follower.line()),
+        Happening::Log(log) => target.log(log, follower.line()),
+        Happening::Delta(delta) => target.delta(delta),
+        Happening::Gap { stream, gap } => target.lost(*stream, gap.to),
+        Happening::Refreshed => target.new_state(),
+        _ => {}
+    }
+}
+
+/// The name of a target's life: when it began, as it says itself. It outlives the relay.
+fn epoch(tree: &TreeView) -> Option<Arc<str>> {
+    let health = tree.state().health.as_ref()?;
+    Some(health.started_at_unix_nanos.to_string().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::bench::registration;
+    use crate::hub::Bell;
+    use crate::played::{Target as Played, World, folder};
+
+    #[tokio::test(start_paused = true)]
+    async fn s24_who_listens_as_another_user_is_not_shown() {
+        let folder = folder();
+        let us = rustix::process::geteuid().as_raw();
+        let played = Played::start(&folder.path().join("shop.sock"), World::shop()).await;
+        for (uid, expected) in [(us, ConnectionState::Connected), (us + 1, ConnectionState::Unavailable)] {
+            let target = Arc::new(Target::new(&registration("shop"), 1 << 20, Arc::<Bell>::default()));
+            let way = Way::from(played.path());
+            let task = tokio::spawn(follow(Arc::clone(&target), way, uid, Settings::default()));
+            let until = Instant::now() + Duration::from_secs(5);
+            while Instant::now() < until {
+                sleep(Duration::from_millis(10)).await;
+                let is_known = target.seen().ring.epoch().is_some();
+                assert!(!is_known || uid == us);
+            }
+            assert_eq!(target.seen().connection(), expected);
+            task.abort();
+        }
+    }
+}

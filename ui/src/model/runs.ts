@@ -1,0 +1,61 @@
+// The runs of a child over the kept history: when each started, was ready, ended, and how long was waited after it.
+
+import { nanos } from "../conn/read.ts";
+import { type Ending, endingOf } from "../fold/notes.ts";
+import type { EventRecord } from "../wire.ts";
+
+/** One run. Times are Unix nanoseconds. */
+export interface Run {
+  readonly generation: number;
+  readonly startedAt: number;
+  readonly readyAt: number | null;
+  readonly endedAt: number | null;
+  /** `null` when it ended well or goes on. */
+  readonly ending: Ending | null;
+  /** When the back-off after it is over; `null` when there is none. */
+  readonly backoffUntil: number | null;
+}
+
+const BEGINS = new Set(["ChildStarting", "ChildRestarting", "ChildRunning", "ChildRestarted"]);
+const ENDS = new Set([
+  "ChildFailed",
+  "ChildPanicked",
+  "ChildStartFailed",
+  "ChildStopError",
+  "ChildStopped",
+  "ChildCompleted",
+  "Paused",
+  "ChildQuarantined",
+  "ChildDeclined",
+]);
+
+/** The last runs in the events of one child, oldest first, at most `most`. */
+export function runs(events: Iterable<EventRecord>, most: number): Run[] {
+  const all = new Map<number, Run>();
+  for (const event of events) {
+    const at = nanos(event.occurred_at_unix_nanos);
+    const generation = event.payload?.["generation"];
+    if (at === null || typeof generation !== "number" || generation === 0) continue;
+    const known = all.get(generation);
+    if (known === undefined) {
+      if (BEGINS.has(event.event_type)) all.set(generation, fresh(generation, at));
+      continue;
+    }
+    all.set(generation, after(known, event, at));
+  }
+  return [...all.values()].slice(-most);
+}
+
+function fresh(generation: number, startedAt: number): Run {
+  return { generation, startedAt, readyAt: null, endedAt: null, ending: null, backoffUntil: null };
+}
+
+function after(run: Run, event: EventRecord, at: number): Run {
+  if (event.event_type === "ChildReady") return { ...run, readyAt: run.readyAt ?? at };
+  if (event.event_type === "BackoffScheduled") {
+    const delay = event.payload?.["delay_ms"] ?? event.payload?.["next_in_ms"];
+    return typeof delay === "number" ? { ...run, backoffUntil: at + delay * 1e6 } : run;
+  }
+  if (!ENDS.has(event.event_type) || run.endedAt !== null) return run;
+  return { ...run, endedAt: at, ending: endingOf(event.payload?.["exit"]) };
+}
