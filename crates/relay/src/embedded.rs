@@ -163,7 +163,7 @@ impl Drop for Embedded {
 }
 
 /// What is said to who asks for an audit that is the target's.
-pub(crate) fn read_elsewhere() -> WireError {
+fn read_elsewhere() -> WireError {
     let message = "the audit is kept by the stack itself; `supervisor audit show` reads it";
     WireError::new(ErrorCode::UnsupportedMessageType, message)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use place::target::{Target, World, folder};
 use place::{Browser, TOKEN, bearer, mapping};
-use serde_json::json;
+use serde_json::{Value, json};
 use supervisor_api::wire::{AuditRecord, Registration, SupportedCommand};
 use supervisor_relay::{Door, Embedded, Identities, Names, Way, Web};
 use tokio::net::{TcpListener, UnixStream};
@@ -63,7 +63,11 @@ impl Scene {
     async fn browser_called(&self, store: &str) -> Browser {
         let headers = [("authorization", &*bearer(TOKEN))];
         let (mut browser, _) = Browser::open(self.web.address(), &headers).await.unwrap();
-        assert_eq!(browser.next().await["type"], "server_hello");
+        let hello = browser.next().await;
+        assert_eq!(hello["type"], "server_hello");
+        let offered: Vec<&str> =
+            hello["capabilities"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(!offered.is_empty() && !offered.contains(&"audit"), "it has none of its own: {offered:?}");
         browser.hello(store).await;
         browser
     }
@@ -119,6 +123,17 @@ async fn what_it_refuses_by_itself_is_handed_over() {
     let denied = scene.denied.lock().unwrap();
     assert_eq!((denied.len(), denied[0].command_id.as_deref()), (1, Some("c-bank")));
     assert_eq!(denied[0].actor.proved, "ann");
+}
+
+#[tokio::test]
+async fn who_asks_for_the_audit_is_told_where_it_is() {
+    let scene = Scene::new().await;
+    let mut browser = scene.browser().await;
+    browser.says(json!({"type": "audit_query", "query_id": "q", "limit": 5})).await;
+    let frame = browser.of("error").await;
+    let error = &frame["error"];
+    assert_eq!((&error["code"], &frame["command_id"]), (&json!("unsupported_message_type"), &json!("q")));
+    assert!(error["message"].as_str().unwrap().contains("supervisor audit show"), "{error}");
 }
 
 #[tokio::test]

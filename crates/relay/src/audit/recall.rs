@@ -33,16 +33,18 @@ impl<'a> Recall<'a> {
                 let record = AuditRecord { details: None, ..record };
                 self.open.insert(line.sequence, (record, line.age()));
             }
-            Some(AuditEntry::Outcome) => {
-                let intent = record.intent.and_then(|intent| self.open.remove(&intent));
-                let is_free = record.outcome.as_ref().is_some_and(record::frees);
-                if let Some((intent, _)) = intent
-                    && !is_free
-                {
-                    self.tell(&intent, line.age(), record::done(&record));
-                }
-            }
+            Some(AuditEntry::Outcome) => self.outcome(&record, line.age()),
             _ => {}
+        }
+    }
+
+    fn outcome(&mut self, record: &AuditRecord, age: Duration) {
+        // In a directory that was begun anew a number may be another's.
+        let is_its = |(intent, _): &(AuditRecord, Duration)| whose(intent) == whose(record);
+        let sequence = record.intent.filter(|sequence| self.open.get(sequence).is_some_and(is_its));
+        let Some((intent, _)) = sequence.and_then(|sequence| self.open.remove(&sequence)) else { return };
+        if !record.outcome.as_ref().is_some_and(record::frees) {
+            self.tell(&intent, age, record::done(record));
         }
     }
 
@@ -64,4 +66,9 @@ impl<'a> Recall<'a> {
         }
         self.open.into_iter().map(|(sequence, (intent, _))| record::unknown(intent, sequence)).collect()
     }
+}
+
+/// Of what command a record is.
+fn whose(record: &AuditRecord) -> (&str, &str, Option<&str>) {
+    (&record.actor.proved, &record.target_id, record.command_id.as_deref())
 }

@@ -8,7 +8,7 @@ use supervisor_api::wire::{BrowserCommand, BrowserTarget, Command, ControlComman
 use supervisor_ledger::{Access, DiskFile, Reader};
 
 use super::*;
-use crate::orders::Went;
+use crate::orders::{Claimed, Went};
 use crate::session::Order;
 
 /// A directory whose files take nothing as long as they are full.
@@ -174,4 +174,24 @@ async fn denials_beyond_the_rate_are_counted_and_the_sum_is_told() {
     let records = denials.next().await;
     assert_eq!(records.len(), 101);
     assert_eq!(records[100].count, Some(50));
+}
+
+/// A directory that lost its beginning counts from 1 again, and an outcome that came late names a number of before.
+#[test]
+fn an_outcome_is_that_of_its_own_command_and_of_no_other_with_its_number() {
+    let folder = crate::played::folder();
+    let place = folder.path().join("audit");
+    let (mine, other) = (intent("c-1"), intent("c-2"));
+    let ledger = Ledger::open(&place, &Options::default()).unwrap();
+    let sequence = ledger.commit(&mine.record).unwrap();
+    ledger.commit(&other.outcome(sequence, &went())).unwrap();
+    let ids = Arc::<Ids>::default();
+    let mut recall = Recall::new(&ids);
+    Reader::open(&place).unwrap().for_each(|record| recall.see(&record.unwrap()));
+    let unknown = recall.finish();
+    assert_eq!(unknown.iter().map(|record| record.command_id.as_deref()).collect::<Vec<_>>(), [Some("c-1")]);
+    let again = |id: &str| ids.claim("ann", (&"shop".into(), &id.into()), &"0".repeat(64));
+    let lost = again("c-1").unwrap_err();
+    assert!(lost.code.is(ErrorCode::ReplayDetected), "{lost}");
+    assert!(matches!(again("c-2"), Ok(Claimed::New(_))));
 }

@@ -29,12 +29,12 @@ use crate::hub::Hub;
 use crate::session::{Order, Question};
 use crate::web::Commands;
 use dispatch::dispatch;
-use ids::{Claim, Claimed, Outcome, lost};
+use ids::{Claim, Outcome, lost};
 
 pub(crate) use dispatch::Went;
 pub(crate) use ending::Ending;
 use ending::Running;
-pub(crate) use ids::{Done, Ids};
+pub(crate) use ids::{Claimed, Done, Ids};
 
 /// The one answer to a command.
 pub type Answer = Result<BrowserCommandResult, WireError>;
