@@ -70,4 +70,6 @@ pub use rights::{Principal, Role};
 pub use session::{Close, Order, Question, Session};
 /// How the target of an embedded relay is reached.
 pub use supervisor_client::Way;
-pub use web::{ClientAuthorities, ClientCertificates, Door, HealthPort, Names, Tls, TlsError, TlsFiles, Web};
+pub use web::{
+    ClientAuthorities, ClientCertificates, Door, Names, ProbePort, Tls, TlsError, TlsFiles, Web, listen,
+};

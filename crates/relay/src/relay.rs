@@ -18,7 +18,8 @@ use crate::orders::{Answer, Ending, Found, Ids, Orders};
 use crate::registry::{Admitted, Allowed, Desk, Registry, Shelf};
 use crate::rights::Principal;
 use crate::session::{Order, Question, Session};
-use crate::web::{Commands as _, Door, HealthPort, Source, Web};
+use crate::web::health::{self, Source};
+use crate::web::{Commands as _, Door, ProbePort, Web};
 
 /// The name of a relay's socket and of its directory, when nobody says otherwise.
 pub(crate) const NAME: &str = "relay";
@@ -195,12 +196,12 @@ impl Relay {
     /// # Errors
     ///
     /// When the port's address cannot be had.
-    pub fn serve_health(&self, port: TcpListener) -> io::Result<HealthPort> {
+    pub fn serve_health(&self, port: TcpListener) -> io::Result<ProbePort> {
         let chores = Arc::downgrade(&self.chores);
         let is_whole =
             move || chores.upgrade().is_some_and(|chores| !chores.0.iter().any(JoinHandle::is_finished));
         let (hub, orders) = (Arc::clone(&self.hub), Arc::clone(&self.orders));
-        HealthPort::open(port, Source { hub, orders, is_whole: Box::new(is_whole) })
+        ProbePort::serve(port, health::router(Source { hub, orders, is_whole: Box::new(is_whole) }))
     }
 
     /// Takes no more commands and registrations, finishes the commands that run, and leaves every target. After

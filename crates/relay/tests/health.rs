@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
-use supervisor_relay::{Config, HealthPort, Principal, Relay, Role};
+use supervisor_relay::{Config, Principal, ProbePort, Relay, Role};
 use target::{Target, World, folder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 struct Place {
     relay: Relay,
-    health: HealthPort,
+    health: ProbePort,
     folder: tempfile::TempDir,
 }
 

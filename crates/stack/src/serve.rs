@@ -255,7 +255,11 @@ impl Prepared {
             // The port is bound and told its address before.
             port.serve(control).inspect_err(|error| tracing::warn!("there is no dashboard: {error}")).ok()
         });
-        Serving { control, dashboard, health: self.health.map(|health| health.serve(handle, self.live)) }
+        let health = self.health.and_then(|port| {
+            let served = port.serve(handle, self.live);
+            served.inspect_err(|error| tracing::warn!("there is no health endpoint: {error}")).ok()
+        });
+        Serving { control, dashboard, health }
     }
 
     /// Closes everything: no tree will be served.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use supervisor_relay::{ConfigFile, Door, HealthPort, Principal, Relay, Role, Web};
+use supervisor_relay::{ConfigFile, Door, Principal, ProbePort, Relay, Role, Web};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -78,16 +78,16 @@ struct House<'a> {
     people: People,
     relay: Relay,
     web: Web,
-    health: Option<HealthPort>,
+    health: Option<ProbePort>,
 }
 
 impl<'a> House<'a> {
     async fn open(file: &'a Path, config: ConfigFile) -> Result<Self, Refused> {
         let settings = config.relay().map_err(|error| (Exit::Invalid, error.to_string()))?;
         let people = People::read(&config).map_err(|problem| (Exit::Invalid, problem))?;
-        let port = bind(config.listen(), "listen").await?;
+        let port = bind(config.listen(), "listen")?;
         let health = match config.health() {
-            Some(address) => Some(bind(address, "health.listen").await?),
+            Some(address) => Some(bind(address, "health.listen")?),
             None => None,
         };
         let cannot = |error: String| (Exit::NoLock, error);
@@ -155,8 +155,8 @@ impl<'a> House<'a> {
     }
 }
 
-async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Refused> {
-    TcpListener::bind(address).await.map_err(|error| {
+fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Refused> {
+    supervisor_relay::listen(address).map_err(|error| {
         let remedy = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 format!("another program has that port, and `ss -ltnp` names it: stop it, or write another in `{key}`")

@@ -1,12 +1,13 @@
 //! The accept loop (`security.md` 10, 23).
 //!
-//! Who connects has a seat until the connection is over, an upgraded one included. An address has only so many. When all
-//! are taken, or no descriptor is free, the seat is given up that has been held for longest by somebody who has not proved
-//! who it is: a crowd that only connects keeps nobody out who says what it wants.
+//! Who connects has a seat until the connection is over, an upgraded one included. An address has only so many. When they
+//! are taken, or all are, or no descriptor is free, the seat is given up that has been held for longest by somebody (of
+//! that address) who has not proved who it is: a crowd that only connects keeps nobody out who says what it wants, also
+//! not on loopback, where everybody comes from one address.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -31,6 +32,23 @@ const HEAD: usize = 16 * 1024;
 /// After an accept that failed: the first wait, and the longest.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Connections that may wait to be accepted. With the usual 128 a crowd that comes all at once keeps others out for
+/// seconds: the system does not take a connection it has no place for, and who comes tries again after one.
+const WAITING: u32 = 1_024;
+
+/// Binds a port for many browsers.
+///
+/// # Errors
+///
+/// The system's.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A port is free again when who had it has ended, though its last connections still linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
+}
 
 /// Who is connected.
 #[derive(Debug)]
@@ -69,10 +87,12 @@ impl Seats {
 
     fn take(self: &Arc<Self>, address: IpAddr) -> Option<(Seat, Leave)> {
         let mut taken = self.taken();
-        if taken.of.get(&address).is_some_and(|seats| *seats >= OF_ADDRESS) {
+        let has_its_share = taken.of.get(&address).is_some_and(|seats| *seats >= OF_ADDRESS);
+        let all_are_taken = taken.strangers.len() + taken.known.len() >= self.in_all;
+        if has_its_share && !taken.give_up_one(|from| from == address) {
             return None;
         }
-        if taken.strangers.len() + taken.known.len() >= self.in_all && !taken.give_up_one() {
+        if !has_its_share && all_are_taken && !taken.give_up_one(|_| true) {
             return None;
         }
         let number = taken.next;
@@ -89,9 +109,13 @@ impl Seats {
 }
 
 impl Taken {
-    /// The stranger who has been there for longest is told to go. Whether there was one.
-    fn give_up_one(&mut self) -> bool {
-        let Some((_, (address, tell))) = self.strangers.pop_first() else { return false };
+    /// The stranger who has been there for longest, of those from there, is told to go. Whether there was one.
+    fn give_up_one(&mut self, from: impl Fn(IpAddr) -> bool) -> bool {
+        let oldest =
+            self.strangers.iter().find(|(_, (address, _))| from(*address)).map(|(number, _)| *number);
+        let Some((address, tell)) = oldest.and_then(|number| self.strangers.remove(&number)) else {
+            return false;
+        };
         // It may be going already.
         let _ = tell.send(());
         self.left(address);
@@ -191,7 +215,7 @@ async fn seat(
             Err(error) => {
                 // Mostly no descriptor is free. The connection stays in the queue, so without a wait this would spin.
                 tracing::debug!("a connection could not be accepted: {error}");
-                seats.taken().give_up_one();
+                seats.taken().give_up_one(|_| true);
                 tokio::time::sleep(wait).await;
                 wait = LONGEST_WAIT.min(wait * 2);
             }
@@ -238,17 +262,24 @@ mod tests {
     }
 
     #[test]
-    fn s23_an_address_has_its_share_and_a_seat_that_was_left_is_free() {
+    fn s23_an_address_has_its_share_and_its_own_oldest_stranger_goes_for_one_more() {
         let seats = Seats::new(IN_ALL);
+        let (other, mut leave) = seats.take(address(2)).unwrap();
         let mut held: Vec<_> = (0..OF_ADDRESS).map(|_| seats.take(address(1)).unwrap()).collect();
-        assert!(seats.take(address(1)).is_none());
-        held.push(seats.take(address(2)).unwrap());
         held[0].0.keep();
-        assert!(seats.take(address(1)).is_none(), "who is known counts, too");
-        drop(held.remove(0));
         held.push(seats.take(address(1)).unwrap());
-        assert!(seats.take(address(1)).is_none());
-        drop(held);
+        let went: Vec<usize> = (0..held.len()).filter(|at| has_to_go(&mut held[*at].1)).collect();
+        assert_eq!(went, [1], "not the one who is known");
+        assert!(!has_to_go(&mut leave), "and nobody of another address");
+        assert_eq!(seats.taken().of[&address(1)], OF_ADDRESS);
+        drop(held.remove(1));
+        assert_eq!(seats.taken().of[&address(1)], OF_ADDRESS, "a seat is not freed twice");
+
+        held.iter().for_each(|(seat, _)| seat.keep());
+        assert!(seats.take(address(1)).is_none(), "all of them are known");
+        drop(held.pop());
+        held.push(seats.take(address(1)).unwrap());
+        drop((held, other));
         let taken = seats.taken();
         assert!(taken.strangers.is_empty() && taken.known.is_empty() && taken.of.is_empty());
     }
@@ -294,5 +325,17 @@ mod tests {
             assert_eq!(&answer, b"HTTP/1.1 404");
         }
         server.abort();
+    }
+
+    #[tokio::test]
+    async fn s23_a_crowd_that_comes_all_at_once_can_wait_to_be_accepted() {
+        let io = listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        let mut waiting = Vec::new();
+        for _ in 0..WAITING.min(limit.trim().parse().unwrap()) {
+            let connect = TcpStream::connect(io.local_addr().unwrap());
+            waiting
+                .push(tokio::time::timeout(HEAD_WITHIN, connect).await.expect("there is no place").unwrap());
+        }
     }
 }

@@ -9,15 +9,12 @@
 //! A target that is down makes the relay neither dead nor unready; how many are, `/metrics` tells. The port is its own,
 //! on loopback: everybody who can reach it is answered, so no name of a target is.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
-use axum::http::{HeaderValue, StatusCode, Uri};
-use axum::middleware::{self, Next};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -25,14 +22,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use supervisor_api::wire::ConnectionState;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
-use super::accept;
 use crate::hub::Hub;
 use crate::orders::Orders;
 
-const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// An answer of a sentence.
@@ -46,34 +39,8 @@ pub(crate) struct Source {
     pub(crate) is_whole: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
-/// A port for probes and scrapers. Dropping it closes it.
-#[derive(Debug)]
-pub struct HealthPort {
-    address: SocketAddr,
-    closing: watch::Sender<bool>,
-}
-
-impl HealthPort {
-    pub(crate) fn open(io: TcpListener, source: Source) -> io::Result<Self> {
-        let address = io.local_addr()?;
-        let (closing, closed) = watch::channel(false);
-        tokio::spawn(accept::accept(io, router(source), None, closed));
-        Ok(Self { address, closing })
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for HealthPort {
-    fn drop(&mut self) {
-        self.closing.send_replace(true);
-    }
-}
-
-fn router(source: Source) -> Router {
+/// Answers probes of this relay.
+pub(crate) fn router(source: Source) -> Router {
     Router::new()
         .route("/healthz", get(async |State(source): State<Arc<Source>>| healthy(&source)))
         .route("/readyz", get(async |State(source): State<Arc<Source>>| ready(&source)))
@@ -81,31 +48,7 @@ fn router(source: Source) -> Router {
         .fallback(async || {
             (StatusCode::NOT_FOUND, "there is nothing here; ask for /healthz, /readyz or /metrics\n")
         })
-        .layer(middleware::from_fn(around))
         .with_state(Arc::new(source))
-}
-
-/// Refuses who was led here by a foreign name: a page in a browser can make a name of its own mean 127.0.0.1.
-async fn around(request: Request, next: Next) -> Response {
-    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
-    let mut response = match host.is_none_or(is_local) {
-        true => next.run(request).await,
-        false => (StatusCode::MISDIRECTED_REQUEST, "send 127.0.0.1, [::1] or localhost as the Host\n")
-            .into_response(),
-    };
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(TEXT));
-    response
-}
-
-/// Whether a `Host` is an address, or `localhost`.
-fn is_local(host: &[u8]) -> bool {
-    let Ok(uri) = Uri::try_from(host) else { return false };
-    uri.host().is_some_and(|host| {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        bare.parse::<std::net::IpAddr>().is_ok() || bare.eq_ignore_ascii_case("localhost")
-    })
 }
 
 /// Whether starting the relay anew would help.

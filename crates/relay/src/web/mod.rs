@@ -13,10 +13,11 @@ mod accept;
 mod assets;
 mod door;
 mod drive;
-mod health;
+pub(crate) mod health;
 mod login;
 mod names;
 mod pages;
+mod probes;
 mod socket;
 mod tls;
 
@@ -38,11 +39,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+pub use accept::listen;
 pub use door::Door;
 pub(crate) use drive::Commands;
-pub use health::HealthPort;
-pub(crate) use health::Source;
 pub use names::Names;
+pub use probes::ProbePort;
 pub use tls::{ClientAuthorities, ClientCertificates, Tls, TlsError, TlsFiles};
 
 use crate::hub::Hub;

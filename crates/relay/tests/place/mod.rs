@@ -16,7 +16,7 @@ use supervisor_api::wire::{ServerMessage, SupportedCommand};
 use supervisor_relay::{Config, Door, Identities, Mapping, Names, Relay, Role, Secret, Web};
 use target::{Target, World, folder};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -44,7 +44,7 @@ impl Place {
         let mut config = Config::new(folder.path().join("relay.sock"), folder.path().join("audit"));
         config.socket_directories = vec![folder.path().to_owned()];
         let relay = Relay::start(config).await.unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = supervisor_relay::listen(([127, 0, 0, 1], 0).into()).unwrap();
         let identities = Identities::new();
         identities.replace(mapping());
         let door = door(port.local_addr().unwrap(), identities.clone());
@@ -185,7 +185,22 @@ impl Browser {
     }
 
     pub(crate) async fn message(&mut self) -> Message {
-        timeout(LONG, self.0.next()).await.expect("nothing came").unwrap().unwrap()
+        timeout(LONG, self.message_at_any_time()).await.expect("nothing came")
+    }
+
+    async fn message_at_any_time(&mut self) -> Message {
+        self.0.next().await.unwrap().unwrap()
+    }
+
+    /// Reads on while something else goes on, as a page does: who answers no ping is taken for gone.
+    pub(crate) async fn reads_during<T>(&mut self, other: impl Future<Output = T>) -> T {
+        let mut other = std::pin::pin!(other);
+        loop {
+            tokio::select! {
+                done = &mut other => return done,
+                message = self.message_at_any_time() => drop(message),
+            }
+        }
     }
 
     pub(crate) async fn next(&mut self) -> Value {

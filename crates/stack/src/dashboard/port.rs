@@ -122,8 +122,8 @@ impl DashboardPort {
                 let _ = std::fs::remove_file(file);
                 return Ok(None);
             }
-            DashboardAt::At(address) => listen(*address).await?,
-            DashboardAt::Default => first_free().await?,
+            DashboardAt::At(address) => listen(*address)?,
+            DashboardAt::Default => first_free()?,
         };
         let address = io.local_addr().map_err(|error| DashboardError::Listen { address: ANY, error })?;
         let guests =
@@ -144,13 +144,13 @@ impl DashboardPort {
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, DashboardError> {
-    TcpListener::bind(address).await.map_err(|error| DashboardError::Listen { address, error })
+fn listen(address: SocketAddr) -> Result<TcpListener, DashboardError> {
+    supervisor_relay::listen(address).map_err(|error| DashboardError::Listen { address, error })
 }
 
-async fn first_free() -> Result<TcpListener, DashboardError> {
+fn first_free() -> Result<TcpListener, DashboardError> {
     for port in FIRST..=LAST {
-        match listen((Ipv4Addr::LOCALHOST, port).into()).await {
+        match listen((Ipv4Addr::LOCALHOST, port).into()) {
             Err(DashboardError::Listen { error, .. }) if error.kind() == io::ErrorKind::AddrInUse => {}
             other => return other,
         }

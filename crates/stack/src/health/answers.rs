@@ -9,10 +9,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
-use axum::http::{HeaderValue, StatusCode, Uri};
-use axum::middleware::{self, Next};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
@@ -23,7 +22,6 @@ use tokio_supervisor::{
 
 use crate::launch::Live;
 
-const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// As which the part that supervises is named when it is stuck.
@@ -47,10 +45,6 @@ const ALIVE: Said = (StatusCode::OK, "alive\n");
 const READY: Said = (StatusCode::OK, "ready\n");
 const BUSY: Said = (StatusCode::SERVICE_UNAVAILABLE, "metrics cannot be read now; try again\n");
 const NOWHERE: Said = (StatusCode::NOT_FOUND, "there is nothing here; ask for /livez, /readyz or /metrics\n");
-const MISLED: Said = (
-    StatusCode::MISDIRECTED_REQUEST,
-    "this answers to 127.0.0.1, [::1] and localhost only; send one of them as the Host\n",
-);
 
 pub(super) fn router(handle: &SupervisorHandle, now: Arc<Live>) -> Router {
     let mut registry = Registry::default();
@@ -61,29 +55,7 @@ pub(super) fn router(handle: &SupervisorHandle, now: Arc<Live>) -> Router {
         .route("/readyz", get(async |State(source): State<Arc<Source>>| ready(&source.handle)))
         .route("/metrics", get(metrics))
         .fallback(async || NOWHERE)
-        .layer(middleware::from_fn(around))
         .with_state(Arc::new(source))
-}
-
-/// Refuses who was led here by a foreign name, and keeps answers from being kept. A page in a browser can make a name
-/// of its own mean 127.0.0.1, and then read what that answers.
-async fn around(request: Request, next: Next) -> Response {
-    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
-    let mut response =
-        if host.is_none_or(is_local) { next.run(request).await } else { MISLED.into_response() };
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(TEXT));
-    response
-}
-
-/// Whether a `Host` is an address, or `localhost`.
-fn is_local(host: &[u8]) -> bool {
-    let Ok(uri) = Uri::try_from(host) else { return false };
-    uri.host().is_some_and(|host| {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        bare.parse::<std::net::IpAddr>().is_ok() || bare.eq_ignore_ascii_case("localhost")
-    })
 }
 
 /// Whether starting the supervisor anew would help: what withholds the service manager's ping.
@@ -137,23 +109,5 @@ async fn metrics(State(source): State<Arc<Source>>) -> Response {
     match written.await {
         Ok(Ok(text)) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         _ => BUSY.into_response(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_is_an_address_or_localhost() {
-        for good in ["127.0.0.1", "127.0.0.1:9464", "[::1]:9464", "localhost", "LocalHost:80", "10.0.0.7:80"]
-        {
-            assert!(is_local(good.as_bytes()), "{good}");
-        }
-        for bad in
-            ["evil.example", "evil.example:9464", "localhost.evil.example", "127.0.0.1.evil.example", ""]
-        {
-            assert!(!is_local(bad.as_bytes()), "{bad}");
-        }
     }
 }

@@ -1,21 +1,15 @@
 //! What probes and scrapers of the same machine read over HTTP: `/livez`, `/readyz`, `/metrics`.
 //!
-//! ```text
-//!  loopback ──► accept: at most 64 at a time, 10 seconds for each ──► GET ──► the handle's reads
-//! ```
-//!
-//! The tree has no part in it. An answer is made from what the tree has published already, and whoever is slow, silent
-//! or too many is cut.
+//! The tree has no part in it. An answer is made from what the tree has published already.
 
 mod answers;
-mod server;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use supervisor_relay::ProbePort;
 use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
 use tokio_supervisor::SupervisorHandle;
 
 use crate::launch::Live;
@@ -61,30 +55,19 @@ impl HealthPort {
         self.address
     }
 
-    pub(crate) fn serve(self, handle: &SupervisorHandle, live: Arc<Live>) -> HealthEndpoint {
-        let router = answers::router(handle, live);
-        let accepting = tokio::spawn(server::accept(self.io, router)).abort_handle();
-        HealthEndpoint { address: self.address, accepting }
+    pub(crate) fn serve(self, handle: &SupervisorHandle, live: Arc<Live>) -> io::Result<HealthEndpoint> {
+        ProbePort::serve(self.io, answers::router(handle, live)).map(HealthEndpoint)
     }
 }
 
 /// The health endpoint of a running tree. It answers also while the tree starts and stops. Dropping it closes the port
 /// and every connection.
 #[derive(Debug)]
-pub struct HealthEndpoint {
-    address: SocketAddr,
-    accepting: AbortHandle,
-}
+pub struct HealthEndpoint(ProbePort);
 
 impl HealthEndpoint {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for HealthEndpoint {
-    fn drop(&mut self) {
-        self.accepting.abort();
+        self.0.address()
     }
 }
