@@ -111,7 +111,8 @@ impl Embedded {
         let target = Arc::new(Target::new(listed, RING_BYTES, Arc::clone(hub.bell())));
         hub.put(Arc::clone(&target));
         let settings = Settings::default();
-        let task = follow(Arc::clone(&target), way.clone(), own_uid(), settings.clone());
+        let task =
+            follow(Arc::clone(&target), way.clone(), own_uid(), settings.clone(), hub.counts().clone());
         let following = tokio::spawn(task).abort_handle();
         let orders = Arc::new(Orders {
             hub: Arc::clone(&hub),

@@ -8,10 +8,10 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use place::{Asked, Browser, LONG, Place, TOKEN, bearer, digest, mapping};
+use place::{Asked, Browser, LONG, Place, TOKEN, ask, bearer, digest, mapping};
 use serde_json::{Value, json};
-use supervisor_relay::{LoginCode, Mapping, Principal, Role, Secret};
-use tokio::net::TcpSocket;
+use supervisor_relay::{LoginCode, Mapping, Principal, Role, Secret, listen};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
@@ -111,6 +111,11 @@ async fn s20_ten_wrong_codes_or_tokens_in_a_minute_are_one_addresss_and_lock_nob
     let (mut other, _) =
         Browser::over(Box::new(stream), &url, &[("authorization", "Bearer wrong")]).await.unwrap();
     assert_eq!(other.closed().await, 4401, "another address");
+
+    let health = place.relay.serve_health(listen(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
+    let stream = TcpStream::connect(health.address()).await.unwrap();
+    let metrics = ask(stream, health.address(), "GET", "/metrics", &[], "").await;
+    assert!(metrics.body.contains("\nsupervisor_relay_failed_sign_ins_total 13\n"), "{}", metrics.body);
 }
 
 #[tokio::test]

@@ -110,6 +110,27 @@ async fn s25_a_target_that_cannot_be_reached_is_counted_as_that_and_as_nothing_e
 }
 
 #[tokio::test]
+async fn what_targets_tell_and_what_is_lost_of_it_is_counted() {
+    let place = Place::new().await;
+    let mut world = World::shop();
+    for error in ["one", "two", "three", "four"] {
+        world.fails("/api", error);
+    }
+    world.log("/api", "said");
+    world.kept = (3, 1);
+    let target = Target::start(&place.folder.path().join("shop.sock"), world).await;
+    let line = json!({
+        "target_id": "shop", "display_name": "", "ipc_path": target.path(), "lease_seconds": 30, "supported_commands": [],
+    });
+    place.register(&line.to_string()).await;
+    place.until("supervisor_relay_records_total{stream=\"events\"} 2").await;
+    place.until("supervisor_relay_records_total{stream=\"logs\"} 1").await;
+    place.until("supervisor_relay_lost_records_total{stream=\"events\"} 2").await;
+    let (_, text) = place.get("/metrics").await;
+    assert!(!text.contains("lost_records_total{stream=\"logs\"}"), "{text}");
+}
+
+#[tokio::test]
 async fn browsers_and_refusals_are_counted() {
     let place = Place::new().await;
     let mut session = place.relay.session(Principal::new("ann").with("*", Role::Viewer));
@@ -121,6 +142,7 @@ async fn browsers_and_refusals_are_counted() {
     assert_eq!(session.heard(command.to_string().as_bytes()), Ok(None));
     place.until("supervisor_relay_sessions 1").await;
     place.until("supervisor_relay_denials_total 1").await;
+    place.until("supervisor_relay_failed_sign_ins_total 0").await;
     drop(session);
     place.until("supervisor_relay_sessions 0").await;
 }

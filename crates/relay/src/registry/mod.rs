@@ -137,7 +137,7 @@ impl Registry {
                 let target = known.filter(|_| is_its_own).unwrap_or_else(|| self.added(asked));
                 target.registered(asked);
                 book.expired.retain(|(_, other)| *other != id);
-                let task = follow(target, socket.into(), uid, self.settings.clone());
+                let task = follow(target, socket.into(), uid, self.settings.clone(), self.counts().clone());
                 book.tasks.insert(id, Followed { uid, task: tokio::spawn(task).abort_handle() });
             }
         }

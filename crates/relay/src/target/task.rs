@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use supervisor_api::wire::{ConnectionState, DashboardState, TreeView};
+use supervisor_api::wire::{ConnectionState, DashboardState, Stream, TreeView};
 use supervisor_client::{Follower, Happening, Settings, View, Way};
 
 use super::Target;
+use crate::counts::Counts;
 
 /// How often a target is asked that pushes nothing.
 const POLL: Duration = Duration::from_secs(2);
@@ -15,13 +16,13 @@ const POLL: Duration = Duration::from_secs(2);
 /// it shows what was known last, until it is dropped.
 ///
 /// All there is of the target is asked for at first: what it still keeps is there for browsers that resume.
-pub(crate) async fn follow(target: Arc<Target>, way: Way, uid: u32, settings: Settings) {
+pub(crate) async fn follow(target: Arc<Target>, way: Way, uid: u32, settings: Settings, counts: Counts) {
     let mut follower =
         Follower::new(way, settings).events_from(1).logs(Some(1)).polled(POLL).listened_by(uid);
     target.connection(ConnectionState::Connecting);
     while !target.is_expired() {
         tokio::select! {
-            happening = follower.next() => take_in(&target, &happening, &follower),
+            happening = follower.next() => take_in(&target, &happening, &follower, &counts),
             () = target.wanted() => {}
         }
         if let Some(state) = known(&target, &follower) {
@@ -48,7 +49,7 @@ fn tree(follower: &Follower) -> Option<&TreeView> {
     }
 }
 
-fn take_in(target: &Target, happening: &Happening, follower: &Follower) {
+fn take_in(target: &Target, happening: &Happening, follower: &Follower, counts: &Counts) {
     let is_ours = tree(follower).is_none_or(|tree| tree.target_id() == target.id());
     match happening {
         Happening::Unreachable { why, .. } => {
@@ -68,10 +69,19 @@ fn take_in(target: &Target, happening: &Happening, follower: &Follower) {
             target.connected(tree(follower).and_then(epoch), is_same);
             target.connection(ConnectionState::Connected);
         }
-        Happening::Event(event) => target.event(event, follower.line()),
-        Happening::Log(log) => target.log(log, follower.line()),
+        Happening::Event(event) => {
+            counts.record(Stream::Events);
+            target.event(event, follower.line());
+        }
+        Happening::Log(log) => {
+            counts.record(Stream::Logs);
+            target.log(log, follower.line());
+        }
         Happening::Delta(delta) => target.delta(delta),
-        Happening::Gap { stream, gap } => target.lost(*stream, gap.to),
+        Happening::Gap { stream, gap } => {
+            counts.lost(*stream, (gap.to + 1).saturating_sub(gap.from));
+            target.lost(*stream, gap.to);
+        }
         Happening::Refreshed => target.new_state(),
         _ => {}
     }
@@ -100,7 +110,8 @@ mod tests {
         for (uid, expected) in [(us, ConnectionState::Connected), (us + 1, ConnectionState::Unavailable)] {
             let target = Arc::new(Target::new(&registration("shop"), 1 << 20, Arc::<Bell>::default()));
             let way = Way::from(played.path());
-            let task = tokio::spawn(follow(Arc::clone(&target), way, uid, Settings::default()));
+            let task =
+                tokio::spawn(follow(Arc::clone(&target), way, uid, Settings::default(), Counts::default()));
             let until = Instant::now() + Duration::from_secs(5);
             while Instant::now() < until {
                 sleep(Duration::from_millis(10)).await;

@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use prometheus_client::metrics::counter::Counter;
 use supervisor_api::wire::RELAY_PROTOCOL;
 use supervisor_socket::{Rate, RateLimit, TooOften};
 
@@ -47,20 +49,30 @@ impl Door {
     }
 }
 
+/// How many of them stand in the log, wherever they come from.
+const TOLD: Rate = Rate { every: Duration::from_secs(1), burst: 20 };
+
 /// Those who were wrong about who they are, by their addresses. It is bounded as [`RateLimit`] is.
 #[derive(Debug)]
-pub(super) struct Failures(RateLimit<IpAddr>);
-
-impl Default for Failures {
-    fn default() -> Self {
-        Self(RateLimit::new(FAILURES))
-    }
+pub(super) struct Failures {
+    of: RateLimit<IpAddr>,
+    told: RateLimit<()>,
+    counted: Counter<u64, AtomicU64>,
 }
 
 impl Failures {
+    pub(super) fn new(counted: Counter<u64, AtomicU64>) -> Self {
+        Self { of: RateLimit::new(FAILURES), told: RateLimit::new(TOLD), counted }
+    }
+
     /// One more from there. What is given is the answer when it was too often.
     pub(super) fn add(&self, address: IpAddr) -> Option<Response> {
-        self.0.take(network(address)).err().map(too_often)
+        self.counted.inc();
+        let answer = self.of.take(network(address)).err().map(too_often);
+        if answer.is_none() && self.told.take(()).is_ok() {
+            tracing::warn!("somebody at {address} showed a token, code or certificate that lets nobody in");
+        }
+        answer
     }
 }
 
@@ -141,7 +153,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn s20_ten_failures_in_a_minute_are_one_addresss_and_nobody_elses() {
-        let failures = Failures::default();
+        let failures = Failures::new(Counter::default());
         for _ in 0..10 {
             assert_eq!(refused(&failures, "10.0.0.1"), None);
         }
@@ -156,7 +168,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn s20_who_has_a_network_has_one_share() {
-        let failures = Failures::default();
+        let failures = Failures::new(Counter::default());
         for host in 0..10 {
             assert_eq!(refused(&failures, &format!("2001:db8::{host}:1")), None);
         }

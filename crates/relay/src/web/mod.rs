@@ -84,14 +84,9 @@ impl Web {
         let address = io.local_addr()?;
         let (closing, closed) = watch::channel(false);
         let tls = door.tls.clone();
-        let router = router(House {
-            hub,
-            door,
-            failures: Failures::default(),
-            pages: Arc::default(),
-            commands,
-            closing: closed.clone(),
-        });
+        let failures = Failures::new(hub.counts().failed_sign_ins.clone());
+        let router =
+            router(House { hub, door, failures, pages: Arc::default(), commands, closing: closed.clone() });
         let accepting = tokio::spawn(accept::accept(io, router, tls, closed));
         Ok(Self { address, closing, _accepting: accepting })
     }
