@@ -6,6 +6,7 @@ mod common;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -202,6 +203,35 @@ fn s20_the_printed_link_lets_the_person_at_the_terminal_in_once() {
     );
     assert!(!hello.contains(&token), "a token is never sent back");
     assert!(relay.hello("x").contains("prove who you are"));
+}
+
+/// A page of who followed a link goes on when its relay was killed; the link itself is good for nothing any more.
+#[test]
+fn s20_who_signed_in_by_a_link_is_known_to_the_next_relay_unless_links_are_off() {
+    let home = home();
+    let relay = Relay::start(home.path(), "");
+    let token = relay.login(&line(&relay.lines, "sign in: http://"));
+    let kept = home.path().join(".local/state/tokio-supervisor/relay/logins.json");
+    let text = soon("kept", || std::fs::read_to_string(&kept).ok().filter(|text| text.contains("sha256")));
+    assert!(!text.contains(&token), "the token itself is kept");
+    assert_eq!(std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    relay.signal(Signal::KILL);
+    assert_eq!(relay.end(), None);
+
+    let again = Relay::start(home.path(), "");
+    assert!(again.hello(&token).contains("\"role\":\"admin\""));
+    again.signal(Signal::KILL);
+    again.end();
+    let without = Relay::start(home.path(), "login_link: false\n");
+    assert!(without.hello(&token).contains("prove who you are"));
+    without.signal(Signal::KILL);
+    without.end();
+    assert!(!kept.exists());
+
+    std::fs::write(&kept, text.replace("\"version\":1", "\"version\":2")).unwrap();
+    let other = Relay::start(home.path(), "");
+    assert!(line(&other.said, "logins.json").contains("needs a new link"));
+    assert!(other.hello(&token).contains("prove who you are"));
 }
 
 #[test]

@@ -45,6 +45,7 @@ mod clock;
 mod config;
 mod counts;
 mod embedded;
+mod file;
 mod hub;
 mod identity;
 mod orders;
@@ -61,8 +62,8 @@ mod web;
 pub use config::{ConfigError, ConfigFile, NoPlace};
 pub use embedded::Embedded;
 pub use identity::{
-    DevCertificateError, DevCertificates, DevIdentity, Identities, LoginCode, Mapping, MappingError, Secret,
-    dev_certificates,
+    DevCertificateError, DevCertificates, DevIdentity, Identities, KeptLogins, LoginCode, Mapping,
+    MappingError, Secret, dev_certificates,
 };
 pub use orders::{Answer, Found};
 pub use relay::{Config, Relay, StartError};

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use supervisor_relay::{ConfigFile, Door, Principal, ProbePort, Relay, Role, Web};
+use supervisor_relay::{ConfigFile, Door, KeptLogins, Principal, ProbePort, Relay, Role, Web};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -79,6 +79,7 @@ struct House<'a> {
     relay: Relay,
     web: Web,
     health: Option<ProbePort>,
+    _logins: Option<KeptLogins>,
 }
 
 impl<'a> House<'a> {
@@ -91,7 +92,16 @@ impl<'a> House<'a> {
             None => None,
         };
         let cannot = |error: String| (Exit::NoLock, error);
+        let logins = settings.state.as_deref().map(|state| state.join("logins.json"));
         let relay = Relay::start(settings).await.map_err(|error| cannot(error.to_string()))?;
+        let logins = match logins {
+            Some(file) if config.login_link() => {
+                Some(people.identities.keep_logins(file, at_the_terminal()).await)
+            }
+            // Who came in by a link does not come back with the next relay that gives any.
+            Some(file) => std::fs::remove_file(file).err().and(None),
+            None => None,
+        };
         let address = port.local_addr().map_err(|error| cannot(error.to_string()))?;
         let door = Door::new(config.names(address), people.identities.clone());
         let door = match &people.tls {
@@ -101,7 +111,7 @@ impl<'a> House<'a> {
         let web = relay.serve(port, door).map_err(|error| cannot(error.to_string()))?;
         let health = health.map(|port| relay.serve_health(port)).transpose();
         let health = health.map_err(|error| cannot(error.to_string()))?;
-        Ok(Self { file, config, people, relay, web, health })
+        Ok(Self { file, config, people, relay, web, health, _logins: logins })
     }
 
     fn greet(&self) {
@@ -123,7 +133,7 @@ impl<'a> House<'a> {
         if !self.config.login_link() {
             return;
         }
-        match self.people.identities.login_code(Principal::new(LOCAL).with("*", Role::Admin)) {
+        match self.people.identities.login_code(at_the_terminal()) {
             Ok(code) => print::out(&format!("relay: sign in: {}\n", code.link(&self.origin()))),
             Err(error) => print::err(&format!("supervisor: no link can be made: {error}\n")),
         }
@@ -153,6 +163,11 @@ impl<'a> House<'a> {
         drop((web, health));
         Exit::Good
     }
+}
+
+/// Who could do everything without a link.
+fn at_the_terminal() -> Principal {
+    Principal::new(LOCAL).with("*", Role::Admin)
 }
 
 fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Refused> {

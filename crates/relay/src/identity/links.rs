@@ -89,14 +89,22 @@ impl Links {
         let mut open = self.open();
         open.tidy();
         let Some(Code { who, .. }) = open.take(offered) else { return Ok(None) };
-        if open.tokens.len() >= TOKENS {
-            let oldest = open.tokens.iter().min_by_key(|(_, holder)| holder.until).map(|(digest, _)| *digest);
-            oldest.map(|oldest| open.tokens.remove(&oldest));
-        }
-        open.tokens.insert(token.digest(), Holder { who, until: Instant::now() + TOKEN });
+        open.put(token.digest(), Holder { who, until: Instant::now() + TOKEN });
         drop(open);
         self.used.send_modify(|used| *used += 1);
         Ok(Some(token))
+    }
+
+    /// A token that was traded before.
+    pub(super) fn put(&self, token: Fingerprint, who: Principal, until: Instant) {
+        self.open().put(token, Holder { who, until });
+    }
+
+    /// The tokens that are good, and until when.
+    pub(super) fn tokens(&self) -> Vec<(Fingerprint, Instant)> {
+        let mut open = self.open();
+        open.tidy();
+        open.tokens.iter().map(|(token, holder)| (*token, holder.until)).collect()
     }
 
     pub(super) fn holder(&self, token: Fingerprint) -> Option<Holder> {
@@ -119,6 +127,14 @@ impl Open {
         self.tokens.retain(|_, holder| holder.until > now);
     }
 
+    fn put(&mut self, token: Fingerprint, holder: Holder) {
+        if self.tokens.len() >= TOKENS {
+            let oldest = self.tokens.iter().min_by_key(|(_, holder)| holder.until).map(|(digest, _)| *digest);
+            oldest.map(|oldest| self.tokens.remove(&oldest));
+        }
+        self.tokens.insert(token, holder);
+    }
+
     /// Every code is compared as a whole, so the time tells nothing of any.
     fn take(&mut self, offered: Fingerprint) -> Option<Code> {
         let mut found = None;
@@ -136,15 +152,12 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
+    use crate::identity::tests::code_in;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn ann() -> Principal {
         Principal::new("ann")
-    }
-
-    fn code_in(code: &LoginCode) -> String {
-        code.link("").strip_prefix("/#code=").unwrap().to_owned()
     }
 
     #[tokio::test(start_paused = true)]

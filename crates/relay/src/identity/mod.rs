@@ -11,6 +11,7 @@
 
 mod certificate;
 mod development;
+mod kept;
 mod links;
 mod mapping;
 mod secret;
@@ -31,6 +32,7 @@ use links::Links;
 
 pub(crate) use certificate::Certificate;
 pub use development::{DevCertificateError, DevCertificates, DevIdentity, dev_certificates};
+pub use kept::KeptLogins;
 pub use links::LoginCode;
 pub use mapping::{Mapping, MappingError};
 pub(crate) use secret::Fingerprint;
@@ -124,8 +126,7 @@ impl Identities {
 
     /// A token for the code of a link. `None`: it is none, or no more.
     pub(crate) fn trade(&self, code: &str) -> io::Result<Option<Traded>> {
-        let lifetime = u64::try_from(links::TOKEN.as_nanos()).unwrap_or(u64::MAX);
-        let expires_at = UnixNanos((self.0.wall)().0.saturating_add(lifetime));
+        let expires_at = UnixNanos((self.0.wall)().0.saturating_add(nanos(links::TOKEN)));
         Ok(self.0.links.trade(code)?.map(|token| Traded { token, expires_at }))
     }
 
@@ -208,6 +209,10 @@ impl Guest {
     }
 }
 
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
@@ -229,7 +234,7 @@ mod tests {
     const BEGAN: u64 = 1_800_000_000;
 
     /// Identities whose wall goes with the time of the test, and can be set forward by so many seconds.
-    fn identities() -> (Identities, Arc<AtomicU64>) {
+    pub(super) fn identities() -> (Identities, Arc<AtomicU64>) {
         let (began, set) = (Instant::now(), Arc::<AtomicU64>::default());
         let forward = Arc::clone(&set);
         let wall = move || {
@@ -237,6 +242,10 @@ mod tests {
             UnixNanos(seconds * 1_000_000_000)
         };
         (Identities::with_wall(wall), set)
+    }
+
+    pub(super) fn code_in(code: &LoginCode) -> String {
+        code.link("").strip_prefix("/#code=").unwrap().to_owned()
     }
 
     fn with_token(token: &Secret, expires_at: Option<u64>) -> Mapping {
@@ -290,8 +299,7 @@ mod tests {
     async fn s20_the_token_of_a_page_ends_its_session_after_twelve_hours() {
         let (identities, _) = identities();
         let code = identities.login_code(Principal::new("owner").with("*", Role::Admin)).unwrap();
-        let link = code.link("");
-        let traded = identities.trade(link.strip_prefix("/#code=").unwrap()).unwrap().unwrap();
+        let traded = identities.trade(&code_in(&code)).unwrap().unwrap();
         assert_eq!(traded.expires_at, UnixNanos((BEGAN + 12 * 3_600) * 1_000_000_000));
         let guest = identities.guest(Proof::Token(traded.token.digest())).unwrap();
         identities.replace(Mapping::new().unmapped(None));

@@ -35,7 +35,7 @@ impl Secret {
 
     /// The SHA-256 of the text in hexadecimal, which is what a file holds of a bearer token.
     pub fn sha256(&self) -> String {
-        hex(&Fingerprint::of(self.reveal()).0)
+        self.digest().hex()
     }
 
     pub(super) fn digest(&self) -> Fingerprint {
@@ -57,6 +57,10 @@ pub(crate) struct Fingerprint([u8; 32]);
 impl Fingerprint {
     pub(crate) fn of(bytes: impl AsRef<[u8]>) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    pub(super) fn hex(self) -> String {
+        hex(&self.0)
     }
 
     /// Reads 64 hexadecimal digits, also with a colon between each two, as programs show certificates.

@@ -1,11 +1,9 @@
 //! The leases on disk, so that a relay which was killed follows its targets again at once.
 //!
-//! The file is one JSON object in the directory of the relay's state. It is written beside and renamed, so it is the old
-//! one or the new one. It is not synced: after a power failure its targets are gone, too, and one that cannot be read is
+//! The file is one JSON object in the directory of the relay's state. It is not synced: after a power failure its targets are gone, too, and one that cannot be read is
 //! told of and passed by. What stands in it proves nothing: each target is looked at as if it registered now.
 
-use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +15,9 @@ use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 use super::{Admitted, PATIENCE, Registry};
-use crate::clock;
+use crate::{clock, file};
 
 const FILE: &str = "targets.json";
-const NEW: &str = "targets.json.new";
 /// The format of the file.
 const VERSION: u32 = 1;
 /// More than the file of 10 000 targets has.
@@ -78,31 +75,14 @@ impl Shelf {
 
     fn save(&self, targets: Vec<Kept>) -> io::Result<()> {
         let text = serde_json::to_vec(&Page { version: VERSION, targets })?;
-        let new = self.directory.join(NEW);
-        // What an earlier relay did not come to rename is nothing.
-        match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        io::Write::write_all(&mut file, &text)?;
-        std::fs::rename(&new, self.directory.join(FILE))
+        file::replace(&self.directory.join(FILE), &text)
     }
 }
 
 fn read(path: &Path) -> io::Result<Vec<Kept>> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).unwrap_or(0);
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file"));
-    }
-    let mut text = Vec::new();
-    file.take(LARGEST).read_to_end(&mut text)?;
-    let Page { version, targets } = serde_json::from_slice(&text)?;
+    let Page { version, targets } = serde_json::from_slice(&file::read(path, LARGEST)?)?;
     if version != VERSION {
-        let message = format!("it has the format {version}, and this relay knows {VERSION}");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        return Err(file::of_another_version(version, VERSION));
     }
     Ok(targets)
 }
@@ -210,7 +190,7 @@ mod tests {
         let shelf = Shelf::open(&at).unwrap();
         assert_eq!(shelf.load(), []);
         shelf.save(vec![kept("a")]).unwrap();
-        std::fs::write(at.join(NEW), "{\"vers").unwrap();
+        std::fs::write(at.join("targets.json.new"), "{\"vers").unwrap();
         assert_eq!(shelf.load(), [kept("a")]);
         shelf.save(vec![kept("a"), kept("b")]).unwrap();
         assert_eq!(shelf.load(), [kept("a"), kept("b")]);
