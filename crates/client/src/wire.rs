@@ -106,7 +106,8 @@ impl Wire {
         self.lost.get_or_insert(lost).clone()
     }
 
-    /// The next line. What is queued is written meanwhile: a target that waits for us to read is no deadlock.
+    /// The next line. What is queued is written meanwhile: a target that waits for us to read is no deadlock. It is
+    /// written first: whoever pushes without a pause would otherwise be asked only when it has nothing more to say.
     async fn line(&mut self) -> Result<String, Lost> {
         let Connection { reader, writer, .. } = &mut self.connection;
         let frame = loop {
@@ -115,13 +116,13 @@ impl Wire {
             }
             tokio::select! {
                 biased;
-                frame = reader.next() => break frame,
                 written = writer.flush() => match written {
                     Ok(()) => {}
                     Err(stalled @ WriteError::Stalled { .. }) => return Err(Lost::Broken(stalled.to_string())),
                     // It may have said why before it hung up.
                     Err(_) => self.deaf = true,
                 },
+                frame = reader.next() => break frame,
             }
         };
         match frame {
@@ -162,5 +163,34 @@ impl Wire {
             (None, Err(error)) if nobodys => Err(Lost::Refused(error)),
             _ => Err(Lost::Confused(id)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use supervisor_socket::{Deadlines, FrameLimits};
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_target_that_always_has_more_to_push_is_asked_all_the_same() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let push = r#"{"type":"gap","target_id":"shop","stream":"events","from":1,"to":2}"#;
+        theirs.write_all(format!("{push}\n").repeat(3).as_bytes()).await.unwrap();
+        let limits = FrameLimits::replies(1 << 16);
+        let mut wire = Wire::new(Connection::over(ours, limits, Deadlines::default()).unwrap());
+        // With the first one the others have been read, too.
+        assert!(matches!(wire.next().await.unwrap(), Came::Push(_)));
+        wire.ask(Call::Hello, Duration::from_secs(5));
+        assert!(matches!(wire.next().await.unwrap(), Came::Push(_)));
+        // Nobody waits here: what was asked is there already, or it is not.
+        let mut asked = [0; 1024];
+        let mut theirs = theirs.into_std().unwrap();
+        let bytes = theirs.read(&mut asked).map_err(|error| error.kind());
+        assert!(matches!(bytes, Ok(bytes) if asked[..bytes].ends_with(b"\n")), "{bytes:?}");
     }
 }
