@@ -1,13 +1,13 @@
 //! All targets: they listen, register, renew that, and let things happen at a pace.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use supervisor_api::wire::{LEASE_SECONDS, Registration, RegistrationAck, SupportedCommand};
 use supervisor_socket::{Bind, Deadlines, FrameLimits, Server, Settings, connect};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::clock;
@@ -83,15 +83,25 @@ impl Fleet {
         self.live().iter().map(|target| target.head()).collect()
     }
 
-    /// Registers every target at the relay, and renews that from then on.
+    /// Registers every target at the relay, and renews each by itself from then on.
     pub(crate) async fn register(&self, relay: &Path) -> Result<Task, String> {
-        let lines: Vec<_> = self.targets.iter().map(|target| target.registration().clone()).collect();
-        let relay: PathBuf = relay.to_owned();
-        register_all(&relay, &lines).await?;
+        let mut renewals = JoinSet::new();
+        for target in &self.targets {
+            register(relay, target.registration()).await?;
+            let (relay, target) = (relay.to_owned(), Arc::clone(target));
+            renewals.spawn(async move {
+                loop {
+                    sleep(RENEW).await;
+                    if let Err(problem) = register(&relay, target.registration()).await {
+                        return problem;
+                    }
+                }
+            });
+        }
         Ok(Task(tokio::spawn(async move {
-            loop {
-                sleep(RENEW).await;
-                register_all(&relay, &lines).await?;
+            match renewals.join_next().await {
+                Some(Ok(problem)) => Err(problem),
+                _ => Err("a renewal broke".to_owned()),
             }
         })))
     }
@@ -142,16 +152,12 @@ fn registration(id: &str, path: &Path) -> Registration {
     }
 }
 
-async fn register_all(relay: &Path, lines: &[Registration]) -> Result<(), String> {
-    for line in lines {
-        register(relay, line)
-            .await
-            .map_err(|problem| format!("{} did not register: {problem}", line.target_id))?;
-    }
-    Ok(())
+async fn register(relay: &Path, registration: &Registration) -> Result<(), String> {
+    let asked = ask_to_register(relay, registration).await;
+    asked.map_err(|problem| format!("{} did not register: {problem}", registration.target_id))
 }
 
-async fn register(relay: &Path, registration: &Registration) -> Result<(), String> {
+async fn ask_to_register(relay: &Path, registration: &Registration) -> Result<(), String> {
     let limits = FrameLimits::replies(ANSWER);
     let mut relay = connect(relay, limits, Deadlines::default()).await.map_err(|error| error.to_string())?;
     let line = serde_json::to_vec(registration).map_err(|error| error.to_string())?;

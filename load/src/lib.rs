@@ -45,11 +45,11 @@ pub use report::Report;
 
 /// How long it may take until every session has every state.
 const WARM_UP: Duration = Duration::from_secs(300);
-/// How often the relay's memory is looked at, and how often in all the list of targets is asked for.
+/// How often the relay's memory is looked at.
 const LOOK: Duration = Duration::from_millis(500);
-const LISTS: u32 = 10;
-/// After the warm-up the relay frees what it needed for it.
-const SETTLE: Duration = Duration::from_secs(3);
+/// How often the list of targets is asked for. That is before anything else is measured: whoever comes for the list is
+/// told states, too, and for those the relay needs memory for a while.
+const LISTS: usize = 10;
 
 /// Many targets tell many events through a real relay to sessions that count every one.
 #[derive(Debug, Clone, Parser)]
@@ -82,7 +82,7 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub hang: u16,
     /// What is run then, while events go on and no session is there: a browser, say. It finds in RELAY a link by which
-    /// one signs in once, and in TARGETS how many targets there are.
+    /// one signs in once, in TARGETS how many targets there are, and in CHILDREN how many children each has.
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }
@@ -170,7 +170,10 @@ impl Load {
         let link = self.relay.link().await?;
         let mut pace = self.pace();
         let mut command = tokio::process::Command::new(program);
-        command.args(arguments).env("RELAY", link).env("TARGETS", self.asked.targets.to_string());
+        command.args(arguments).env("RELAY", link);
+        for (name, number) in [("TARGETS", self.asked.targets), ("CHILDREN", self.asked.children)] {
+            command.env(name, number.to_string());
+        }
         let mut running = command
             .kill_on_drop(true)
             .spawn()
@@ -220,20 +223,23 @@ async fn watch_on(
         format!("after {WARM_UP:?} sessions had {had} states of {all}")
     })?;
     let warm_up = began.elapsed();
-    sleep(SETTLE.min(Duration::from_secs(seconds.into()) / 10)).await;
+    let mut lists = Vec::new();
+    for _ in 0..LISTS {
+        lists.push(browser::list(door, asked.targets + asked.hanging).await?);
+        sleep(LOOK).await;
+    }
     let counts = || [happened, &board.events, &board.bytes].map(|count| count.load(Ordering::Relaxed));
     let began = Instant::now();
     let (lasts, before) = (Duration::from_secs(seconds.into()), counts());
-    let (mut usage, mut lists) = (vec![meter.usage()?], Vec::new());
+    let mut usage = vec![meter.usage()?];
     board.measures.store(true, Ordering::Relaxed);
-    let mut looks = 0;
-    while began.elapsed() < lasts {
-        if began.elapsed() >= lasts / LISTS * lists.len() as u32 {
-            lists.push(browser::list(door, asked.targets + asked.hanging).await?);
-        }
-        looks += 1;
-        sleep_until((began + LOOK * looks).min(began + lasts)).await;
+    for look in 1.. {
+        let at = (LOOK * look).min(lasts);
+        sleep_until(began + at).await;
         usage.push(meter.usage()?);
+        if at == lasts {
+            break;
+        }
     }
     board.measures.store(false, Ordering::Relaxed);
     let (lasted, after) = (began.elapsed(), counts());

@@ -37,7 +37,7 @@ pub(crate) struct Window {
     pub(crate) bytes_out: u64,
     /// The relay, again and again, from the beginning to the end.
     pub(crate) usage: Vec<Usage>,
-    /// How long each list of targets took.
+    /// How long each list of targets took, before.
     pub(crate) lists: Vec<Duration>,
 }
 

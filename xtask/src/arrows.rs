@@ -56,6 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("supervisor-oracle", &["supervisor-api", "supervisor-core", "supervisor-testkit"]),
     ("supervisor-chaos", &["supervisor-testkit", "tokio-supervisor", "supervisor-process"]),
+    ("supervisor-load", &["supervisor-api", "supervisor-socket"]),
     ("xtask", &[]),
 ];
 

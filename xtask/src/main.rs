@@ -18,6 +18,7 @@ mod faults;
 mod fuzz;
 mod generated;
 mod lint;
+mod load;
 mod manifests;
 mod metadata;
 mod msrv;
@@ -119,9 +120,15 @@ const VERBS: &[Verb] = &[
         run: soak::soak,
     },
     Verb {
+        name: "load",
+        arguments: "[--seconds N] [--targets N] [--children N] [--events-per-second N] [--sessions N] [--hang N] [--no-browser]",
+        teaches: "many targets, a real relay, sessions that count every event, and a page in a browser; minutes, and not in ci",
+        run: load::load,
+    },
+    Verb {
         name: "ci",
         arguments: "",
-        teaches: "everything above in order, with the time each part took",
+        teaches: "everything above but load, in order, with the time each part took",
         run: ci::ci,
     },
     Verb { name: "help", arguments: "", teaches: "this text", run: help },

@@ -9,11 +9,8 @@ import { FakeRelay } from "../fake/relay.ts";
 import { four, happened, inCrowd } from "../fake/events.ts";
 import { crowd, many, type Scene } from "../fake/scenes.ts";
 import { launch, open } from "../browser/browser.ts";
+import { contention, frames, judged } from "./pace.ts";
 
-/** 99 of 100 frames come within so many milliseconds, on a machine that does nothing else. */
-const BOUND = 100;
-/** Nothing excuses a longer one. */
-const FROZEN = 400;
 const PER_SECOND = 5_000;
 const BURSTS = 40;
 
@@ -41,47 +38,6 @@ async function show(scene: Scene, route: string): Promise<Page> {
   return (shown = opened.page);
 }
 
-/** How long the frames of the next milliseconds are, the shortest first. */
-async function frames(page: Page, ms: number): Promise<number[]> {
-  const spans = await page.evaluate(
-    (until) =>
-      new Promise<number[]>((done) => {
-        const all: number[] = [];
-        const began = performance.now();
-        let last = began;
-        const next = (now: number) => {
-          all.push(now - last);
-          last = now;
-          if (now - began < until) requestAnimationFrame(next);
-          else done(all);
-        };
-        requestAnimationFrame(next);
-      }),
-    ms,
-  );
-  return spans.slice(1).toSorted((a, b) => a - b);
-}
-
-/** How many times longer a piece of work takes on the average than when nothing else runs. */
-async function contention(page: Page): Promise<number> {
-  const spans = await page.evaluate(async () => {
-    const all: number[] = [];
-    const text = JSON.stringify(Array.from({ length: 20_000 }, (_, at) => ({ at, path: `/worker-${at}` })));
-    for (let turn = 0; turn < 100; turn++) {
-      const began = performance.now();
-      JSON.parse(text);
-      all.push(performance.now() - began);
-      await new Promise((next) => setTimeout(next, 5));
-    }
-    return all;
-  });
-  // The first turns are those of a compiler that warms up.
-  const sorted = spans.slice(10).toSorted((a, b) => a - b);
-  return sorted.reduce((sum, one) => sum + one, 0) / sorted.length / (sorted[0] ?? 1);
-}
-
-const at99 = (spans: readonly number[]) => spans[Math.floor(spans.length * 0.99)] ?? Infinity;
-
 /** Lets events come in, and says how long frames are before and meanwhile. */
 async function measure(page: Page, next: (sequence: number) => Record<string, unknown>): Promise<void> {
   const slower = await contention(page);
@@ -94,11 +50,8 @@ async function measure(page: Page, next: (sequence: number) => Record<string, un
   }
   const rate = Math.round((BURSTS * PER_SECOND) / 10 / ((Date.now() - began) / 1_000));
   const spans = await running;
-  const busy = at99(spans);
-  process.stdout.write(
-    `${rate} events/s: ${spans.length} frames, 99 of 100 within ${busy.toFixed(0)} ms, the longest ${spans.at(-1)?.toFixed(0)} ms; machine ${slower.toFixed(1)} times slower\n`,
-  );
-  expect(busy).toBeLessThan(Math.min(FROZEN, BOUND * slower));
+  const { at99, bound } = judged(`${rate} events/s`, spans, slower);
+  expect(at99).toBeLessThan(bound);
 }
 
 describe("five thousand events in a second do not freeze", () => {

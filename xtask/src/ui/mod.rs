@@ -95,13 +95,32 @@ pub(crate) fn test(summary: &mut Summary) -> Outcome {
         // What a browser would show is not what was written.
         return units.and(Err(problem));
     }
-    if !tools::has("chromium") && std::env::var_os("CHROMIUM").is_none() {
-        summary.skips("the dashboard in a browser: needs chromium; install with `apt-get install chromium`");
+    if let Err(why) = browser() {
+        summary.skips(&format!("the dashboard in a browser: {why}"));
         return units;
     }
     shell::run(shell::cargo(["build", "--quiet", "--package", "supervisor-cli"]))?;
     let binary = shell::target().join("debug/supervisor");
     units.and(scripted("test:browser", summary, &[("SUPERVISOR", &binary)]))
+}
+
+/// For the verb `load`: the command that looks at the pages of a real relay, or why it cannot be run.
+pub(crate) fn measuring() -> Result<Vec<String>, String> {
+    node::ready()?;
+    browser()?;
+    if let Some(problem) = fresh::problem(&folder(), &dist()) {
+        return Err(problem);
+    }
+    let folder = folder().display().to_string();
+    Ok(["npm", "--prefix", &folder, "run", "--silent", "measure"].map(str::to_owned).into())
+}
+
+/// Whether there is a browser, or what is needed for one.
+fn browser() -> Outcome {
+    if tools::has("chromium") || std::env::var_os("CHROMIUM").is_some() {
+        return Ok(());
+    }
+    Err("needs chromium; install with `apt-get install chromium`".into())
 }
 
 /// Runs an npm script of tests and counts what it reports.
