@@ -3,6 +3,7 @@
 import { flushSync } from "svelte";
 import { Fleet } from "./fold/fleet.ts";
 import type { Target } from "./fold/target.ts";
+import { Inbox, turns } from "./conn/inbox.ts";
 import { nanos } from "./conn/read.ts";
 import { type Listener, type Phase, Session, type World } from "./conn/session.ts";
 import { protocols, socketAddress, storeId } from "./conn/signin.ts";
@@ -253,12 +254,14 @@ class App implements Listener {
   }
 }
 
+const inbox = new Inbox(turns());
+
 const world: World = {
   connect(events) {
     const socket = new WebSocket(socketAddress(location.href), protocols({ storage: sessionStorage }));
-    socket.onopen = () => events.opened();
-    socket.onmessage = ({ data }) => events.received(String(data));
-    socket.onclose = ({ code, reason }) => events.closed(code, reason);
+    socket.onopen = () => inbox.put(() => events.opened());
+    socket.onmessage = ({ data }) => inbox.put(() => events.received(String(data)));
+    socket.onclose = ({ code, reason }) => inbox.put(() => events.closed(code, reason));
     return socket;
   },
   now: () => Date.now(),
