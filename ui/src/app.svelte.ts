@@ -12,7 +12,8 @@ import { Commands, type Progress } from "./model/commands.ts";
 import { conditions } from "./model/filter.ts";
 import type { Bulk } from "./model/selection.ts";
 import { Skew } from "./model/time.ts";
-import { parse, type Route } from "./route.ts";
+import { AUDIT, Past } from "./fold/past.ts";
+import { choosing, chosenIn, href, parse, type Route } from "./route.ts";
 import type { FilterConditions, ServerMessage } from "./wire.ts";
 
 /** How often ages and countdowns are drawn anew, in milliseconds. */
@@ -37,6 +38,8 @@ class App implements Listener {
   readonly fleet = new Fleet();
   readonly commands = new Commands();
   readonly skew = new Skew();
+  /** The relay's audit of before. */
+  readonly past = new Past((query) => this.#session.ask(query));
 
   phase = $state.raw<Phase>({ is: "connecting", attempt: 0 });
   route = $state.raw<Route>(parse(location.hash));
@@ -60,6 +63,7 @@ class App implements Listener {
   #hello = $derived(this.phase.is === "live" ? this.phase.hello : null);
   #role: string | null = null;
   #identity: string | null = null;
+  #capabilities: readonly string[] | null = null;
   readonly #session: Session;
 
   constructor() {
@@ -114,6 +118,25 @@ class App implements Listener {
   /** Like `drawn`, for what is summed up over everything: at once when it was quiet, and then a few times in a second. */
   settled<T>(read: () => T): T {
     return this.#beat >= 0 ? read() : read();
+  }
+
+  /** Whether the relay can do this beyond what all can; `null` until one was there. */
+  can(capability: string): boolean | null {
+    const said = this.#hello?.capabilities ?? this.#capabilities;
+    return said === null ? null : said.includes(capability);
+  }
+
+  /** What is chosen on this page under a key of its address; empty when nothing is. */
+  chosen(key: string): string {
+    return chosenIn(this.route, key);
+  }
+
+  /** Chooses on this page; the address says it, and what was there before is no step back. */
+  choose(choices: Readonly<Record<string, string>>): void {
+    const to = choosing(this.route, choices);
+    if (to.page === "lost") return;
+    history.replaceState(null, "", href(to));
+    this.#go(to);
   }
 
   target(id: string): Target | undefined {
@@ -179,14 +202,17 @@ class App implements Listener {
     if (phase.is === "live") {
       this.#role = phase.hello.role ?? null;
       this.#identity = phase.hello.client_identity;
+      this.#capabilities = phase.hello.capabilities;
     }
     this.phase = phase;
+    if (phase.is === "live" && phase.hello.capabilities.includes(AUDIT)) this.past.live();
     this.now = Date.now();
     this.#draw();
   }
 
   message(message: ServerMessage): void {
     const now = Date.now();
+    if (this.past.hear(message)) return this.#draw();
     this.fleet.apply(message, now);
     this.commands.hear(message, now);
     if (message.type === "event") {

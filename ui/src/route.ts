@@ -7,21 +7,27 @@ import { type Filter, fromQuery, NO_FILTER, toQuery } from "./model/filter.ts";
 export const TABS = ["tree", "graph", "timeline", "audit", "charts"] as const;
 export type Tab = (typeof TABS)[number];
 
-/** A page. */
+/** A page. What is chosen in it beside a filter stands in its `query`; absent: nothing is. */
 export type Route =
   | { readonly page: "fleet" }
-  | { readonly page: "target"; readonly target: string; readonly tab: Tab; readonly filter: Filter }
+  | {
+      readonly page: "target";
+      readonly target: string;
+      readonly tab: Tab;
+      readonly filter: Filter;
+      readonly query?: string;
+    }
   | { readonly page: "child"; readonly target: string; readonly path: string }
   | { readonly page: "timeline"; readonly filter: Filter }
-  | { readonly page: "audit" }
-  | { readonly page: "charts" }
+  | { readonly page: "audit"; readonly query?: string }
+  | { readonly page: "charts"; readonly query?: string }
   | { readonly page: "lost" };
 
 /** The page of a fragment such as `#/t/shop/child/db`. */
 export function parse(fragment: string): Route {
   if (fragment === "" || fragment === "#" || fragment === "#/") return { page: "fleet" };
   const [way = "", query = ""] = fragment.replace(/^#\/?/, "").split("?", 2);
-  const filter = fromQuery(new URLSearchParams(query));
+  const chosen = query === "" ? {} : { query };
   let parts: string[];
   try {
     parts = way.split("/").map(decodeURIComponent);
@@ -29,17 +35,19 @@ export function parse(fragment: string): Route {
     return { page: "lost" };
   }
   const [head, target, tab, ...rest] = parts;
-  if (head === "timeline" && target === undefined) return { page: "timeline", filter };
-  if (head === "audit" && target === undefined) return { page: "audit" };
-  if (head === "charts" && target === undefined) return { page: "charts" };
+  if (head === "timeline" && target === undefined) return { page: "timeline", filter: filterOf(query) };
+  if (head === "audit" && target === undefined) return { page: "audit", ...chosen };
+  if (head === "charts" && target === undefined) return { page: "charts", ...chosen };
   if (head !== "t" || target === undefined || target === "") return { page: "lost" };
-  if (tab === undefined || tab === "") return { page: "target", target, tab: "tree", filter };
+  if (tab === undefined || tab === "")
+    return { page: "target", target, tab: "tree", filter: NO_FILTER, ...chosen };
   if (tab === "child")
     return { page: "child", target, path: `/${rest.filter((part) => part !== "").join("/")}` };
   const known = TABS.find((one) => one === tab);
-  return known !== undefined && rest.length === 0
-    ? { page: "target", target, tab: known, filter }
-    : { page: "lost" };
+  if (known === undefined || rest.length > 0) return { page: "lost" };
+  return known === "timeline"
+    ? { page: "target", target, tab: known, filter: filterOf(query) }
+    : { page: "target", target, tab: known, filter: NO_FILTER, ...chosen };
 }
 
 /** The fragment of a page; `parse` gives the page back. */
@@ -48,15 +56,15 @@ export function href(route: Exclude<Route, { page: "lost" }>): string {
     case "fleet":
       return "#/";
     case "audit":
-      return "#/audit";
+      return `#/audit${asked(route.query)}`;
     case "charts":
-      return "#/charts";
+      return `#/charts${asked(route.query)}`;
     case "timeline":
-      return `#/timeline${queryOf(route.filter)}`;
+      return `#/timeline${asked(toQuery(route.filter).toString())}`;
     case "child":
       return `#/t/${encodeURIComponent(route.target)}/child${route.path.split("/").map(encodeURIComponent).join("/")}`;
     case "target":
-      return `#/t/${encodeURIComponent(route.target)}${route.tab === "tree" ? "" : `/${route.tab}`}${queryOf(route.filter)}`;
+      return `#/t/${encodeURIComponent(route.target)}${route.tab === "tree" ? "" : `/${route.tab}`}${asked(route.tab === "timeline" ? toQuery(route.filter).toString() : route.query)}`;
   }
 }
 
@@ -70,7 +78,29 @@ export function toChild(target: string, path: string): string {
   return href({ page: "child", target, path });
 }
 
-function queryOf(filter: Filter): string {
-  const query = toQuery(filter).toString();
+/** What is chosen under a key in a route; empty when nothing is. */
+export function chosenIn(route: Route, key: string): string {
+  const query = "query" in route ? route.query : undefined;
+  return new URLSearchParams(query).get(key) ?? "";
+}
+
+/** The same page with other things chosen. An empty text chooses nothing. */
+export function choosing(route: Route, choices: Readonly<Record<string, string>>): Route {
+  if (route.page !== "target" && route.page !== "audit" && route.page !== "charts") return route;
+  const { query: before, ...page } = route;
+  const query = new URLSearchParams(before);
+  for (const [key, value] of Object.entries(choices)) {
+    if (value === "") query.delete(key);
+    else query.set(key, value);
+  }
+  const text = query.toString();
+  return text === "" ? page : { ...page, query: text };
+}
+
+function filterOf(query: string): Filter {
+  return fromQuery(new URLSearchParams(query));
+}
+
+function asked(query = ""): string {
   return query === "" ? "" : `?${query}`;
 }

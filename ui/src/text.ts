@@ -244,6 +244,8 @@ export const FLEET = {
 export const STANDING = {
   loading: "loading",
   all: (total: string) => `all ${total} running`,
+  allCompleted: (total: string) => `all ${total} completed`,
+  some: (running: string, completed: string) => `${running} running, ${completed} completed`,
   notWell: (total: string) => `all ${total} running, not all well`,
   down: (down: string, total: string) => `${down}/${total} not running`,
 } as const;
@@ -548,11 +550,28 @@ export const AUDIT = {
   label: "Search the audit",
   every: "every result",
   result: "Result",
-  none: "Nobody has asked for anything since this page was opened.",
+  none: "Nobody has asked for anything.",
+  noneYet: "Nobody has asked for anything since this page was opened.",
   noneFits: "No record fits.",
   tree: "the tree",
   in: "in",
   caused: "what it caused",
+  filter: "Filter",
+  clear: "Clear filter",
+  who: "Who",
+  what: "What",
+  anything: "everything",
+  target: "Target",
+  everyTarget: "every target",
+  since: "From",
+  until: "Until",
+  asking: "The audit is being read…",
+  more: "Show older ones",
+  end: "There is nothing older.",
+  refused: (why: string) => `The audit could not be read: ${why}.`,
+  again: "Ask again",
+  /** What is on the machine only. The command stands between the two. */
+  here: "This list begins with the opening of this page. What came before stands on the machine:",
 } as const;
 
 /** The frame of all pages. */

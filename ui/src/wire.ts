@@ -63,14 +63,24 @@ export type AuditPage = {
 export type AuditQuery = {
   /** Only rows before the one with this `audit_id`: the last of the page before. Absent: from the newest on. */
   readonly before?: string | null;
+  /** Only this command, such as `restart_child`. Absent: all. */
+  readonly command?: string | null;
+  /** Only what this identity asked for, letter by letter. Absent: everybody. */
+  readonly identity?: string | null;
   /** At most so many rows, 1 to 200. */
   readonly limit: number;
   /** The browser's id of the question, 1 to 128 printable bytes. */
   readonly query_id: string;
+  /** Only what went so. Absent: however it went. */
+  readonly result?: (AuditResultWord | null);
+  /** Only what was recorded then or later. Absent: from the beginning. */
+  readonly since_unix_nanos?: (UnixNanos | null);
   /** Only what is about this target. Absent: every target that the browser may see. */
   readonly target_id?: string | null;
   /** Only rows in which this text stands, in any case: in who asked, the target, the child, the command, its id, the reason, or why it was refused. At most 256 bytes. Absent or empty: every row. */
   readonly text?: string | null;
+  /** Only what was recorded before. Absent: until now. */
+  readonly until_unix_nanos?: (UnixNanos | null);
 };
 
 /** How far something that was asked for is, in the audit. */

@@ -6,7 +6,14 @@
 //
 // No clock, socket or chance of its own: they are given, so that tests own time.
 
-import type { BrowserCommand, ClientMessage, FilterConditions, ServerHello, ServerMessage } from "../wire.ts";
+import type {
+  AuditQuery,
+  BrowserCommand,
+  ClientMessage,
+  FilterConditions,
+  ServerHello,
+  ServerMessage,
+} from "../wire.ts";
 import { waitBefore } from "./backoff.ts";
 import { Cursors } from "./cursor.ts";
 import { nanos, read } from "./read.ts";
@@ -137,6 +144,11 @@ export class Session {
     return this.#send({ type: "command", ...command });
   }
 
+  /** Sends a question; `false` when there is no live session, and then nothing was sent. */
+  ask(query: AuditQuery & { readonly type: "audit_query" }): boolean {
+    return this.#send(query);
+  }
+
   /** From now on only records that fit are wanted. They are asked for again after a reconnect. */
   want(conditions: FilterConditions | null): void {
     this.#conditions = conditions ?? NO_CONDITIONS;
@@ -160,13 +172,15 @@ export class Session {
   #greeted(hello: ServerHello): void {
     if (this.#phase.is === "live") return;
     this.#attempt = 0;
-    this.#enter({ is: "live", hello });
+    this.#phase = { is: "live", hello };
     // The greeting came in time.
     this.#cancel();
     if (hello.capabilities.includes(HEARTBEAT)) this.#watch();
     const resume_cursor = this.#cursors.resume();
     this.#send({ type: "client_hello", client_store_id: this.#storeId, resume_cursor });
     if (this.#conditions !== NO_CONDITIONS) this.want(this.#conditions);
+    // Who is told of it may ask at once: the hello comes first.
+    this.#enter(this.#phase);
   }
 
   #closed(code: number, reason: string): void {

@@ -2,6 +2,7 @@
 
 import type { AuditEvent, FilterConditions, ServerMessage } from "../wire.ts";
 import { isStream, nanos } from "../conn/read.ts";
+import { commandOf } from "../model/audit.ts";
 import { Target } from "./target.ts";
 
 /** How many rows of history all targets keep together, and each at least and at most. */
@@ -123,12 +124,18 @@ export class Fleet {
     target.trim(Math.min(KEPT_MOST, Math.max(KEPT_LEAST, Math.floor(KEPT_TOGETHER / this.#targets.size))));
   }
 
+  /** What was told twice, and the outcome of what was accepted, takes the place of what there was. */
   #record(audit: AuditEvent): void {
-    const at = this.#audit.findIndex(
-      (known) => known.audit_id === audit.audit_id && known.target_id === audit.target_id,
-    );
-    if (at >= 0) this.#audit[at] = audit;
-    else this.#audit.push(audit);
+    const same = (known: AuditEvent) =>
+      known.audit_id === audit.audit_id && known.target_id === audit.target_id;
+    const going = (known: AuditEvent) =>
+      known.result === "accepted" &&
+      known.command_id !== "" &&
+      known.command === audit.command &&
+      commandOf(known) === commandOf(audit);
+    const at = this.#audit.findLastIndex((known) => same(known) || going(known));
+    if (at >= 0) this.#audit.splice(at, 1);
+    this.#audit.push(audit);
     if (this.#audit.length > AUDIT * 2) this.#audit = this.#audit.slice(-AUDIT);
   }
 }

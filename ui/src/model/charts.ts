@@ -18,6 +18,11 @@ export const RANGES: readonly Range[] = [
   { minutes: 60, moments: 12 },
 ];
 
+/** The range of so many minutes; the first when there is none such. */
+export function rangeOf(minutes: string): Range {
+  return RANGES.find((one) => String(one.minutes) === minutes) ?? (RANGES[0] as Range);
+}
+
 /** How many points a chart has. */
 export const POINTS = 60;
 

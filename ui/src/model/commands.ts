@@ -152,9 +152,12 @@ function reach(one: Progress, step: Step, at: number): Progress {
   return { ...one, steps: [...one.steps, { step, at }] };
 }
 
+/** All steps, in the order in which they are reached. */
+const ORDER: readonly Step[] = ["sent", "accepted", "stopping", "starting", "started", "ready", "done"];
+
 /** The steps that a command goes through when all goes well. */
 const COURSES: Readonly<Record<Verb, readonly Step[]>> = {
-  restart_child: ["sent", "accepted", "stopping", "starting", "started", "ready", "done"],
+  restart_child: ORDER,
   pause_child: ["sent", "accepted", "stopping", "done"],
   resume_child: ["sent", "accepted", "starting", "started", "ready", "done"],
   quarantine_child: ["sent", "accepted", "stopping", "done"],
@@ -165,7 +168,8 @@ const COURSES: Readonly<Record<Verb, readonly Step[]>> = {
 
 /** The steps that were reached, in their order, and while it goes on those to come; `at` is `null` for these. */
 export function stepsOf(one: Progress): { readonly step: Step; readonly at: number | null }[] {
-  const reached = one.steps.toSorted((a, b) => a.at - b.at);
+  // A target tells some of them in one moment, in the order in which it came upon them.
+  const reached = one.steps.toSorted((a, b) => ORDER.indexOf(a.step) - ORDER.indexOf(b.step));
   if (one.outcome.is !== "pending") return reached;
   const course = COURSES[one.command.command];
   const furthest = Math.max(...reached.map(({ step }) => course.indexOf(step)));

@@ -4,7 +4,8 @@ import type { Note } from "../fold/notes.ts";
 import { Rank } from "../fold/tally.ts";
 import type { Target } from "../fold/target.ts";
 import type { Node, RuntimeRow } from "../wire.ts";
-import { CONNECTIONS } from "../text.ts";
+import { CONNECTIONS, FLEET, STANDING } from "../text.ts";
+import { count } from "./time.ts";
 
 /** A child that is not as it should be. */
 export interface Problem {
@@ -37,6 +38,39 @@ export function standing(target: Target): Standing {
   const worst = tally.worst;
   if (worst === Rank.fine) return { is: "fine", total: tally.total, completed: tally.completed };
   return { is: "down", down: tally.down, total: tally.total, worst };
+}
+
+/** The sign and the words for how a target stands, the same wherever it is shown. */
+export function standingSaid(target: Target): { readonly state: string; readonly word: string } {
+  const stand = standing(target);
+  switch (stand.is) {
+    case "not_live":
+      return { state: "not_live", word: FLEET.notLive };
+    case "loading":
+      return { state: "waiting", word: STANDING.loading };
+    case "down":
+      return {
+        // Where nothing is broken, the sign is that of the one who does not run: paused, say.
+        state: stand.worst === Rank.idle ? (worstOf(target)?.state ?? "stopped") : "degraded",
+        word:
+          stand.down === 0
+            ? STANDING.notWell(count(stand.total))
+            : STANDING.down(count(stand.down), count(stand.total)),
+      };
+    case "fine":
+      return {
+        state: stand.total > 0 && stand.completed === stand.total ? "completed" : "running",
+        word: fineSaid(stand.total - stand.completed, stand.completed),
+      };
+  }
+}
+
+/** Who is completed does not run. */
+function fineSaid(running: number, completed: number): string {
+  if (completed === 0) return STANDING.all(count(running));
+  return running === 0
+    ? STANDING.allCompleted(count(completed))
+    : STANDING.some(count(running), count(completed));
 }
 
 /** The targets, worst first; equals by name. */

@@ -38,7 +38,10 @@ export function runs(events: Iterable<EventRecord>, most: number): Run[] {
     if (at === null || typeof generation !== "number" || generation === 0) continue;
     const known = all.get(generation);
     if (known === undefined) {
-      if (BEGINS.has(event.event_type)) all.set(generation, fresh(generation, at));
+      if (!BEGINS.has(event.event_type)) continue;
+      // A restart that was asked for tells no end of the run before, which is over all the same.
+      for (const [old, run] of all) if (run.endedAt === null) all.set(old, { ...run, endedAt: at });
+      all.set(generation, fresh(generation, at));
       continue;
     }
     all.set(generation, after(known, event, at));

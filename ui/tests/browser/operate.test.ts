@@ -3,6 +3,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { SILENT_AFTER } from "../../src/conn/session.ts";
+import { asked } from "../fake/audit.ts";
 import { CODE, FakeRelay, TOKEN } from "../fake/relay.ts";
 import { crowd, fleet, healthy, hostile, lost, many, payments, type Scene } from "../fake/scenes.ts";
 import { accessibility, launch, open, picture } from "./browser.ts";
@@ -140,6 +141,13 @@ describe("a command", () => {
     await page.goto(`${relay.address}#/audit`);
     await page.getByText("“stuck since midnight”").first().waitFor();
     expect(await main(page)).toMatch(/completed\s+ana\s+Restart \/ingest\/feed-us in payments-worker-a/);
+  });
+
+  it("of which only those since the page was opened are known says where the others are", async () => {
+    const page = await show(fleet(Date.now()), "#/audit");
+    await page.getByText("Nobody has asked for anything since this page was opened.").waitFor();
+    await page.getByText("supervisor audit show").waitFor();
+    expect(relay.heard.filter((message) => message["type"] === "audit_query")).toEqual([]);
   });
 
   it("that resumes asks nothing and sends its own reason", async () => {
@@ -383,6 +391,106 @@ describe("the keyboard alone", () => {
     await page.keyboard.press("g");
     await page.keyboard.press("a");
     await page.getByRole("heading", { name: "Audit" }).waitFor();
+  });
+});
+
+describe("the audit of before", () => {
+  const list = (page: Page) => page.getByRole("list", { name: "Audit" });
+
+  it("comes page by page, the newest first", async () => {
+    const page = await show(fleet(Date.now()), "#/audit", (relay) => {
+      relay.past = asked(250, Date.now());
+    });
+    await list(page).getByText("“ticket 250”").waitFor();
+    expect(await list(page).getByRole("listitem").first().innerText()).toMatch(
+      /completed\s+ana\s+Restart \/api/,
+    );
+    await page.getByRole("button", { name: "Show older ones" }).click();
+    await page.getByRole("button", { name: "Show older ones" }).click();
+    await page.getByText("There is nothing older.").waitFor();
+    await list(page).evaluate((box) => box.scrollTo(0, box.scrollHeight));
+    await list(page).getByText("“ticket 1”").waitFor();
+    expect(await accessibility(page)).toEqual([]);
+  });
+
+  it("is looked through by the relay, and the address says for what", async () => {
+    const page = await show(fleet(Date.now()), "#/audit", (relay) => {
+      relay.past = asked(250, Date.now());
+    });
+    await page.getByRole("button", { name: "Filter" }).click();
+    await page.getByLabel("Who").fill("bob");
+    await page.getByLabel("Who").press("Tab");
+    await page.getByLabel("What").selectOption("Pause");
+    await page.getByLabel("Result").selectOption("rejected");
+    await expect.poll(() => page.url()).toMatch(/#\/audit\?who=bob&what=pause_child&result=rejected$/);
+    // Of bob are 1, 8, 15, …; of these every tenth was refused, and those are pauses.
+    await expect
+      .poll(async () => (await list(page).innerText()).match(/ticket \d+/g))
+      .toEqual(["ticket 211", "ticket 141", "ticket 71", "ticket 1"]);
+    await page.getByRole("button", { name: "Filter (2)" }).waitFor();
+    expect(await accessibility(page)).toEqual([]);
+    await picture(page, "audit-filter-wide-light");
+
+    await page.reload();
+    await list(page).getByText("“ticket 141”").waitFor();
+    expect(await list(page).getByRole("listitem").count()).toBe(4);
+    await page.getByRole("searchbox").fill("ticket 7");
+    await expect.poll(async () => (await list(page).innerText()).match(/ticket \d+/g)).toEqual(["ticket 71"]);
+    expect(page.url()).toContain("words=ticket+7");
+    await page.getByRole("button", { name: "Clear filter" }).click();
+    await expect.poll(async () => (await list(page).innerText()).match(/ticket \d+/g)).toEqual(["ticket 71"]);
+    expect(new URL(page.url()).hash).toBe("#/audit?result=rejected&words=ticket+7");
+  });
+
+  it("is one list with what is told meanwhile, and a command is one row", async () => {
+    const page = await show(fleet(Date.now()), "#/t/payments-worker-a/audit", (relay) => {
+      relay.past = asked(5, Date.now());
+    });
+    await list(page).getByText("“ticket 5”").waitFor();
+    const tell = (audit_id: string, result: string) =>
+      relay.say({
+        type: "audit_event",
+        target_id: "payments-worker-a",
+        audit: {
+          audit_id,
+          identity: "eve",
+          target_id: "payments-worker-a",
+          command_id: "now-1",
+          command: "restart_child",
+          target: "/api",
+          reason: "just now",
+          result,
+          occurred_at_unix_nanos: Date.now() * 1e6,
+        },
+      });
+    const first = list(page).getByRole("listitem").first();
+    tell("6", "accepted");
+    await expect.poll(() => first.innerText()).toMatch(/accepted\s+eve\s+Restart/);
+    tell("7", "completed");
+    await expect.poll(() => first.innerText()).toMatch(/completed\s+eve\s+Restart/);
+    // Of the five every other one is about this target.
+    expect(await list(page).getByRole("listitem").count()).toBe(4);
+  });
+});
+
+describe("what is chosen on a page", () => {
+  it("stands in its address, and is there again when it is opened", async () => {
+    const page = await show(fleet(Date.now()), "#/t/payments-worker-a");
+    await page.getByRole("treegrid").getByText("redis").waitFor();
+    await page.getByLabel("Problems only").check();
+    await expect.poll(() => page.url()).toMatch(/#\/t\/payments-worker-a\?problems=only$/);
+    await page.reload();
+    await page.getByRole("treegrid").getByRole("link", { name: "thumbs" }).waitFor();
+    expect(await page.getByRole("treegrid").getByText("redis").count()).toBe(0);
+    await page.getByLabel("Problems only").uncheck();
+    await page.getByRole("treegrid").getByText("redis").waitFor();
+    expect(page.url()).toMatch(/#\/t\/payments-worker-a$/);
+
+    await page.goto(`${relay.address}#/charts`);
+    await page.getByLabel("1 hour").check();
+    await expect.poll(() => page.url()).toMatch(/#\/charts\?minutes=60$/);
+    await page.reload();
+    await expect.poll(() => page.getByLabel("1 hour").isChecked()).toBe(true);
   });
 });
 

@@ -4,7 +4,8 @@ import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { EventRecord, RuntimeRow } from "../../src/wire.ts";
+import type { AuditQuery, AuditRow, EventRecord, RuntimeRow } from "../../src/wire.ts";
+import { page } from "./audit.ts";
 import type { Scene } from "./scenes.ts";
 
 /** What a relay sends with every page (`default-src 'none'` and only what is its own). */
@@ -30,6 +31,8 @@ export class FakeRelay {
   guarded = false;
   /** Whether the relay answers at all. */
   hung = false;
+  /** What its audit holds, the newest last; `null`: it cannot be asked, as the one inside a run. */
+  past: readonly AuditRow[] | null = null;
   readonly heard: Message[] = [];
   readonly #sockets = new Set<WebSocket>();
   readonly #links = new Set<Socket>();
@@ -151,13 +154,15 @@ export class FakeRelay {
       filter_config_version: 1,
       protocol_version: "tokio-supervisor.v1",
       role: this.scene.role,
-      capabilities: ["heartbeat"],
+      capabilities: [...(this.past === null ? [] : ["audit"]), "heartbeat"],
     });
     socket.on("message", (data) => {
       const message = JSON.parse(String(data)) as Message;
       this.heard.push(message);
       if (message["type"] === "client_hello") this.#greeted(say);
       if (message["type"] === "command") this.#command(message, say);
+      if (message["type"] === "audit_query" && this.past !== null)
+        say(page(this.past, message as unknown as AuditQuery));
       if (message["type"] === "log_event_filter_conditions") {
         const { type: _, ...conditions } = message;
         say({ type: "filter_applied", log_event_filter_conditions: conditions, filter_config_version: 2 });

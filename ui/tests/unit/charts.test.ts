@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { MOMENT_MS, type Points, Series, together } from "../../src/fold/series.ts";
 import { Target } from "../../src/fold/target.ts";
-import { charts, saying, stacked } from "../../src/model/charts.ts";
+import { charts, RANGES, rangeOf, saying, stacked } from "../../src/model/charts.ts";
 import { event, listed, row, state } from "./make.ts";
 
 /** A moment, as nanoseconds, in the middle of it. */
@@ -95,5 +95,12 @@ describe("what charts are drawn of", () => {
       [3, 3, null],
       [1, null, null],
     ]);
+  });
+});
+
+describe("the range of a chart", () => {
+  it("is that of the address, or the shortest", () => {
+    expect(RANGES.map(({ minutes }) => rangeOf(String(minutes)))).toEqual(RANGES);
+    expect(["", "7", "x"].map((text) => rangeOf(text).minutes)).toEqual([5, 5, 5]);
   });
 });

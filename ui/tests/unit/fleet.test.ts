@@ -172,7 +172,7 @@ describe("the fleet", () => {
     expect(shop.history.at(-1)).toMatchObject({ event: { sequence: 25_000 } });
   });
 
-  it("replaces a record of the audit by its outcome", () => {
+  it("has one record of the audit for a command, that of how it went last", () => {
     const { fleet } = live();
     const audit = {
       audit_id: "7",
@@ -185,8 +185,22 @@ describe("the fleet", () => {
       occurred_at_unix_nanos: 1,
     };
     fleet.apply({ type: "audit_event", target_id: "shop", audit: { ...audit, result: "accepted" } }, 1);
-    fleet.apply({ type: "audit_event", target_id: "shop", audit: { ...audit, result: "completed" } }, 2);
-    expect(fleet.audit.map((one) => one.result)).toEqual(["completed"]);
+    fleet.apply({ type: "audit_event", target_id: "shop", audit: { ...audit, result: "accepted" } }, 2);
+    const say = (audit_id: string, more: object) =>
+      fleet.apply(
+        { type: "audit_event", target_id: "shop", audit: { ...audit, audit_id, ...more } as never },
+        3,
+      );
+    say("8", { result: "rejected", identity: "eve" });
+    say("9", { result: "completed" });
+    say("9", { result: "completed" });
+    // The same id given again is another command.
+    say("10", { result: "rejected" });
+    expect(fleet.audit.map((one) => `${one.audit_id} ${one.identity} ${one.result}`)).toEqual([
+      "8 eve rejected",
+      "9 ann completed",
+      "10 ann rejected",
+    ]);
   });
 
   it("counts restarts in the bars of their time", () => {

@@ -7,7 +7,7 @@ import { runs } from "../../src/model/runs.ts";
 import { clock, count, Skew, span } from "../../src/model/time.ts";
 import { Outline } from "../../src/model/outline.ts";
 import { type Choice, type Line, linesOf, Shape } from "../../src/model/tree.ts";
-import { href, parse } from "../../src/route.ts";
+import { choosing, chosenIn, href, parse } from "../../src/route.ts";
 import { event, listed, row, target } from "./make.ts";
 
 const OPERATOR = { role: "operator", live: true, target: listed("shop") };
@@ -217,10 +217,29 @@ describe("runs", () => {
   });
 });
 
+describe("a run", () => {
+  it("that was ended by a restart, which tells no end of it, is over when the next one begins", () => {
+    const at = (nanos: number) => ({ occurred_at_unix_nanos: nanos });
+    const events = [
+      event("/f", "ChildStarting", { generation: 1 }, at(10)),
+      event("/f", "ChildReady", { generation: 1 }, at(11)),
+      event("/f", "ChildStopping", { generation: 1 }, at(20)),
+      event("/f", "ChildStarting", { generation: 2 }, at(30)),
+    ];
+    expect(runs(events, 5).map(({ generation, endedAt, ending }) => [generation, endedAt, ending])).toEqual([
+      [1, 30, null],
+      [2, null, null],
+    ]);
+  });
+});
+
 describe("addresses", () => {
   it.each([
     { page: "fleet" },
     { page: "audit" },
+    { page: "audit", query: "words=a+b%26c&who=ana" },
+    { page: "charts", query: "minutes=15" },
+    { page: "target", target: "shop", tab: "tree", filter: NO_FILTER, query: "problems=only" },
     { page: "target", target: "shop", tab: "tree", filter: NO_FILTER },
     { page: "target", target: "a/b c?#%<img>", tab: "audit", filter: NO_FILTER },
     { page: "child", target: "\u202eevil", path: "/a/b" },
@@ -228,6 +247,21 @@ describe("addresses", () => {
     { page: "timeline", filter: { ...NO_FILTER, severity: ["error"], path: ["/a/b"], command: "c 1&x" } },
   ] as const)("of $page lead back to it", (route) => {
     expect(parse(href(route))).toEqual(route);
+  });
+
+  it("say what is chosen on a page, and no more", () => {
+    const tree = parse("#/t/shop");
+    const problems = choosing(tree, { problems: "only" });
+    expect(problems.page === "lost" ? "" : href(problems)).toBe("#/t/shop?problems=only");
+    expect([chosenIn(problems, "problems"), chosenIn(problems, "who"), chosenIn(tree, "problems")]).toEqual([
+      "only",
+      "",
+      "",
+    ]);
+    expect(choosing(problems, { problems: "" })).toEqual(tree);
+    // What is chosen in the timeline is its filter.
+    const timeline = parse("#/timeline?severity=error");
+    expect(choosing(timeline, { problems: "only" })).toBe(timeline);
   });
 
   it("that mean nothing are lost, not a crash", () => {

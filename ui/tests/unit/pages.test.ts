@@ -1,17 +1,15 @@
-// What the pages say that is made of more than one thing: selections, failures, policies, progress, the audit.
+// What the pages say that is made of more than one thing: selections, failures, policies, progress.
 
 import { describe, expect, it } from "vitest";
 import { affected } from "../../src/model/affected.ts";
-import { searched, subject } from "../../src/model/audit.ts";
 import { Commands, stepsOf, tallyOf } from "../../src/model/commands.ts";
 import { failures } from "../../src/model/failures.ts";
 import { policy } from "../../src/model/policy.ts";
-import { worstOf } from "../../src/model/problems.ts";
+import { standingSaid, worstOf } from "../../src/model/problems.ts";
 import { because, beside, stateWord } from "../../src/model/row.ts";
 import { bulk, outermost } from "../../src/model/selection.ts";
 import { ageOf } from "../../src/model/time.ts";
 import { Rank } from "../../src/fold/tally.ts";
-import type { AuditEvent } from "../../src/wire.ts";
 import { event, listed, node, row, target } from "./make.ts";
 
 const asking = { role: "admin", live: true, target: listed("shop") };
@@ -154,6 +152,28 @@ describe("the progress of a command", () => {
     expect(one.deadline).toBe(31_000);
   });
 
+  it("has its steps in their order, also when the target tells them in another", () => {
+    const commands = new Commands();
+    send(commands, "c");
+    for (const type of ["ChildStopping", "CommandAccepted", "ChildStarting", "ChildReady", "ChildRunning"])
+      commands.hear(
+        {
+          type: "event",
+          target_id: "shop",
+          event: event("/a", type, {}, { correlation_id: "c", occurred_at_unix_nanos: 2e9 }),
+        },
+        2_000,
+      );
+    expect(commands.all.flatMap(stepsOf).flatMap(({ step, at }) => (at === null ? [] : [step]))).toEqual([
+      "sent",
+      "accepted",
+      "stopping",
+      "starting",
+      "started",
+      "ready",
+    ]);
+  });
+
   it("of many is told in numbers", () => {
     const commands = new Commands();
     for (const id of ["a", "b", "c"]) send(commands, id);
@@ -169,39 +189,18 @@ describe("the progress of a command", () => {
   });
 });
 
-describe("the audit", () => {
-  const record = (audit_id: string, more: Partial<AuditEvent>): AuditEvent => ({
-    audit_id,
-    identity: "ana",
-    target_id: "shop",
-    command_id: `c-${audit_id}`,
-    command: "restart_child",
-    target: "/a",
-    reason: "stuck",
-    result: "completed",
-    occurred_at_unix_nanos: 1,
-    ...more,
-  });
-  const all = [
-    record("1", {}),
-    record("2", { identity: "bob", result: "rejected" }),
-    record("3", { target_id: "mail" }),
-  ];
+describe("how a target stands", () => {
+  const said = (...states: string[]) =>
+    standingSaid(target("shop", [row("/"), ...states.map((state, at) => row(`/c-${at}`, state))]));
 
-  it("is searched by who, what, why, result and command id, the newest first", () => {
-    const ids = (target: string | null, result: string, words: string) =>
-      searched(all, target, result, words).map((one) => one.audit_id);
-    expect(ids(null, "", "")).toEqual(["3", "2", "1"]);
-    expect(ids("shop", "", "")).toEqual(["2", "1"]);
-    expect(ids(null, "rejected", "")).toEqual(["2"]);
-    expect(ids(null, "", " BOB ")).toEqual(["2"]);
-    expect(ids(null, "", "c-3")).toEqual(["3"]);
-    expect(ids(null, "", "nobody")).toEqual([]);
+  it("is said of those who run, and one that is completed does not", () => {
+    expect(said("running", "running")).toEqual({ state: "running", word: "all 2 running" });
+    expect(said("running", "completed")).toEqual({ state: "running", word: "1 running, 1 completed" });
+    expect(said("completed")).toEqual({ state: "completed", word: "all 1 completed" });
   });
 
-  it("shows whom it is about, whatever a target writes there", () => {
-    expect(subject(record("1", {}))).toEqual({ is: "child", path: "/a" });
-    expect(subject(record("1", { target: null as never }))).toEqual({ is: "other", text: "the tree" });
-    expect(subject(record("1", { target: { x: 1 } as never }))).toEqual({ is: "other", text: '{"x":1}' });
+  it("has the sign of what does not run when nothing is broken", () => {
+    expect(said("running", "paused")).toEqual({ state: "paused", word: "1/2 not running" });
+    expect(said("paused", "failed")).toEqual({ state: "degraded", word: "2/2 not running" });
   });
 });

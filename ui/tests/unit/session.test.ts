@@ -30,6 +30,13 @@ describe("the session", () => {
     expect(world.phases.at(-1)).toMatchObject({ is: "live" });
   });
 
+  it("has said its hello when it tells that it is live, so that one may ask at once", () => {
+    const { world, session } = start();
+    world.told = ({ is }) => is === "live" && session.ask({ type: "audit_query", query_id: "q", limit: 1 });
+    world.link.greet();
+    expect(world.link.sent).toMatchObject([{ type: "client_hello" }, { type: "audit_query" }]);
+  });
+
   it("hands on messages only after the greeting, and ignores types of a later version", () => {
     const { world } = start();
     world.link.say({ type: "target_list", targets: [] });

@@ -48,6 +48,8 @@ export class Link implements Socket {
 export class TestWorld implements World, Listener {
   readonly links: Link[] = [];
   readonly phases: Phase[] = [];
+  /** What is done when a phase is told. */
+  told: (phase: Phase) => unknown = () => undefined;
   readonly messages: ServerMessage[] = [];
   readonly complaints: string[] = [];
   heardAt = -1;
@@ -79,6 +81,7 @@ export class TestWorld implements World, Listener {
 
   entered(phase: Phase): void {
     this.phases.push(phase);
+    this.told(phase);
   }
 
   message(message: ServerMessage): void {

@@ -26,6 +26,21 @@ pub struct AuditQuery {
     /// reason, or why it was refused. At most 256 bytes. Absent or empty: every row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Only what this identity asked for, letter by letter. Absent: everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// Only this command, such as `restart_child`. Absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Only what went so. Absent: however it went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Word<AuditResult>>,
+    /// Only what was recorded then or later. Absent: from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_unix_nanos: Option<UnixNanos>,
+    /// Only what was recorded before. Absent: until now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_unix_nanos: Option<UnixNanos>,
     /// Only rows before the one with this `audit_id`: the last of the page before. Absent: from the newest on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,

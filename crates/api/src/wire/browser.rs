@@ -184,7 +184,19 @@ const FILTER_KEYS: &[&str] = &[
     "correlation_id",
 ];
 
-const AUDIT_KEYS: &[&str] = &["type", "query_id", "target_id", "text", "before", "limit"];
+const AUDIT_KEYS: &[&str] = &[
+    "type",
+    "query_id",
+    "target_id",
+    "text",
+    "identity",
+    "command",
+    "result",
+    "since_unix_nanos",
+    "until_unix_nanos",
+    "before",
+    "limit",
+];
 
 impl ClientMessage {
     /// Reads one text frame of a browser. The error is what to send back; [`Self::command_id_in`] says to which
@@ -266,6 +278,11 @@ fn read_query(frame: &Frame<'_>) -> Result<AuditQuery, WireError> {
     }
     if query.text.as_ref().is_some_and(|text| text.len() > LONGEST_TEXT) {
         return refuse(format!("text has at most {LONGEST_TEXT} bytes"));
+    }
+    for (key, text) in [("identity", &query.identity), ("command", &query.command)] {
+        if text.as_ref().is_some_and(|text| text.len() > LONGEST_TEXT) {
+            return refuse(format!("{key} has at most {LONGEST_TEXT} bytes"));
+        }
     }
     if query.before.as_ref().is_some_and(|before| before.parse::<u64>().is_err()) {
         return refuse("before must be the audit_id of a row".to_owned());

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 use supervisor_api::wire::{
     AuditDecision, AuditEntry, AuditOutcome, AuditPage, AuditQuery, AuditRecord, AuditResult, AuditRow,
-    UnixNanos,
+    UnixNanos, Word,
 };
 use supervisor_ledger::{Reader, Record};
 use tokio::task::spawn_blocking;
@@ -164,10 +164,18 @@ impl Index {
         let mut found = store.prepare(
             "SELECT row FROM rows WHERE sequence < :before AND settled = 0
              AND target IN (SELECT value FROM json_each(:targets)) AND (:words = '' OR instr(words, :words) > 0)
+             AND (:identity IS NULL OR row ->> 'identity' = :identity)
+             AND (:command IS NULL OR row ->> 'command' = :command)
+             AND (:result IS NULL OR row ->> 'result' = :result)
+             AND row ->> 'occurred_at_unix_nanos' >= :since AND row ->> 'occurred_at_unix_nanos' < :until
              ORDER BY sequence DESC LIMIT :limit",
         )?;
         let asked = named_params! {
             ":before": signed(before), ":targets": targets, ":words": words, ":limit": query.limit + 1,
+            ":identity": query.identity, ":command": query.command,
+            ":result": query.result.as_ref().map(Word::as_str),
+            ":since": signed(query.since_unix_nanos.unwrap_or_default().0),
+            ":until": signed(query.until_unix_nanos.unwrap_or(UnixNanos(u64::MAX)).0),
         };
         let texts = found.query_map(asked, |row| row.get::<_, String>(0))?;
         let mut records = Vec::new();

@@ -462,6 +462,36 @@ async fn s16_the_audit_is_looked_up_by_target_and_text_the_newest_first_and_page
 }
 
 #[tokio::test]
+async fn s16_the_audit_is_looked_up_by_who_what_how_it_went_and_when() {
+    let place = Place::new().await;
+    place.asks("ann", "c-1", "/api").await.unwrap();
+    place.asks("bob", "d-1", "/db").await.unwrap();
+    place.asks("eve", "d-1", "/db").await.unwrap_err();
+    // A denial is recorded when nobody waits for it.
+    while place.page(all(), json!({})).await.0.len() < 3 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let rows = place.relay.look_up(place.question(all(), json!({}))).await.unwrap().records;
+    let bob = rows[1].occurred_at_unix_nanos.0;
+    for (query, whose) in [
+        (json!({"identity": "bob"}), "bob"),
+        (json!({"identity": "bo"}), ""),
+        (json!({"command": "restart_child"}), "eve bob ann"),
+        (json!({"command": "pause_child"}), ""),
+        (json!({"result": "completed"}), "bob ann"),
+        (json!({"result": "rejected"}), "eve"),
+        (json!({"result": "of a later version"}), ""),
+        (json!({"since_unix_nanos": bob}), "eve bob"),
+        (json!({"until_unix_nanos": bob.to_string()}), "ann"),
+        (json!({"since_unix_nanos": bob, "until_unix_nanos": bob + 1, "identity": "bob"}), "bob"),
+    ] {
+        let page = place.relay.look_up(place.question(all(), query.clone())).await.unwrap();
+        let who: Vec<_> = page.records.iter().map(|row| row.identity.as_str()).collect();
+        assert_eq!(who.join(" "), whose, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn s21_nobody_reads_the_audit_of_a_target_that_it_may_not_see() {
     let place = Place::new().await;
     place.asks("ann", "c-1", "/api").await.unwrap();
@@ -514,6 +544,8 @@ fn a_question_that_makes_no_sense_is_refused() {
         (json!({"limit": 201}), "1 to 200"),
         (json!({"before": "x"}), "audit_id"),
         (json!({"text": "x".repeat(257)}), "256 bytes"),
+        (json!({"identity": "x".repeat(257)}), "256 bytes"),
+        (json!({"since_unix_nanos": "yesterday"}), "Unix nanoseconds"),
         (json!({"query_id": ""}), "128 printable"),
         (json!({"who": "ann"}), "no key 'who'"),
     ] {
