@@ -1,11 +1,11 @@
 //! What sessions and the rest of the relay share: all targets, the bell that is rung when there is something new of any
-//! of them, and what was refused.
+//! of them, the turns in which states are rendered, and what was refused.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::audit::Denials;
 use crate::counts::Counts;
@@ -17,15 +17,32 @@ pub(crate) struct Bell {
     rung: watch::Sender<()>,
     /// Grows when the list of targets says something else.
     list: AtomicU64,
+    /// How many states are rendered at a time.
+    turns: Arc<Semaphore>,
 }
 
 impl Default for Bell {
+    /// Half of the processors may render: to render a state takes milliseconds, and a browser wants those of all targets.
     fn default() -> Self {
-        Self { rung: watch::Sender::new(()), list: AtomicU64::new(1) }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::new((processors / 2).max(1))
     }
 }
 
 impl Bell {
+    /// A bell whose targets render so many states at a time.
+    pub(crate) fn new(turns: usize) -> Self {
+        let turns = Arc::new(Semaphore::new(turns));
+        Self { rung: watch::Sender::new(()), list: AtomicU64::new(1), turns }
+    }
+
+    /// A turn to render a state, until it is dropped. Who waits keeps its place in the line.
+    pub(crate) fn turn(&self) -> impl Future<Output = Option<OwnedSemaphorePermit>> + Send + use<> {
+        let turns = Arc::clone(&self.turns);
+        // It is never closed.
+        async { turns.acquire_owned().await.ok() }
+    }
+
     /// There is something new.
     pub(crate) fn ring(&self) {
         self.rung.send_replace(());

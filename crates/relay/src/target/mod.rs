@@ -21,7 +21,7 @@ use supervisor_api::wire::{
     AuditEvent, ConnectionState, DashboardState, EventFacts, EventRecord, ListedTarget, LogFacts, LogRecord,
     Registration, RegistrationState, ServerMessage, StateDelta, Stream, SupportedCommand, TargetInfo,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::hub::Bell;
 
@@ -212,6 +212,16 @@ impl Target {
     /// Until somebody wants a state. Cancel safe.
     pub(crate) async fn wanted(&self) {
         self.wanted.notified().await;
+    }
+
+    /// Whether somebody wants a state.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.seen().is_wanted
+    }
+
+    /// A turn to render a state: who wants something small is not to wait until all targets are rendered.
+    pub(crate) fn turn(&self) -> impl Future<Output = Option<OwnedSemaphorePermit>> + Send + use<> {
+        self.bell.turn()
     }
 
     /// Renders a state if somebody wants one. It is the task's, so everything in the ring is in it.

@@ -1,10 +1,13 @@
 //! The task that follows a target: the only one that writes what sessions read of it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use supervisor_api::wire::{ConnectionState, DashboardState, Stream, TreeView};
 use supervisor_client::{Follower, Happening, Settings, View, Way};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::yield_now;
 
 use super::Target;
 use crate::counts::Counts;
@@ -20,21 +23,49 @@ pub(crate) async fn follow(target: Arc<Target>, way: Way, uid: u32, settings: Se
     let mut follower =
         Follower::new(way, settings).events_from(1).logs(Some(1)).polled(POLL).listened_by(uid);
     target.connection(ConnectionState::Connecting);
+    let mut waiting: Option<Waiting> = None;
     while !target.is_expired() {
+        if waiting.is_none() && target.is_wanted() && known(&target, &follower).is_some() {
+            waiting = Some(Box::pin(target.turn()));
+        }
         tokio::select! {
             happening = follower.next() => take_in(&target, &happening, &follower, &counts),
             () = target.wanted() => {}
-        }
-        if let Some(state) = known(&target, &follower) {
-            target.render(state);
+            turn = turn_of(&mut waiting) => {
+                waiting = None;
+                if let Some(state) = known(&target, &follower) {
+                    target.render(state);
+                }
+                pass_on(turn).await;
+            }
         }
     }
     let Some(last) = known(&target, &follower).cloned() else { return };
-    drop(follower);
+    drop((follower, waiting));
     loop {
+        let turn = target.turn().await;
         target.render(&last);
+        pass_on(turn).await;
         target.wanted().await;
     }
+}
+
+/// The place in the line of those who render. It is kept while other things happen.
+type Waiting = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+
+/// The turn that is waited for; for ever when none is.
+async fn turn_of(waiting: &mut Option<Waiting>) -> Option<OwnedSemaphorePermit> {
+    match waiting {
+        Some(waiting) => waiting.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Ends a turn, but not before everybody who has something else to do was there: the next target to render may be the
+/// next task in the line of this thread.
+async fn pass_on(turn: Option<OwnedSemaphorePermit>) {
+    yield_now().await;
+    drop(turn);
 }
 
 /// The state that is known of this target.
@@ -120,6 +151,44 @@ mod tests {
             }
             assert_eq!(target.seen().connection(), expected);
             task.abort();
+        }
+    }
+
+    /// Each is rendered in milliseconds, all of them in seconds: meanwhile a browser that comes waits for its list.
+    #[tokio::test]
+    async fn s22_who_wants_something_small_does_not_wait_until_all_targets_are_rendered() {
+        const TARGETS: usize = 20;
+        let folder = folder();
+        let us = rustix::process::geteuid().as_raw();
+        let bell = Arc::new(Bell::new(1));
+        let (mut targets, mut played) = (Vec::new(), Vec::new());
+        for at in 0..TARGETS {
+            let path = folder.path().join(format!("{at}.sock"));
+            played.push(Played::start(&path, World::shop()).await);
+            let target = Arc::new(Target::new(&registration("shop"), 1 << 20, Arc::clone(&bell)));
+            tokio::spawn(follow(
+                Arc::clone(&target),
+                Way::from(&*path),
+                us,
+                Settings::default(),
+                Counts::default(),
+            ));
+            targets.push(target);
+        }
+        let is_known = |target: &Arc<Target>| target.seen().ring.epoch().is_some();
+        while !targets.iter().all(is_known) {
+            yield_now().await;
+        }
+        let rendered =
+            || targets.iter().filter(|target| target.state(&mut target.seen(), 0).is_some()).count();
+        let mut before = rendered();
+        assert_eq!(before, 0, "and from now on all are wanted");
+        while before < TARGETS {
+            // Another task has its turn, behind those that are there.
+            tokio::spawn(async {}).await.unwrap();
+            let now = rendered();
+            assert!(now - before <= 4, "{} at once", now - before);
+            before = now;
         }
     }
 }
