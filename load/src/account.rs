@@ -53,6 +53,11 @@ impl Account {
         self.counted = count;
     }
 
+    /// The sequence of the last event that came or is lost; 0 before the first state.
+    pub(crate) fn known(&self) -> u64 {
+        self.due.map_or(0, |due| due - 1)
+    }
+
     /// Whether everything up to this event came or is lost.
     pub(crate) fn reaches(&self, head: u64) -> bool {
         self.due.is_some_and(|due| due > head)

@@ -40,6 +40,8 @@ pub(crate) struct Board {
     pub(crate) events: AtomicU64,
     /// How many pairs of a session and a target have begun.
     pub(crate) begun: AtomicU64,
+    /// The sum of the sequences up to which each session knows each target.
+    pub(crate) known: AtomicU64,
     /// Whether it is noted how long events were under way.
     pub(crate) measures: AtomicBool,
 }
@@ -193,6 +195,7 @@ impl Tally {
             serde_json::from_str(text).map_err(|error| format!("{error} in {text:.200}"))?;
         let number = frame.target_id.as_deref().and_then(fleet::number);
         let Some(account) = number.and_then(|number| self.accounts.get_mut(number)) else { return Ok(()) };
+        let before = account.known();
         match (&*frame.kind, frame.event, frame.from.zip(frame.to)) {
             ("event", Some(event), _) => {
                 account.event(event.sequence);
@@ -219,6 +222,9 @@ impl Tally {
                 self.breaks += u64::from(word != "\"connected\"");
             }
             _ => {}
+        }
+        if let Some(account) = number.and_then(|number| self.accounts.get(number)) {
+            board.known.fetch_add(account.known() - before, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -27,6 +27,8 @@ pub(crate) struct Fleet {
     /// How many of them answer.
     live: usize,
     servers: Vec<Server>,
+    /// How many events have happened, but for the past.
+    happened: Arc<AtomicU64>,
 }
 
 /// A task that ends with this.
@@ -58,7 +60,7 @@ impl Fleet {
         children: usize,
     ) -> Result<Self, String> {
         let began = clock::now();
-        let mut fleet = Self { targets: Vec::new(), live, servers: Vec::new() };
+        let mut fleet = Self { targets: Vec::new(), live, servers: Vec::new(), happened: Arc::default() };
         for at in 0..live + hanging {
             let hangs = at >= live;
             let id = if hangs { format!("hung-{:04}", at - live) } else { id(at) };
@@ -106,10 +108,15 @@ impl Fleet {
         })))
     }
 
-    /// Lets so many events happen each second, in one target after the other. `happened` counts them.
-    pub(crate) fn pace(&self, per_second: u64, happened: &Arc<AtomicU64>) -> Task {
+    /// How many events have happened, but for the past.
+    pub(crate) fn happened(&self) -> &AtomicU64 {
+        &self.happened
+    }
+
+    /// Lets so many events happen each second, in one target after the other.
+    pub(crate) fn pace(&self, per_second: u64) -> Task {
         let targets = self.live().to_vec();
-        let happened = Arc::clone(happened);
+        let happened = Arc::clone(&self.happened);
         Task(tokio::spawn(async move {
             let began = Instant::now();
             let mut told = 0_u64;

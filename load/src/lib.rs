@@ -28,7 +28,7 @@ mod target;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Parser;
@@ -45,6 +45,8 @@ pub use report::Report;
 
 /// How long it may take until every session has every state.
 const WARM_UP: Duration = Duration::from_secs(300);
+/// The warm-up is over when sessions are behind by less than happens in this time.
+const BEHIND: Duration = Duration::from_millis(200);
 /// How often the relay's memory is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// How often the list of targets is asked for. That is before anything else is measured: whoever comes for the list is
@@ -94,7 +96,6 @@ pub struct Load {
     fleet: Fleet,
     relay: Relay,
     leases: fleet::Task,
-    happened: Arc<AtomicU64>,
     /// Sockets and whatever the relay keeps. The last to go.
     _folder: tempfile::TempDir,
 }
@@ -122,8 +123,7 @@ impl Load {
         let relay = Relay::start(&supervisor, folder.path(), live + hanging).await?;
         let fleet = Fleet::listen(folder.path(), live, hanging, asked.children).await?;
         let leases = fleet.register(&relay.socket).await?;
-        let happened = Arc::default();
-        Ok(Self { asked, seconds: options.seconds, fleet, relay, leases, happened, _folder: folder })
+        Ok(Self { asked, seconds: options.seconds, fleet, relay, leases, _folder: folder })
     }
 
     /// Lets events happen and sessions count.
@@ -141,7 +141,7 @@ impl Load {
             let (door, board) = (door.clone(), Arc::clone(&board));
             sessions.spawn(browser::sit(door, number, self.asked.targets, board, ends.clone()));
         }
-        let watched = watch_on(self.asked, self.seconds, &board, &self.happened, &door, self.relay.meter());
+        let watched = watch_on(self.asked, self.seconds, &board, &self.fleet, &door, self.relay.meter());
         let window = tokio::select! {
             window = watched => window?,
             problem = self.relay.ended() => return Err(problem),
@@ -198,29 +198,23 @@ impl Load {
     }
 
     fn pace(&self) -> fleet::Task {
-        self.fleet.pace(self.asked.events_per_second, &self.happened)
+        self.fleet.pace(self.asked.events_per_second)
     }
 }
 
-/// Waits until every session has every state, and looks at the relay from then on.
+/// Waits until all is warm, and looks at the relay from then on.
 async fn watch_on(
     asked: Asked,
     seconds: u32,
     board: &Board,
-    happened: &AtomicU64,
+    fleet: &Fleet,
     door: &Door,
     meter: Meter,
 ) -> Result<Window, String> {
     let began = Instant::now();
-    let all = (asked.sessions * asked.targets) as u64;
-    let begun = async {
-        while board.begun.load(Ordering::Relaxed) < all {
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(WARM_UP, begun).await.map_err(|_| {
+    timeout(WARM_UP, warm(asked, board, fleet)).await.map_err(|_| {
         let had = board.begun.load(Ordering::Relaxed);
-        format!("after {WARM_UP:?} sessions had {had} states of {all}")
+        format!("after {WARM_UP:?} sessions had {had} states and were still behind")
     })?;
     let warm_up = began.elapsed();
     let mut lists = Vec::new();
@@ -228,7 +222,8 @@ async fn watch_on(
         lists.push(browser::list(door, asked.targets + asked.hanging).await?);
         sleep(LOOK).await;
     }
-    let counts = || [happened, &board.events, &board.bytes].map(|count| count.load(Ordering::Relaxed));
+    let counts =
+        || [fleet.happened(), &board.events, &board.bytes].map(|count| count.load(Ordering::Relaxed));
     let began = Instant::now();
     let (lasts, before) = (Duration::from_secs(seconds.into()), counts());
     let mut usage = vec![meter.usage()?];
@@ -245,6 +240,20 @@ async fn watch_on(
     let (lasted, after) = (began.elapsed(), counts());
     let [events_in, events_out, bytes_out] = std::array::from_fn(|at| after[at] - before[at]);
     Ok(Window { warm_up, lasted, events_in, events_out, bytes_out, usage, lists })
+}
+
+/// Until every session has every state, and the relay has read what the journals of the targets held.
+async fn warm(asked: Asked, board: &Board, fleet: &Fleet) {
+    let all = (asked.sessions * asked.targets) as u64;
+    let behind = asked.events_per_second as f64 * BEHIND.as_secs_f64() + asked.targets as f64;
+    loop {
+        sleep(Duration::from_millis(20)).await;
+        let happened = fleet.heads().iter().sum::<u64>() * asked.sessions as u64;
+        let lag = happened.saturating_sub(board.known.load(Ordering::Relaxed));
+        if board.begun.load(Ordering::Relaxed) == all && (lag as f64) < behind * asked.sessions as f64 {
+            return;
+        }
+    }
 }
 
 fn tally(session: Result<Result<Tally, String>, tokio::task::JoinError>) -> Result<Tally, String> {
