@@ -3,7 +3,11 @@
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import axe from "axe-core";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+
+import { FakeRelay } from "../fake/relay.ts";
+import type { Scene } from "../fake/scenes.ts";
 
 const OUT = fileURLToPath(new URL("../out/", import.meta.url));
 
@@ -44,6 +48,48 @@ export async function open(
   });
   await page.goto(address);
   return { page, wrong };
+}
+
+/** A browser for the tests of a file, and for each of them a fake relay and a page. */
+export interface Stage {
+  readonly browser: Browser;
+  /** The relay of this test, once something is shown. */
+  readonly relay: FakeRelay;
+  /** Starts a relay with a scene, after something was done `before` to it, and opens a page of it. */
+  show(scene: Scene, route?: string, before?: (relay: FakeRelay) => void): Promise<Page>;
+}
+
+/** Sets a stage up, which is cleared after each test. A test in whose page something went wrong fails. */
+export function stage(): Stage {
+  let browser: Browser;
+  let relay: FakeRelay;
+  let page: Page;
+  let wrong: string[];
+  beforeAll(async () => {
+    browser = await launch();
+  });
+  afterAll(() => browser.close());
+  afterEach(async ({ task }) => {
+    if (task.result?.state === "fail") await picture(page, `failed ${task.name}`.slice(0, 60));
+    await page.context().close();
+    await relay.kill();
+    expect(wrong).toEqual([]);
+  });
+  return {
+    get browser() {
+      return browser;
+    },
+    get relay() {
+      return relay;
+    },
+    async show(scene, route = "", before) {
+      relay = new FakeRelay(scene);
+      before?.(relay);
+      await relay.start();
+      ({ page, wrong } = await open(browser, relay.address + route));
+      return page;
+    },
+  };
 }
 
 /** Lets the page draw what has changed: what is folded before a frame is shown after it. */

@@ -1,44 +1,21 @@
 // What an operator does and reads, in a real browser against the fake relay.
 
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
 import { SILENT_AFTER } from "../../src/conn/session.ts";
 import { asked } from "../fake/audit.ts";
-import { CODE, FakeRelay, TOKEN } from "../fake/relay.ts";
-import { crowd, fleet, healthy, hostile, lost, many, payments, type Scene } from "../fake/scenes.ts";
-import { accessibility, launch, open, picture } from "./browser.ts";
+import { CODE, TOKEN } from "../fake/relay.ts";
+import { crowd, fleet, healthy, hostile, lost, many, payments } from "../fake/scenes.ts";
+import { accessibility, picture, stage } from "./browser.ts";
 
-let browser: Browser;
-let relay: FakeRelay;
-let shown: Page;
-let wrong: string[] = [];
+const on = stage();
 
-beforeAll(async () => {
-  browser = await launch();
-});
-afterAll(() => browser.close());
-afterEach(async ({ task }) => {
-  if (task.result?.state === "fail") await picture(shown, `failed ${task.name}`.slice(0, 60));
-  await shown.context().close();
-  await relay.kill();
-  expect(wrong).toEqual([]);
-});
-
-async function show(scene: Scene, route = "", before?: (relay: FakeRelay) => void): Promise<Page> {
-  relay = new FakeRelay(scene);
-  before?.(relay);
-  await relay.start();
-  const opened = await open(browser, relay.address + route);
-  wrong = opened.wrong;
-  return (shown = opened.page);
-}
-
-const commands = () => relay.heard.filter((message) => message["type"] === "command");
+const commands = () => on.relay.heard.filter((message) => message["type"] === "command");
 const main = (page: Page) => page.locator("main").innerText();
 
 describe("what is broken", () => {
   it("is answered on the first page: what, since when, why, what is next, and one action", async () => {
-    const page = await show(fleet(Date.now()));
+    const page = await on.show(fleet(Date.now()));
     const thumbs = page.getByRole("listitem").filter({ hasText: "/thumbs" });
     await thumbs.waitFor();
     const text = await thumbs.innerText();
@@ -53,7 +30,7 @@ describe("what is broken", () => {
   });
 
   it("of a lost target is shown as it was, never as if it were live", async () => {
-    const page = await show(
+    const page = await on.show(
       { role: "admin", actors: [lost("orders-worker-b", Date.now())] },
       "#/t/orders-worker-b",
     );
@@ -66,7 +43,7 @@ describe("what is broken", () => {
   });
 
   it("names a lost target first, with the age of what is known of it", async () => {
-    const page = await show(fleet(Date.now()));
+    const page = await on.show(fleet(Date.now()));
     const first = page.getByRole("listitem").first();
     await first.waitFor();
     expect(await first.innerText()).toMatch(
@@ -75,13 +52,13 @@ describe("what is broken", () => {
   });
 
   it("does not move away under the pointer, and comes in its order when the pointer leaves", async () => {
-    const page = await show({ role: "admin", actors: [healthy("mail-gw", 9, Date.now())] });
+    const page = await on.show({ role: "admin", actors: [healthy("mail-gw", 9, Date.now())] });
     await page.getByText("Everything runs").waitFor();
     const first = () => page.getByRole("listitem").first().innerText();
-    relay.say(failing("/worker-0001", "backoff", 10));
+    on.relay.say(failing("/worker-0001", "backoff", 10));
     await expect.poll(first).toContain("/worker-0001");
     await page.getByRole("button", { name: /Restart/ }).hover();
-    relay.say(failing("/worker-0002", "quarantined", 11));
+    on.relay.say(failing("/worker-0002", "quarantined", 11));
     await page.getByRole("heading", { name: "2 things are not well" }).waitFor();
     await page.getByText("the order is held while you are at it").waitFor();
     expect(await first()).toContain("/worker-0001");
@@ -92,16 +69,16 @@ describe("what is broken", () => {
 
   it("does not say that everything runs before it knows", async () => {
     const silent = { ...healthy("mail-gw", 9, Date.now()), state: null };
-    const page = await show({ role: "viewer", actors: [healthy("search-1", 9, Date.now()), silent] });
+    const page = await on.show({ role: "viewer", actors: [healthy("search-1", 9, Date.now()), silent] });
     await page.getByText("Waiting for the state of 1 target…").waitFor();
     await page.getByText("all 9 running").waitFor();
     expect(await page.getByText("Everything runs").count()).toBe(0);
   });
 
   it("says that everything runs only when it is live", async () => {
-    const page = await show({ role: "viewer", actors: [healthy("mail-gw", 9, Date.now())] });
+    const page = await on.show({ role: "viewer", actors: [healthy("mail-gw", 9, Date.now())] });
     await page.getByText("Everything runs").waitFor();
-    await relay.kill();
+    await on.relay.kill();
     await page.getByText("Everything ran when this was last heard").waitFor();
     expect(await page.getByText("Everything runs").count()).toBe(0);
     await page.getByText("was: all 9 running").waitFor();
@@ -110,7 +87,7 @@ describe("what is broken", () => {
 
 describe("a command", () => {
   it("asks for a reason, is sent once, shows each step, and is in the audit", async () => {
-    const page = await show(fleet(Date.now()), "#/t/payments-worker-a/child/ingest/feed-us");
+    const page = await on.show(fleet(Date.now()), "#/t/payments-worker-a/child/ingest/feed-us");
     await page.getByRole("button", { name: /^Restart/ }).click();
     const dialog = page.getByRole("dialog");
     const submit = dialog.getByRole("button", { name: "Restart" });
@@ -138,20 +115,20 @@ describe("a command", () => {
       confirmed: false,
     });
     expect(commands()[0]).not.toHaveProperty("requested_by");
-    await page.goto(`${relay.address}#/audit`);
+    await page.goto(`${on.relay.address}#/audit`);
     await page.getByText("“stuck since midnight”").first().waitFor();
     expect(await main(page)).toMatch(/completed\s+ana\s+Restart \/ingest\/feed-us in payments-worker-a/);
   });
 
   it("of which only those since the page was opened are known says where the others are", async () => {
-    const page = await show(fleet(Date.now()), "#/audit");
+    const page = await on.show(fleet(Date.now()), "#/audit");
     await page.getByText("Nobody has asked for anything since this page was opened.").waitFor();
     await page.getByText("supervisor audit show").waitFor();
-    expect(relay.heard.filter((message) => message["type"] === "audit_query")).toEqual([]);
+    expect(on.relay.heard.filter((message) => message["type"] === "audit_query")).toEqual([]);
   });
 
   it("that resumes asks nothing and sends its own reason", async () => {
-    const page = await show(fleet(Date.now()));
+    const page = await on.show(fleet(Date.now()));
     await page.getByRole("button", { name: "Resume /mailer" }).click();
     await expect
       .poll(() => commands()[0])
@@ -164,7 +141,7 @@ describe("a command", () => {
   });
 
   it("that removes wants the name typed and lists who is affected", async () => {
-    const page = await show(fleet(Date.now()), "#/t/payments-worker-a/child/ingest");
+    const page = await on.show(fleet(Date.now()), "#/t/payments-worker-a/child/ingest");
     await page.getByRole("button", { name: /^Remove/ }).click();
     const dialog = page.getByRole("dialog");
     expect(await dialog.innerText()).toMatch(
@@ -180,7 +157,7 @@ describe("a command", () => {
 
   it("that is refused is red and says why until it is put away", async () => {
     const scene = fleet(Date.now());
-    const page = await show(scene, "#/t/payments-worker-a/child/redis");
+    const page = await on.show(scene, "#/t/payments-worker-a/child/redis");
     await page.getByRole("button", { name: /^Pause/ }).click();
     const rows = scene.actors[0]?.state?.runtime_state;
     (rows as unknown[]).splice(rows?.findIndex((row) => row.child_path === "/redis") ?? 0, 1);
@@ -192,7 +169,7 @@ describe("a command", () => {
   });
 
   it("that a viewer may not give cannot be pressed and says why", async () => {
-    const page = await show({ ...fleet(Date.now()), role: "viewer" }, "#/t/payments-worker-a/child/redis");
+    const page = await on.show({ ...fleet(Date.now()), role: "viewer" }, "#/t/payments-worker-a/child/redis");
     const restart = page.getByRole("button", { name: /^Restart/ });
     await restart.waitFor();
     expect(await restart.getAttribute("aria-disabled")).toBe("true");
@@ -202,7 +179,7 @@ describe("a command", () => {
   });
 
   it("whose answer is lost says that it is unknown, and the same id is asked again", async () => {
-    const page = await show(
+    const page = await on.show(
       { role: "admin", actors: [healthy("mail-gw", 3, Date.now())] },
       "#/t/mail-gw/child/worker-0001",
     );
@@ -210,9 +187,9 @@ describe("a command", () => {
     await page.getByRole("dialog").getByLabel("Reason, for the audit").fill("test");
     await page.keyboard.press("Enter");
     await expect.poll(() => commands().length).toBe(1);
-    await relay.kill();
+    await on.relay.kill();
     await page.getByText("It may or may not have been done.").waitFor();
-    await relay.start();
+    await on.relay.start();
     await page.getByRole("button", { name: "Ask again" }).click();
     await expect.poll(() => commands().length).toBe(2);
     expect(commands()[1]).toEqual(commands()[0]);
@@ -221,36 +198,36 @@ describe("a command", () => {
 
 describe("the connection", () => {
   it("that is lost cannot be missed, and is live again without a reload when the relay is back", async () => {
-    const page = await show(fleet(Date.now()));
+    const page = await on.show(fleet(Date.now()));
     await page.getByText("/thumbs").first().waitFor();
     await page.evaluate(() => Object.assign(window, { kept: true }));
-    await relay.kill();
+    await on.relay.kill();
     const bar = page.getByText(/NOT LIVE – last data \d+ s ago, (retrying|connecting)/);
     await bar.waitFor();
     await picture(page, "not-live-wide-light");
     expect(await accessibility(page)).toEqual([]);
-    await relay.start();
+    await on.relay.start();
     await page.getByText("live", { exact: true }).waitFor();
     expect(await bar.count()).toBe(0);
     expect(await page.evaluate(() => "kept" in window)).toBe(true);
-    const hello = relay.heard.findLast((message) => message["type"] === "client_hello");
+    const hello = on.relay.heard.findLast((message) => message["type"] === "client_hello");
     expect(hello).toMatchObject({
       resume_cursor: { targets: { "payments-worker-a": { stream_epoch: "1" } } },
     });
   });
 
   it("to a relay that hangs is given up, although its socket is open", async () => {
-    const page = await show(fleet(Date.now()));
+    const page = await on.show(fleet(Date.now()));
     await page.clock.install();
     await page.reload();
     await page.getByText("/thumbs").first().waitFor();
-    relay.hung = true;
+    on.relay.hung = true;
     await page.clock.fastForward(SILENT_AFTER);
     await page.getByText(/NOT LIVE – last data/).waitFor();
   });
 
   it("by a printed link takes the code out of the address and offers the token", async () => {
-    const page = await show(fleet(Date.now()), `#code=${CODE}`, (one) => (one.guarded = true));
+    const page = await on.show(fleet(Date.now()), `#code=${CODE}`, (one) => (one.guarded = true));
     await page.getByText("/thumbs").first().waitFor();
     expect(page.url()).not.toContain(CODE);
     expect(await page.evaluate(() => sessionStorage.getItem("supervisor.token"))).toBe(TOKEN);
@@ -258,15 +235,15 @@ describe("the connection", () => {
   });
 
   it("by a link that is followed in a tab that shows the dashboard already signs in as well", async () => {
-    const page = await show(fleet(Date.now()), "", (one) => (one.guarded = true));
+    const page = await on.show(fleet(Date.now()), "", (one) => (one.guarded = true));
     await page.getByText("NOT LIVE – you are not signed in").waitFor();
-    await page.goto(`${relay.address}#code=${CODE}`);
+    await page.goto(`${on.relay.address}#code=${CODE}`);
     await page.getByText("/thumbs").first().waitFor();
     expect(page.url()).not.toContain(CODE);
   });
 
   it("by a link that was used says so, and what to do", async () => {
-    const page = await show(fleet(Date.now()), "#code=used", (one) => (one.guarded = true));
+    const page = await on.show(fleet(Date.now()), "#code=used", (one) => (one.guarded = true));
     await page.getByText("NOT LIVE – you are not signed in").waitFor();
     expect(await main(page)).toContain("The link did not work: the link was used already or is too old.");
     await page.getByLabel("Token").fill(TOKEN);
@@ -275,19 +252,19 @@ describe("the connection", () => {
   });
 
   it("that loses events draws the gap as a row", async () => {
-    const page = await show(
+    const page = await on.show(
       { role: "viewer", actors: [payments(Date.now())] },
       "#/t/payments-worker-a/timeline",
     );
     await page.getByText("ChildFailed").first().waitFor();
-    relay.say({ type: "gap", target_id: "payments-worker-a", stream: "events", from: 5_000, to: 6_203 });
+    on.relay.say({ type: "gap", target_id: "payments-worker-a", stream: "events", from: 5_000, to: 6_203 });
     await page.getByText("1\u202f204 events missed (5\u202f000 to 6\u202f203)").waitFor();
   });
 });
 
 describe("what is looked for", () => {
   it("is asked of the relay, stands in the address, and is taken away one by one", async () => {
-    const page = await show(fleet(Date.now()), "#/timeline");
+    const page = await on.show(fleet(Date.now()), "#/timeline");
     await page.getByText("ChildFailed").first().waitFor();
     await page.getByRole("button", { name: "Filter" }).click();
     await page.getByLabel("Path").fill("nonsense");
@@ -300,7 +277,7 @@ describe("what is looked for", () => {
     await page.keyboard.press("Enter");
     await expect.poll(() => page.url()).toContain("event=ChildFailed");
     expect(page.url()).toContain("path=%2Fingest%2Ffeed-eu&state=backoff&event=ChildFailed");
-    const asked = () => relay.heard.findLast((one) => one["type"] === "log_event_filter_conditions");
+    const asked = () => on.relay.heard.findLast((one) => one["type"] === "log_event_filter_conditions");
     await expect.poll(asked).toMatchObject({
       child_paths: ["/ingest/feed-eu"],
       lifecycle_states: ["backoff"],
@@ -320,7 +297,7 @@ describe("what is looked for", () => {
   });
 
   it("in a child's log is a word or a severity, and what is new waits while it is held", async () => {
-    const page = await show(fleet(Date.now()), "#/t/payments-worker-a/child/ingest/feed-eu");
+    const page = await on.show(fleet(Date.now()), "#/t/payments-worker-a/child/ingest/feed-eu");
     const log = page.getByRole("region", { name: "Log" });
     await log.getByText("index out of bounds").first().waitFor();
     await log.getByLabel("Search this log").fill("CONNECTED");
@@ -332,7 +309,7 @@ describe("what is looked for", () => {
     await log.getByText("index out of bounds").first().waitFor({ state: "detached" });
     await log.getByLabel("Least severity").selectOption("");
     await log.getByRole("button", { name: "Hold" }).click();
-    relay.say(spoken("a line while it is held", 90_000));
+    on.relay.say(spoken("a line while it is held", 90_000));
     await log.getByText(/Held: \d+ new\./).waitFor();
     expect(await log.getByText("a line while it is held").count()).toBe(0);
     await log.getByRole("button", { name: "Follow" }).click();
@@ -342,7 +319,7 @@ describe("what is looked for", () => {
 
 describe("the keyboard alone", () => {
   it("finds a child, opens it and restarts it", async () => {
-    const page = await show(fleet(Date.now()));
+    const page = await on.show(fleet(Date.now()));
     await page.getByText("/thumbs").first().waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type("feed-u");
@@ -356,7 +333,7 @@ describe("the keyboard alone", () => {
   });
 
   it("walks the tree, closes and opens branches, and leaves a question by Escape", async () => {
-    const page = await show(fleet(Date.now()), "#/t/payments-worker-a");
+    const page = await on.show(fleet(Date.now()), "#/t/payments-worker-a");
     const tree = page.getByRole("treegrid");
     const feed = tree.getByRole("link", { name: "feed-eu" });
     await feed.waitFor();
@@ -382,7 +359,7 @@ describe("the keyboard alone", () => {
   });
 
   it("shows its keys", async () => {
-    const page = await show(fleet(Date.now()));
+    const page = await on.show(fleet(Date.now()));
     await page.getByText("/thumbs").first().waitFor();
     await page.keyboard.press("?");
     await page.getByRole("dialog").getByText("Problems only").waitFor();
@@ -398,9 +375,7 @@ describe("the audit of before", () => {
   const list = (page: Page) => page.getByRole("list", { name: "Audit" });
 
   it("comes page by page, the newest first", async () => {
-    const page = await show(fleet(Date.now()), "#/audit", (relay) => {
-      relay.past = asked(250, Date.now());
-    });
+    const page = await on.show({ ...fleet(Date.now()), past: asked(250, Date.now()) }, "#/audit");
     await list(page).getByText("“ticket 250”").waitFor();
     expect(await list(page).getByRole("listitem").first().innerText()).toMatch(
       /completed\s+ana\s+Restart \/api/,
@@ -414,9 +389,7 @@ describe("the audit of before", () => {
   });
 
   it("is looked through by the relay, and the address says for what", async () => {
-    const page = await show(fleet(Date.now()), "#/audit", (relay) => {
-      relay.past = asked(250, Date.now());
-    });
+    const page = await on.show({ ...fleet(Date.now()), past: asked(250, Date.now()) }, "#/audit");
     await page.getByRole("button", { name: "Filter" }).click();
     await page.getByLabel("Who").fill("bob");
     await page.getByLabel("Who").press("Tab");
@@ -443,12 +416,13 @@ describe("the audit of before", () => {
   });
 
   it("is one list with what is told meanwhile, and a command is one row", async () => {
-    const page = await show(fleet(Date.now()), "#/t/payments-worker-a/audit", (relay) => {
-      relay.past = asked(5, Date.now());
-    });
+    const page = await on.show(
+      { ...fleet(Date.now()), past: asked(5, Date.now()) },
+      "#/t/payments-worker-a/audit",
+    );
     await list(page).getByText("“ticket 5”").waitFor();
     const tell = (audit_id: string, result: string) =>
-      relay.say({
+      on.relay.say({
         type: "audit_event",
         target_id: "payments-worker-a",
         audit: {
@@ -475,7 +449,7 @@ describe("the audit of before", () => {
 
 describe("what is chosen on a page", () => {
   it("stands in its address, and is there again when it is opened", async () => {
-    const page = await show(fleet(Date.now()), "#/t/payments-worker-a");
+    const page = await on.show(fleet(Date.now()), "#/t/payments-worker-a");
     await page.getByRole("treegrid").getByText("redis").waitFor();
     await page.getByLabel("Problems only").check();
     await expect.poll(() => page.url()).toMatch(/#\/t\/payments-worker-a\?problems=only$/);
@@ -486,7 +460,7 @@ describe("what is chosen on a page", () => {
     await page.getByRole("treegrid").getByText("redis").waitFor();
     expect(page.url()).toMatch(/#\/t\/payments-worker-a$/);
 
-    await page.goto(`${relay.address}#/charts`);
+    await page.goto(`${on.relay.address}#/charts`);
     await page.getByLabel("1 hour").check();
     await expect.poll(() => page.url()).toMatch(/#\/charts\?minutes=60$/);
     await page.reload();
@@ -496,7 +470,7 @@ describe("what is chosen on a page", () => {
 
 describe("many at once", () => {
   it("are selected, and a command goes to those who take it and says who is left out and why", async () => {
-    const page = await show(fleet(Date.now()), "#/t/payments-worker-a");
+    const page = await on.show(fleet(Date.now()), "#/t/payments-worker-a");
     const tree = page.getByRole("treegrid");
     for (const path of ["/redis", "/ingest", "/ingest/feed-us", "/mailer"])
       await tree.getByRole("checkbox", { name: `Select ${path}`, exact: true }).check();
@@ -520,7 +494,7 @@ describe("many at once", () => {
   });
 
   it("are removed only after how many is typed", async () => {
-    const page = await show(fleet(Date.now()), "#/t/payments-worker-a");
+    const page = await on.show(fleet(Date.now()), "#/t/payments-worker-a");
     const tree = page.getByRole("treegrid");
     for (const path of ["/redis", "/api"])
       await tree.getByRole("checkbox", { name: `Select ${path}`, exact: true }).check();
@@ -536,7 +510,7 @@ describe("many at once", () => {
 
 describe("a new child", () => {
   it("is written under a supervisor, checked by the schema while it is written, and sent", async () => {
-    const page = await show(fleet(Date.now()), "#/t/payments-worker-a/child/ingest");
+    const page = await on.show(fleet(Date.now()), "#/t/payments-worker-a/child/ingest");
     await page.getByRole("button", { name: /^Add child/ }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByRole("heading", { name: "Add a child under /ingest" }).waitFor();
@@ -565,7 +539,7 @@ describe("a new child", () => {
 
 describe("names of bad intent", () => {
   it("are shown as they are written, and nothing of them runs or moves what stands beside them", async () => {
-    const page = await show({ role: "admin", actors: [hostile(Date.now())] });
+    const page = await on.show({ role: "admin", actors: [hostile(Date.now())] });
     await page.getByRole("table").getByText("<img src=x onerror=alert(1)>").waitFor();
     await page.getByText("</script><script>alert(1)</script>").first().waitFor();
     expect(await page.locator("main img, main script, main b b").count()).toBe(0);
@@ -574,7 +548,7 @@ describe("names of bad intent", () => {
     expect(await name.evaluate((bdi) => getComputedStyle(bdi).unicodeBidi)).toBe("isolate");
     const deep = Array.from({ length: 16 }, (_, at) => `${at}`.padEnd(64, "x"));
     await page.goto(
-      `${relay.address}#/t/${encodeURIComponent(hostile(0).listed.target_id)}/child/${deep.join("/")}`,
+      `${on.relay.address}#/t/${encodeURIComponent(hostile(0).listed.target_id)}/child/${deep.join("/")}`,
     );
     await page.getByRole("heading", { name: deep[15] ?? "" }).waitFor();
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(
@@ -586,7 +560,7 @@ describe("names of bad intent", () => {
 
 describe("what happened over time", () => {
   it("is told by each chart in words too, at one time for all of them", async () => {
-    const page = await show(fleet(Date.now()), "#/t/payments-worker-a/charts");
+    const page = await on.show(fleet(Date.now()), "#/t/payments-worker-a/charts");
     const chart = (name: string) => page.getByRole("region", { name, exact: true });
     await expect.poll(() => chart("Failures by kind").innerText()).toMatch(/failed \d+/);
     expect(await chart("Restarts").innerText()).toMatch(/Restarts\s*\d+/);
@@ -603,7 +577,7 @@ describe("what happened over time", () => {
   });
 
   it("is drawn as a tree over which the arrow keys walk, and that says who needs whom", async () => {
-    const page = await show(fleet(Date.now()), "#/t/payments-worker-a/graph");
+    const page = await on.show(fleet(Date.now()), "#/t/payments-worker-a/graph");
     const drawing = page.getByRole("group", { name: /Drawing of payments-worker-a/ });
     await page.getByText("all 11 children are drawn").waitFor();
     expect(await drawing.getByRole("link", { name: /^api running.*, \/api, needs \/redis$/ }).count()).toBe(
@@ -619,7 +593,7 @@ describe("what happened over time", () => {
 
 describe("size", () => {
   it("ten thousand children are drawn as a screenful of rows, and all when asked for", async () => {
-    const page = await show(
+    const page = await on.show(
       { role: "operator", actors: [many("search-3", 10_000, Date.now())] },
       "#/t/search-3",
     );
@@ -637,7 +611,7 @@ describe("size", () => {
 
   it("two hundred targets are a screenful of rows, worst first, also at the end of the page", async () => {
     const scene = crowd(200, 5, Date.now());
-    const page = await show({ ...scene, actors: [...scene.actors, lost("zz-lost", Date.now())] });
+    const page = await on.show({ ...scene, actors: [...scene.actors, lost("zz-lost", Date.now())] });
     const table = page.getByRole("table", { name: "Targets" });
     await table.getByText("zz-lost").waitFor();
     const rows = table.getByRole("row");
@@ -651,7 +625,7 @@ describe("size", () => {
   });
 
   it("the drawing of ten thousand is bounded, worst first, and says what it leaves out", async () => {
-    const page = await show(
+    const page = await on.show(
       { role: "operator", actors: [many("search-3", 10_000, Date.now())] },
       "#/t/search-3/graph",
     );

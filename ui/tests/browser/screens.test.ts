@@ -2,6 +2,7 @@
 
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { asked } from "../fake/audit.ts";
 import { FakeRelay } from "../fake/relay.ts";
 import { fleet, healthy, hostile, lost, many, type Scene } from "../fake/scenes.ts";
 import { accessibility, drawn, launch, open, picture } from "./browser.ts";
@@ -49,6 +50,12 @@ const PAGES: Readonly<Record<string, Shown>> = {
     scene: (now) => ({ role: "operator", actors: [lost("orders-worker-b", now)] }),
     route: "#/t/orders-worker-b",
     ready: "its socket does not answer",
+  },
+  past: {
+    scene: (now) => ({ ...fleet(now), past: asked(250, now) }),
+    route: "#/audit?who=ana&since=2020-01-01T00:00Z",
+    ready: "“ticket 250”",
+    before: (page) => page.getByRole("button", { name: "Filter (2)" }).click(),
   },
   audit: { scene: fleet, route: "#/audit", ready: "Nobody has asked for anything" },
   deep: {

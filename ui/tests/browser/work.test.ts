@@ -1,12 +1,10 @@
 // How much work a flood of events is for the page, in counts: what is drawn, and how often. How long it takes tells of
 // the machine too; that is measured elsewhere (`npm run measure`).
 
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
 import { four, happened, inCrowd } from "../fake/events.ts";
-import { FakeRelay } from "../fake/relay.ts";
-import { crowd, many, type Scene } from "../fake/scenes.ts";
-import { launch, open } from "./browser.ts";
+import { crowd, many } from "../fake/scenes.ts";
 
 const EVENTS = 2_000;
 const TARGETS = 20;
@@ -16,29 +14,9 @@ interface Work {
   drawings: number;
   rows: number;
 }
+import { stage } from "./browser.ts";
 
-let browser: Browser;
-let relay: FakeRelay;
-let shown: Page;
-let wrong: string[] = [];
-
-beforeAll(async () => {
-  browser = await launch();
-});
-afterAll(() => browser.close());
-afterEach(async () => {
-  await shown.context().close();
-  await relay.kill();
-  expect(wrong).toEqual([]);
-});
-
-async function show(scene: Scene, route: string): Promise<Page> {
-  relay = new FakeRelay(scene);
-  await relay.start();
-  const opened = await open(browser, relay.address + route);
-  wrong = opened.wrong;
-  return (shown = opened.page);
-}
+const on = stage();
 
 /** Watches a page from now on. What is changed at one time is one drawing. */
 async function watch(page: Page, rows: string): Promise<() => Promise<Work>> {
@@ -57,7 +35,7 @@ async function watch(page: Page, rows: string): Promise<() => Promise<Work>> {
 
 describe("a flood of events is drawn in far fewer drawings than events, and only what is in sight", () => {
   it("in a tree of ten thousand rows", async () => {
-    const page = await show(
+    const page = await on.show(
       { role: "operator", actors: [many("search-3", 10_000, Date.now())] },
       "#/t/search-3",
     );
@@ -66,8 +44,8 @@ describe("a flood of events is drawn in far fewer drawings than events, and only
     await first.getByText("running").waitFor();
     const work = await watch(page, "[role=row]");
     for (let one = 0; one < EVENTS; one++)
-      relay.say(happened("search-3", `/sessions/worker-${four(2 + (one % 9_998))}`, 100_000 + one));
-    relay.say(happened("search-3", "/sessions/worker-0001", 100_000 + EVENTS, "quarantined"));
+      on.relay.say(happened("search-3", `/sessions/worker-${four(2 + (one % 9_998))}`, 100_000 + one));
+    on.relay.say(happened("search-3", "/sessions/worker-0001", 100_000 + EVENTS, "quarantined"));
     await first.getByText("quarantined").waitFor();
     const { drawings, rows } = await work();
     expect(drawings).toBeLessThan(EVENTS / 4);
@@ -75,11 +53,11 @@ describe("a flood of events is drawn in far fewer drawings than events, and only
   });
 
   it("in the fleet", async () => {
-    const page = await show(crowd(TARGETS, 100, Date.now()), "");
+    const page = await on.show(crowd(TARGETS, 100, Date.now()), "");
     await page.getByText("2\u202f000 children in 20 targets").waitFor();
     const work = await watch(page, "li");
-    for (let one = 0; one < EVENTS; one++) relay.say(inCrowd(one, TARGETS, 100));
-    relay.say({ type: "connection_state", target_id: "node-019", state: "unavailable" });
+    for (let one = 0; one < EVENTS; one++) on.relay.say(inCrowd(one, TARGETS, 100));
+    on.relay.say({ type: "connection_state", target_id: "node-019", state: "unavailable" });
     await page
       .getByText(/NOT LIVE[\s\S]*node-019/)
       .first()
@@ -90,12 +68,12 @@ describe("a flood of events is drawn in far fewer drawings than events, and only
   });
 
   it("in the timeline of the fleet", async () => {
-    const page = await show(crowd(TARGETS, 100, Date.now()), "#/timeline");
+    const page = await on.show(crowd(TARGETS, 100, Date.now()), "#/timeline");
     const list = page.getByRole("list", { name: "Timeline" });
     await list.getByText("ChildRunning").first().waitFor();
     const work = await watch(page, "[role=listitem]");
-    for (let one = 0; one < EVENTS; one++) relay.say(inCrowd(one, TARGETS, 100));
-    relay.say(happened("node-019", "/worker-0099", 2 + EVENTS / TARGETS, "quarantined"));
+    for (let one = 0; one < EVENTS; one++) on.relay.say(inCrowd(one, TARGETS, 100));
+    on.relay.say(happened("node-019", "/worker-0099", 2 + EVENTS / TARGETS, "quarantined"));
     await list.getByText("/worker-0099").first().waitFor();
     const { drawings, rows } = await work();
     expect(drawings).toBeLessThan(EVENTS / 4);

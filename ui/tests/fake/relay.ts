@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { AuditQuery, AuditRow, EventRecord, RuntimeRow } from "../../src/wire.ts";
+import type { AuditQuery, EventRecord, RuntimeRow } from "../../src/wire.ts";
 import { page } from "./audit.ts";
 import type { Scene } from "./scenes.ts";
 
@@ -31,8 +31,6 @@ export class FakeRelay {
   guarded = false;
   /** Whether the relay answers at all. */
   hung = false;
-  /** What its audit holds, the newest last; `null`: it cannot be asked, as the one inside a run. */
-  past: readonly AuditRow[] | null = null;
   readonly heard: Message[] = [];
   readonly #sockets = new Set<WebSocket>();
   readonly #links = new Set<Socket>();
@@ -154,15 +152,15 @@ export class FakeRelay {
       filter_config_version: 1,
       protocol_version: "tokio-supervisor.v1",
       role: this.scene.role,
-      capabilities: [...(this.past === null ? [] : ["audit"]), "heartbeat"],
+      capabilities: [...(this.scene.past === undefined ? [] : ["audit"]), "heartbeat"],
     });
     socket.on("message", (data) => {
       const message = JSON.parse(String(data)) as Message;
       this.heard.push(message);
       if (message["type"] === "client_hello") this.#greeted(say);
       if (message["type"] === "command") this.#command(message, say);
-      if (message["type"] === "audit_query" && this.past !== null)
-        say(page(this.past, message as unknown as AuditQuery));
+      if (message["type"] === "audit_query" && this.scene.past !== undefined)
+        say(page(this.scene.past, message as unknown as AuditQuery));
       if (message["type"] === "log_event_filter_conditions") {
         const { type: _, ...conditions } = message;
         say({ type: "filter_applied", log_event_filter_conditions: conditions, filter_config_version: 2 });

@@ -1,7 +1,7 @@
 // What the fake relay shows: targets made of recorded lines, and made-up ones for size, loss and bad intent.
 
 import { readFileSync } from "node:fs";
-import type { DashboardState, EventRecord, ListedTarget, RuntimeRow } from "../../src/wire.ts";
+import type { AuditRow, DashboardState, EventRecord, ListedTarget, RuntimeRow } from "../../src/wire.ts";
 import { event, listed, row, state } from "../unit/make.ts";
 
 /** Something to be said, so many milliseconds after the beginning. */
@@ -21,6 +21,8 @@ export interface Actor {
 export interface Scene {
   readonly actors: readonly Actor[];
   readonly role: string;
+  /** What the relay's audit holds, the newest last. Absent: it cannot be asked, as that of the relay inside a run. */
+  readonly past?: readonly AuditRow[];
 }
 
 const RECORDED = new URL("./recorded/payments.jsonl", import.meta.url);

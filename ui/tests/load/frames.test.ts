@@ -3,40 +3,17 @@
 // of work is done again and again, and the bound of the design grows by as much as it takes longer on the average than
 // the quickest time, but never beyond what a reader would call frozen.
 
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { FakeRelay } from "../fake/relay.ts";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
 import { four, happened, inCrowd } from "../fake/events.ts";
-import { crowd, many, type Scene } from "../fake/scenes.ts";
-import { launch, open } from "../browser/browser.ts";
+import { crowd, many } from "../fake/scenes.ts";
+import { stage } from "../browser/browser.ts";
 import { contention, frames, judged } from "./pace.ts";
 
 const PER_SECOND = 5_000;
 const BURSTS = 40;
 
-let browser: Browser;
-let relay: FakeRelay;
-let shown: Page;
-let wrong: string[] = [];
-
-beforeAll(async () => {
-  browser = await launch();
-});
-afterAll(() => browser.close());
-afterEach(async () => {
-  await shown.context().close();
-  await relay.kill();
-  expect(wrong).toEqual([]);
-});
-
-async function show(scene: Scene, route: string): Promise<Page> {
-  relay = new FakeRelay(scene);
-  await relay.start();
-  const opened = await open(browser, relay.address + route);
-  wrong = opened.wrong;
-  opened.page.setDefaultTimeout(40_000);
-  return (shown = opened.page);
-}
+const on = stage();
 
 /** Lets events come in, and says how long frames are before and meanwhile. */
 async function measure(page: Page, next: (sequence: number) => Record<string, unknown>): Promise<void> {
@@ -45,7 +22,7 @@ async function measure(page: Page, next: (sequence: number) => Record<string, un
   const running = frames(page, 4_000);
   let sequence = 100_000;
   for (let burst = 1; burst <= BURSTS; burst++) {
-    for (let one = 0; one < PER_SECOND / 10; one++) relay.say(next(++sequence));
+    for (let one = 0; one < PER_SECOND / 10; one++) on.relay.say(next(++sequence));
     await new Promise((passed) => setTimeout(passed, Math.max(0, began + burst * 100 - Date.now())));
   }
   const rate = Math.round((BURSTS * PER_SECOND) / 10 / ((Date.now() - began) / 1_000));
@@ -56,7 +33,7 @@ async function measure(page: Page, next: (sequence: number) => Record<string, un
 
 describe("five thousand events in a second do not freeze", () => {
   it("a tree of ten thousand rows, all drawn, whose children come and go", async () => {
-    const page = await show(
+    const page = await on.show(
       { role: "operator", actors: [many("search-3", 10_000, Date.now())] },
       "#/t/search-3",
     );
@@ -69,13 +46,13 @@ describe("five thousand events in a second do not freeze", () => {
   });
 
   it("the fleet of 200 targets with 500 children each", async () => {
-    const page = await show(crowd(200, 500, Date.now()), "");
+    const page = await on.show(crowd(200, 500, Date.now()), "");
     await page.getByText("100\u202f000 children in 200 targets").waitFor();
     await measure(page, inCrowd);
   });
 
   it("the timeline of that fleet", async () => {
-    const page = await show(crowd(200, 500, Date.now()), "#/timeline");
+    const page = await on.show(crowd(200, 500, Date.now()), "#/timeline");
     await page.getByText("ChildRunning").first().waitFor();
     await measure(page, inCrowd);
   });
