@@ -105,9 +105,11 @@ describe("a relay before two runs", () => {
   it("knows what was asked for before it was killed, and finds it", async () => {
     await restart("shop", "/web", "stuck since midnight");
     await restart("bank", "/mailer", "a new certificate");
+    await page.goto(`${relay.address}#/audit`);
+    // What is told is on the disk.
+    await expect.poll(async () => (await list().innerText()).match(/completed/g)).toHaveLength(2);
     await relay.kill();
     await relay.start();
-    await page.goto(`${relay.address}#/audit`);
     await page.reload();
     await list().getByText("“stuck since midnight”").waitFor();
     const rows = list().getByRole("listitem");
