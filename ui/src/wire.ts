@@ -170,6 +170,18 @@ export type BrowserTarget = {
   readonly child_path?: string | null;
 };
 
+/** How much of a budget of restarts is used. */
+export type BudgetUse = {
+  /** When none of these counts any more, in Unix nanoseconds, unless another comes. Absent when none is used. Never 0. */
+  readonly clear_at_unix_nanos?: number | null;
+  /** How many may count at a time. 0: none is allowed. */
+  readonly max: number;
+  /** Restarts that count now. 0: none. */
+  readonly used: number;
+  /** For how long a restart counts, in nanoseconds. Never 0. */
+  readonly window_nanos: number;
+};
+
 /** The hello of a browser. */
 export type ClientHello = {
   /** The browser's id of what it keeps. */
@@ -422,6 +434,8 @@ export type Node = {
   readonly criticality: NodeCriticalityWord;
   /** What stands in its way or is doubtful, as sentences by name. Empty: nothing. */
   readonly diagnostics: Readonly<Record<string, string>>;
+  /** Whether it is a supervisor whose children are added while it runs. Absent for other children, and when the target does not say. False: its children are those of its spec. */
+  readonly dynamic?: boolean | null;
   /** Whether it is the root. */
   readonly kind: NodeKindWord;
   /** What people call it. Never empty. */
@@ -434,6 +448,8 @@ export type Node = {
   readonly path: SupervisorPath;
   /** The state of its row. */
   readonly state_summary: LifecycleWord;
+  /** Of a supervisor, whom a failed child takes with it. Absent for others, and when the target does not say. */
+  readonly strategy?: (StrategyWord | null);
   /** Its labels. Empty: none. */
   readonly tags: readonly (string)[];
 };
@@ -556,6 +572,8 @@ export type RuntimeRow = {
   readonly as_of?: number;
   /** Which restart of its streak the run is. 0: a first run. */
   readonly attempt: number;
+  /** Of a supervisor the budget of restarts of its children, of another child its own, as of this read. Absent when it has none or one without a limit, and when the target does not say. */
+  readonly budget?: BudgetUse;
   /** The path of the node. */
   readonly child_path: SupervisorPath;
   /** The same as `attempt`, for readers that know it by this name. 0: a first run. */
@@ -566,16 +584,26 @@ export type RuntimeRow = {
   readonly health: HealthWord;
   /** How the last run that ended badly ended. Null when none did. */
   readonly last_failure: unknown;
+  /** When the last heartbeat before this read came, or the last probe succeeded; later ones are not told as long as none is missed. Absent when none came, when one was missed, and when the target does not say. */
+  readonly last_heartbeat_unix_nanos?: UnixNanos;
   /** What was decided when a run last ended, as the word of an event's `next`. A target of another kind may write anything. Null when none ended. */
   readonly last_policy_decision: unknown;
   /** Its state. */
   readonly lifecycle_state: LifecycleWord;
+  /** When it is to be started. Absent but in back-off, and when the target does not say. */
+  readonly next_start_at_unix_nanos?: UnixNanos;
+  /** The process of the program that runs. Absent when no program runs, and when the target does not say. Never 0. */
+  readonly pid?: number;
   /** Whether the live run is ready. */
   readonly readiness: ReadinessWord;
   /** Automatic restarts so far. 0: none. */
   readonly restart_count: number;
   /** How far a stop is. */
   readonly shutdown_state: ShutdownStateWord;
+  /** When it came into its state. Absent when the target does not say. Never 0. */
+  readonly since_unix_nanos?: UnixNanos;
+  /** When its live run began. Absent when none is live, and when the target does not say. */
+  readonly started_at_unix_nanos?: UnixNanos;
 };
 
 /** The hello of a relay. */
@@ -730,6 +758,12 @@ export type StateDelta = {
   /** The whole new topology. With it the rows are replaced, without it they are upserted. Absent: as it was. */
   readonly topology?: (Topology | null);
 };
+
+/** Who is stopped and started when a child of a supervisor has to be restarted. */
+export type Strategy = ("one_for_one" | "one_for_all" | "rest_for_one");
+
+/** A known word, or one of a later version; readers keep that as text. */
+export type StrategyWord = (Strategy | (string & {}));
 
 /** What can be subscribed to. */
 export type Stream = ("events" | "logs");

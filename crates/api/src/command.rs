@@ -95,6 +95,30 @@ pub struct ChildState {
     pub shutdown_state: ShutdownState,
     /// The sequence of the last event in this row. 0: nothing has happened to it yet.
     pub as_of: u64,
+    /// When it came into its state, in Unix nanoseconds. Absent when that is not known. Never 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_unix_nanos: Option<u64>,
+    /// When its live run began, in Unix nanoseconds. Absent when none is live. Never 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at_unix_nanos: Option<u64>,
+    /// When it is to be started, in Unix nanoseconds, while it is in back-off. Absent in every other state. Never 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_start_at_unix_nanos: Option<u64>,
+}
+
+/// How much of a budget of restarts is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct BudgetUse {
+    /// Restarts that count now. 0: none.
+    pub used: u32,
+    /// How many may count at a time. 0: none is allowed.
+    pub max: u32,
+    /// For how long a restart counts, in nanoseconds. Never 0.
+    pub window_nanos: u64,
+    /// When none of these counts any more, in Unix nanoseconds, unless another comes. Absent when none is used. Never 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clear_at_unix_nanos: Option<u64>,
 }
 
 /// A read of the whole tree, exact at one sequence.

@@ -16,6 +16,7 @@ mod exit;
 mod hidden;
 mod id;
 mod life;
+mod moments;
 mod nearest;
 #[cfg(feature = "schema")]
 mod schema;
@@ -34,6 +35,7 @@ pub use event::{
 pub use exit::{Exit, ExitClass};
 pub use id::{ChildId, IdError, SupervisorPath};
 pub use life::{Health, Lifecycle, Readiness, ShutdownState, Vocabulary};
+pub use moments::{Moments, Stage};
 pub use nearest::nearest;
 #[cfg(feature = "schema")]
 pub use schema::words_schema;

@@ -24,11 +24,16 @@ pub(crate) fn answer(target: &Target, child: &str) -> Result<WhyAnswer, WireErro
         view.map_err(|error| WireError::new(ErrorCode::InvalidCommandParams, error.to_string()))?.state;
     let chain = chain(&kept(target), &state.child_path);
     let last = chain.last();
-    let left = last.and_then(|last| left_ms(last, target.now().0));
+    let now = target.now().0;
+    // The row tells when the child is started also when no event about it is kept any more.
+    let start = state.next_start_at_unix_nanos.filter(|_| last.is_none());
+    let left =
+        last.and_then(|last| left_ms(last, now)).or(start.map(|at| at.saturating_sub(now) / 1_000_000));
+    let unkept = if start.is_some() { "start_at" } else { "nothing" };
     Ok(WhyAnswer {
         sentence: sentence(&state.child_path, state.lifecycle_state.as_str(), &chain, left),
         child_path: state.child_path,
-        next: last.map_or("nothing", |last| last.event.next.word()).to_owned(),
+        next: last.map_or(unkept, |last| last.event.next.word()).to_owned(),
         next_in_ms: left,
         chain: chain.iter().map(|event| target.event_record(event)).collect(),
     })

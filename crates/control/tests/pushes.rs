@@ -6,6 +6,7 @@ mod common;
 use common::live::{Client, Live};
 use common::{TARGET, command_request, config, service};
 use serde_json::{Value, json};
+use supervisor_api::SupervisorPath;
 use supervisor_api::wire::{Change, Push, TargetLine, TreeView};
 use tokio_supervisor::{ChildSpec, Severity, SupervisorSpec};
 
@@ -184,6 +185,40 @@ async fn a_part_of_the_tree_can_be_followed() {
     let delta = watcher.push("state_delta").await;
     let rows = delta["delta"]["runtime_state"].as_array().unwrap().clone();
     assert!(rows.iter().all(|row| row["child_path"] == "/pool/one"), "{rows:?}");
+}
+
+/// What a restart costs is the supervisor's, who has no event of his own for it.
+#[tokio::test]
+async fn a_failure_brings_the_row_of_the_supervisor_with_its_budget() {
+    let fail = std::sync::Arc::new(tokio::sync::Notify::new());
+    let told = std::sync::Arc::clone(&fail);
+    let bad = ChildSpec::service("bad", move |_| {
+        let told = std::sync::Arc::clone(&told);
+        async move {
+            told.notified().await;
+            Err::<(), _>("the disk is full")
+        }
+    });
+    let pool = SupervisorSpec::new("pool").child(bad).budget(5, common::secs(600));
+    let live = Live::new(SupervisorSpec::root([ChildSpec::supervisor(pool)]), config()).await;
+    let mut watcher = live.client().await;
+    watcher.subscribe(EVENTS, None).await;
+    let mut seen = view(&mut watcher).await;
+    let mut below = live.client().await;
+    let params = json!({"session_established": true, "under": "/pool/bad"});
+    below.ask(json!({"request_id": "1", "method": EVENTS, "params": params})).await;
+    fail.notify_one();
+    let path = SupervisorPath::parse("/pool").unwrap();
+    let used = |seen: &TreeView| seen.row(&path).unwrap().more.budget.unwrap().used;
+    assert_eq!(used(&seen), 0);
+    while used(&seen) == 0 {
+        let line = watcher.line().await.unwrap();
+        fold(&mut seen, &line);
+    }
+    assert_eq!(used(&seen), 1);
+    let delta = below.push("state_delta").await;
+    let rows = delta["delta"]["runtime_state"].as_array().unwrap().clone();
+    assert!(!rows.is_empty() && rows.iter().all(|row| row["child_path"] == "/pool/bad"), "{rows:?}");
 }
 
 #[tokio::test]

@@ -4,11 +4,13 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{SOCKET, Scene, TARGET, config, other, owner, secs, service, shop};
 use serde_json::{Value, json};
-use supervisor_api::wire::{DashboardState, RECENT, RuntimeRow};
+use supervisor_api::wire::{DashboardState, RECENT, RowMore, RuntimeRow, UnixNanos};
 use supervisor_control::Role;
-use tokio_supervisor::{ChildSpec, Severity, SupervisorSpec};
+use tokio_supervisor::{Backoff, ChildContext, ChildSpec, Severity, Strategy, SupervisorSpec};
 
 fn request(method: &str) -> Value {
     json!({"request_id": "1", "method": method, "params": {}})
@@ -233,4 +235,123 @@ async fn reads_go_on_after_the_end_of_the_tree() {
     assert_eq!(row(&state, "/db").lifecycle_state.as_str(), "stopped");
     assert_eq!(state.recent_events.last().unwrap().event_type.as_str(), "ShutdownCompleted");
     assert_eq!(scene.ask(&owner(), request("hello")).await["ok"], true);
+}
+
+/// What a row tells of times, of its process and of its budget.
+fn more<'a>(state: &'a DashboardState, path: &str) -> &'a RowMore {
+    &row(state, path).more
+}
+
+/// Until `/bad`, which runs for a second each time, is in back-off. Its first restart has no delay.
+async fn until_backoff(scene: &Scene) {
+    for _ in 0..10 {
+        if scene.lifecycle("/bad").await.unwrap() == "backoff" {
+            return;
+        }
+        tokio::time::advance(secs(1)).await;
+        tokio::task::yield_now().await;
+    }
+    panic!("it does not fail");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_says_since_when_and_when_it_is_started_next() {
+    let delay = Duration::from_secs(3_600);
+    let backoff = Backoff { jitter_ratio: 0.0, ..Backoff::exponential(delay, delay) };
+    let failing = ChildSpec::service("bad", |_| async {
+        tokio::time::sleep(secs(1)).await;
+        Err::<(), _>("the disk is full")
+    });
+    let spec = SupervisorSpec::root([failing.backoff(backoff), service("db")]).budget(5, secs(7_200));
+    let scene = Scene::new(spec, config()).await;
+    until_backoff(&scene).await;
+    let state = scene.state(json!({})).await;
+    let event = state.recent_events.iter().rfind(|event| event.target_path.as_str() == "/bad").unwrap();
+    let (bad, since) = (more(&state, "/bad"), event.occurred_at_unix_nanos);
+    assert_eq!(bad.since_unix_nanos, Some(since));
+    assert_eq!(bad.next_start_at_unix_nanos, Some(UnixNanos(since.0 + 3_600_000_000_000)));
+    assert_eq!((bad.started_at_unix_nanos, bad.pid, bad.budget), (None, None, None));
+    let root = more(&state, "/").budget.unwrap();
+    assert_eq!((root.used, root.max, root.window_nanos), (2, 5, 7_200_000_000_000));
+    let clear = root.clear_at_unix_nanos.unwrap().abs_diff(since.0 + 7_200_000_000_000);
+    assert!(clear < 60_000_000_000, "as long after the charge as the window is: {clear} ns off");
+
+    let up = more(&state, "/db").clone();
+    assert!(up.since_unix_nanos.is_some() && up.started_at_unix_nanos <= up.since_unix_nanos);
+    scene.command("c", "pause_child", "/db").await;
+    let held = scene.state(json!({})).await;
+    let paused = held.recent_events.iter().find(|event| event.event_type.as_str() == "Paused").unwrap();
+    let db = more(&held, "/db");
+    assert_eq!(db.since_unix_nanos, Some(paused.occurred_at_unix_nanos));
+    assert!(db.since_unix_nanos > up.since_unix_nanos);
+    assert_eq!(db.started_at_unix_nanos, None, "nothing runs");
+    assert_eq!(more(&held, "/bad").since_unix_nanos, Some(since), "of others nothing changed");
+
+    // The budget ages, and that is no change: the generation stands. Past the next start it is another one.
+    let before = scene.state(json!({})).await;
+    tokio::time::advance(secs(1_800)).await;
+    let after = scene.state(json!({})).await;
+    assert_eq!(before.state_generation, after.state_generation);
+    assert_eq!(more(&after, "/bad"), more(&before, "/bad"));
+    tokio::time::advance(secs(1_801)).await;
+    while scene.lifecycle("/bad").await.unwrap() == "backoff" {
+        tokio::task::yield_now().await;
+    }
+    until_backoff(&scene).await;
+    let again = scene.state(json!({})).await;
+    assert_eq!(more(&again, "/").budget.unwrap().used, 3);
+    tokio::time::advance(secs(3_599)).await;
+    assert_eq!(
+        more(&scene.state(json!({})).await, "/").budget.unwrap().used,
+        1,
+        "the others are too old by now"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_says_its_strategy_and_whether_it_is_dynamic() {
+    let pool = SupervisorSpec::new("pool").dynamic(10);
+    let group = SupervisorSpec::new("group").child(service("one")).strategy(Strategy::OneForAll).unlimited();
+    let children = [service("db"), ChildSpec::supervisor(pool), ChildSpec::supervisor(group)];
+    let state = Scene::new(SupervisorSpec::root(children), config()).await.state(json!({})).await;
+    let said = state
+        .topology
+        .nodes
+        .iter()
+        .map(|node| (node.path.as_str(), node.strategy.as_ref().map(ToString::to_string), node.dynamic));
+    let alone = Some("one_for_one".to_owned());
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [
+            ("/", alone.clone(), Some(false)),
+            ("/db", None, None),
+            ("/pool", alone, Some(true)),
+            ("/group", Some("one_for_all".to_owned()), Some(false)),
+            ("/group/one", None, None),
+        ]
+    );
+    assert_eq!(more(&state, "/group").budget, None, "it has no limit");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_says_when_its_last_heartbeat_came() {
+    let beats = ChildSpec::service("db", |ctx: ChildContext| async move {
+        ctx.heartbeat();
+        ctx.stopping().await;
+    });
+    let beats = beats.heartbeat(secs(60), secs(60), 3);
+    let scene = Scene::new(SupervisorSpec::root([beats, service("web")]), config()).await;
+    while more(&scene.state(json!({})).await, "/db").last_heartbeat_unix_nanos.is_none() {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::advance(secs(30)).await;
+    let state = scene.state(json!({})).await;
+    let age = state.generated_at_unix_nanos.0 - more(&state, "/db").last_heartbeat_unix_nanos.unwrap().0;
+    assert!((30_000_000_000..31_000_000_000).contains(&age), "{age}");
+    assert_eq!(more(&state, "/web").last_heartbeat_unix_nanos, None);
+    tokio::time::advance(secs(91)).await;
+    while row(&scene.state(json!({})).await, "/db").health.as_str() != "stale" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(more(&scene.state(json!({})).await, "/db").last_heartbeat_unix_nanos, None, "it is late");
 }

@@ -34,7 +34,7 @@ mod stop_bound;
 
 pub use face::{Address, Applied, Command, Effect, End, Input, Reply, Requester, Ticket};
 pub use lint::lint;
-pub use machine::{ChildCounts, Machine, Tally};
+pub use machine::{BudgetAt, ChildCounts, Machine, Tally};
 pub use resolve::{
     ChildPolicy, Context, Resolved, ResolvedChild, ResolvedSupervisor, SupervisorPolicy, resolve,
 };

@@ -80,6 +80,10 @@ impl Orders for ChildContext {
         Self::killed(self).await;
     }
 
+    fn executed(&self, pid: u32) {
+        self.runs_as(pid);
+    }
+
     fn ready(&self) {
         Self::ready(self);
     }

@@ -36,6 +36,8 @@ pub trait Orders: Clone + Send + Sync + 'static {
     fn stopping(&self) -> impl Future<Output = ()> + Send;
     /// Resolves when the grace has ended; again at once when it has.
     fn killed(&self) -> impl Future<Output = ()> + Send;
+    /// The program was executed, as this process.
+    fn executed(&self, pid: u32);
     /// The program counts as started.
     fn ready(&self);
     /// What the run is waiting for, for the operator; empty for nothing.
@@ -66,6 +68,7 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
         Ok(running) => running,
         Err(error) => return Exit::failed(error.to_string()),
     };
+    orders.executed(running.id());
     let progress = Progress::of(&spec.readiness);
     let readiness = match &spec.readiness {
         Readiness::Probe(check) => Some(become_ready(spec, check, orders, &seen, &progress)),

@@ -37,6 +37,7 @@ async fn d22_asked_and_ended_by_the_stop_signal_is_stopped() {
     let bench = Bench::new();
     let run = bench.start(sh("echo pid=$$; exec sleep 60"));
     let pid = bench.pid("pid").await;
+    assert_eq!(bench.seen().pid, Some(pid));
     bench.stop();
     assert_eq!(end(run).await, Exit::Stopped);
     assert!(!exists(pid), "the program is gone, and reaped");

@@ -70,6 +70,7 @@ async fn walk_a_restart_of_a_killed_program_says_why_and_brings_it_back() {
     let handle = Supervisor::start(root([sh(FOREVER).into_child("web")])).await.unwrap();
     let mut events = handle.subscribe_events();
     let first = pid(&handle, "/web", 1).await;
+    assert_eq!(handle.child("/web").unwrap().pid, Some(first));
     kill(first);
     let ended =
         event(&mut events, |event| event.event.detail.as_ref().is_some_and(|d| d.exit.is_some())).await;
@@ -77,6 +78,10 @@ async fn walk_a_restart_of_a_killed_program_says_why_and_brings_it_back() {
     assert_eq!(exit, Some(Exit::Killed { signal: 9, by_us: false }));
     let second = pid(&handle, "/web", 2).await;
     assert!(second != first && !exists(first));
+    assert_eq!(handle.child("/web").unwrap().pid, Some(second));
+    handle.pause_child("/web", "test", "held").await.unwrap();
+    assert_eq!(handle.child("/web").unwrap().pid, None, "nothing runs");
+    handle.resume_child("/web", "test", "on").await.unwrap();
     assert_eq!(handle.child("/web").unwrap().state.restart_count, 1);
     handle.shutdown("test", "over").await.unwrap();
     assert!(!exists(second));

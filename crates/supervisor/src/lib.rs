@@ -111,8 +111,8 @@ pub use supervisor_core::SupervisorDecl;
 /// The words and the wire, for those who need more of them than is re-exported here.
 pub use supervisor_api as api;
 pub use supervisor_api::command::{
-    Affected, ChildControlOutcome, ChildState, CommandResult, ControlVerb, NotAsPlanned, OtpVerb, Plan,
-    TreeState,
+    Affected, BudgetUse, ChildControlOutcome, ChildState, CommandResult, ControlVerb, NotAsPlanned, OtpVerb,
+    Plan, TreeState,
 };
 pub use supervisor_api::manifest::{ChildManifest, Kind, SupervisorManifest};
 pub use supervisor_api::policy::{

@@ -15,7 +15,7 @@ use std::task::Waker;
 
 use supervisor_api::manifest::StopSignal;
 use supervisor_api::{
-    Cause, ChildKey, Detail, Exit, Health, Lifecycle, PolicyDecision, Readiness, Row, SupervisorPath,
+    Cause, ChildKey, Detail, Exit, Health, Lifecycle, Moments, PolicyDecision, Readiness, Row, SupervisorPath,
 };
 use supervisor_core::ChildPolicy;
 use tokio_util::sync::CancellationToken;
@@ -170,6 +170,8 @@ pub(crate) struct Aids {
     pub(crate) span: Option<Span>,
     /// What an operator's signal does, if it takes any.
     pub(crate) signals: Option<Deliver>,
+    /// The process that the run owns.
+    pub(crate) pid: Option<u32>,
 }
 
 impl Cell {
@@ -185,12 +187,12 @@ impl Cell {
 
 impl Slot {
     /// A child takes this place. What is left of the one that was here is handed out: its task may still sleep, and
-    /// its lines still count.
-    pub(crate) fn declare(&self, epoch: u32, about: About) -> Cell {
+    /// its lines still count. `since` is the time, in Unix nanoseconds.
+    pub(crate) fn declare(&self, epoch: u32, about: About, since: u64) -> Cell {
         *self.about.write().unwrap_or_else(PoisonError::into_inner) = about;
         self.epoch.store(epoch, Ordering::Release);
         self.order.store(0, Ordering::Release);
-        self.row.write(SlotRow::DECLARED);
+        self.row.write(SlotRow { moments: Moments { since, run: 0 }, ..SlotRow::DECLARED });
         std::mem::take(&mut *self.cell())
     }
 
@@ -300,12 +302,20 @@ pub(crate) struct SlotRow {
     pub(crate) failed: bool,
     /// What was decided when a run last ended.
     pub(crate) decision: Option<PolicyDecision>,
+    /// Since when it is so, and until when.
+    pub(crate) moments: Moments,
 }
 
 impl SlotRow {
     /// The row of a child that was never started.
-    pub(crate) const DECLARED: Self =
-        Self { row: Row::DECLARED, as_of: 0, killing: false, failed: false, decision: None };
+    pub(crate) const DECLARED: Self = Self {
+        row: Row::DECLARED,
+        as_of: 0,
+        killing: false,
+        failed: false,
+        decision: None,
+        moments: Moments { since: 0, run: 0 },
+    };
 }
 
 /// A row in words, written by the driver alone. The version is odd while it is being written; a reader
@@ -318,6 +328,8 @@ struct RowCell {
     attempt: AtomicU32,
     restarts: AtomicU32,
     as_of: AtomicU64,
+    since: AtomicU64,
+    run: AtomicU64,
 }
 
 const KILLING: u32 = 1 << 24;
@@ -358,6 +370,8 @@ impl RowCell {
         self.attempt.store(row.row.attempt, Ordering::Relaxed);
         self.restarts.store(row.row.restart_count, Ordering::Relaxed);
         self.as_of.store(row.as_of, Ordering::Relaxed);
+        self.since.store(row.moments.since, Ordering::Relaxed);
+        self.run.store(row.moments.run, Ordering::Relaxed);
         self.version.store(version.wrapping_add(2), Ordering::Release);
     }
 
@@ -369,6 +383,8 @@ impl RowCell {
             let attempt = self.attempt.load(Ordering::Relaxed);
             let restart_count = self.restarts.load(Ordering::Relaxed);
             let as_of = self.as_of.load(Ordering::Relaxed);
+            let since = self.since.load(Ordering::Relaxed);
+            let run = self.run.load(Ordering::Relaxed);
             fence(Ordering::Acquire);
             if version.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == version {
                 let (lifecycle, health, readiness) = unpack_states(states);
@@ -380,6 +396,7 @@ impl RowCell {
                     killing: states & KILLING != 0,
                     failed: states & FAILED != 0,
                     decision: decision.and_then(|at| PolicyDecision::ALL.get(at as usize).copied()),
+                    moments: Moments { since, run },
                 };
             }
             spin_loop();
@@ -394,7 +411,7 @@ mod tests {
     #[test]
     fn a_slot_stays_small() {
         assert!(size_of::<Slot>() <= 320, "{}", size_of::<Slot>());
-        assert!(size_of::<RowCell>() <= 40);
+        assert!(size_of::<RowCell>() <= 48);
     }
 
     #[test]
@@ -413,8 +430,9 @@ mod tests {
     fn flags_and_decision_read_back_in_every_combination() {
         let decisions = PolicyDecision::ALL.iter().copied().map(Some).chain([None]);
         for (decision, flags) in decisions.flat_map(|decision| (0..4).map(move |flags| (decision, flags))) {
-            let row =
-                SlotRow { killing: flags & 1 != 0, failed: flags & 2 != 0, decision, ..SlotRow::DECLARED };
+            let (killing, failed) = (flags & 1 != 0, flags & 2 != 0);
+            let moments = Moments { since: u64::MAX, run: 7 };
+            let row = SlotRow { killing, failed, decision, moments, ..SlotRow::DECLARED };
             let cell = RowCell::default();
             cell.write(row);
             assert_eq!(cell.read(), row);
@@ -429,7 +447,8 @@ mod tests {
             move || {
                 for n in 1..200_000u64 {
                     let row = Row { generation: n, attempt: n as u32, ..Row::DECLARED };
-                    cell.write(SlotRow { row, as_of: n, failed: n % 2 == 0, ..SlotRow::DECLARED });
+                    let moments = Moments { since: n, run: n };
+                    cell.write(SlotRow { row, as_of: n, failed: n % 2 == 0, moments, ..SlotRow::DECLARED });
                 }
             }
         });
@@ -437,6 +456,7 @@ mod tests {
             let read = cell.read();
             assert_eq!(read.as_of, read.row.generation);
             assert_eq!(read.as_of as u32, read.row.attempt);
+            assert_eq!(read.moments, Moments { since: read.as_of, run: read.as_of });
             assert_eq!(read.failed, read.as_of > 0 && read.as_of % 2 == 0);
         }
         writer.join().unwrap();

@@ -182,6 +182,9 @@ impl Tree {
             last_policy_decision: row.decision,
             shutdown_state: shutdown_state(row),
             as_of: row.as_of,
+            since_unix_nanos: row.moments.known_since(),
+            started_at_unix_nanos: row.moments.started_at(row.row.lifecycle),
+            next_start_at_unix_nanos: row.moments.next_start_at(row.row.lifecycle),
         }
     }
 

@@ -171,6 +171,14 @@ impl Next {
     pub const fn word(self) -> &'static str {
         self.decision().as_str()
     }
+
+    /// When it is started, if that has a time.
+    pub const fn start_at(self) -> Option<u64> {
+        match self {
+            Self::StartAt(at) | Self::WithGroup(at) => Some(at),
+            _ => None,
+        }
+    }
 }
 
 words! {

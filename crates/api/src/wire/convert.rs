@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::record::EventRecord;
-use super::state::RuntimeRow;
+use super::state::{RowMore, RuntimeRow};
 use super::word::UnixNanos;
 use crate::command::ChildState;
 use crate::{Exit, StampedEvent};
@@ -67,6 +67,12 @@ impl RuntimeRow {
             last_policy_decision: state.last_policy_decision.map(|decision| decision.as_str().into()),
             shutdown_state: state.shutdown_state.into(),
             as_of: Some(state.as_of),
+            more: RowMore {
+                since_unix_nanos: state.since_unix_nanos.map(UnixNanos),
+                started_at_unix_nanos: state.started_at_unix_nanos.map(UnixNanos),
+                next_start_at_unix_nanos: state.next_start_at_unix_nanos.map(UnixNanos),
+                ..RowMore::default()
+            },
         }
     }
 

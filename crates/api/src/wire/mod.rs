@@ -85,7 +85,7 @@ pub use schema::wire_schema;
 pub use secrets::Secrets;
 pub use state::{
     ConnectionState, DashboardState, Edge, EdgeKind, Node, NodeCriticality, NodeKind, RegistrationState,
-    RuntimeRow, TargetInfo, Topology,
+    RowMore, RuntimeRow, TargetInfo, Topology,
 };
 pub use view::{Change, Gap, RECENT, TreeView};
 pub use word::{UnixNanos, Word};

@@ -15,7 +15,8 @@ use super::register::{Registration, RegistrationAck};
 use super::request::{PlanParams, Request, StateParams, SubscribeParams, WhatIfParams, WhyParams};
 use super::response::Response;
 use super::state::RuntimeRow;
-use super::word::Word;
+use super::word::{UnixNanos, Word};
+use crate::command::BudgetUse;
 use crate::{Exit, Health, Lifecycle, Readiness, ShutdownState, SupervisorPath};
 
 /// One property for each kind of line; their schemas stand under `$defs`.
@@ -99,6 +100,8 @@ impl JsonSchema for RuntimeRow {
             schema.insert("description".into(), text.into());
             schema
         };
+        let at = of.subschema_for::<UnixNanos>();
+        let time = |text: &str| said(at.clone(), text);
         json_schema!({
             "type": "object",
             "description": "How a node is.",
@@ -126,7 +129,19 @@ impl JsonSchema for RuntimeRow {
                     "description": "What was decided when a run last ended, as the word of an event's `next`. A target of another kind may write anything. Null when none ended."
                 },
                 "shutdown_state": said(of.subschema_for::<Word<ShutdownState>>(), "How far a stop is."),
-                "as_of": count("The sequence of the last event in this row. Absent when the target does not say. 0: nothing has happened to it yet.")
+                "as_of": count("The sequence of the last event in this row. Absent when the target does not say. 0: nothing has happened to it yet."),
+                "since_unix_nanos": time("When it came into its state. Absent when the target does not say. Never 0."),
+                "started_at_unix_nanos": time("When its live run began. Absent when none is live, and when the target does not say."),
+                "next_start_at_unix_nanos": time("When it is to be started. Absent but in back-off, and when the target does not say."),
+                "pid": {
+                    "type": "integer", "minimum": 0, "maximum": u32::MAX,
+                    "description": "The process of the program that runs. Absent when no program runs, and when the target does not say. Never 0."
+                },
+                "last_heartbeat_unix_nanos": time("When the last heartbeat before this read came, or the last probe succeeded; later ones are not told as long as none is missed. Absent when none came, when one was missed, and when the target does not say."),
+                "budget": said(
+                    of.subschema_for::<BudgetUse>(),
+                    "Of a supervisor the budget of restarts of its children, of another child its own, as of this read. Absent when it has none or one without a limit, and when the target does not say.",
+                )
             }
         })
     }

@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use super::record::{EventRecord, LogRecord};
 use super::word::{UnixNanos, Word, or_default};
+use crate::command::BudgetUse;
 use crate::life::words;
 use crate::manifest::Kind;
-use crate::policy::Criticality;
+use crate::policy::{Criticality, Strategy};
 use crate::report::RuntimeHealthReport;
 use crate::{Health, Lifecycle, Readiness, ShutdownState, SupervisorPath};
 
@@ -162,6 +163,13 @@ pub struct Node {
     /// What runs. Absent when the target does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_type: Option<Word<Kind>>,
+    /// Of a supervisor, whom a failed child takes with it. Absent for others, and when the target does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Word<Strategy>>,
+    /// Whether it is a supervisor whose children are added while it runs. Absent for other children, and when the
+    /// target does not say. False: its children are those of its spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dynamic: Option<bool>,
     /// Its labels. Empty: none.
     #[serde(default, deserialize_with = "or_default")]
     pub tags: Vec<String>,
@@ -251,6 +259,26 @@ pub struct RuntimeRow {
     pub shutdown_state: Word<ShutdownState>,
     /// The sequence of the last event in this row; 0 before the first. Absent when the target does not say.
     pub as_of: Option<u64>,
+    /// What this project tells of it besides.
+    pub more: RowMore,
+}
+
+/// What a row tells beyond the contract. Each is absent when the target does not say, or when there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct RowMore {
+    /// When it came into its state.
+    pub since_unix_nanos: Option<UnixNanos>,
+    /// When its live run began.
+    pub started_at_unix_nanos: Option<UnixNanos>,
+    /// When it is to be started, while it is in back-off.
+    pub next_start_at_unix_nanos: Option<UnixNanos>,
+    /// The process of the program that runs.
+    pub pid: Option<u32>,
+    /// When the last heartbeat before this read came, or the last probe succeeded. Later ones are not told, as long as
+    /// none is missed.
+    pub last_heartbeat_unix_nanos: Option<UnixNanos>,
+    /// Of a supervisor the budget of restarts of its children, of another child its own, as of this read.
+    pub budget: Option<BudgetUse>,
 }
 
 /// A row as either dialect writes it.
@@ -268,6 +296,8 @@ struct ReadRow {
     last_policy_decision: Option<Value>,
     shutdown_state: Word<ShutdownState>,
     as_of: Option<u64>,
+    #[serde(flatten)]
+    more: RowMore,
 }
 
 /// `attempt`, or else `child_start_count`.
@@ -299,13 +329,24 @@ impl From<ReadRow> for RuntimeRow {
             last_policy_decision: row.last_policy_decision,
             shutdown_state: row.shutdown_state,
             as_of: row.as_of,
+            more: row.more,
         }
     }
 }
 
 impl Serialize for RuntimeRow {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let mut row = out.serialize_struct("RuntimeRow", 11 + usize::from(self.as_of.is_some()))?;
+        let more = &self.more;
+        let times = [
+            ("since_unix_nanos", &more.since_unix_nanos),
+            ("started_at_unix_nanos", &more.started_at_unix_nanos),
+            ("next_start_at_unix_nanos", &more.next_start_at_unix_nanos),
+            ("last_heartbeat_unix_nanos", &more.last_heartbeat_unix_nanos),
+        ];
+        let given = times.iter().filter(|(_, time)| time.is_some()).count();
+        let others = [self.as_of.is_some(), more.pid.is_some(), more.budget.is_some()];
+        let others = others.iter().filter(|given| **given).count();
+        let mut row = out.serialize_struct("RuntimeRow", 11 + given + others)?;
         row.serialize_field("child_path", &self.child_path)?;
         row.serialize_field("lifecycle_state", &self.lifecycle_state)?;
         row.serialize_field("health", &self.health)?;
@@ -319,6 +360,17 @@ impl Serialize for RuntimeRow {
         row.serialize_field("shutdown_state", &self.shutdown_state)?;
         if let Some(as_of) = self.as_of {
             row.serialize_field("as_of", &as_of)?;
+        }
+        for (key, time) in times {
+            if let Some(time) = time {
+                row.serialize_field(key, time)?;
+            }
+        }
+        if let Some(pid) = more.pid {
+            row.serialize_field("pid", &pid)?;
+        }
+        if let Some(budget) = &more.budget {
+            row.serialize_field("budget", budget)?;
         }
         row.end()
     }

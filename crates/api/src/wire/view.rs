@@ -2,7 +2,8 @@
 //!
 //! A state is a cut: it holds everything up to some event, and what is pushed later is folded over it. Each row
 //! says by `as_of` which event is its last, so whatever arrives twice, or late, or both as an event
-//! and as a row, is folded once. A row without `as_of` (another kind of target) is always taken.
+//! and as a row, is folded once. A row without `as_of` (another kind of target) is always taken. One as of the
+//! same event is taken for what events do not tell: a budget, a process.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,9 +13,11 @@ use serde_json::Value;
 use super::method::Stream;
 use super::push::{Push, StateDelta};
 use super::record::{EventRecord, LogRecord};
-use super::state::{DashboardState, RuntimeRow};
-use super::word::Word;
-use crate::{EventKind, Health, Lifecycle, Readiness, ShutdownState, SupervisorPath};
+use super::state::{DashboardState, RowMore, RuntimeRow};
+use super::word::{UnixNanos, Word};
+use crate::{
+    EventKind, Health, Lifecycle, Moments, PolicyDecision, Readiness, ShutdownState, SupervisorPath,
+};
 
 /// How many events, and how many lines of logs, a state holds.
 pub const RECENT: usize = 128;
@@ -169,20 +172,20 @@ impl TreeView {
         let places = std::mem::take(&mut self.rows);
         for row in rows {
             let known = places.get(&row.child_path).map(|at| &old[*at]);
-            let newer = known.filter(|known| !is_newer(row.as_of, known.as_of));
-            self.upsert(newer.cloned().unwrap_or(row));
+            match known {
+                Some(known) => self.upsert(newest(known, row).unwrap_or_else(|| known.clone())),
+                None => self.upsert(row),
+            };
         }
     }
 
-    /// Takes the row if it is newer than the one there is.
+    /// Takes the row if it is newer than the one there is, or tells more.
     fn upsert(&mut self, row: RuntimeRow) -> bool {
         let at = match self.rows.get(&row.child_path) {
             Some(&at) => {
                 let known = &mut self.state.runtime_state[at];
-                if !is_newer(row.as_of, known.as_of) || *known == row {
-                    return false;
-                }
-                *known = row;
+                let Some(newest) = newest(known, row) else { return false };
+                *known = newest;
                 at
             }
             None => self.add(row),
@@ -249,6 +252,16 @@ fn is_newer(new: Option<u64>, old: Option<u64>) -> bool {
     }
 }
 
+/// The row that holds when one comes where another is; `None` when nothing is new in it. One that is as old tells only
+/// what no event does.
+fn newest(known: &RuntimeRow, row: RuntimeRow) -> Option<RuntimeRow> {
+    if is_newer(row.as_of, known.as_of) {
+        return (*known != row).then_some(row);
+    }
+    let tells_more = row.as_of == known.as_of && row.more != known.more;
+    tells_more.then(|| RuntimeRow { more: row.more, ..known.clone() })
+}
+
 fn remember<T>(known: &mut Vec<T>, record: T) {
     if known.len() >= RECENT {
         known.drain(..=known.len() - RECENT);
@@ -275,6 +288,10 @@ struct RowNews {
     restart_count: u64,
     /// How a run ended, and what was decided about it.
     end: Option<(Value, Option<Value>)>,
+    /// When it happened.
+    at: u64,
+    /// In how many milliseconds it is to be started.
+    next_in_ms: Option<u64>,
 }
 
 impl RowNews {
@@ -283,6 +300,9 @@ impl RowNews {
         let payload = &event.payload;
         let number = |key: &str| payload.get(key).and_then(Value::as_u64);
         let exit = payload.get("exit").filter(|exit| !exit.is_null());
+        let next = payload.get("next").and_then(word::<Word<PolicyDecision>>);
+        let starts =
+            next.is_some_and(|next| next.is(PolicyDecision::StartAt) || next.is(PolicyDecision::WithGroup));
         Some(Self {
             path: event.target_path.clone(),
             sequence: event.sequence,
@@ -294,6 +314,8 @@ impl RowNews {
             attempt: number("attempt")?,
             restart_count: number("restart_count")?,
             end: exit.map(|exit| (exit.clone(), payload.get("next").cloned())),
+            at: event.occurred_at_unix_nanos.0,
+            next_in_ms: number("next_in_ms").filter(|_| starts),
         })
     }
 
@@ -311,10 +333,12 @@ impl RowNews {
             last_policy_decision: None,
             shutdown_state: ShutdownState::Running.into(),
             as_of: None,
+            more: RowMore::default(),
         }
     }
 
     fn write(self, row: &mut RuntimeRow) {
+        self.write_times(row);
         let killing = self.kind.is(EventKind::ChildKilling) || row.shutdown_state.is(ShutdownState::Stopping);
         if let Some(state) = self.state.known() {
             row.shutdown_state = ShutdownState::of(state, killing).into();
@@ -336,6 +360,31 @@ impl RowNews {
         row.attempt = self.attempt;
         row.restart_count = self.restart_count;
         row.as_of = Some(self.sequence);
+    }
+
+    /// Keeps current what the row tells beyond the contract. Of a row that does not say since when it is so, nothing is
+    /// made up.
+    fn write_times(&self, row: &mut RuntimeRow) {
+        let more = &mut row.more;
+        let Some(since) = more.since_unix_nanos else { return };
+        let (Some(before), Some(state)) = (row.lifecycle_state.known(), self.state.known()) else {
+            // A state that only a later version knows.
+            let stays = row.lifecycle_state == self.state && row.generation == self.generation;
+            let since = if stays { since } else { UnixNanos(self.at) };
+            *more = RowMore { since_unix_nanos: Some(since), budget: more.budget, ..RowMore::default() };
+            return;
+        };
+        let run = more.next_start_at_unix_nanos.or(more.started_at_unix_nanos);
+        let known = Moments { since: since.0, run: run.map_or(0, |run| run.0) };
+        let next_in = self.next_in_ms.map(|ms| ms.saturating_mul(1_000_000));
+        let now = known.after((before, row.generation), (state, self.generation), self.at, next_in);
+        more.since_unix_nanos = now.known_since().map(UnixNanos);
+        more.started_at_unix_nanos = now.started_at(state).map(UnixNanos);
+        more.next_start_at_unix_nanos = now.next_start_at(state).map(UnixNanos);
+        let same_run = state.is_live() && self.generation == row.generation;
+        more.pid = more.pid.filter(|_| same_run);
+        let well = same_run && state == Lifecycle::Running && self.health.is(Health::Healthy);
+        more.last_heartbeat_unix_nanos = more.last_heartbeat_unix_nanos.filter(|_| well);
     }
 }
 

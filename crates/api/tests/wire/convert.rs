@@ -142,6 +142,9 @@ fn child(as_of: u64, lifecycle_state: Lifecycle, last_failure: Option<Exit>) -> 
         last_policy_decision: None,
         shutdown_state: ShutdownState::of(lifecycle_state, false),
         as_of,
+        since_unix_nanos: None,
+        started_at_unix_nanos: None,
+        next_start_at_unix_nanos: None,
     }
 }
 

@@ -1,9 +1,12 @@
 //! Folding what was pushed leads to the state that the target would answer with.
 
-use supervisor_api::SupervisorPath;
+use serde_json::{Value, json};
+use supervisor_api::command::BudgetUse;
 use supervisor_api::wire::{
-    Change, DashboardState, Gap, Push, RECENT, ResultBody, StateDelta, Stream, TargetLine, TreeView,
+    Change, DashboardState, EventRecord, Gap, Push, RECENT, ResultBody, RowMore, StateDelta, Stream,
+    TargetLine, TreeView, UnixNanos,
 };
+use supervisor_api::{Lifecycle, SupervisorPath};
 
 use crate::{lines, value};
 
@@ -177,4 +180,84 @@ fn of_several_rows_for_one_path_the_newest_stays() {
     assert_eq!(view.state().runtime_state, state.runtime_state);
     let again = TreeView::new(DashboardState { runtime_state: rows, ..state.clone() });
     assert_eq!(again.state().runtime_state, state.runtime_state);
+}
+
+/// A view in which `/db` says since when it runs, and of which program.
+fn timed() -> TreeView {
+    let (view, _, _) = folded("fold_upsert");
+    let mut state = view.state().clone();
+    let row = state.runtime_state.iter_mut().find(|row| row.child_path == path("/db")).unwrap();
+    (row.lifecycle_state, row.generation, row.as_of) = (Lifecycle::Running.into(), 4, Some(50));
+    row.more = RowMore {
+        since_unix_nanos: Some(UnixNanos(2_000)),
+        started_at_unix_nanos: Some(UnixNanos(1_000)),
+        pid: Some(77),
+        budget: Some(BudgetUse { used: 1, max: 5, window_nanos: 60, clear_at_unix_nanos: Some(99) }),
+        ..RowMore::default()
+    };
+    TreeView::new(state)
+}
+
+/// An event about `/db` that leaves it in this state.
+fn event(view: &TreeView, sequence: u64, state: Lifecycle, generation: u64, next: Value) -> EventRecord {
+    let mut event = view.state().recent_events[1].clone();
+    (event.sequence, event.target_path) = (sequence, path("/db"));
+    event.occurred_at_unix_nanos = UnixNanos(sequence * 1_000_000_000);
+    let payload = json!({"state": state, "health": "unknown", "readiness": "unreported", "generation": generation,
+        "attempt": 0, "restart_count": 0, "next": next[0], "next_in_ms": next[1]});
+    event.payload = payload.as_object().unwrap().clone();
+    event
+}
+
+fn more(view: &TreeView) -> RowMore {
+    view.row(&path("/db")).unwrap().more.clone()
+}
+
+#[test]
+fn the_times_of_a_row_follow_the_events() {
+    let mut view = timed();
+    let budget = more(&view).budget;
+    view.apply_event(event(&view, 51, Lifecycle::Running, 4, Value::Null));
+    let on = more(&view);
+    assert_eq!((on.since_unix_nanos, on.pid), (Some(UnixNanos(2_000)), Some(77)), "the state is the same");
+    view.apply_event(event(&view, 52, Lifecycle::Backoff, 4, json!(["start_at", 1_500])));
+    let waits = RowMore {
+        since_unix_nanos: Some(UnixNanos(52_000_000_000)),
+        next_start_at_unix_nanos: Some(UnixNanos(53_500_000_000)),
+        budget,
+        ..RowMore::default()
+    };
+    assert_eq!(more(&view), waits);
+    view.apply_event(event(&view, 54, Lifecycle::Running, 5, Value::Null));
+    let at = Some(UnixNanos(54_000_000_000));
+    assert_eq!(
+        more(&view),
+        RowMore { since_unix_nanos: at, started_at_unix_nanos: at, budget, ..RowMore::default() }
+    );
+}
+
+#[test]
+fn a_row_as_of_the_same_event_brings_what_the_event_did_not_tell() {
+    let mut view = timed();
+    view.apply_event(event(&view, 51, Lifecycle::Running, 5, Value::Null));
+    assert_eq!(more(&view).pid, None, "the process of the run before is not that of this one");
+    let mut row = view.row(&path("/db")).unwrap().clone();
+    row.more.pid = Some(78);
+    let delta = |row| StateDelta { runtime_state: Some(vec![row]), ..StateDelta::default() };
+    assert_eq!(view.apply_delta(delta(row.clone())), Change::Changed);
+    assert_eq!(more(&view).pid, Some(78));
+    assert_eq!(view.apply_delta(delta(row.clone())), Change::Stale, "it is had already");
+    (row.as_of, row.more.pid) = (Some(50), Some(77));
+    assert_eq!(view.apply_delta(delta(row)), Change::Stale, "an older row is not taken");
+    assert_eq!(more(&view).pid, Some(78));
+}
+
+#[test]
+fn of_a_target_that_tells_no_times_none_are_made_up() {
+    let mut view = timed();
+    let mut row = view.row(&path("/db")).unwrap().clone();
+    row.more = RowMore::default();
+    view.apply_delta(StateDelta { runtime_state: Some(vec![row]), ..StateDelta::default() });
+    view.apply_event(event(&view, 51, Lifecycle::Backoff, 4, json!(["start_at", 1_500])));
+    assert_eq!(more(&view), RowMore::default());
 }

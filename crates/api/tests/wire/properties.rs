@@ -7,6 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Map, Value};
+use supervisor_api::command::BudgetUse;
 use supervisor_api::wire::*;
 use supervisor_api::{
     EventKind, Health, Lifecycle, Readiness, Severity, ShutdownState, SupervisorPath, Vocabulary,
@@ -136,15 +137,31 @@ fn some_json() -> impl Strategy<Value = Option<Value>> {
 }
 
 prop_compose! {
+    fn more()(
+        times: [Option<u64>; 4], pid: Option<u32>,
+        budget: Option<(u32, u32, u64, Option<u64>)>,
+    ) -> RowMore {
+        let [since, started, next, beat] = times.map(|at| at.map(UnixNanos));
+        RowMore {
+            since_unix_nanos: since, started_at_unix_nanos: started, next_start_at_unix_nanos: next, pid,
+            last_heartbeat_unix_nanos: beat,
+            budget: budget.map(|(used, max, window_nanos, clear_at_unix_nanos)| BudgetUse {
+                used, max, window_nanos, clear_at_unix_nanos,
+            }),
+        }
+    }
+}
+
+prop_compose! {
     fn row()(
         child_path in path(), lifecycle_state in word(Lifecycle::ALL), health in word(Health::ALL),
         readiness in word(Readiness::ALL), generation: u64, attempt: u64, restart_count: u64,
         last_failure in some_json(), last_policy_decision in some_json(),
-        shutdown_state in word(ShutdownState::ALL), as_of: Option<u64>,
+        shutdown_state in word(ShutdownState::ALL), as_of: Option<u64>, more in more(),
     ) -> RuntimeRow {
         RuntimeRow {
             child_path, lifecycle_state, health, readiness, generation, attempt, restart_count, last_failure,
-            last_policy_decision, shutdown_state, as_of,
+            last_policy_decision, shutdown_state, as_of, more,
         }
     }
 }

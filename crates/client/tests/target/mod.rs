@@ -74,6 +74,8 @@ fn node(at: &str, kind: Kind, criticality: NodeCriticality) -> Node {
         path,
         kind: if is_root { NodeKind::RootSupervisor } else { NodeKind::ChildTask }.into(),
         node_type: Some(kind.into()),
+        strategy: None,
+        dynamic: None,
         tags: Vec::new(),
         criticality: criticality.into(),
         state_summary: Lifecycle::Declared.into(),
@@ -95,6 +97,7 @@ fn row(at: &str, state: Lifecycle) -> RuntimeRow {
         last_policy_decision: None,
         shutdown_state: ShutdownState::of(state, false).into(),
         as_of: Some(0),
+        more: Default::default(),
     }
 }
 

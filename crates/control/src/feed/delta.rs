@@ -85,6 +85,13 @@ impl Changes {
             }
             Changed::Everything => {}
         }
+        // A failure may be charged to the budget of the supervisor, which no event of its own tells. Whoever looks at a
+        // part of the tree is not told of who is above it.
+        if let Changed::Rows(rows) = &mut self.changed
+            && event.event.kind.spec().numbers.contains(&"budget_used")
+        {
+            rows.extend(event.path.parent());
+        }
     }
 
     /// When a delta is due, if one is.
@@ -105,7 +112,7 @@ impl Changes {
         }
         let mut delta = match std::mem::take(&mut self.changed) {
             Changed::Nothing => StateDelta::default(),
-            Changed::Rows(rows) => state::rows(target, &rows),
+            Changed::Rows(rows) => state::rows(target, rows.iter().filter(|path| under.contains(path))),
             Changed::Everything => state::afresh(target, under),
         };
         if std::mem::take(&mut self.connection) {

@@ -5,8 +5,11 @@ mod recent;
 mod topology;
 
 use supervisor_api::SupervisorPath;
-use supervisor_api::command::{CommandResult, TreeState};
-use supervisor_api::wire::{DashboardState, RuntimeRow, StateDelta, StateParams, TargetInfo, WireError};
+use supervisor_api::command::{ChildState, CommandResult, TreeState};
+use supervisor_api::wire::{
+    DashboardState, RuntimeRow, StateDelta, StateParams, TargetInfo, UnixNanos, WireError,
+};
+use tokio_supervisor::ChildView;
 
 use crate::target::Target;
 use page::Page;
@@ -22,10 +25,11 @@ pub(crate) fn read(target: &Target, params: &StateParams) -> Result<DashboardSta
     let tree = tree_state(target);
     let top = params.under.clone().unwrap_or_else(SupervisorPath::root);
     let page = Page::of(&tree, params).map_err(|error| error.on(target.id.clone()))?;
+    let views = views(target, &tree.children[page.range.clone()]);
     Ok(DashboardState {
         target: info(target),
-        topology: topology::of(target, &tree, &page.range, &top),
-        runtime_state: tree.children[page.range.clone()].iter().map(RuntimeRow::of).collect(),
+        topology: topology::of(target, &tree, &page.range, &views, &top),
+        runtime_state: seen(&tree.children[page.range.clone()], &views),
         recent_events: recent::events(target, tree.sequence),
         recent_logs: recent::logs(target),
         dropped_event_count: dropped_events(&target.handle),
@@ -43,10 +47,11 @@ pub(crate) fn read(target: &Target, params: &StateParams) -> Result<DashboardSta
 pub(crate) fn afresh(target: &Target, under: &SupervisorPath) -> StateDelta {
     let tree = tree_state(target);
     let range = page::below(&tree, under);
+    let views = views(target, &tree.children[range.clone()]);
     StateDelta {
         state_generation: Some(tree.sequence),
-        topology: Some(topology::of(target, &tree, &range, under)),
-        runtime_state: Some(tree.children[range].iter().map(RuntimeRow::of).collect()),
+        topology: Some(topology::of(target, &tree, &range, &views, under)),
+        runtime_state: Some(seen(&tree.children[range], &views)),
         connection_state: Some(target.connection().into()),
         ..counts(target)
     }
@@ -59,9 +64,29 @@ pub(crate) fn rows<'a>(target: &Target, paths: impl IntoIterator<Item = &'a Supe
     let rows = paths.into_iter().filter_map(|path| target.handle.child(path).ok());
     StateDelta {
         state_generation: Some(generation),
-        runtime_state: Some(rows.map(|child| RuntimeRow::of(&child.state)).collect()),
+        runtime_state: Some(rows.map(|child| row(&child.state, Some(&child))).collect()),
         ..counts(target)
     }
+}
+
+/// What is known of each child besides its row. A child that was removed since the rows were read has none.
+fn views(target: &Target, rows: &[ChildState]) -> Vec<Option<ChildView>> {
+    rows.iter().map(|row| target.handle.child(&row.child_path).ok()).collect()
+}
+
+fn seen(rows: &[ChildState], views: &[Option<ChildView>]) -> Vec<RuntimeRow> {
+    rows.iter().zip(views).map(|(state, view)| row(state, view.as_ref())).collect()
+}
+
+/// A row, with what is known besides. A run that began since the row was read is none of it.
+fn row(state: &ChildState, view: Option<&ChildView>) -> RuntimeRow {
+    let mut row = RuntimeRow::of(state);
+    let Some(view) = view else { return row };
+    let same_run = state.lifecycle_state.is_live() && view.state.generation == state.generation;
+    row.more.pid = view.pid.filter(|_| same_run);
+    row.more.last_heartbeat_unix_nanos = view.last_heartbeat_unix_nanos.filter(|_| same_run).map(UnixNanos);
+    row.more.budget = view.budget;
+    row
 }
 
 fn counts(target: &Target) -> StateDelta {

@@ -85,6 +85,9 @@ mod tests {
             last_policy_decision: None,
             shutdown_state: ShutdownState::Running,
             as_of: 1,
+            since_unix_nanos: None,
+            started_at_unix_nanos: None,
+            next_start_at_unix_nanos: None,
         };
         TreeState { sequence: 7, children: ["/", "/a", "/a/b", "/a/c", "/ab", "/d"].map(row).into() }
     }

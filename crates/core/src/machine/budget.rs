@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
+use supervisor_api::ChildKey;
 use supervisor_api::policy::Budget;
 
+use super::Machine;
 use crate::resolve::nanos;
 
 /// The instants of the charges that still count, oldest first.
@@ -42,6 +44,11 @@ impl Charges {
         budget.max_restarts.map(|max| max.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX)))
     }
 
+    /// When the last of those that count now leaves the window; `None` when none counts.
+    pub(crate) fn clear_at(&self, budget: &Budget, now: u64) -> Option<u64> {
+        self.0.back().map(|last| last.saturating_add(nanos(budget.window))).filter(|clear| *clear > now)
+    }
+
     /// Starts afresh (R48, D10).
     pub(crate) fn clear(&mut self) {
         self.0.clear();
@@ -57,6 +64,37 @@ impl Charges {
                 self.0.pop_front();
             }
         }
+    }
+}
+
+/// A budget of restarts at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetAt {
+    /// The budget.
+    pub budget: Budget,
+    /// Its limit.
+    pub max: u32,
+    /// Restarts that count.
+    pub used: u32,
+    /// When none of them counts any more; `None` when none does.
+    pub clear_at: Option<u64>,
+}
+
+impl Machine {
+    /// The budget that a supervisor applies to its children, or a child's own, at this time; `None` when it has none,
+    /// or one without a limit (D4).
+    pub fn budget(&self, child: ChildKey, now: u64) -> Option<BudgetAt> {
+        let node = self.lookup(child)?;
+        let (budget, charges) = if node.is_supervisor() {
+            let sup = self.sup(node.supervisor);
+            (sup.context.policy.budget, Some(&sup.charges))
+        } else {
+            (node.policy.budget?, node.own_charges.as_deref())
+        };
+        let max = budget.max_restarts?;
+        let left = charges.and_then(|charges| charges.left(&budget, now)).unwrap_or(max);
+        let clear_at = charges.and_then(|charges| charges.clear_at(&budget, now));
+        Some(BudgetAt { budget, max, used: max - left, clear_at })
     }
 }
 
@@ -79,6 +117,7 @@ mod tests {
         assert!(!charges.allow(&budget, 1099));
         assert_eq!((charges.left(&budget, 1099), charges.left(&budget, 1100)), (Some(0), Some(1)));
         assert_eq!(charges.left(&Budget::unlimited(), 1099), None);
+        assert_eq!((charges.clear_at(&budget, 1099), charges.clear_at(&budget, 1100)), (Some(1100), None));
         assert!(charges.allow(&budget, 1100));
     }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use supervisor_api::policy::{Criticality, Heartbeat, Role};
 use supervisor_api::report::TreeHealth;
-use supervisor_api::{Cause, EventKind, Exit, Health, Lifecycle, Next};
+use supervisor_api::{Cause, ChildKey, EventKind, Exit, Health, Lifecycle, Next};
 
 use super::Machine;
 use super::life::News;
 use super::node::{Life, Node, Then};
+use super::timers::NEVER;
 use crate::resolve::nanos;
 
 /// What the whole tree adds up to; the root itself is not counted.
@@ -129,6 +130,14 @@ impl Machine {
         self.tell(index, news.next(Next::Nothing));
         self.node_mut(index).complaint = Some(Box::new(Exit::Unhealthy { why }));
         self.ask_to_stop(index, Then::Unhealthy, Cause::Heartbeat);
+    }
+
+    /// When the last heartbeat of a child came, as far as its next deadline tells: while it is well.
+    pub fn last_beat(&self, child: ChildKey) -> Option<u64> {
+        let node = self.lookup(child)?;
+        let well = node.life == Life::Running && node.health == Health::Healthy && node.misses == 0;
+        let heartbeat = node.policy.heartbeat.filter(|_| well && node.due != NEVER)?;
+        node.due.checked_sub(patience(&heartbeat))
     }
 
     fn set_health(&mut self, index: u32, health: Health) {

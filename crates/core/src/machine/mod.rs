@@ -56,6 +56,7 @@ use self::waits::Wait;
 use crate::face::{Address, Command, Effect, Input, Ticket};
 use crate::resolve::{ChildPolicy, Resolved, SupervisorPolicy};
 
+pub use self::budget::BudgetAt;
 pub use self::health::Tally;
 
 /// A plan stops for breath after about this many effects, so that other inputs get their turn.

@@ -41,6 +41,7 @@ struct Inner {
 /// What the run has told.
 #[derive(Default, Clone)]
 pub(crate) struct Seen {
+    pub(crate) pid: Option<u32>,
     pub(crate) ready: bool,
     pub(crate) phases: Vec<String>,
     pub(crate) lines: Vec<OutputLine>,
@@ -114,6 +115,10 @@ impl Orders for Bench {
 
     async fn killed(&self) {
         self.0.kill.subscribe().wait_for(|kill| *kill).await.unwrap();
+    }
+
+    fn executed(&self, pid: u32) {
+        self.tell(|seen| seen.pid = Some(pid));
     }
 
     fn ready(&self) {

@@ -276,6 +276,14 @@ impl ChildContext {
         drop(before);
     }
 
+    /// For runs that own a program: its process id, which the operator sees while the run lasts.
+    pub fn runs_as(&self, pid: u32) {
+        let mut cell = self.slot().cell();
+        if self.is_current() {
+            cell.aids(self.generation).pid = Some(pid);
+        }
+    }
+
     // What is kept to be seen.
 
     /// A label that the operator sees, at most 256 bytes: what the run is doing.

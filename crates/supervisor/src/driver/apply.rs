@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use supervisor_api::{Cause, ChildKey, Event, EventKind, Lifecycle, SupervisorError, SupervisorPath};
+use supervisor_api::{Cause, ChildKey, Event, EventKind, Lifecycle, Row, SupervisorError, SupervisorPath};
 use supervisor_core::{ChildPolicy, Effect, Reply, Ticket};
 
 use super::{After, Brain, Seat};
@@ -85,7 +85,7 @@ impl Brain {
             batch.key = Some(key);
         }
         let about = About { path: Some(path), policy: Some(policy), extras };
-        let before = tree.table.slot(key.index).declare(key.epoch, about);
+        let before = tree.table.slot(key.index).declare(key.epoch, about, self.wall);
         self.clear_away(tree, before);
         let at = key.index as usize;
         if self.seats.len() <= at {
@@ -280,11 +280,14 @@ impl Brain {
 pub(crate) fn fold(before: SlotRow, record: &Record, sequence: u64) -> SlotRow {
     let stopping = matches!(record.row.lifecycle, Lifecycle::Stopping | Lifecycle::Unresponsive);
     let killing = stopping && (before.killing || record.kind == EventKind::ChildKilling);
+    let next_in = record.next.start_at().map(|at| at.saturating_sub(record.at));
+    let stage = |row: &Row| (row.lifecycle, row.generation);
     SlotRow {
         row: record.row,
         as_of: sequence,
         killing,
         failed: before.failed || record.kind.tells_failure(),
         decision: if record.has_exit { Some(record.next.decision()) } else { before.decision },
+        moments: before.moments.after(stage(&before.row), stage(&record.row), record.unix_nanos, next_in),
     }
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use supervisor_api::command::{ChildState, CommandResult};
+use supervisor_api::command::{BudgetUse, ChildState, CommandResult};
 use supervisor_api::manifest::Kind;
-use supervisor_api::policy::{Criticality, Permissions, RestartType, Role};
+use supervisor_api::policy::{Criticality, Permissions, RestartType, Role, Strategy};
 use supervisor_api::{ChildKey, Row, SupervisorError, SupervisorPath};
 use supervisor_core::{Address, ChildPolicy};
 
 use super::{ChildAddress, SupervisorHandle};
+use crate::clock::{nanos, unix_nanos};
 use crate::driver::Brain;
 use crate::journal::EventStream;
 use crate::kept::{LogRecord, LogStream, PastExit};
@@ -53,6 +54,17 @@ pub struct ChildView {
     pub diagnostics: BTreeMap<&'static str, String>,
     /// Lines of its log that were dropped for want of room.
     pub dropped_logs: u64,
+    /// The process that its live run owns, if it said so.
+    pub pid: Option<u32>,
+    /// When its last heartbeat came, or its last probe succeeded, in Unix nanoseconds; known while none is missed.
+    pub last_heartbeat_unix_nanos: Option<u64>,
+    /// Of a supervisor the budget that it applies to its children, of another child its own, as of this read; `None`
+    /// when it has none, or one without a limit.
+    pub budget: Option<BudgetUse>,
+    /// Of a supervisor, whom a failed child takes with it.
+    pub strategy: Option<Strategy>,
+    /// Whether it is a supervisor whose children are added while it runs.
+    pub is_dynamic: bool,
 }
 
 /// What the machine knows of a child, copied so that nobody waits for the rest.
@@ -61,13 +73,48 @@ struct Known {
     policy: Arc<ChildPolicy>,
     depends_on: Vec<SupervisorPath>,
     unbound: Option<Arc<str>>,
+    last_heartbeat_unix_nanos: Option<u64>,
+    budget: Option<BudgetUse>,
+    strategy: Option<Strategy>,
+    is_dynamic: bool,
 }
 
 impl Known {
-    fn of(brain: &Brain, key: ChildKey) -> Option<Self> {
-        let policy = Arc::clone(brain.machine.policy(key)?);
-        let depends_on = brain.machine.depends_on(key).cloned().collect();
-        Some(Self { key, policy, depends_on, unbound: brain.unbound(key) })
+    fn of(brain: &Brain, key: ChildKey, time: ReadTime) -> Option<Self> {
+        let machine = &brain.machine;
+        let supervisor = machine.supervisor_policy(key);
+        Some(Self {
+            key,
+            policy: Arc::clone(machine.policy(key)?),
+            depends_on: machine.depends_on(key).cloned().collect(),
+            unbound: brain.unbound(key),
+            last_heartbeat_unix_nanos: machine.last_beat(key).map(|at| time.unix(at)),
+            budget: machine.budget(key, time.now).map(|budget| BudgetUse {
+                used: budget.used,
+                max: budget.max,
+                window_nanos: nanos(budget.budget.window),
+                clear_at_unix_nanos: budget.clear_at.map(|at| time.unix(at)),
+            }),
+            strategy: supervisor.map(|supervisor| supervisor.strategy),
+            is_dynamic: supervisor.is_some_and(|supervisor| supervisor.dynamic.is_some()),
+        })
+    }
+}
+
+/// The time of a read by both clocks: what the machine knows is shown as Unix nanoseconds.
+#[derive(Clone, Copy)]
+struct ReadTime {
+    now: u64,
+    unix: u64,
+}
+
+impl ReadTime {
+    fn unix(self, at: u64) -> u64 {
+        if at < self.now {
+            self.unix.saturating_sub(self.now - at)
+        } else {
+            self.unix.saturating_add(at - self.now)
+        }
     }
 }
 
@@ -103,7 +150,7 @@ impl SupervisorHandle {
         let brain = self.tree.brain();
         let key = brain.machine.locate(&address)?;
         let gone = || SupervisorError::ChildNotFound { asked: format!("{address:?}"), nearest: Vec::new() };
-        let known = Known::of(&brain, key).ok_or_else(gone)?;
+        let known = Known::of(&brain, key, self.read_time()).ok_or_else(gone)?;
         drop(brain);
         Ok(self.view(known))
     }
@@ -114,7 +161,9 @@ impl SupervisorHandle {
         let brain = self.tree.brain();
         let above = brain.machine.locate(&address)?;
         self.check_supervisor(&brain, above, &address)?;
-        let found: Vec<_> = brain.machine.children(above).filter_map(|key| Known::of(&brain, key)).collect();
+        let time = self.read_time();
+        let found: Vec<_> =
+            brain.machine.children(above).filter_map(|key| Known::of(&brain, key, time)).collect();
         drop(brain);
         Ok(found.into_iter().map(|known| self.view(known)).collect())
     }
@@ -145,14 +194,29 @@ impl SupervisorHandle {
         Err(SupervisorError::NoSuchSupervisor { path })
     }
 
+    fn read_time(&self) -> ReadTime {
+        ReadTime { now: self.tree.clock.now(), unix: unix_nanos() }
+    }
+
     fn view(&self, known: Known) -> ChildView {
-        let Known { key, policy, depends_on, unbound } = known;
+        let Known {
+            key,
+            policy,
+            depends_on,
+            unbound,
+            last_heartbeat_unix_nanos,
+            budget,
+            strategy,
+            is_dynamic,
+        } = known;
         let slot = self.tree.table.slot(key.index);
         let about = slot.about();
         let path = about.path.unwrap_or_else(SupervisorPath::root);
         let state = self.tree.child_state(key, path, &slot.row());
         let cell = slot.cell();
         let kept = cell.kept.as_ref();
+        let is_live = state.lifecycle_state.is_live();
+        let aids = cell.aids.as_ref().filter(|aids| is_live && aids.generation == state.generation);
         let declared = about.extras.as_ref().and_then(|extras| extras.kind);
         let kind = if policy.is_supervisor { Some(Kind::Supervisor) } else { declared };
         let unbound = unbound.map(|factory| ("unbound", format!("no factory named {factory}")));
@@ -174,6 +238,11 @@ impl SupervisorHandle {
             gauges: kept.map(|kept| kept.gauges.clone()).unwrap_or_default(),
             diagnostics,
             dropped_logs: kept.map_or(0, |kept| kept.dropped),
+            pid: aids.and_then(|aids| aids.pid),
+            last_heartbeat_unix_nanos,
+            budget,
+            strategy,
+            is_dynamic,
         }
     }
 
