@@ -346,6 +346,9 @@ export const TREE = {
     why: "Why, or last failure",
   },
   label: (target: string) => `Children of ${target}`,
+  strategy: "whom a failed child takes with it",
+  dynamic: "dynamic",
+  pid: (pid: number) => `pid ${pid}`,
   waiting: (target: string) => `Waiting for the state of ${target}…`,
   search: "Filter by path",
   problems: "Problems only",
@@ -509,6 +512,7 @@ export const FACTS = {
   generation: (run: number, attempt: number) =>
     `${run === 0 ? "none yet" : run}${attempt > 0 ? `, restart ${attempt} in a row` : ""}`,
   up: "Up",
+  pid: "Process",
   restarts: "Restarts",
   budget: "Budget used",
   needs: "Needs",

@@ -1,10 +1,11 @@
-// What the events tell of a child beyond its row: since when, why, and what happens next.
+// What the events tell of a child beyond its row: why, and what happens next; and since when, if the row does not say.
 //
-// A row says how a child is. Only its events say the rest, so a child whose last change is older than the kept
-// history has no `since`; that is shown as unknown, never guessed.
+// A target of ours says the times in the row, so they are known however long ago it was. Of another kind of target only
+// events tell them; a child whose last change is older than the kept history has no `since` then. That is shown as
+// unknown, never guessed.
 
 import { isObject, nanos } from "../conn/read.ts";
-import type { EventRecord } from "../wire.ts";
+import type { EventRecord, RuntimeRow } from "../wire.ts";
 
 /** How a run ended, as far as it can be shown. */
 export interface Ending {
@@ -35,6 +36,8 @@ export interface Note {
   readonly budgetUsed: number | null;
   /** `null`: unknown or without bound. */
   readonly budgetMax: number | null;
+  /** When none of the restarts that are used counts any more; `null`: unknown. */
+  readonly budgetClearAt: number | null;
   readonly requestedBy: string | null;
   readonly reason: string | null;
   readonly text: string | null;
@@ -92,6 +95,7 @@ export function noteAfter(known: Note | undefined, event: EventRecord): Note | u
     endedAt: exit === null ? (known?.endedAt ?? null) : at,
     budgetUsed: count(payload["budget_used"]) ?? known?.budgetUsed ?? null,
     budgetMax: bound(payload["budget_max"], known?.budgetMax ?? null),
+    budgetClearAt: null,
     requestedBy: text(payload["requested_by"]) ?? (sameState ? known.requestedBy : null),
     reason: text(payload["reason"]) ?? (sameState ? known.reason : null),
     text: text(payload["text"]) ?? (sameState ? known.text : null),
@@ -117,6 +121,58 @@ export function outdated(note: Note, state: string): Note {
     text: null,
     chain: [],
   };
+}
+
+/** A child of which no event was received. */
+function silent(state: string): Note {
+  return {
+    state,
+    since: null,
+    startedAt: null,
+    cause: null,
+    causePath: null,
+    next: null,
+    nextPath: null,
+    nextAt: null,
+    ending: null,
+    endedAt: null,
+    budgetUsed: null,
+    budgetMax: null,
+    budgetClearAt: null,
+    requestedBy: null,
+    reason: null,
+    text: null,
+    chain: [],
+    sequence: 0,
+  };
+}
+
+/** A note with what the row tells by itself. A row that says since when it is so says the other times as well. */
+export function withRow(note: Note | undefined, row: RuntimeRow): Note | undefined {
+  const since = nanos(row.since_unix_nanos);
+  const { budget } = row;
+  if (since === null && budget == null) return note;
+  const known = note ?? silent(row.lifecycle_state);
+  return {
+    ...known,
+    ...(since !== null && {
+      since,
+      startedAt: nanos(row.started_at_unix_nanos),
+      nextAt:
+        nanos(row.next_start_at_unix_nanos) ?? (row.lifecycle_state === "backoff" ? null : known.nextAt),
+    }),
+    ...(budget != null && {
+      budgetUsed: budget.used,
+      budgetMax: budget.max,
+      budgetClearAt: nanos(budget.clear_at_unix_nanos),
+    }),
+  };
+}
+
+/** How many restarts of the budget count at a time; `null`: unknown. */
+export function usedAt(note: Note | undefined, now: number): number | null {
+  const clear = note?.budgetClearAt ?? null;
+  return clear !== null && clear <= now ? 0 : (note?.budgetUsed ?? null);
 }
 
 /** How a run ended, from an `exit`; `null` when there is none or it ended well. */

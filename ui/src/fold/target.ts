@@ -1,8 +1,16 @@
 // One target as the page knows it: its state, what its events tell beyond it, the kept history, and how old all this is.
 
 import { nanos } from "../conn/read.ts";
-import type { DashboardState, EventRecord, ListedTarget, LogRecord, StateDelta, Token } from "../wire.ts";
-import { type Note, noteAfter, outdated } from "./notes.ts";
+import type {
+  DashboardState,
+  EventRecord,
+  ListedTarget,
+  LogRecord,
+  RuntimeRow,
+  StateDelta,
+  Token,
+} from "../wire.ts";
+import { type Note, noteAfter, outdated, withRow } from "./notes.ts";
 import { Series } from "./series.ts";
 import { type Gap, type Stream, View } from "./view.ts";
 
@@ -33,6 +41,11 @@ export class Target {
   /** What happened in each of the last hour's moments, to be drawn. */
   readonly series = new Series();
   readonly #notes = new Map<string, Note>();
+  /** What a row and a note were put together to, so that the same is the same object. */
+  readonly #together = new WeakMap<
+    RuntimeRow,
+    { readonly of: Note | undefined; readonly note: Note | undefined }
+  >();
   readonly #last: Record<Stream, number | null> = { events: null, logs: null };
   readonly #restarts = new Map<number, number>();
   #counted = 0;
@@ -57,15 +70,19 @@ export class Target {
   }
 
   /**
-   * What the events tell of a child. When its row has gone on without them, as behind a filter, they still tell of its
-   * budget and its last end, but no longer since when, why, and what is next.
+   * What its row and the events tell of a child. When its row has gone on without them, as behind a filter, events still
+   * tell of its budget and its last end, but no longer why, and what is next.
    */
   note(path: string): Note | undefined {
-    const note = this.#notes.get(path);
+    const of = this.#notes.get(path);
     const row = this.view?.row(path);
-    return note !== undefined && row !== undefined && row.lifecycle_state !== note.state
-      ? outdated(note, row.lifecycle_state)
-      : note;
+    if (row === undefined) return of;
+    const known = this.#together.get(row);
+    if (known !== undefined && known.of === of) return known.note;
+    const passed = of !== undefined && row.lifecycle_state !== of.state;
+    const note = withRow(passed ? outdated(of, row.lifecycle_state) : of, row);
+    this.#together.set(row, { of, note });
+    return note;
   }
 
   /** Restarts in each of the last bars, the oldest first, at a time in milliseconds. The same array when it is the same. */

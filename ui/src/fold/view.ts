@@ -3,9 +3,11 @@
 //
 // A state is a cut: it holds everything up to some event, and what is pushed later is folded over it. Each row says by
 // `as_of` which event is its last, so whatever arrives twice, or late, or both as an event and as a row, is folded
-// once. A row without `as_of` (another kind of target) is always taken.
+// once. A row without `as_of` (another kind of target) is always taken. One as of the same event
+// is taken for what events do not tell: a budget, a process.
 
 import { isObject } from "../conn/read.ts";
+import { moreAfter, tellsOther, withMore } from "./moments.ts";
 import { Tally } from "./tally.ts";
 import type {
   DashboardState,
@@ -206,18 +208,16 @@ export class View {
     this.tally.clear();
     for (const row of rows) {
       const known = old.get(row.child_path);
-      this.#upsert(known !== undefined && !isNewer(row.as_of, known.as_of) ? known : row);
+      this.#upsert(known === undefined ? row : (newest(known, row) ?? known));
     }
   }
 
-  /** Takes the row if it is newer than the one there is. */
+  /** Takes the row if it is newer than the one there is, or tells more. */
   #upsert(row: RuntimeRow): boolean {
     const known = this.#rows.get(row.child_path);
-    if (known !== undefined && !isNewer(row.as_of, known.as_of)) return false;
-    // A newer row is another one. One that does not say how old it is may be the same.
-    const ageless = typeof row.as_of !== "number" || typeof known?.as_of !== "number";
-    if (known !== undefined && ageless && same(known, row)) return false;
-    this.#put(row);
+    const next = known === undefined ? row : newest(known, row);
+    if (next === null) return false;
+    this.#put(next);
     return true;
   }
 
@@ -290,6 +290,7 @@ function rowAfter(event: EventRecord, news: News, known: RuntimeRow | undefined)
       !fresh && exit !== null ? (payload["next"] ?? null) : (before?.last_policy_decision ?? null),
     shutdown_state: shutdownState(news.lifecycle_state, killing) ?? known?.shutdown_state ?? "running",
     as_of: event.sequence,
+    ...moreAfter(before, news, event),
   };
 }
 
@@ -321,6 +322,16 @@ function shutdownState(state: string, killing: boolean): RuntimeRow["shutdown_st
 /** Whether a row as of `next` replaces one as of `old`. What does not say how old it is counts as new. */
 function isNewer(next: number | null | undefined, old: number | null | undefined): boolean {
   return typeof next !== "number" || typeof old !== "number" || next > old;
+}
+
+/**
+ * The row that holds when one comes where another is; `null` when nothing is new in it. One that is as old tells only
+ * what no event does.
+ */
+function newest(known: RuntimeRow, row: RuntimeRow): RuntimeRow | null {
+  if (typeof row.as_of !== "number" || typeof known.as_of !== "number") return same(known, row) ? null : row;
+  if (row.as_of !== known.as_of) return row.as_of > known.as_of ? row : null;
+  return tellsOther(known, row) ? withMore(known, row) : null;
 }
 
 function remember<T>(known: T[], record: T): void {

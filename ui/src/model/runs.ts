@@ -2,7 +2,7 @@
 
 import { nanos } from "../conn/read.ts";
 import { type Ending, endingOf } from "../fold/notes.ts";
-import type { EventRecord } from "../wire.ts";
+import type { EventRecord, RuntimeRow } from "../wire.ts";
 
 /** One run. Times are Unix nanoseconds. */
 export interface Run {
@@ -29,8 +29,12 @@ const ENDS = new Set([
   "ChildDeclined",
 ]);
 
-/** The last runs in the events of one child, oldest first, at most `most`. */
-export function runs(events: Iterable<EventRecord>, most: number): Run[] {
+/**
+ * The last runs in the events of one child, oldest first, at most `most`. The live run is there also when its row alone
+ * tells when it began.
+ */
+export function runs(events: Iterable<EventRecord>, most: number, row?: RuntimeRow): Run[] {
+  const live = row === undefined ? null : liveRun(row);
   const all = new Map<number, Run>();
   for (const event of events) {
     const at = nanos(event.occurred_at_unix_nanos);
@@ -46,7 +50,16 @@ export function runs(events: Iterable<EventRecord>, most: number): Run[] {
     }
     all.set(generation, after(known, event, at));
   }
+  if (live !== null && !all.has(live.generation)) all.set(live.generation, live);
   return [...all.values()].slice(-most);
+}
+
+/** The run that is on, as its row tells it; `null` when none is, or when it is not told since when. */
+function liveRun(row: RuntimeRow): Run | null {
+  const startedAt = nanos(row.started_at_unix_nanos);
+  if (startedAt === null) return null;
+  const ready = row.lifecycle_state === "running" && row.readiness === "ready";
+  return { ...fresh(row.generation, startedAt), readyAt: ready ? nanos(row.since_unix_nanos) : null };
 }
 
 function fresh(generation: number, startedAt: number): Run {

@@ -5,7 +5,17 @@ import { describe, expect, it } from "vitest";
 import { SILENT_AFTER } from "../../src/conn/session.ts";
 import { asked } from "../fake/audit.ts";
 import { CODE, TOKEN } from "../fake/relay.ts";
-import { crowd, fleet, healthy, hostile, lost, many, payments } from "../fake/scenes.ts";
+import {
+  crowd,
+  fleet,
+  healthy,
+  hostile,
+  longAgo,
+  lost,
+  many,
+  payments,
+  type Scene,
+} from "../fake/scenes.ts";
 import { accessibility, picture, stage } from "./browser.ts";
 
 const on = stage();
@@ -27,6 +37,27 @@ describe("what is broken", () => {
     expect(text).toContain("It stays like this until somebody resumes or restarts it.");
     expect(await thumbs.getByRole("button").allInnerTexts()).toEqual(["Resume\n/thumbs"]);
     expect(await page.title()).toMatch(/^\(\d+\) supervisor$/);
+  });
+
+  it("is answered however long ago it was: the rows say since when, and until when", async () => {
+    const scene: Scene = { role: "admin", actors: [longAgo("nightly", Date.now())] };
+    const page = await on.show(scene);
+    const feed = page.getByRole("listitem").filter({ hasText: "/feed" });
+    await feed.waitFor();
+    expect(await feed.innerText()).toMatch(/back-off\s+for 2 h[\s\S]*1 h 31 m[\s\S]*the disk is full/);
+    expect(await page.getByRole("row").filter({ hasText: "nightly" }).innerText()).toContain("3/5");
+    await page.goto(`${on.relay.address}#/t/nightly`);
+    const line = (path: string) => page.getByRole("treegrid").getByRole("row").filter({ hasText: path });
+    await line("web").waitFor();
+    expect(await line("feed").innerText()).toMatch(/restart 4 in 1 h[\s\S]*2 h/);
+    expect(await line("web").innerText()).toMatch(/running[\s\S]*5 h/);
+    expect(await line("mail").innerText()).toMatch(/paused[\s\S]*1 d/);
+    expect(await line("rest for one").innerText()).toContain("3/5");
+    await page.goto(`${on.relay.address}#/t/nightly/child/web`);
+    await page.getByText("Running for 5 h").waitFor();
+    expect(await main(page)).toMatch(/Process\s+4711/);
+    expect(await main(page)).not.toContain("for longer than the kept history");
+    expect(await page.getByRole("list", { name: "Runs" }).getByRole("listitem").count()).toBe(1);
   });
 
   it("of a lost target is shown as it was, never as if it were live", async () => {

@@ -68,6 +68,36 @@ export function healthy(id: string, children: number, now: number, under = ""): 
   return { listed: listed(id), state: made, said: [] };
 }
 
+/** A target in which everything happened hours ago: no event of it is kept, and the rows alone tell since when. */
+export function longAgo(id: string, now: number): Actor {
+  const hours = (ago: number) => (now - ago * 3_600_000) * 1e6;
+  const rows = [
+    row("/", "running", {
+      since_unix_nanos: hours(30),
+      started_at_unix_nanos: hours(30),
+      budget: { used: 3, max: 5, window_nanos: 36e12, clear_at_unix_nanos: hours(-6) },
+    }),
+    row("/feed", "backoff", {
+      attempt: 3,
+      last_failure: { kind: "failed", error: "the disk is full" },
+      since_unix_nanos: hours(2.5),
+      next_start_at_unix_nanos: hours(-1.52),
+    }),
+    row("/web", "running", {
+      generation: 4,
+      pid: 4_711,
+      since_unix_nanos: hours(5.5),
+      started_at_unix_nanos: hours(5.5),
+    }),
+    row("/mail", "paused", { since_unix_nanos: hours(26) }),
+  ];
+  const made = state(id, rows);
+  const nodes = made.topology.nodes.map((one) =>
+    one.path === "/" ? { ...one, node_type: "supervisor", strategy: "rest_for_one", dynamic: false } : one,
+  );
+  return { listed: listed(id), state: { ...made, topology: { ...made.topology, nodes } }, said: [] };
+}
+
 /** A target whose relay has lost it. */
 export function lost(id: string, now: number): Actor {
   const actor = healthy(id, 14, now);

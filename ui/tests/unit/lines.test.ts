@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { usedAt } from "../../src/fold/notes.ts";
 import type { Entry, Target } from "../../src/fold/target.ts";
 import {
   fromQuery,
@@ -181,5 +182,30 @@ describe("what events tell of a child", () => {
       budgetUsed: 2,
       budgetMax: 5,
     });
+  });
+});
+
+describe("what a row tells of a child of which no event was received", () => {
+  const budget = { used: 2, max: 5, window_nanos: 60e9, clear_at_unix_nanos: 9e9 };
+  const times = { since_unix_nanos: "7000000000", next_start_at_unix_nanos: 8e9 };
+
+  it("is since when, until when, and how much of its budget is used", () => {
+    const shop = target("shop", [row("/", "running", { budget }), row("/db", "backoff", times)]);
+    expect(shop.note("/db")).toMatchObject({ state: "backoff", since: 7e9, nextAt: 8e9, startedAt: null });
+    expect(shop.note("/db")).toBe(shop.note("/db"));
+    const root = shop.note("/");
+    expect([usedAt(root, 8e9), usedAt(root, 9e9), root?.budgetMax]).toEqual([2, 0, 5]);
+  });
+
+  it("gives way to what an event tells later", () => {
+    const shop = target("shop", [row("/"), row("/db", "backoff", { ...times, as_of: 1 })]);
+    const at = { sequence: 9_000, occurred_at_unix_nanos: 9e9 };
+    shop.applyEvent(event("/db", "ChildRestarted", { state: "running", generation: 2 }, at), false);
+    expect(shop.note("/db")).toMatchObject({ since: 9e9, startedAt: 9e9, nextAt: null });
+  });
+
+  it("is nothing when it tells nothing", () => {
+    const shop = target("shop", [row("/"), row("/db", "backoff")]);
+    expect(shop.note("/db")).toBeUndefined();
   });
 });

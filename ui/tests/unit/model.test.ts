@@ -215,6 +215,15 @@ describe("runs", () => {
       { generation: 6, startedAt: 1_000_020, readyAt: null, endedAt: null, ending: null, backoffUntil: null },
     ]);
   });
+
+  it("begin with the live one that its row tells, when no event does", () => {
+    const live = row("/f", "running", { generation: 9, started_at_unix_nanos: 5, since_unix_nanos: 7 });
+    const run = { generation: 9, startedAt: 5, readyAt: 7, endedAt: null, ending: null, backoffUntil: null };
+    expect(runs([], 5, live)).toEqual([run]);
+    const began = event("/f", "ChildStarting", { generation: 9 }, { occurred_at_unix_nanos: 6 });
+    expect(runs([began], 5, live)).toEqual([{ ...run, startedAt: 6, readyAt: null }]);
+    expect(runs([], 5, row("/f", "paused", { generation: 9 }))).toEqual([]);
+  });
 });
 
 describe("a run", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { View } from "../../src/fold/view.ts";
-import type { EventRecord, LogRecord, StateDelta } from "../../src/wire.ts";
+import type { EventRecord, LogRecord, RuntimeRow, StateDelta } from "../../src/wire.ts";
 import { bare, fold } from "./fixtures.ts";
-import { event } from "./make.ts";
+import { event, row, state } from "./make.ts";
 
 function play(view: View, push: Record<string, unknown>): void {
   if (push["type"] === "event") view.applyEvent(push["event"] as EventRecord);
@@ -78,5 +78,67 @@ describe("the fold", () => {
     expect(view.row("/__proto__")?.lifecycle_state).toBe("failed");
     expect(view.row("/constructor")).toBeUndefined();
     expect(view.tally.bad.get("/__proto__")).toBeDefined();
+  });
+});
+
+describe("what a row tells beyond the contract", () => {
+  const MORE = {
+    since_unix_nanos: 2_000,
+    started_at_unix_nanos: 1_000,
+    pid: 77,
+    budget: { used: 1, max: 5, window_nanos: 60, clear_at_unix_nanos: 99 },
+  };
+
+  /** A view in which `/db` says since when it runs, and of which program; and what is told of it. */
+  function timed(more: Partial<RuntimeRow> = MORE) {
+    const db = row("/db", "running", { generation: 4, as_of: 50, ...more });
+    const view = new View(state("shop", [row("/"), db]));
+    const told = () => {
+      const { since_unix_nanos, started_at_unix_nanos, next_start_at_unix_nanos, pid, budget } = view.row(
+        "/db",
+      ) as RuntimeRow;
+      return [since_unix_nanos, started_at_unix_nanos, next_start_at_unix_nanos, pid, budget?.used];
+    };
+    const happen = (sequence: number, lifecycle: string, generation: number, more: object = {}) => {
+      const payload = { state: lifecycle, generation, ...more };
+      const at = { sequence, occurred_at_unix_nanos: sequence * 1e9 };
+      view.applyEvent(event("/db", "ChildReady", payload, at));
+    };
+    return { view, told, happen };
+  }
+
+  it("follows the events by the rule of the target", () => {
+    const { told, happen } = timed();
+    happen(51, "running", 4);
+    expect(told()).toEqual([2_000, 1_000, undefined, 77, 1]);
+    happen(52, "backoff", 4, { next: "start_at", next_in_ms: 1_500 });
+    expect(told()).toEqual([52e9, undefined, 53.5e9, undefined, 1]);
+    happen(53, "backoff", 4);
+    expect(told()).toEqual([52e9, undefined, 53.5e9, undefined, 1]);
+    happen(54, "starting", 5);
+    expect(told()).toEqual([54e9, 54e9, undefined, undefined, 1]);
+    happen(55, "running", 5);
+    expect(told()).toEqual([55e9, 54e9, undefined, undefined, 1]);
+    happen(56, "starting", 5);
+    expect(told()).toEqual([56e9, undefined, undefined, undefined, 1]);
+    happen(57, "paused", 5);
+    expect(told()).toEqual([57e9, undefined, undefined, undefined, 1]);
+  });
+
+  it("comes with a row as of the same event, and not with an older one", () => {
+    const { view, told, happen } = timed();
+    happen(51, "running", 5);
+    expect(told()[3]).toBeUndefined();
+    const next = { ...(view.row("/db") as RuntimeRow), pid: 78, generation: 99 };
+    expect(view.applyDelta({ runtime_state: [next] })).toBe(true);
+    expect([view.row("/db")?.pid, view.row("/db")?.generation]).toEqual([78, 5]);
+    expect(view.applyDelta({ runtime_state: [next] })).toBe(false);
+    expect(view.applyDelta({ runtime_state: [{ ...next, as_of: 50, pid: 77 }] })).toBe(false);
+  });
+
+  it("is not made up for a target that does not tell it", () => {
+    const { told, happen } = timed({});
+    happen(51, "backoff", 4, { next: "start_at", next_in_ms: 1_500 });
+    expect(told()).toEqual([undefined, undefined, undefined, undefined, undefined]);
   });
 });
