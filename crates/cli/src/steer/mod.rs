@@ -19,6 +19,7 @@ mod fault;
 mod filter;
 mod health;
 mod history;
+mod lasts;
 mod lines;
 mod logs;
 mod next;

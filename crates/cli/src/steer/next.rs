@@ -1,17 +1,19 @@
-//! What happens next to a child, and in how long, as far as events told it.
+//! What happens next to a child, and in how long, as far as events told it, or its row does.
 
 use serde_json::Value;
 use supervisor_api::EventKind;
 use supervisor_api::wire::{DashboardState, EventRecord, RuntimeRow};
 
+use super::lasts;
 use crate::span::span;
 
 /// What comes next, as a sentence without a beginning. `None`: nothing that is known.
 pub(super) fn of_row(state: &DashboardState, row: &RuntimeRow) -> Option<String> {
-    let last = state.recent_events.iter().rev().find(|event| event.target_path == row.child_path)?;
+    let now = state.generated_at_unix_nanos;
+    let last = state.recent_events.iter().rev().find(|event| event.target_path == row.child_path);
     // An older event says nothing about the row as it is.
-    (row.as_of.is_none_or(|as_of| as_of <= last.sequence))
-        .then(|| of_event(last, state.generated_at_unix_nanos.0))?
+    let last = last.filter(|last| row.as_of.is_none_or(|as_of| as_of <= last.sequence));
+    last.and_then(|last| of_event(last, now.0)).or_else(|| lasts::next_start(row, now))
 }
 
 /// The same of one event, seen at a time.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use supervisor_api::wire::{DashboardState, EdgeKind, Node, RuntimeRow, StateParams};
+use supervisor_api::wire::{DashboardState, EdgeKind, Node, RuntimeRow, StateParams, UnixNanos};
 use supervisor_api::{ShutdownState, SupervisorPath};
 
 use super::fault::Fault;
@@ -12,7 +12,7 @@ use super::screen::{Screen, safe, state_colour};
 use super::table::{Cell, table};
 use super::tree::{failure, note};
 use super::verdict::verdict;
-use super::{Context, next};
+use super::{Context, lasts, next};
 use crate::args::StatusArgs;
 use crate::exit::Exit;
 use crate::paint::{BOLD, CYAN, DIM, PLAIN};
@@ -70,10 +70,12 @@ fn whole(screen: &Screen, state: &DashboardState) {
 
 fn line(state: &DashboardState, row: &RuntimeRow) -> Vec<Cell> {
     let node = state.topology.nodes.iter().find(|node| node.path == row.child_path);
+    let lasts = lasts::in_state(row, state.generated_at_unix_nanos).map(|lasts| format!("for {lasts}"));
+    let note = node.map(|node| note(state, node, row)).filter(|note| !note.is_empty());
     vec![
         Cell::new(row.child_path.as_str(), CYAN),
         Cell::new(safe(row.lifecycle_state.as_str()), state_colour(&row.lifecycle_state)),
-        Cell::new(node.map(|node| note(state, node, row)).unwrap_or_default(), DIM),
+        Cell::new(lasts.into_iter().chain(note).collect::<Vec<_>>().join("; "), DIM),
     ]
 }
 
@@ -104,7 +106,7 @@ fn one(screen: &Screen, state: &DashboardState, path: &SupervisorPath) -> Result
         }));
         return Ok(());
     }
-    let rows: Vec<_> = facts(node, row, next)
+    let rows: Vec<_> = facts(node, row, next, state.generated_at_unix_nanos)
         .into_iter()
         .chain([("depends on", depends_on.join(", ")), ("needed by", needed_by.join(", "))])
         .chain([("children", children.join(", "))])
@@ -118,20 +120,36 @@ fn one(screen: &Screen, state: &DashboardState, path: &SupervisorPath) -> Result
     Ok(())
 }
 
+/// Whom a failed child of a supervisor takes with it, and whether children are added to it; empty for others.
+fn strategy(node: &Node) -> String {
+    let strategy = node.strategy.as_ref().map(ToString::to_string);
+    let dynamic = node.dynamic.filter(|dynamic| *dynamic).map(|_| "dynamic".to_owned());
+    strategy.into_iter().chain(dynamic).collect::<Vec<_>>().join(", ")
+}
+
 /// What is known of a child; empty values are left out.
-fn facts(node: &Node, row: &RuntimeRow, next: Option<String>) -> Vec<(&'static str, String)> {
+fn facts(node: &Node, row: &RuntimeRow, next: Option<String>, now: UnixNanos) -> Vec<(&'static str, String)> {
     // The state says already that nobody stops it.
     let shutdown = Some(&row.shutdown_state).filter(|shutdown| !shutdown.is(ShutdownState::Running));
     let mut facts = vec![
         ("kind", node.node_type.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ("strategy", strategy(node)),
         ("state", row.lifecycle_state.to_string()),
+        ("since", lasts::in_state(row, now).map(|lasts| format!("{lasts} ago")).unwrap_or_default()),
         ("next", next.unwrap_or_default()),
         ("readiness", row.readiness.to_string()),
         ("health", row.health.to_string()),
+        (
+            "heartbeat",
+            lasts::since_heartbeat(row, now).map(|lasts| format!("{lasts} ago")).unwrap_or_default(),
+        ),
         ("criticality", node.criticality.to_string()),
         ("run", row.generation.to_string()),
+        ("up", lasts::up(row, now).unwrap_or_default()),
+        ("process", row.more.pid.map(|pid| pid.to_string()).unwrap_or_default()),
         ("attempt", row.attempt.to_string()),
         ("restarts", row.restart_count.to_string()),
+        ("budget", lasts::budget(row).unwrap_or_default()),
         ("last failure", failure(row).unwrap_or_default()),
         ("shutdown", shutdown.map(ToString::to_string).unwrap_or_default()),
         ("tags", node.tags.join(", ")),

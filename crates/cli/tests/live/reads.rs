@@ -36,6 +36,10 @@ fn the_verbs_that_look_tell_what_is() {
         let status = shop.say(&["status", name]);
         let fact = |name: &str, value: &str| status.out.lines().any(|line| words(line) == [name, value]);
         assert!(fact("state", "running") && status.out.contains("depends on"), "{}", status.out);
+        let value = |name: &str| status.out.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let pid = value("process").unwrap_or_default();
+        assert!(std::fs::exists(format!("/proc/{pid}/status")).unwrap(), "no process {pid}\n{}", status.out);
+        assert!(value("since").is_some_and(|since| since.ends_with(" ago")), "{}", status.out);
     }
 
     let health = shop.say(&["health"]);

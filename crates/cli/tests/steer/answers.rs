@@ -6,7 +6,9 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use supervisor_api::EventKind::{ChildQuarantined, ChildStopped};
 use supervisor_api::Lifecycle::*;
-use supervisor_api::wire::{DashboardState, NodeCriticality};
+use supervisor_api::command::BudgetUse;
+use supervisor_api::policy::Strategy;
+use supervisor_api::wire::{DashboardState, NodeCriticality, UnixNanos};
 
 use crate::shop::{Said, Shop};
 use crate::target::World;
@@ -76,6 +78,74 @@ depends on    /db";
     assert_eq!(said["children"], json!(["/jobs/nightly", "/jobs/mail"]));
     assert_eq!(shop.json(&["status", "db"]).json()["needed_by"], json!(["/api"]));
     assert_eq!(said["row"]["lifecycle_state"], "running");
+}
+
+/// Everything happened hours ago, and no event of it is kept.
+fn long_ago(world: &mut World) {
+    let now = world.now;
+    let hours = |ago: u64| Some(UnixNanos(now - ago * 3_600_000_000_000));
+    world.edit(|state| {
+        for row in &mut state.runtime_state {
+            match row.child_path.as_str() {
+                "/api" => {
+                    row.lifecycle_state = Backoff.into();
+                    row.more.since_unix_nanos = hours(2);
+                    row.more.next_start_at_unix_nanos = Some(UnixNanos(now + 90_000_000_000));
+                }
+                "/db" => {
+                    row.more.since_unix_nanos = hours(5);
+                    row.more.started_at_unix_nanos = hours(6);
+                    row.more.last_heartbeat_unix_nanos = Some(UnixNanos(now - 3_200_000_000));
+                    row.more.pid = Some(4_711);
+                }
+                "/jobs" => {
+                    let window_nanos = 60_000_000_000;
+                    row.more.budget =
+                        Some(BudgetUse { used: 2, max: 5, window_nanos, clear_at_unix_nanos: None });
+                }
+                _ => {}
+            }
+        }
+        let jobs = state.topology.nodes.iter_mut().find(|node| node.path.as_str() == "/jobs").unwrap();
+        (jobs.strategy, jobs.dynamic) = (Some(Strategy::RestForOne.into()), Some(true));
+    });
+}
+
+#[test]
+fn status_says_since_when_and_until_when_however_long_ago_it_was() {
+    let shop = Shop::after(long_ago);
+    shop.say(&["status"]).is("
+shop is degraded
+5 children: 1 backoff, 1 completed, 3 running
+config 9f86d081884c7d65, state generation 0
+
+/api  backoff  for 2 h 0 min; starts again in 1 min 30 s (attempt 1)");
+    let facts = |path: &str| shop.say(&["status", path]).out;
+    let says = |path: &str, name: &str, value: &str| {
+        let said = facts(path);
+        let line = said.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+        assert_eq!(line.strip_prefix(name).map(str::trim), Some(value), "{said}");
+    };
+    says("/api", "since", "2 h 0 min ago");
+    says("/api", "next", "starts again in 1 min 30 s (attempt 1)");
+    says("/db", "since", "5 h 0 min ago");
+    says("/db", "up", "6 h 0 min");
+    says("/db", "heartbeat", "3.2 s ago");
+    says("/db", "process", "4711");
+    says("/jobs", "budget", "2 of 5 restarts used within 1 min 0 s");
+    says("/jobs", "strategy", "rest_for_one, dynamic");
+    assert!(!facts("/api").contains("process"), "nothing runs");
+}
+
+#[test]
+fn why_says_since_when_however_long_ago_it_was() {
+    let shop = Shop::after(long_ago);
+    shop.say(&["why", "/api"]).is("
+/api is backoff; the target no longer has an event that says why.
+It has been backoff for 2 h 0 min; it starts again in 1 min 30 s (attempt 1).");
+    let said = shop.json(&["why", "/api"]).json();
+    assert_eq!(said["row"]["child_path"], "/api");
+    assert!(said["row"]["since_unix_nanos"].is_u64(), "{said}");
 }
 
 #[test]

@@ -5,14 +5,16 @@ mod sentence;
 
 use serde_json::{Value, json};
 use supervisor_api::SupervisorPath;
-use supervisor_api::wire::{DashboardState, EventRecord, Method, StateParams, Stream, WhyAnswer};
+use supervisor_api::wire::{
+    DashboardState, EventRecord, Method, RuntimeRow, StateParams, Stream, UnixNanos, WhyAnswer,
+};
 use supervisor_client::Session;
 
-use super::Context;
 use super::fault::Fault;
 use super::history::{self, Item};
 use super::resolve::resolve;
 use super::screen::{Screen, safe};
+use super::{Context, lasts};
 use crate::args::WhyArgs;
 use crate::exit::Exit;
 use crate::print;
@@ -27,7 +29,14 @@ pub(super) async fn why(context: &Context<'_>, args: &WhyArgs) -> Result<Exit, F
     } else {
         worked_out(&state, &path, &events(&mut session, &state).await?)
     };
-    show(&context.screen, session.hello().target_id(), &why);
+    let row = state.runtime_state.iter().find(|row| row.child_path == path);
+    let so_far = row.and_then(|row| so_far(row, &why, state.generated_at_unix_nanos));
+    if context.screen.is_json() {
+        let target_id = session.hello().target_id();
+        context.screen.json(&json!({"type": "why", "target_id": target_id, "why": why, "row": row}));
+    } else {
+        show(&context.screen, &why, so_far.as_deref());
+    }
     Ok(Exit::Good)
 }
 
@@ -62,12 +71,20 @@ fn worked_out(state: &DashboardState, path: &SupervisorPath, events: &[EventReco
     }
 }
 
-fn show(screen: &Screen, target_id: &str, why: &WhyAnswer) {
-    if screen.is_json() {
-        screen.json(&json!({"type": "why", "target_id": target_id, "why": why}));
-        return;
-    }
+/// Since when the child is as it is, however long ago that was, and what is next when no event that is kept tells it.
+fn so_far(row: &RuntimeRow, why: &WhyAnswer, now: UnixNanos) -> Option<String> {
+    let lasts = lasts::in_state(row, now)?;
+    let next = lasts::next_start(row, now).filter(|_| why.chain.is_empty());
+    let next = next.map(|next| format!("; it {next}")).unwrap_or_default();
+    Some(format!("It has been {} for {lasts}{next}.", row.lifecycle_state))
+}
+
+fn show(screen: &Screen, why: &WhyAnswer, so_far: Option<&str>) {
     let chain: String = why.chain.iter().map(|event| screen.event_line(event)).collect();
     let gap = if chain.is_empty() { "" } else { "\n" };
-    print::out(&format!("{}\n{gap}{chain}", safe(&why.sentence)));
+    print::out(&format!(
+        "{}\n{}{gap}{chain}",
+        safe(&why.sentence),
+        so_far.map(|so_far| safe(so_far) + "\n").unwrap_or_default()
+    ));
 }
