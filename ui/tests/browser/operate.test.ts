@@ -5,17 +5,7 @@ import { describe, expect, it } from "vitest";
 import { SILENT_AFTER } from "../../src/conn/session.ts";
 import { asked } from "../fake/audit.ts";
 import { CODE, TOKEN } from "../fake/relay.ts";
-import {
-  crowd,
-  fleet,
-  healthy,
-  hostile,
-  longAgo,
-  lost,
-  many,
-  payments,
-  type Scene,
-} from "../fake/scenes.ts";
+import { crowd, fleet, healthy, hostile, longAgo, lost, many, payments, type Scene } from "../fake/scenes.ts";
 import { accessibility, picture, stage } from "./browser.ts";
 
 const on = stage();
