@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use supervisor_api::manifest::Kind;
 use supervisor_api::wire::{
     ConnectionState, DashboardState, Edge, EventRecord, Node, NodeCriticality, NodeKind, RegistrationState,
-    RuntimeRow, TargetInfo, Topology, UnixNanos,
+    RowMore, RuntimeRow, TargetInfo, Topology, UnixNanos,
 };
 use supervisor_api::{EventKind, Exit, Health, Lifecycle, Readiness, ShutdownState, SupervisorPath};
 
@@ -144,6 +144,8 @@ fn node(path: &SupervisorPath) -> Node {
         criticality: NodeCriticality::Standard.into(),
         state_summary: Lifecycle::Running.into(),
         diagnostics: Default::default(),
+        strategy: None,
+        dynamic: None,
     }
 }
 
@@ -160,6 +162,7 @@ fn row(path: &SupervisorPath) -> RuntimeRow {
         last_policy_decision: None,
         shutdown_state: ShutdownState::Running.into(),
         as_of: Some(0),
+        more: RowMore::default(),
     }
 }
 
