@@ -434,6 +434,10 @@ describe("the audit of before", () => {
     await page.getByRole("button", { name: "Clear filter" }).click();
     await expect.poll(async () => (await list(page).innerText()).match(/ticket \d+/g)).toEqual(["ticket 71"]);
     expect(new URL(page.url()).hash).toBe("#/audit?result=rejected&words=ticket+7");
+    // What was typed a moment ago is looked for, too, when something else is chosen.
+    await page.getByRole("searchbox").fill("");
+    await page.getByLabel("Result").selectOption("completed");
+    expect(new URL(page.url()).hash).toBe("#/audit?result=completed");
   });
 
   it("is one list with what is told meanwhile, and a command is one row", async () => {

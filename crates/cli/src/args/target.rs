@@ -1,9 +1,10 @@
 //! What the verbs on a running target take, and the help that teaches them.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Subcommand, ValueEnum};
 use supervisor_api::manifest::StopSignal;
 
@@ -14,8 +15,8 @@ use super::ColorWhen;
 #[command(next_help_heading = "Target and output")]
 pub(crate) struct TargetArgs {
     /// The target's socket. Without it the only target that runs in the default places is meant.
-    #[arg(long, value_name = "PATH", env = "SUPERVISOR_SOCKET")]
-    pub(crate) socket: Option<PathBuf>,
+    #[arg(long, value_name = "PATH", env = SOCKET, value_parser = OsStringValueParser::new().try_map(socket))]
+    socket: Option<PathBuf>,
     /// What the answer looks like.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) output: AnswerForm,
@@ -26,6 +27,24 @@ pub(crate) struct TargetArgs {
     /// is waited for.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
+}
+
+/// The variable that names a target. Empty is as if it were not set.
+const SOCKET: &str = "SUPERVISOR_SOCKET";
+
+impl TargetArgs {
+    /// The target's socket, if one is named.
+    pub(crate) fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
+fn socket(path: OsString) -> Result<PathBuf, &'static str> {
+    let is_of_the_variable = || std::env::var_os(SOCKET).is_some_and(|path| path.is_empty());
+    if path.is_empty() && !is_of_the_variable() {
+        return Err("give the path of a socket, or leave `--socket` out");
+    }
+    Ok(path.into())
 }
 
 /// What an answer is.

@@ -68,7 +68,7 @@ impl<'a> Context<'a> {
 
     /// The socket of the target that is meant.
     async fn place(&self) -> Result<PathBuf, Fault> {
-        place::find(self.args.socket.as_deref()).await
+        place::find(self.args.socket()).await
     }
 
     async fn session(&self) -> Result<Session, Fault> {

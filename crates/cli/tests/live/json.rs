@@ -67,8 +67,8 @@ const SHAPES: &[Shape] = &[
         args: &["why", "/broken"],
         section: "why",
         kind: "why",
-        keys: "target_id type why",
-        wire: &[("why", reads::<WhyAnswer>)],
+        keys: "row target_id type why",
+        wire: &[("row", reads::<RuntimeRow>), ("why", reads::<WhyAnswer>)],
     },
     Shape {
         args: &["health"],

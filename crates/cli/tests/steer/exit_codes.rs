@@ -130,6 +130,8 @@ fn the_only_target_is_found_and_of_several_all_are_listed_2() {
         binary(shop.home.path()).arg("tree").env("SUPERVISOR_SOCKET", "").output().unwrap().into()
     };
     assert_eq!(tree().code, Some(0));
+    let said: Said = binary(shop.home.path()).args(["tree", "--socket", ""]).output().unwrap().into();
+    said.fails(2, &["leave `--socket` out"]);
     let dead = socket(shop.home.path(), "dead");
     drop(UnixListener::bind(dead).unwrap());
     assert_eq!(tree().code, Some(0), "a dead socket is no target");
