@@ -215,6 +215,21 @@ fn d8_d18_r19_an_unresponsive_member_that_runs_once_is_not_started_when_it_is_go
     assert_eq!(bench.find("y"), None);
 }
 
+/// A new spec makes it one that runs on, while its run is stuck still and its group is up without it.
+#[test]
+fn d8_an_unresponsive_member_that_is_to_run_on_by_a_new_spec_starts_when_it_is_gone() {
+    for stuck in [job("x"), temp("x")] {
+        let stuck = stuck.grace(secs(1)).run(1, Run::healthy().immortal());
+        let mut bench = Bench::launch(one_for_all([quick("a"), stuck]).budget(1, secs(600)));
+        bench.crash("a");
+        bench.pass(secs(5));
+        assert_eq!((bench.state("x"), bench.generation("a")), (Lifecycle::Unresponsive, 2));
+        bench.apply(one_for_all([quick("a"), perm("x")]).budget(1, secs(600)));
+        bench.end("x", Exit::Aborted);
+        assert_eq!((bench.state("x"), bench.generation("x")), (Lifecycle::Running, 2));
+    }
+}
+
 #[test]
 fn d8_d11_dependants_of_an_unresponsive_child_wait() {
     let mut bench = Bench::launch(one_for_all([quick("a"), immortal("x"), perm("b").after(["x"])]));

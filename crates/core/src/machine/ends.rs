@@ -269,6 +269,9 @@ impl Machine {
             }
             self.node_mut(index).why = Cause::Exit;
             self.carry_out(index, Then::Start, exit, false);
+        } else if then == Then::Group && self.retries(index) && !self.plan_is_ahead(index) {
+            // Its group went up without it because it was to run once, and a new spec wants it to run on.
+            self.carry_out(index, Then::Start, exit, false);
         } else {
             self.carry_out(index, then, exit, false);
         }
