@@ -27,6 +27,12 @@ fn seeds_of_every_mix_break_nothing() {
     }
 }
 
+/// In this one a supervisor starts in 2.4 s or not at all, and below it somebody waits for a job that runs on.
+#[test]
+fn a_start_that_is_tried_for_ever_as_its_spec_says_is_no_fault() {
+    assert_eq!(batch(1_040_838_777, 1, None).faults, []);
+}
+
 #[test]
 fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
     let (mut one, mut other) = (Simulator::default(), Simulator::default());
