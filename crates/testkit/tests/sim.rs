@@ -33,6 +33,13 @@ fn a_start_that_is_tried_for_ever_as_its_spec_says_is_no_fault() {
     assert_eq!(batch(1_040_838_777, 1, None).faults, []);
 }
 
+/// In this one an operator ends a job that its group stops already and that is slow to die: its sidecar is one of the
+/// group as long as the job is not down.
+#[test]
+fn a_sidecar_of_who_is_stuck_and_to_rest_is_one_of_its_group() {
+    assert_eq!(batch(1_050_230_647, 1, None).faults, []);
+}
+
 #[test]
 fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
     let (mut one, mut other) = (Simulator::default(), Simulator::default());

@@ -520,7 +520,8 @@ impl Checker {
         match node.state() {
             Lifecycle::Completed => false,
             Lifecycle::Stopped | Lifecycle::Failed => node.retries(),
-            Lifecycle::Unresponsive if !self.is_asked_for(at) => {
+            // What was asked of it since counts, and not what it was stopped for.
+            Lifecycle::Unresponsive if node.life.order.is_none() && node.concerned.is_none() => {
                 let over =
                     matches!(node.life.stopped_for, Cause::Group(_) | Cause::Heartbeat | Cause::Deadline);
                 !over || node.retries()
