@@ -160,17 +160,19 @@ impl Simulator {
     }
 
     fn shrink_schedule(&mut self, schedule: Schedule, seed: u64, size: Size) -> Option<Finding> {
-        let fault = self.try_out(&schedule, Record::Nothing)?.fault?;
+        let whole = self.try_out(&schedule, Record::Nothing)?;
+        let (most, fault) = (whole.steps, whole.fault?);
         let kind = fault.kind();
-        let smallest = shrink::shrink(schedule, |smaller| self.breaks(smaller, &kind));
-        let minimal = !shrink::one_less(&smallest).iter().any(|smaller| self.breaks(smaller, &kind));
+        let smallest = shrink::shrink(schedule, |smaller| self.breaks(smaller, &kind, most));
+        let minimal = !shrink::one_less(&smallest).iter().any(|smaller| self.breaks(smaller, &kind, most));
         let Story { fault: same, trace } = self.told(&smallest);
         Some(Finding { seed, size, fault: same.unwrap_or(fault), trace, minimal })
     }
 
-    /// Whether a schedule breaks something of this kind.
-    fn breaks(&mut self, schedule: &Schedule, kind: &str) -> bool {
-        let ran = self.try_out(schedule, Record::Nothing);
+    /// Whether a schedule breaks something of this kind, and within so many steps: one that says less and then goes on
+    /// for longer is no help to who reads it.
+    fn breaks(&mut self, schedule: &Schedule, kind: &str, most: u64) -> bool {
+        let ran = self.try_out(schedule, Record::Nothing).filter(|ran| ran.steps <= most);
         ran.and_then(|ran| ran.fault).is_some_and(|found| found.kind() == kind)
     }
 
