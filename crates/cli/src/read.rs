@@ -1,5 +1,6 @@
 //! Reading a stack file, and saying what is wrong with it.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use supervisor_stack::{Stack, StackError};
@@ -14,16 +15,18 @@ pub(crate) fn stack(file: &Path) -> Result<Stack, Exit> {
             print::err(&stack.warnings.to_string());
             Ok(stack)
         }
-        Err(StackError::Invalid(findings)) => {
-            let name = file.display();
-            print::err(&format!("{findings}{name}: {}\n", counted(findings.errors(), "error")));
-            Err(Exit::Invalid)
-        }
+        Err(StackError::Invalid(findings)) => Err(mistakes(file, &findings, findings.errors())),
         Err(error) => {
             print::err(&format!("{error}\n"));
             Err(Exit::NoInput)
         }
     }
+}
+
+/// Says what is wrong with a file, and how much that is.
+pub(crate) fn mistakes(file: &Path, findings: &impl Display, errors: usize) -> Exit {
+    print::err(&format!("{findings}{}: {}\n", file.display(), counted(errors, "error")));
+    Exit::Invalid
 }
 
 /// A number with its word, in the plural where that is due.

@@ -106,21 +106,8 @@ export function noteAfter(known: Note | undefined, event: EventRecord): Note | u
 
 /** What is left of a note when the child has come into another state by an event that was not received. */
 export function outdated(note: Note, state: string): Note {
-  return {
-    ...note,
-    state,
-    since: null,
-    startedAt: null,
-    cause: null,
-    causePath: null,
-    next: null,
-    nextPath: null,
-    nextAt: null,
-    requestedBy: null,
-    reason: null,
-    text: null,
-    chain: [],
-  };
+  const { ending, endedAt, budgetUsed, budgetMax, budgetClearAt, sequence } = note;
+  return { ...silent(state), ending, endedAt, budgetUsed, budgetMax, budgetClearAt, sequence };
 }
 
 /** A child of which no event was received. */

@@ -19,7 +19,7 @@ use supervisor_relay::{ConfigError, ConfigFile};
 use crate::args::{RelayArgs, RelayVerb};
 use crate::exit::Exit;
 use crate::print;
-use crate::read::counted;
+use crate::read::mistakes;
 
 /// Runs a relay, or does what else is asked.
 pub(crate) fn relay(args: &RelayArgs) -> Exit {
@@ -43,11 +43,7 @@ fn read(file: &Path) -> Result<ConfigFile, Exit> {
             print::err(&config.warnings().to_string());
             Ok(config)
         }
-        Err(ConfigError::Invalid(findings)) => {
-            let name = file.display();
-            print::err(&format!("{findings}{name}: {}\n", counted(findings.errors(), "error")));
-            Err(Exit::Invalid)
-        }
+        Err(ConfigError::Invalid(findings)) => Err(mistakes(file, &findings, findings.errors())),
         Err(error) => {
             print::err(&format!("{error}\n"));
             Err(Exit::NoInput)
