@@ -139,7 +139,8 @@ pub struct Plan {
     pub added: Vec<SupervisorPath>,
     /// Children that are removed, the last first. Empty: none.
     pub removed: Vec<SupervisorPath>,
-    /// Children that run something else from now on, and whose run, or wait for one, ends for it. Empty: none.
+    /// Children that run something else from now on, and whose run, or wait for one, ends for it; and children that
+    /// were on their way out of the tree, and start again because the spec names them. Empty: none.
     pub restarted: Vec<SupervisorPath>,
     /// Children that are changed without stopping a run: policies, labels, dependencies, and what a child that does
     /// not run will run. `/` is the root itself. Empty: none.

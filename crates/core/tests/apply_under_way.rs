@@ -1,7 +1,8 @@
 //! A new spec while children stop, or wait for their turn to: who comes back, who goes, and who stays as it is (D12).
 
 use supervisor_api::policy::Heartbeat;
-use supervisor_api::{Cause, EventKind, Exit, Lifecycle, SupervisorError};
+use supervisor_api::{Cause, EventKind, Exit, Lifecycle, SupervisorError, SupervisorPath};
+use supervisor_core::Reply;
 use supervisor_testkit::*;
 
 fn quick(name: &str) -> Child {
@@ -267,4 +268,43 @@ fn d11_d12_nobody_can_depend_on_an_unhealthy_child_whose_removal_waits_for_its_t
     assert!(matches!(bench.refused(late), SupervisorError::InvalidSpec(_)));
     bench.pass(secs(2));
     assert_eq!(bench.living(), Vec::<String>::new());
+}
+
+/// A supervisor that lost its place with a restart above it, and whose row stays for a child below it that does not end.
+fn outlived() -> Bench {
+    let mut bench = Bench::launch(one_for_one([sup("c0", one_for_one([]))]));
+    let immortal = quick("x").grace(secs(1)).run(1, Run::healthy().immortal());
+    let added = bench.start_child("c0", sup("c3", one_for_one([immortal])));
+    bench.ok(added);
+    bench.restart("c0");
+    bench.pass(secs(3));
+    assert_eq!([bench.state("c0"), bench.state("c0/c3")], [Lifecycle::Running, Lifecycle::Stopped]);
+    assert_eq!(bench.state("c0/c3/x"), Lifecycle::Unresponsive);
+    bench
+}
+
+/// Seed 1110777571.
+#[test]
+fn d12_d8_a_supervisor_that_is_kept_for_an_unresponsive_child_is_restarted_when_a_spec_names_it() {
+    let named = || one_for_one([sup("c0", one_for_one([sup("c3", one_for_one([]))]))]);
+    let mut bench = outlived();
+    let ticket = bench.apply(named());
+    let Reply::Applied(applied) = bench.ok(ticket) else { panic!("it is applied") };
+    let plan = applied.plan.clone();
+    let paths = |paths: &[SupervisorPath]| paths.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(paths(&plan.restarted), ["/c0/c3"]);
+    assert_eq!(paths(&plan.removed), ["/c0/c3/x"]);
+    assert_eq!((paths(&plan.updated), plan.unchanged), (vec![], 1), "only /c0 is as it was");
+    assert_eq!(bench.state("c0/c3"), Lifecycle::Running);
+}
+
+#[test]
+fn d12_d8_a_supervisor_that_is_kept_for_an_unresponsive_child_goes_when_no_spec_names_it() {
+    let mut bench = outlived();
+    let ticket = bench.apply(one_for_one([sup("c0", one_for_one([]))]));
+    bench.ok(ticket);
+    assert_eq!(bench.state("c0/c3"), Lifecycle::Stopped, "what is added by command is no business of a spec");
+    let old = bench.key("c0/c3/x");
+    bench.end_key(old, Exit::Aborted);
+    assert_eq!(bench.find("c0/c3"), None);
 }

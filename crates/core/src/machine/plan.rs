@@ -4,7 +4,7 @@ use supervisor_api::SupervisorError;
 use supervisor_api::command::Plan;
 
 use super::Machine;
-use super::node::{Life, NONE};
+use super::node::{Life, NONE, Then};
 use crate::resolve::{ResolvedChild, ResolvedSupervisor, resolve};
 use crate::spec::SupervisorDecl;
 
@@ -56,7 +56,7 @@ impl Machine {
                 continue;
             };
             let differs = self.difference(index, child);
-            if differs.body && self.stops_for_a_body(index) {
+            if differs.body && self.stops_for_a_body(index) || self.comes_again(index) {
                 plan.restarted.push(path);
             } else if differs.body || differs.policy || self.is_linked_otherwise(index, child, resolved) {
                 plan.updated.push(path);
@@ -85,6 +85,16 @@ impl Machine {
     /// Whether a child that is to run something else is stopped, or its delay cut, for it.
     fn stops_for_a_body(&self, index: u32) -> bool {
         matches!(self.node(index).life, Life::Starting | Life::Running | Life::Backoff { .. })
+    }
+
+    /// Whether a child is on its way out, so that naming it starts it again: when its run is gone, or at once.
+    fn comes_again(&self, index: u32) -> bool {
+        let node = self.node(index);
+        match node.life {
+            Life::Stopping { then, .. } | Life::Unresponsive { then } => then == Then::Remove,
+            Life::Stopped => node.flags.doomed && node.flags.bound && self.is_revivable(index),
+            _ => false,
+        }
     }
 
     /// Whether it depends on others than now, or belongs to another. What an operator has put beside it is no

@@ -93,10 +93,12 @@ impl Model {
 
     /// A child that was there takes its new body. What was registered meanwhile for the same stays so.
     fn adopt(&mut self, at: u32, body: Option<(u32, bool)>) {
+        let outlived = self.is_outlived(at);
         let node = &mut self.nodes[at as usize];
         node.in_spec = true;
         let leaves = node.concerned == Some(Concerns::Dropped)
             || node.life.order == Some(Order::Remove)
+            || outlived
             || node.is(Lifecycle::Unresponsive) && node.leaves_no_trace();
         let goes = matches!(node.state(), Lifecycle::Stopping | Lifecycle::Unresponsive | Lifecycle::Stopped);
         node.life.kept |= leaves && goes;

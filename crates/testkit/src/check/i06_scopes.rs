@@ -469,10 +469,8 @@ impl Checker {
             node.state(),
             Lifecycle::Stopped | Lifecycle::Completed | Lifecycle::Failed | Lifecycle::Backoff
         );
-        // Who was added to an earlier incarnation does not come back (R48).
-        let outlived = !node.in_spec && node.life.spawned_in != self.model.above(at).incarnation;
         rests
-            && !outlived
+            && !self.model.is_outlived(at)
             && !self.comes_with_its_primary(at)
             && node.bound
             && !node.life.left_out
@@ -555,7 +553,14 @@ impl Checker {
         let call = self.call;
         let life = self.model.life(at);
         life.raised = number;
-        if matches!(event.cause, Cause::Group(_)) && !is_late(life.row.lifecycle) {
+        // A start that goes over the whole order takes up who is new there as if it were the first (Cause::Start); who
+        // waited is woken out of turn.
+        let in_order = match event.cause {
+            Cause::Group(_) => !is_late(life.row.lifecycle),
+            Cause::Start => life.row.lifecycle == Lifecycle::Declared,
+            _ => false,
+        };
+        if in_order {
             life.visited = call;
         }
         Ok(())

@@ -254,9 +254,8 @@ impl Checker {
             matches!(to, Lifecycle::Stopped | Lifecycle::Completed | Lifecycle::Failed | Lifecycle::Removed);
         let begins = matches!(to, Lifecycle::Starting | Lifecycle::Running | Lifecycle::Waiting);
         let dropped = node.concerned == Some(Concerns::Dropped);
-        let outlived = !node.in_spec && node.life.spawned_in != self.model.above(at).incarnation;
-        // Who was added to an earlier incarnation of its supervisor, and does not end, may be on its way out (R48).
-        if outlived {
+        // It may be on its way out.
+        if self.model.is_outlived(at) {
             return Ok(());
         }
         let right = match node.life.order {

@@ -368,6 +368,13 @@ impl Model {
         self.sup_of(self.node(node).parent)
     }
 
+    /// Whether a child was added to an earlier incarnation of its supervisor: it does not come back (R48), and only a run
+    /// that does not end, its own or one below it, keeps its place (D8).
+    pub(super) fn is_outlived(&self, at: u32) -> bool {
+        let node = self.node(at);
+        !node.in_spec && node.life.spawned_in != self.above(at).incarnation
+    }
+
     /// The child with this key, if it was told of and its place has no other owner since.
     pub(super) fn find(&self, key: ChildKey) -> Option<u32> {
         let at = self.place(key.index)?;
