@@ -246,3 +246,25 @@ fn d12_r48_an_added_child_that_the_new_spec_has_is_one_of_its_own_from_then_on()
     bench.restart("s");
     assert_eq!((bench.state("s/extra"), bench.generation("s/extra")), (Lifecycle::Running, 2));
 }
+
+#[test]
+fn d12_who_is_new_starts_when_those_whom_the_spec_drops_are_gone() {
+    let slow = quick("old").always(Run::healthy().stops_after(ms(100)));
+    let mut bench = Bench::launch(one_for_one([quick("same"), slow]));
+    bench.take();
+    let ticket = bench.apply(one_for_one([quick("same"), quick("new")]));
+    assert_eq!((bench.take(), bench.state("new")), (vec!["stop old".to_owned()], Lifecycle::Declared));
+    bench.pass(ms(100));
+    bench.ok(ticket);
+    assert_eq!(bench.take(), ["down old", "start new"]);
+}
+
+#[test]
+fn d12_d8_who_is_new_does_not_wait_for_somebody_who_does_not_end() {
+    let immortal = quick("old").grace(secs(1)).always(Run::healthy().immortal());
+    let mut bench = Bench::launch(one_for_one([immortal]));
+    bench.take();
+    bench.apply(one_for_one([quick("new")]));
+    bench.pass(secs(3));
+    assert_eq!([bench.state("old"), bench.state("new")], [Lifecycle::Unresponsive, Lifecycle::Running]);
+}

@@ -285,6 +285,7 @@ catalogue! {
         breaks [R87, D23], found by [28] within 1000;
     apply_starts_nothing: "Applying a spec declares new children and starts none.",
         breaks [R94, D12], found by [30] within 1000;
+    apply_starts_before_it_stops: "Who is new starts while those whom the new spec drops still stop.", breaks [D12];
     apply_fires: "Applying a spec fires automatic shutdown.", breaks [R95], found by [7, 31] within 5000;
     // Telling.
     nested_events_are_lost: "Children of nested supervisors have no events.",

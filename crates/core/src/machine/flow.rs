@@ -48,6 +48,13 @@ impl Machine {
             (record.flow, record.reordered) = (Flow::Steady, false);
             return false;
         }
+        if !begun
+            && wave == Wave::Added
+            && self.awaits_removals(cursor)
+            && !fault!(apply_starts_before_it_stops)
+        {
+            return false;
+        }
         if !begun {
             // Once only: a child that declined, or was stopped meanwhile, is passed over.
             self.set_cursor(sup, cursor, true);
@@ -63,6 +70,21 @@ impl Machine {
         let next = node.next;
         self.set_cursor(sup, next, false);
         true
+    }
+
+    /// Whether a child that a new spec brings stands back for those that it drops: what these hold, such as a port, is
+    /// free when they are gone (D12).
+    fn awaits_removals(&self, index: u32) -> bool {
+        let node = self.node(index);
+        if node.life != Life::Declared || node.why != Cause::Reload || !node.flags.declared {
+            return false;
+        }
+        let sup = self.sup(node.parent);
+        let goes = sup.in_line != NONE && {
+            let going = self.node(sup.in_line);
+            going.is_dropped() && matches!(going.life, Life::Stopping { then: Then::Remove, .. })
+        };
+        goes || sup.line.iter().any(|&(other, then)| then == Then::Remove && self.node(other).is_dropped())
     }
 
     fn set_cursor(&mut self, sup: u32, to: u32, now_begun: bool) {
