@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and the help that teaches it.
 
 mod relay;
+mod respec;
 mod target;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use supervisor_stack::DashboardAt;
 
 pub(crate) use relay::*;
+pub(crate) use respec::*;
 pub(crate) use target::*;
 
 /// Runs programs that must stay up: starts them in order, restarts what fails, stops them in order.
@@ -40,6 +42,8 @@ Examples:
   supervisor tree                  what runs, and how it is
   supervisor why /web              why it is as it is
   supervisor restart /web --reason \"new certificate\"
+  supervisor plan stack.yaml       what an edited file would change
+  supervisor apply stack.yaml --reason \"more workers\"
   supervisor dashboard             a link to see it all in a browser
   supervisor relay relay.yaml      every target of this machine, for browsers";
 
@@ -85,6 +89,18 @@ pub(crate) enum Command {
     /// Add a child to a running tree.
     #[command(after_help = ADD_HELP)]
     Add(AddArgs),
+    /// Say what a stack file would change in a running stack, and change nothing.
+    #[command(after_help = PLAN_HELP)]
+    Plan(PlanArgs),
+    /// Make a running stack be as a file says; go back if somebody does not come up.
+    #[command(after_help = APPLY_HELP)]
+    Apply(ApplyArgs),
+    /// Make a running stack be as the file it was started with says now.
+    #[command(after_help = RELOAD_HELP)]
+    Reload(ReloadArgs),
+    /// Say who would be affected by a failure, a command or a new file, and change nothing.
+    #[command(after_help = WHAT_IF_HELP)]
+    WhatIf(WhatIfArgs),
     /// Send a signal to a program of a running tree.
     #[command(after_help = SIGNAL_HELP)]
     Signal(SignalArgs),
@@ -125,6 +141,8 @@ impl Command {
                 | Events(_)
                 | Logs(_)
                 | Why(_)
+                | Plan(_)
+                | WhatIf(_)
                 | Dashboard(_)
                 | Audit(_)
                 | Completions(_)
@@ -150,6 +168,9 @@ pub(crate) struct RunArgs {
     /// Run without a control socket
     #[arg(long, conflicts_with = "socket")]
     pub(crate) no_socket: bool,
+    /// Apply the file whenever it has changed, as SIGHUP does it
+    #[arg(long)]
+    pub(crate) watch: bool,
     /// Where the dashboard listens, such as 127.0.0.1:9900, or `off`. Default: `dashboard` of the file, or
     /// 127.0.0.1:9900, or the next port that is free
     #[arg(long, value_name = "ADDR", value_parser = DashboardAt::read)]
@@ -177,6 +198,11 @@ const RUN_HELP: &str = "\
 The first SIGINT (Ctrl-C) or SIGTERM stops every program in reverse order, each within its grace.
 A second one kills what is left at once.
 
+SIGHUP applies the file again, as it is now, like `supervisor reload`: what it does not touch goes on running, a file
+with a mistake changes nothing, and when somebody does not come up the run goes back to what it was. With --watch that
+is done whenever the file has changed. When the terminal of a run is closed, which is a hangup, too, the run stops; under
+nohup it goes on.
+
 The control socket is for you and for root, and for whom the file names (control). It is NAME.sock in $XDG_RUNTIME_DIR/tokio-supervisor; for root
 without that in /run/tokio-supervisor; else in tokio-supervisor/run below $XDG_STATE_HOME or ~/.local/state. Whatever
 is asked of it is recorded in tokio-supervisor/NAME/audit below $XDG_STATE_HOME; for root without that below /var/lib;
@@ -201,6 +227,7 @@ Exit codes:
 Examples:
   supervisor run stack.yaml
   supervisor run --output json stack.yaml > stack.log
+  supervisor run --watch stack.yaml
   supervisor run --socket ./demo.sock stack.yaml
   supervisor run --dashboard off stack.yaml";
 

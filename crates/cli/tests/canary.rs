@@ -247,6 +247,16 @@ fn of_a_run(said: &mut Said) {
     let audit = path.join(".local/state/tokio-supervisor/shop/audit");
     let audit = audit.to_str().unwrap();
     let reason = ["--reason", "a test", "--yes"];
+    let other = |name: &str, text: String| {
+        let file = path.join(name);
+        std::fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    // Other secrets in the same places, and one where a mistake is told.
+    let (new, bad) = (
+        other("new.yaml", stack().replace(CANARY, &format!("{CANARY}2"))),
+        other("bad.yaml", stack().replace("kind: process", "kind: proces")),
+    );
     let verbs: Vec<Vec<&str>> = vec![
         vec!["add", manifest],
         vec!["tree"],
@@ -268,10 +278,18 @@ fn of_a_run(said: &mut Said) {
         vec!["audit", "show", audit],
         vec!["audit", "verify", audit],
         vec!["dashboard"],
+        vec!["plan", &new],
+        vec!["plan", &bad],
+        vec!["what-if", "crash", "/web"],
+        vec!["what-if", "apply", &new],
+        vec!["apply", &new],
+        vec!["apply", &bad],
+        vec!["reload"],
         vec!["shutdown"],
     ];
     let mut say = |verb: &[&str]| {
-        let asks = ["tree", "status", "events", "logs", "why", "health", "dashboard", "audit"];
+        let asks =
+            ["tree", "status", "events", "logs", "why", "health", "dashboard", "audit", "plan", "what-if"];
         let is_command = !asks.contains(&verb[0]);
         for form in ["table", "json"] {
             let mut command = supervisor(&path);
@@ -301,7 +319,7 @@ fn of_a_run(said: &mut Said) {
     }
     run.event("ShutdownCompleted", "/");
     // The folder goes with the run, and the audit of the shutdown is not awaited: every secret came before.
-    said.files(&path, &["stack.yaml", "manifest.yaml"]);
+    said.files(&path, &["stack.yaml", "manifest.yaml", "new.yaml", "bad.yaml"]);
     let end = run.end();
     said.add("supervisor run, standard output", end.out.join("\n"));
     said.add("supervisor run, standard error", end.err);

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use supervisor_api::command::Plan;
 use supervisor_api::wire::{
-    Call, ControlCommandRequest, ControlCommandResult, DashboardState, PlanParams, Push, ResultBody,
-    StateParams, Stream, SubscribeParams, TARGET_PROTOCOL, WhatIfAnswer, WhatIfParams, WhyAnswer, WhyParams,
+    Call, ControlCommandRequest, ControlCommandResult, DashboardState, PlanDetails, PlanParams, Push,
+    ResultBody, StateParams, Stream, SubscribeParams, TARGET_PROTOCOL, WhatIfAnswer, WhatIfParams, WhyAnswer,
+    WhyParams,
 };
 use supervisor_socket::{Deadlines, FrameLimits, Peer};
 use tokio::time::timeout;
@@ -140,14 +141,14 @@ impl Session {
         .await
     }
 
-    /// `plan`: what a stack text would change; `command.apply` with the same text does it. Not every target has it: see [`Hello::has`].
+    /// `plan`: what a stack text would change, and which keys and names that comes from; `command.apply` with the same text does it. Not every target has it: see [`Hello::has`].
     ///
     /// # Errors
     ///
     /// See [`CallError`].
-    pub async fn plan(&mut self, stack: impl Into<String>) -> Result<Plan, CallError> {
+    pub async fn plan(&mut self, stack: impl Into<String>) -> Result<(Plan, PlanDetails), CallError> {
         self.typed(Call::Plan(PlanParams { stack: stack.into() }), |body| match body {
-            ResultBody::Plan { plan, .. } => Some(plan),
+            ResultBody::Plan { plan, details, .. } => Some((plan, details)),
             _ => None,
         })
         .await

@@ -69,7 +69,8 @@ async fn every_call_has_its_typed_answer_and_all_share_one_connection() {
     assert_eq!(session.state(under).await.unwrap().runtime_state.len(), 3);
     assert_eq!(session.subscribe(Stream::Events, None).await, Ok(Some(1)));
     assert_eq!(session.why("/api").await.unwrap().sentence, "so");
-    let what_if = WhatIfParams { command: Command::RemoveChild, target: CommandTarget::default() };
+    let what_if =
+        WhatIfParams { command: Command::RemoveChild.into(), target: CommandTarget::default(), stack: None };
     assert!(session.what_if(what_if).await.unwrap().refusal.is_none());
     let Err(CallError::Refused(error)) = session.plan("version: 1").await else { panic!() };
     assert!(error.code.is(ErrorCode::UnsupportedMethod));

@@ -32,8 +32,8 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// How long sessions may take to end when the server closes. Default: 5 seconds.
     pub grace: Duration,
-    /// How many bytes a request `add_child` may have; others have at most 64 KiB. From 64 KiB to 8 MiB. Default: 1 MiB.
-    pub add_child_bytes: usize,
+    /// How many bytes a request that brings a child or a stack text may have (`add_child`, `apply`, `plan`, `what_if`); others have at most 64 KiB. From 64 KiB to 8 MiB. Default: 1 MiB.
+    pub manifest_bytes: usize,
     /// Who may connect, and what each may do. Default: the user of this process, and root.
     pub roles: Roles,
     /// Which programs others than the local owner may name. Default: none.
@@ -68,7 +68,7 @@ pub enum ConfigError {
         problem: String,
     },
     /// A request may not be that long, or that short.
-    #[error("add_child_bytes is {bytes}; give a number from {ORDINARY_FRAME} to {LARGEST_FRAME}")]
+    #[error("manifest_bytes is {bytes}; give a number from {ORDINARY_FRAME} to {LARGEST_FRAME}")]
     AddChildBytes {
         /// As given.
         bytes: usize,
@@ -92,7 +92,7 @@ impl Config {
             caps,
             deadlines,
             grace,
-            add_child_bytes: 1024 * 1024,
+            manifest_bytes: 1024 * 1024,
             roles: Roles::new(),
             allow_programs: AllowedPrograms::default(),
             mutations: Rate::MUTATIONS,
@@ -114,7 +114,7 @@ impl Config {
             let problem = "a relay finds a target by its socket; give it one, or register nowhere".to_owned();
             return Err(ConfigError::Registration { problem });
         }
-        match self.add_child_bytes {
+        match self.manifest_bytes {
             ORDINARY_FRAME..=LARGEST_FRAME => Ok(()),
             bytes => Err(ConfigError::AddChildBytes { bytes }),
         }

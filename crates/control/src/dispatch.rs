@@ -138,8 +138,8 @@ impl Dispatcher {
                 Ok((ResultBody::WhatIf { target_id, what_if }, None))
             }
             Call::Plan(params) if target.specs.takes_specs() => {
-                let plan = foresee::plan(target, &params).await?;
-                Ok((ResultBody::Plan { target_id, plan }, None))
+                let (plan, details) = foresee::plan(target, &params).await?;
+                Ok((ResultBody::Plan { target_id, plan, details }, None))
             }
             Call::Command(asked) if takes(target, asked.command) => {
                 let result = Box::new(command::answer(&self.shared, caller, *asked).await?);
@@ -246,9 +246,23 @@ fn what_a_relay_is_told(config: &Config, socket: &Path) -> Registration {
     }
 }
 
-/// The socket grants a long frame to what looks like `add_child`; whether it is one is known only now.
+/// The methods that bring a manifest or a stack text, which may be long.
+const LONG: [Method; 4] =
+    [Method::Command(Command::AddChild), Method::Command(Command::Apply), Method::Plan, Method::WhatIf];
+
+/// Whether the beginning of a frame looks as if it were of one of those. Whether it is one is known when the whole is
+/// read; then it is looked at again.
+pub(crate) fn may_be_long(beginning: &[u8]) -> bool {
+    let names = |method: &Method| {
+        let name = method.spec().map_or("", |spec| spec.name).as_bytes();
+        beginning.windows(name.len()).any(|window| window == name)
+    };
+    LONG.iter().any(names)
+}
+
+/// The socket grants a long frame to what looks as if it may have one.
 fn check_size(caller: &Caller, method: Method) -> Result<(), WireError> {
-    if caller.frame_bytes <= ORDINARY_FRAME || method == Method::Command(Command::AddChild) {
+    if caller.frame_bytes <= ORDINARY_FRAME || LONG.contains(&method) {
         return Ok(());
     }
     let message = format!("the request has {} bytes; {method} may have {ORDINARY_FRAME}", caller.frame_bytes);

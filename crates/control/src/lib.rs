@@ -64,7 +64,8 @@
 //!
 //! - **5. Who acted** is what the kernel proved. What a request says of its author is recorded beside it as claimed, and
 //!   shown alone only for the owner of the process and for relays ([`Roles::relay`]). Rights never come from it.
-//! - **6. Size.** A request has at most 64 KiB, `add_child` 1 MiB ([`Config::add_child_bytes`]).
+//! - **6. Size.** A request has at most 64 KiB, one that brings a child or a stack text 1 MiB
+//!   ([`Config::manifest_bytes`]).
 //! - **9. Rates.** 50 commands in a second and 200 at once for each user; a user that may not connect is told so 5 times in
 //!   a minute.
 //! - **11. At most once.** A command id is carried out once for each user, across connections, and with an audit across
@@ -85,7 +86,7 @@
 //! - A state without `limit` has every row, and is in memory as a whole while it is written. Ask a large tree for pages.
 //! - Rows are pushed at most 20 times in a second, large changes less often; events at once.
 //! - `plan`, `command.apply` and `command.reload` need somebody who makes a spec out of a stack text ([`Config::specs`]);
-//!   `capabilities` in the answer to `hello` says what is there. A stack text has to fit into an ordinary request.
+//!   `capabilities` in the answer to `hello` says what is there.
 //!
 //! [`SupervisorHandle`]: tokio_supervisor::SupervisorHandle
 
@@ -93,6 +94,7 @@ mod audit;
 mod caller;
 mod command;
 mod config;
+mod differ;
 mod dispatch;
 mod feed;
 mod foresee;

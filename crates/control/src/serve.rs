@@ -12,7 +12,7 @@ use tokio_supervisor::SupervisorHandle;
 
 use crate::caller::{Caller, Role};
 use crate::config::{Config, ConfigError};
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Dispatcher, may_be_long};
 use crate::feed::rendered;
 use crate::ids::Once;
 use crate::session::Session;
@@ -181,20 +181,14 @@ impl Drop for Control {
 }
 
 fn settings(config: &Config) -> Settings {
-    let add_child = config.add_child_bytes;
-    // What is asked for is known when the whole is read; then it is looked at again.
-    let grant = move |beginning: &[u8]| if names_add_child(beginning) { add_child } else { ORDINARY_FRAME };
+    let most = config.manifest_bytes;
+    let grant = move |beginning: &[u8]| if may_be_long(beginning) { most } else { ORDINARY_FRAME };
     Settings {
         caps: config.caps,
         deadlines: config.deadlines,
         grace: config.grace,
         limits: FrameLimits::requests().raised_by(grant),
     }
-}
-
-fn names_add_child(beginning: &[u8]) -> bool {
-    let word = b"add_child";
-    beginning.windows(word.len()).any(|window| window == word)
 }
 
 /// Those who connect, and what is done with them.

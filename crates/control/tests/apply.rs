@@ -56,7 +56,12 @@ async fn a_plan_says_what_the_apply_then_does_and_changes_nothing() {
     let before = children(&scene).await;
     let planned = scene.ask(&other(Role::Viewer), plan(&new)).await;
     let said = json!({"added": ["/new"], "removed": ["/gone"], "restarted": ["/other"], "updated": [], "unchanged": 1});
-    assert_eq!(planned["result"], json!({"type": "plan", "target_id": "shop", "plan": said}));
+    let details = json!({"changed": [{"child_path": "/other", "keys": ["factory", "readiness"]}],
+        "renamed": [{"from": "/gone", "to": "/new"}]});
+    assert_eq!(
+        planned["result"],
+        json!({"type": "plan", "target_id": "shop", "plan": said, "details": details})
+    );
     assert_eq!((children(&scene).await, version(&scene).await), (before, old.clone()));
 
     let quick = stack("same other new");
@@ -361,6 +366,15 @@ async fn what_if_says_who_would_be_affected_or_why_it_would_be_refused() {
     let new = json!({"name": "new", "kind": "async_worker", "factory": "worker"});
     let answer = ask(owner(), "add_child", Value::Null, new).await;
     assert_eq!(answer["result"]["what_if"]["affected"], json!([{"child_path": "/new", "effect": "running"}]));
+    // Looking at a failure is reading.
+    let answer = ask(other(Role::Viewer), "crash", json!("/db"), Value::Null).await;
+    assert_eq!(
+        answer["result"]["what_if"]["affected"],
+        json!([{"child_path": "/db", "effect": "restarted"}])
+    );
+    let answer = ask(owner(), "crash", json!("/pool"), Value::Null).await;
+    let refusal = answer["result"]["what_if"]["refusal"]["message"].clone();
+    assert!(refusal.as_str().unwrap().contains("/pool is a supervisor"), "{answer}");
     for (caller, command, path, code) in [
         (owner(), "pause_child", "/fixed", "validation_failed"),
         (owner(), "remove_child", "/db", "validation_failed"),
@@ -373,11 +387,33 @@ async fn what_if_says_who_would_be_affected_or_why_it_would_be_refused() {
         assert_eq!((&refusal["code"], &refusal["message"]), (&told["code"], &told["message"]), "{answer}");
         assert!(code == refusal["code"] || refusal["code"] == "authz_denied", "{answer}");
     }
-    for (command, word) in [("signal_child", "beforehand"), ("apply", "plan"), ("pause_child", "child_path")]
-    {
+    for (command, word) in [
+        ("signal_child", "beforehand"),
+        ("apply", "stack"),
+        ("pause_child", "child_path"),
+        ("crash", "child_path"),
+    ] {
         let answer = ask(owner(), command, Value::Null, Value::Null).await;
         assert_eq!(answer["error"]["code"], "invalid_command_params", "{answer}");
         assert!(answer["error"]["message"].as_str().unwrap().contains(word), "{answer}");
     }
     assert_eq!(scene.state(json!({})).await.state_generation, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_if_plays_a_text_that_is_sent_and_nobody_elses() {
+    let (scene, _texts) = scene("same gone").await;
+    let ask = async |command: &str, text: &str| {
+        let params = json!({"command": command, "target": {"child_path": "/same"}, "stack": text});
+        scene.ask(&owner(), json!({"request_id": "w", "method": "what_if", "params": params})).await
+    };
+    let answer = ask("apply", &stack("same new")).await;
+    assert_eq!(
+        answer["result"]["what_if"]["affected"],
+        json!([{"child_path": "/new", "effect": "running"}, {"child_path": "/gone", "effect": "removed"}])
+    );
+    let answer = ask("apply", "nonsense").await;
+    assert_eq!(answer["error"]["code"], "validation_failed", "{answer}");
+    let answer = ask("pause_child", &stack("same")).await;
+    assert!(answer["error"]["message"].as_str().unwrap().contains("takes no stack"), "{answer}");
 }

@@ -66,8 +66,8 @@ fn the_limits_on_the_page_are_those_in_force() {
     let rows = [
         ("length of a line", format!("{} KiB", ORDINARY_FRAME / 1024)),
         (
-            "length of a request `command.add_child`",
-            format!("{} MiB, by configuration up to {} MiB", mib(config.add_child_bytes), mib(LARGEST_FRAME)),
+            "length of a request `command.add_child`, `command.apply`, `plan` or `what_if`",
+            format!("{} MiB, by configuration up to {} MiB", mib(config.manifest_bytes), mib(LARGEST_FRAME)),
         ),
         ("levels of arrays", MAX_DEPTH.to_string()),
         ("time from the first byte", format!("{} seconds", deadlines.frame.as_secs())),

@@ -209,7 +209,7 @@ fn limit(limits: ControlLimits, config: &mut Config) {
         idle: limits.idle_secs.map_or(idle, |said| said.duration()),
         write: limits.write_secs.map_or(write, |said| said.duration()),
     };
-    config.add_child_bytes = limits.add_child_kib.map_or(config.add_child_bytes, |kib| kib as usize * KIB);
+    config.manifest_bytes = limits.manifest_kib.map_or(config.manifest_bytes, |kib| kib as usize * KIB);
     if let Some(number) = limits.commands_per_sec {
         config.mutations.every = Duration::from_secs(1) / number.get();
     }

@@ -15,6 +15,7 @@
 //! ```
 
 mod accounts;
+mod belongs;
 mod control;
 mod dashboard;
 mod dialect;
@@ -26,6 +27,7 @@ mod schema;
 mod serve;
 mod tree;
 
+pub use belongs::RunOf;
 pub use dashboard::{Dashboard, DashboardAt, DashboardError, LoginLink, login_links};
 pub use file::{Stack, StackError};
 pub use health::{HealthEndpoint, HealthError};

@@ -81,7 +81,7 @@ pub struct Prepared {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Serving {
-    /// The control server, if there is a control socket or a dashboard.
+    /// The control server, also when it is for this process alone. `None` when there is no directory for its records.
     pub control: Option<Control>,
     /// The dashboard, unless it is off or could not be had.
     pub dashboard: Option<Dashboard>,
@@ -140,6 +140,11 @@ impl Stack {
             Err(error) if *at == DashboardAt::Default => (None, Some(error)),
             Err(error) => return Err(error.into()),
         };
+        if let (None, Some(state)) = (&control, state) {
+            // A run of this process may still apply its file again. Who needs it is told that it cannot be had.
+            let made = self.control(state, None).await;
+            control = made.inspect_err(|error| tracing::warn!("nothing can be commanded: {error}")).ok();
+        }
         Ok(Prepared { control, health, dashboard, no_dashboard, live: Arc::clone(&self.live) })
     }
 

@@ -202,10 +202,10 @@ pub struct ControlLimits {
     /// How long a peer may not read what it is sent, in seconds. Default: 10.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write_secs: Option<Seconds>,
-    /// How large a request that adds a child may be, in KiB; others have 64. Default: 1024.
+    /// How large a request that brings a child or a stack text may be, in KiB; others have 64. Default: 1024.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 64, max = 8192)))]
-    pub add_child_kib: Option<u32>,
+    pub manifest_kib: Option<u32>,
     /// Commands of one user in a second, in the long run. Default: 50.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000)))]

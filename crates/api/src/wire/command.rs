@@ -41,6 +41,48 @@ words! {
     }
 }
 
+words! {
+    /// What `what_if` can be asked about: a command, or a failure.
+    Happening {
+        /// The command.
+        RestartChild = "restart_child",
+        /// The command.
+        PauseChild = "pause_child",
+        /// The command.
+        ResumeChild = "resume_child",
+        /// The command.
+        QuarantineChild = "quarantine_child",
+        /// The command.
+        RemoveChild = "remove_child",
+        /// The command.
+        AddChild = "add_child",
+        /// The command.
+        ShutdownTree = "shutdown_tree",
+        /// The command.
+        Apply = "apply",
+        /// The command.
+        Reload = "reload",
+        /// The command; nobody can tell what a program makes of a signal, so this is refused.
+        SignalChild = "signal_child",
+        /// No command: the run of a child fails.
+        Crash = "crash",
+    }
+}
+
+impl Happening {
+    /// The command that it is.
+    pub fn command(self) -> Option<Command> {
+        Command::from_word(self.as_str())
+    }
+}
+
+impl From<Command> for Happening {
+    fn from(command: Command) -> Self {
+        // Every command is one, which a test sees to.
+        Self::from_word(command.as_str()).unwrap_or(Self::Crash)
+    }
+}
+
 /// Whom a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetNeed {
@@ -137,7 +179,7 @@ pub struct ControlCommandRequest {
     /// file is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
-    /// For `apply`: go back if it cannot be completed. Absent is false. False: stay where it stopped.
+    /// For `apply` and `reload`: go back if it cannot be completed. Absent is false. False: stay where it stopped.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "std::ops::Not::not")]
     pub rollback: bool,
     /// Why. Empty or blank is refused.
@@ -238,17 +280,17 @@ impl ControlCommandRequest {
             ("target.child_manifest", Command::AddChild, self.target.child_manifest.is_some()),
             ("signal", Command::SignalChild, self.signal.is_some()),
             ("stack", Command::Apply, self.stack.is_some()),
-            ("rollback", Command::Apply, self.rollback),
         ];
         for (key, of, there) in parts {
             if there && command != of {
                 return Some(format!("{command} takes no {key}; leave it out"));
             }
-            if !there && command == of && key != "rollback" {
+            if !there && command == of {
                 return Some(format!("{command} needs {key}"));
             }
         }
-        None
+        let brings_a_spec = matches!(command, Command::Apply | Command::Reload);
+        (self.rollback && !brings_a_spec).then(|| format!("{command} takes no rollback; leave it out"))
     }
 }
 
@@ -324,5 +366,19 @@ impl ControlCommandResult {
 
     fn with(self, status: CommandStatus) -> Self {
         Self { status: status.into(), ..self }
+    }
+}
+
+#[cfg(test)]
+mod happenings {
+    use super::{Command, Happening};
+
+    #[test]
+    fn every_command_is_something_that_may_happen_and_a_crash_is_no_command() {
+        for &command in Command::ALL {
+            assert_eq!(Happening::from(command).command(), Some(command));
+        }
+        assert_eq!(Happening::Crash.command(), None);
+        assert_eq!(Happening::ALL.len(), Command::ALL.len() + 1);
     }
 }

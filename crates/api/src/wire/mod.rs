@@ -61,7 +61,7 @@ pub use browser::{
     ResumeCursor, ServerHello, ServerMessage, TargetCursor, Token,
 };
 pub use command::{
-    Command, CommandStatus, CommandTarget, ControlCommandRequest, ControlCommandResult, TargetNeed,
+    Command, CommandStatus, CommandTarget, ControlCommandRequest, ControlCommandResult, Happening, TargetNeed,
 };
 pub use convert::{EventOnWire, canonical_json, config_version};
 pub use error::{ErrorCode, Stage, WireError};
@@ -79,7 +79,7 @@ pub use request::{
     Call, INVALID_REQUEST, PlanParams, Refusal, Request, StateParams, SubscribeParams, WhatIfParams,
     WhyParams,
 };
-pub use response::{Response, ResultBody, WhatIfAnswer, WhyAnswer};
+pub use response::{ChangedKeys, PlanDetails, Renamed, Response, ResultBody, WhatIfAnswer, WhyAnswer};
 #[cfg(feature = "schema")]
 pub use schema::wire_schema;
 pub use secrets::Secrets;

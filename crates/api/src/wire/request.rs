@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::command::{Command, CommandTarget, ControlCommandRequest};
+use super::command::{Command, CommandTarget, ControlCommandRequest, Happening};
 use super::error::{ErrorCode, WireError};
 use super::frame::{BadFrame, Frame};
 use super::method::{Method, Stream};
@@ -90,14 +90,26 @@ pub struct WhyParams {
 }
 
 /// The params of `what_if`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhatIfParams {
-    /// The command.
-    pub command: Command,
+    /// What would happen.
+    pub command: Happening,
     /// Whom it would be about. Absent: the whole tree, for a command that is about that.
     #[serde(default, deserialize_with = "or_default")]
     pub target: CommandTarget,
+    /// For `apply`: the text of the stack file. Absent with anything else. Empty is refused, as an empty file is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
+}
+
+/// Without the text, which may hold secrets.
+impl fmt::Debug for WhatIfParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { command, target, stack } = self;
+        let mut shown = f.debug_struct("WhatIfParams");
+        shown.field("command", command).field("target", target).field("stack", &Hidden::some(stack)).finish()
+    }
 }
 
 /// The params of `plan`.

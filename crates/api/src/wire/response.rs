@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::TARGET_PROTOCOL;
-use super::command::{Command, ControlCommandResult};
+use super::command::{ControlCommandResult, Happening};
 use super::error::WireError;
 use super::method::Stream;
 use super::record::EventRecord;
@@ -113,6 +113,9 @@ pub enum ResultBody {
         target_id: Arc<str>,
         /// The answer.
         plan: Plan,
+        /// What of it is not to be seen in the paths.
+        #[serde(default)]
+        details: PlanDetails,
     },
     /// An answer of a later version; never written.
     #[serde(other, skip_serializing)]
@@ -145,15 +148,49 @@ pub struct WhyAnswer {
     pub next_in_ms: Option<u64>,
 }
 
-/// What a command would affect.
+/// What a stack text would change, beside the paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PlanDetails {
+    /// Which keys of the file say something else, for each child that is restarted or updated and in the file of now.
+    /// A child whose own keys are as before follows others, such as the defaults of its supervisor. Empty: none.
+    #[serde(default)]
+    pub changed: Vec<ChangedKeys>,
+    /// Who is the same under another name: the old one is stopped first, then the new one is started. Both are in the
+    /// plan, too. Empty: nobody.
+    #[serde(default)]
+    pub renamed: Vec<Renamed>,
+}
+
+/// Which keys of one child a stack text says otherwise. Not what they say, which may be secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ChangedKeys {
+    /// The child. `/`: the keys under `supervisor`.
+    pub child_path: SupervisorPath,
+    /// The keys, sorted. Never empty.
+    pub keys: Vec<String>,
+}
+
+/// A child that has another name in a stack text, and is the same otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Renamed {
+    /// What it is called now.
+    pub from: SupervisorPath,
+    /// What it would be called.
+    pub to: SupervisorPath,
+}
+
+/// What a command, or a failure, would affect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhatIfAnswer {
-    /// The command.
-    pub command: Word<Command>,
+    /// What would happen.
+    pub command: Word<Happening>,
     /// Who would be affected, in the order in which it would happen. Empty: nobody, because nothing has to be
     /// done or it would be refused.
     pub affected: Vec<Affected>,
-    /// Why the command would be refused. Null when it would not.
+    /// Why it would be refused, or cannot happen. Null when it would not.
     pub refusal: Option<WireError>,
 }

@@ -80,6 +80,7 @@ Exit codes:
 "
     };
 }
+pub(super) use codes;
 
 /// The arguments of a verb that needs none of its own.
 #[derive(Debug, clap::Args)]

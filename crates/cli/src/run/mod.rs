@@ -4,19 +4,21 @@
 //! |---|---|
 //! | `printer` | a thread that prints what happens, so that a terminal that stands still holds up nobody |
 //! | `form`, `text`, `json` | what a line looks like |
+//! | `reload` | the file, applied again |
 //! | `ending` | how it went, and the exit code |
 
 mod ending;
 mod form;
 mod json;
 mod printer;
+mod reload;
 mod text;
 
 use std::time::Duration;
 
 use supervisor_stack::tokio_supervisor::{StopSignals, SupervisorHandle};
 use supervisor_stack::{
-    Doors, Instance, InstanceError, PrepareError, Prepared, SocketAt, Stack, Surroundings, guardian,
+    Control, Doors, Instance, InstanceError, PrepareError, Prepared, SocketAt, Stack, Surroundings, guardian,
 };
 use tokio::time::Instant;
 
@@ -25,6 +27,7 @@ use crate::exit::Exit;
 use crate::{print, read};
 use ending::Ending;
 use form::Form;
+use reload::{Came, Reloads};
 
 /// How long the last lines may take to be written when everything else is over.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -92,6 +95,10 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
         Ok(signals) => signals,
         Err(error) => return failed(&format!("cannot listen to signals: {error}")),
     };
+    let reloads = match Reloads::listen(&args.file, args.watch) {
+        Ok(reloads) => reloads,
+        Err(error) => return failed(&format!("cannot listen to signals: {error}")),
+    };
     let prepared = match prepare(stack, instance, args).await {
         Ok(prepared) => prepared,
         Err(error) => return cannot(&error.to_string()),
@@ -119,7 +126,10 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
             return failed(&format!("cannot start a thread: {error}"));
         }
     };
-    end_or_signals(&handle, signals).await;
+    tokio::select! {
+        () = end_or_signals(&handle, signals) => {}
+        () = reload_when_asked(&handle, reloads, serving.control.as_ref()) => {}
+    }
     let ending = Ending::of(&handle).await;
     serving.close().await;
     // A reader that does not read must not keep a stack that is down.
@@ -147,6 +157,21 @@ fn audit_problem(prepared: &Prepared) -> Option<String> {
     Some(format!(
         "supervisor: the audit is broken: {problem}\nsupervisor: until that is mended, commands {then}\n"
     ))
+}
+
+/// Applies the file whenever that is asked for. Ends with the tree, which is asked to stop when its terminal is gone.
+async fn reload_when_asked(handle: &SupervisorHandle, mut reloads: Reloads, control: Option<&Control>) {
+    loop {
+        match reloads.next().await {
+            Came::Reload(reason) => reloads.reload(control, reason).await,
+            Came::TerminalGone => {
+                // A command that finds the tree ended has what it wanted.
+                let _ = handle.shutdown("SIGHUP", "the terminal is gone").await;
+                handle.join().await;
+                return;
+            }
+        }
+    }
 }
 
 /// Waits for the end of the tree. The first signal asks for it, a later one skips the graces (D20).

@@ -1,6 +1,7 @@
 //! Whom a command would affect, and whether that is asked about first.
 
 use supervisor_api::SupervisorPath;
+use supervisor_api::command::Affected;
 use supervisor_api::wire::{
     Command, CommandTarget, DashboardState, EdgeKind, Method, TargetNeed, WhatIfAnswer, WhatIfParams,
 };
@@ -26,7 +27,9 @@ pub(super) async fn warning(
         return Ok(None);
     }
     if session.hello().has(Method::WhatIf) {
-        let answer = session.what_if(WhatIfParams { command, target: target.clone() }).await?;
+        let answer = session
+            .what_if(WhatIfParams { command: command.into(), target: target.clone(), stack: None })
+            .await?;
         return Ok(Some(told(command, path, &answer)?));
     }
     Ok(Some(worked_out(state, command, path, &below)))
@@ -45,12 +48,14 @@ fn told(command: Command, path: &SupervisorPath, answer: &WhatIfAnswer) -> Resul
         return Err(refusal.clone().into());
     }
     let mut out = headline(command, path);
-    let list = answer.affected.iter().map(|one| {
-        let because = one.because.as_ref().map(|because| format!(", because {because}")).unwrap_or_default();
-        format!("{}: {}{because}", one.child_path, one.effect)
-    });
-    out += &listed(list.collect());
+    out += &listed(answer.affected.iter().map(line).collect());
     Ok(out)
+}
+
+/// What would become of one child.
+pub(super) fn line(one: &Affected) -> String {
+    let because = one.because.as_ref().map(|because| format!(", because {because}")).unwrap_or_default();
+    format!("{}: {}{because}", one.child_path, one.effect)
 }
 
 /// From the topology: everything below goes the same way.
@@ -80,6 +85,7 @@ fn worked_out(
 fn headline(command: Command, path: &SupervisorPath) -> String {
     match command {
         Command::ShutdownTree => "This stops the whole tree and ends the target.".to_owned(),
+        Command::Reload => "This makes the stack be as its file says now.".to_owned(),
         Command::AddChild => format!("This adds a child under {path}."),
         Command::RemoveChild => format!("This stops {path} and takes it out of the tree."),
         Command::PauseChild => format!("This stops {path} and holds it."),
@@ -91,7 +97,7 @@ fn headline(command: Command, path: &SupervisorPath) -> String {
     }
 }
 
-fn listed(lines: Vec<String>) -> String {
+pub(super) fn listed(lines: Vec<String>) -> String {
     let more = lines.len().saturating_sub(NAMED);
     let mut out: String = lines.iter().take(NAMED).map(|line| format!("\n  {line}")).collect();
     if more > 0 {

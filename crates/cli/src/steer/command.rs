@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use supervisor_api::SupervisorPath;
-use supervisor_api::command::is_command_id;
+use supervisor_api::command::{Plan, is_command_id};
 use supervisor_api::manifest::StopSignal;
 use supervisor_api::wire::{
     Command, CommandStatus, CommandTarget, ControlCommandRequest, ControlCommandResult, DashboardState,
@@ -17,12 +17,12 @@ use super::fault::Fault;
 use super::resolve::resolve;
 use super::screen::safe;
 use super::wait::{End, Progress};
-use super::{COMMAND, Context, READ, affected, ask};
+use super::{COMMAND, Context, READ, affected, ask, plan};
 use crate::args::{self, CommandArgs};
 use crate::exit::Exit;
 use crate::print;
 
-/// The most bytes of a manifest that a target takes.
+/// The most bytes of a manifest, or a stack text, that a target takes.
 const MANIFEST: u64 = 1 << 20;
 /// The most lines of a manifest that are shown.
 const SHOWN: usize = 30;
@@ -34,14 +34,29 @@ struct Wish<'a> {
     path: Option<&'a str>,
     manifest: Option<String>,
     signal: Option<StopSignal>,
+    stack: Option<Text<'a>>,
+    rollback: bool,
     args: &'a CommandArgs,
+}
+
+/// The text of a stack file.
+struct Text<'a> {
+    file: &'a Path,
+    text: String,
 }
 
 impl<'a> Wish<'a> {
     fn of(verb: &'a args::Command) -> Result<Option<Self>, Fault> {
         use args::Command as Verb;
-        let wish =
-            |command, path, args: &'a CommandArgs| Self { command, path, manifest: None, signal: None, args };
+        let wish = |command, path, args: &'a CommandArgs| Self {
+            command,
+            path,
+            manifest: None,
+            signal: None,
+            stack: None,
+            rollback: false,
+            args,
+        };
         let child =
             |command, args: &'a args::ChildArgs| wish(command, Some(args.path.as_str()), &args.command);
         Ok(Some(match verb {
@@ -51,13 +66,21 @@ impl<'a> Wish<'a> {
             Verb::Quarantine(args) => child(Command::QuarantineChild, args),
             Verb::Remove(args) => child(Command::RemoveChild, args),
             Verb::Add(args) => Self {
-                manifest: Some(manifest(&args.manifest)?),
+                manifest: Some(read_text(&args.manifest)?),
                 ..wish(Command::AddChild, Some(args.under.as_str()), &args.command)
             },
             Verb::Signal(args) => Self {
                 signal: Some(args.signal),
                 ..wish(Command::SignalChild, Some(args.path.as_str()), &args.command)
             },
+            Verb::Apply(args) => Self {
+                stack: Some(Text { file: &args.file, text: read_text(&args.file)? }),
+                rollback: !args.rollback.no_rollback,
+                ..wish(Command::Apply, None, &args.command)
+            },
+            Verb::Reload(args) => {
+                Self { rollback: !args.rollback.no_rollback, ..wish(Command::Reload, None, &args.command) }
+            }
             Verb::Shutdown(args) => wish(Command::ShutdownTree, None, &args.command),
             _ => return Ok(None),
         }))
@@ -70,8 +93,11 @@ pub(super) async fn command(context: &Context<'_>, verb: &args::Command) -> Resu
     sound(wish.args)?;
     let (mut session, state) = context
         .within(READ, async {
-            let mut session = context.session().await?;
-            check_offered(&session, wish.command)?;
+            let mut session = match &wish.stack {
+                Some(Text { text, .. }) => context.session_of(text).await?,
+                None => context.session().await?,
+            };
+            check_offered(&session, Method::Command(wish.command))?;
             let state = session.state(StateParams::default()).await?;
             Ok((session, state))
         })
@@ -81,7 +107,10 @@ pub(super) async fn command(context: &Context<'_>, verb: &args::Command) -> Resu
         child_path: wish.path.map(|_| path.to_string()),
         child_manifest: wish.manifest.clone().map(Value::String),
     };
-    let warning = affected::warning(&mut session, &state, wish.command, &target, &path).await?;
+    let warning = match &wish.stack {
+        Some(Text { file, text }) => Some(foreseen(context, &mut session, file, text).await?),
+        None => affected::warning(&mut session, &state, wish.command, &target, &path).await?,
+    };
     if let Some(warning) = warning.filter(|_| !wish.args.yes) {
         ask::ask(&(warning + &shown(wish.manifest.as_deref())))?;
         // A target does not keep a connection on which nobody speaks for as long as people take.
@@ -117,9 +146,9 @@ fn sound(args: &CommandArgs) -> Result<(), Fault> {
 }
 
 /// A target that follows the contract knows its seven commands; what else it takes, it says.
-fn check_offered(session: &Session, command: Command) -> Result<(), Fault> {
-    let method = Method::Command(command);
-    if Command::CONTRACT.contains(&command) || session.hello().has(method) {
+pub(super) fn check_offered(session: &Session, method: Method) -> Result<(), Fault> {
+    let of_all = matches!(method, Method::Command(command) if Command::CONTRACT.contains(&command));
+    if of_all || session.hello().has(method) {
         return Ok(());
     }
     let target = session.hello().target_id();
@@ -151,8 +180,8 @@ fn request(wish: &Wish<'_>, session: &Session, target: CommandTarget) -> Control
         command: wish.command,
         target,
         signal: wish.signal.map(|signal| signal.as_str().to_owned()),
-        stack: None,
-        rollback: false,
+        stack: wish.stack.as_ref().map(|stack| stack.text.clone()),
+        rollback: wish.rollback,
         reason: wish.args.reason.clone(),
         requested_by: wish.args.by.clone().unwrap_or_else(user),
         confirmed: wish.command.needs_confirmation(),
@@ -166,7 +195,25 @@ fn user() -> String {
     set("USER").or_else(|| set("LOGNAME")).unwrap_or_else(|| "the command line".to_owned())
 }
 
-fn manifest(path: &Path) -> Result<String, Fault> {
+/// What a stack text would change, as it is confirmed. What the target would refuse is refused here.
+async fn foreseen(
+    context: &Context<'_>,
+    session: &mut Session,
+    file: &Path,
+    text: &str,
+) -> Result<String, Fault> {
+    check_offered(session, Method::Plan)?;
+    let (plan, details) = plan::asked(session, file, text.to_owned()).await?;
+    let list = affected::listed(plan::lines(&context.screen, &plan, &details));
+    Ok(format!(
+        "This makes {} be as the file says: {}.{list}",
+        session.hello().target_id(),
+        plan::summed_up(&plan)
+    ))
+}
+
+/// The text of a manifest or a stack file, out of a file or standard input.
+pub(super) fn read_text(path: &Path) -> Result<String, Fault> {
     let shown = path.display();
     let failed = |error: std::io::Error| Fault::usage(format!("cannot read {shown}: {error}"));
     let mut text = String::new();
@@ -228,6 +275,23 @@ fn tell(
     Ok(Exit::Good)
 }
 
+/// Who is not as an applied file says without a failure: it waits for somebody.
+fn waiting(outcome: Option<&Value>) -> String {
+    let children = outcome.and_then(|outcome| outcome.get("not_as_planned")).and_then(Value::as_array);
+    let said: Vec<_> = children
+        .into_iter()
+        .flatten()
+        .filter_map(|child| {
+            Some(format!(
+                "{} is {}",
+                child.get("child_path")?.as_str()?,
+                child.get("lifecycle_state")?.as_str()?
+            ))
+        })
+        .collect();
+    if said.is_empty() { String::new() } else { format!("; {}", said.join(", ")) }
+}
+
 fn say(context: &Context<'_>, text: &str, value: &Value) {
     if context.screen.is_json() {
         context.screen.json(value);
@@ -249,6 +313,12 @@ fn summary(
         return format!("{target_id} is down");
     }
     let outcome = result.outcome.as_ref();
+    if matches!(command, Command::Apply | Command::Reload) {
+        let plan = outcome.and_then(|outcome| outcome.get("plan"));
+        let plan: Option<Plan> = plan.and_then(|plan| serde_json::from_value(plan.clone()).ok());
+        let done = plan.map_or_else(|| "goes on".to_owned(), |plan| plan::summed_up(&plan));
+        return format!("{target_id}: {done}{}", waiting(outcome));
+    }
     let added = outcome.and_then(|outcome| outcome.get("path")).and_then(Value::as_str);
     let path = match command {
         Command::AddChild => added.map_or_else(|| format!("a child under {path}"), str::to_owned),

@@ -56,6 +56,16 @@ impl Fault {
     }
 
     /// Whether the connection broke, so that it is not known how it went.
+    /// Whether the target has answered with this code.
+    pub(super) fn is(&self, code: ErrorCode) -> bool {
+        self.error.as_ref().is_some_and(|error| error.code.is(code))
+    }
+
+    /// The same, said in other words to people.
+    pub(super) fn in_words(self, message: String) -> Self {
+        Self { message, ..self }
+    }
+
     pub(super) fn is_lost(&self) -> bool {
         self.code == LOST
     }

@@ -8,6 +8,7 @@
 //! | `resolve` | from what somebody typed to a path |
 //! | `tree`, `status`, `health`, `events`, `logs`, `why` | what is read |
 //! | `dashboard` | a link to the page |
+//! | `plan`, `what_if` | what would be done |
 //! | `command`, `affected`, `ask`, `wait` | what is done |
 
 mod affected;
@@ -24,6 +25,7 @@ mod lines;
 mod logs;
 mod next;
 mod place;
+mod plan;
 mod resolve;
 mod screen;
 mod status;
@@ -31,6 +33,7 @@ mod table;
 mod tree;
 mod verdict;
 mod wait;
+mod what_if;
 mod why;
 
 use std::path::PathBuf;
@@ -43,6 +46,7 @@ use crate::exit::Exit;
 use crate::print;
 pub(crate) use dashboard::dashboard;
 use fault::Fault;
+pub(crate) use plan::summed_up;
 pub(crate) use screen::Screen;
 
 /// How long a read may take, and a command that is waited for.
@@ -75,6 +79,12 @@ impl<'a> Context<'a> {
         Ok(Session::connect(self.place().await?, &self.settings).await?)
     }
 
+    /// With the run that a stack text is for.
+    async fn session_of(&self, text: &str) -> Result<Session, Fault> {
+        let place = place::find_run(self.args.socket(), text).await?;
+        Ok(Session::connect(place, &self.settings).await?)
+    }
+
     /// Bounds the whole of a verb.
     async fn within<T>(
         &self,
@@ -103,6 +113,8 @@ async fn run(context: &Context<'_>, verb: &Command) -> Result<Exit, Fault> {
         Command::Status(args) => context.within(READ, status::status(context, args)).await,
         Command::Health(args) => context.within(READ, health::health(context, args)).await,
         Command::Why(args) => context.within(READ, why::why(context, args)).await,
+        Command::Plan(args) => context.within(READ, plan::plan(context, args)).await,
+        Command::WhatIf(args) => context.within(READ, what_if::what_if(context, args)).await,
         Command::Events(args) if args.follow => while_read(events::follow(context, args)).await,
         Command::Events(args) => context.within(READ, events::events(context, args)).await,
         Command::Logs(args) if args.follow => while_read(logs::follow(context, args)).await,
@@ -134,6 +146,10 @@ fn target_args(verb: &Command) -> Option<&TargetArgs> {
         | Command::Remove(args) => Some(&args.target),
         Command::Add(args) => Some(&args.target),
         Command::Signal(args) => Some(&args.target),
+        Command::Plan(args) => Some(&args.target),
+        Command::Apply(args) => Some(&args.target),
+        Command::Reload(args) => Some(&args.target),
+        Command::WhatIf(args) => Some(&args.target),
         Command::Shutdown(args) => Some(&args.target),
         _ => None,
     }

@@ -3,8 +3,27 @@
 use std::path::{Path, PathBuf};
 
 use supervisor_client::{Surroundings, targets};
+use supervisor_stack::RunOf;
 
 use super::fault::Fault;
+use super::screen::safe;
+
+/// The socket that was named, or that of the run that a stack text is for.
+pub(super) async fn find_run(named: Option<&Path>, text: &str) -> Result<PathBuf, Fault> {
+    let Some(run) = RunOf::text(text).filter(|_| named.is_none()) else { return find(named).await };
+    if let Some(socket) = run.socket {
+        return Ok(socket);
+    }
+    let file = format!("{}.sock", run.name);
+    let found = targets(&Surroundings::of_this_process()).await;
+    found.into_iter().find(|path| path.file_name().is_some_and(|name| *name == *file)).ok_or_else(|| {
+        Fault::no_target(format!(
+            "the stack `{}` does not run here: nobody listens on a socket {file} in the default places; start it with \
+             `supervisor run FILE`, or name its socket with `--socket PATH`",
+            safe(&run.name)
+        ))
+    })
+}
 
 /// The socket that was named, or that of the only target in the default places.
 pub(super) async fn find(named: Option<&Path>) -> Result<PathBuf, Fault> {

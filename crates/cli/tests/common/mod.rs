@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Run {
     child: Child,
     lines: Receiver<String>,
+    /// Lines of standard error.
+    complaints: Receiver<String>,
     errors: Option<JoinHandle<String>>,
     /// Every line of standard output so far.
     pub(crate) seen: Vec<String>,
@@ -132,19 +134,38 @@ impl Run {
     ) -> Self {
         let path = file(home.path(), text);
         let mut command = supervisor(home.path());
-        command.envs(variables.iter().copied());
-        command.arg("run").args(args).arg(path).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        command.envs(variables.iter().copied()).arg("run").args(args).arg(path);
+        Self::of(home, command)
+    }
+
+    /// Runs a file with JSON lines, started by another command that is made of ours.
+    pub(crate) fn under(home: tempfile::TempDir, text: &str, by: impl FnOnce(Command) -> Command) -> Self {
+        let path = file(home.path(), text);
+        let mut command = supervisor(home.path());
+        command.args(["run", "--output", "json", "--dashboard", "off"]).arg(path);
+        let command = by(command);
+        Self::of(home, command)
+    }
+
+    fn of(home: tempfile::TempDir, mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(command);
         let (send, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
-        let mut stderr = child.stderr.take().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (send, complaints) = channel();
         let errors = std::thread::spawn(move || {
             let mut text = String::new();
-            stderr.read_to_string(&mut text).unwrap();
+            for line in stderr.lines() {
+                let line = line.unwrap();
+                text += &format!("{line}\n");
+                // Nobody may wait for it.
+                let _ = send.send(line);
+            }
             text
         });
-        Self { child, lines, errors: Some(errors), seen: Vec::new(), home }
+        Self { child, lines, complaints, errors: Some(errors), seen: Vec::new(), home }
     }
 
     /// The next line; `None` when there will be none.
@@ -197,6 +218,17 @@ impl Run {
     #[track_caller]
     pub(crate) fn output(&mut self, path: &str, text: &str) {
         self.value(|line| line["log"]["target_path"] == path && line["log"]["message"] == text);
+    }
+
+    /// Waits for a line of standard error with this text.
+    #[track_caller]
+    pub(crate) fn error(&self, text: &str) {
+        while let Ok(line) = self.complaints.recv_timeout(PATIENCE) {
+            if line.contains(text) {
+                return;
+            }
+        }
+        panic!("{text:?} was not said on standard error");
     }
 
     /// Sends a signal to the supervisor.

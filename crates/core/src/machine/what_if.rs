@@ -1,4 +1,4 @@
-//! What a command would lead to: the command is played on a copy of the machine, in a world where everybody does at
+//! What a command, or a failure, would lead to: it is played on a copy of the machine, in a world where everybody does at
 //! once what is asked of them. Runs end well when they are stopped and are ready when they are spawned; no time passes.
 
 use std::collections::VecDeque;
@@ -8,7 +8,7 @@ use supervisor_api::command::Affected;
 use supervisor_api::{Cause, ChildKey, Exit, Lifecycle, SupervisorError};
 
 use super::Machine;
-use crate::face::{Command, Effect, Input, Requester, Ticket};
+use crate::face::{Address, Command, Effect, Input, Requester, Ticket};
 use crate::resolve::FixedState;
 
 /// The command that is played. Nobody but the play sees its number.
@@ -30,14 +30,40 @@ impl Machine {
     ///
     /// What time would bring does not show: the end of a delay, or a run that does not stop.
     pub fn what_if(&self, now: u64, command: Command) -> Result<Vec<Affected>, SupervisorError> {
+        self.play(now, Input::Command { ticket: PLAYED, requester: Requester::default(), command })
+    }
+
+    /// Who would be affected if the run of this child failed now, or why it cannot: only what runs fails, and a
+    /// supervisor does so when its children have used up its budget. Otherwise as [`Self::what_if`].
+    pub fn what_if_crash(&self, now: u64, child: &Address) -> Result<Vec<Affected>, SupervisorError> {
+        let key = self.locate(child)?;
+        let node = self.node(key.index);
+        let refuse = |message: String| Err(SupervisorError::InvalidTransition { message });
+        if node.is_supervisor() {
+            return refuse(format!(
+                "{} is a supervisor, which fails when its children do; name one of them",
+                node.path
+            ));
+        }
+        if !node.life.is_live() {
+            return refuse(format!(
+                "{} is {} and has no run that could fail",
+                node.path,
+                node.life.lifecycle()
+            ));
+        }
+        let exit = Exit::failed("what if it failed");
+        self.play(now, Input::Exited { key, generation: node.generation, exit })
+    }
+
+    fn play(&self, now: u64, first: Input) -> Result<Vec<Affected>, SupervisorError> {
         let mut play = Play {
             machine: self.clone(),
-            reports: VecDeque::new(),
+            reports: VecDeque::from([first]),
             told: Vec::new(),
             seen: HashSet::default(),
             refusal: None,
         };
-        play.reports.push_back(Input::Command { ticket: PLAYED, requester: Requester::default(), command });
         play.go(now);
         if let Some(refusal) = play.refusal {
             return Err(refusal);

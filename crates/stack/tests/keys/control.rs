@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use supervisor_api::report::{AuditState, RegistrationPhase};
 use supervisor_stack::SocketAt;
 
-use crate::served::{Place, answer, command, connect, exchange, hello, result};
+use crate::served::{Place, answer, command, connect, exchange, hello, result, stack_text};
 use crate::skip::is_root;
 use crate::stranger::STRANGER;
 use crate::tree::block;
@@ -331,8 +331,13 @@ pub(crate) fn s06_a_request_that_adds_a_child_is_as_large_as_the_limits_say() {
             || vec![command("1", "add_child", json!({"name": "b", "kind": "async_worker", "tags": tags}))];
         assert!(add()[0].to_string().len() > 100 * 1024);
         for (kib, came_to) in [(64, "frame_too_large"), (256, "completed")] {
-            let served = place.control(&format!("limits: {{add_child_kib: {kib}}}")).await;
+            let served = place.control(&format!("limits: {{manifest_kib: {kib}}}")).await;
             assert_eq!(result(&served.ask(add()).await[0]), came_to);
+            let long = format!("{}{}", stack_text(""), "# a long comment\n".repeat(8_000));
+            let plan = json!({"request_id": "p", "method": "plan", "params": {"stack": long}});
+            let answer = &served.ask(vec![plan]).await[0];
+            let too_long = answer["error"]["code"] == "frame_too_large";
+            assert_eq!(too_long, came_to == "frame_too_large", "{answer}");
             served.close().await;
         }
     });

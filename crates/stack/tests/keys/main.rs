@@ -77,7 +77,7 @@ const KEYS: &[(&str, fn())] = &[
     ("CommandPermissions.allow_restart", policy::commands_that_a_child_does_not_permit_are_refused),
     ("CommandPermissions.allow_shutdown", policy::commands_that_a_child_does_not_permit_are_refused),
     ("CommandPermissions.allowed_signals", policy::only_listed_signals_are_sent),
-    ("ControlLimits.add_child_kib", control::s06_a_request_that_adds_a_child_is_as_large_as_the_limits_say),
+    ("ControlLimits.manifest_kib", control::s06_a_request_that_adds_a_child_is_as_large_as_the_limits_say),
     ("ControlLimits.commands_burst", control::s09_a_user_commands_as_often_as_the_limits_say),
     ("ControlLimits.commands_per_sec", control::s09_a_user_commands_as_often_as_the_limits_say),
     ("ControlLimits.frame_secs", control::s07_a_peer_has_the_time_that_the_limits_say),

@@ -13,7 +13,7 @@ use crate::registry::UnknownFactory;
 use crate::spec::{Bodies, Lowered, SupervisorSpec, lower_child, lower_root};
 use crate::sync::atomic::AtomicU32;
 
-/// A command that is only looked at; see [`SupervisorHandle::what_if`].
+/// A command, or a failure, that is only looked at; see [`SupervisorHandle::what_if`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum WhatIf {
@@ -25,6 +25,8 @@ pub enum WhatIf {
     Apply(SupervisorSpec),
     /// Shut the tree down.
     Shutdown,
+    /// No command: the run of this child fails.
+    Crash(ChildAddress),
 }
 
 impl SupervisorHandle {
@@ -97,7 +99,7 @@ impl SupervisorHandle {
         }
     }
 
-    /// Who would be affected by a command given now, in the order in which it would be told, or why it would be
+    /// Who would be affected by a command given now, or by a failure now, in the order in which it would be told, or why it would be
     /// refused. Changes nothing.
     ///
     /// The command is played on a copy of what decides, in a world where everybody does at once what is asked of
@@ -107,6 +109,11 @@ impl SupervisorHandle {
     pub fn what_if(&self, what: WhatIf) -> Result<Vec<Affected>, SupervisorError> {
         self.alive()?;
         let (command, bodies) = match what {
+            WhatIf::Crash(ChildAddress(child)) => {
+                let now = self.tree.clock.now();
+                let copy = self.tree.brain().machine.clone();
+                return copy.what_if_crash(now, &child);
+            }
             WhatIf::Control(verb, ChildAddress(child)) => (Command::Control(verb, child), None),
             WhatIf::Shutdown => (Command::Shutdown, None),
             WhatIf::Add(ChildAddress(under), manifest) => {

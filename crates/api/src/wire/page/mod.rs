@@ -100,7 +100,7 @@ its health says that it is not registered.";
 const LIMITS: &[[&str; 3]] = &[
     ["length of a line from a client", "64 KiB", "`frame_too_large`, and the connection is closed"],
     [
-        "length of a request `command.add_child`",
+        "length of a request `command.add_child`, `command.apply`, `plan` or `what_if`",
         "1 MiB, by configuration up to 8 MiB",
         "`frame_too_large`, and the connection is closed",
     ],
