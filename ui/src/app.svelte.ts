@@ -13,6 +13,7 @@ import { conditions } from "./model/filter.ts";
 import type { Bulk } from "./model/selection.ts";
 import { Skew } from "./model/time.ts";
 import { AUDIT, Past } from "./fold/past.ts";
+import { Reasons, WHY } from "./fold/reasons.ts";
 import { choosing, chosenIn, href, parse, type Route } from "./route.ts";
 import type { FilterConditions, ServerMessage } from "./wire.ts";
 
@@ -40,6 +41,8 @@ class App implements Listener {
   readonly skew = new Skew();
   /** The relay's audit of before. */
   readonly past = new Past((query) => this.#session.ask(query));
+  /** The policy of the child that is looked at. */
+  readonly reasons = new Reasons((query) => this.#session.ask(query));
 
   phase = $state.raw<Phase>({ is: "connecting", attempt: 0 });
   route = $state.raw<Route>(parse(location.hash));
@@ -206,13 +209,14 @@ class App implements Listener {
     }
     this.phase = phase;
     if (phase.is === "live" && phase.hello.capabilities.includes(AUDIT)) this.past.live();
+    if (phase.is === "live" && phase.hello.capabilities.includes(WHY)) this.reasons.live();
     this.now = Date.now();
     this.#draw();
   }
 
   message(message: ServerMessage): void {
     const now = Date.now();
-    if (this.past.hear(message)) return this.#draw();
+    if (this.past.hear(message) || this.reasons.hear(message)) return this.#draw();
     this.fleet.apply(message, now);
     this.commands.hear(message, now);
     if (message.type === "event") {

@@ -475,7 +475,12 @@ export const CHILD = {
 
 /** How a child is looked after. */
 export const POLICY = {
-  title: "Policy, as far as the target tells it",
+  title: "How it is looked after",
+  children: "How it looks after its children",
+  asking: "Asking the target …",
+  refused: (why: string) => `The target did not say: ${why}`,
+  again: "Ask again",
+  before: "Not live: this is what held when the target was last asked.",
   criticality: "criticality",
   budget: "budget",
   restarts: (many: number) => `${many} restarts`,
@@ -486,7 +491,44 @@ export const POLICY = {
   unbounded: "no bound",
   topology: "told with the tree",
   told: (event: string, ago: string) => `${event}, ${ago} ago`,
-  rest: "The target tells a number of its policy when it decides by it; the whole policy stands in the stack file.",
+  rest: "This is what the target told when it decided by it; the whole policy stands in its spec.",
+  /** What each value is about, by its key in a stack file. */
+  keys: {
+    role: "role",
+    restart_policy: "restart",
+    backoff: "back-off",
+    budget: "budget",
+    "budget.max_restarts": "counted instead",
+    "budget.on_exhausted": "when that is used up",
+    criticality: "criticality",
+    readiness: "counts as started",
+    ready_within_secs: "must start within",
+    "shutdown.graceful_timeout_ms": "time to stop",
+    "shutdown.abort_wait_ms": "wait after the kill",
+    health_check: "heartbeat",
+    restart_dependants: "takes dependants down",
+    significant: "ends its supervisor",
+    command_permissions: "commands allowed",
+    strategy: "restart strategy",
+    order: "start order",
+    stop: "stop order",
+    on_start_failure: "failed first start",
+    auto_shutdown: "ends by itself",
+    dynamic: "children added while it runs",
+  } as Readonly<Record<string, string>>,
+  /** Who said a value; `from` names which one. */
+  sources: {
+    child: (from) => (from === null ? "its own spec" : `its own spec, the rest from the defaults of ${from}`),
+    defaults: (from) => (from === null ? "defaults above it" : `defaults of ${from}`),
+    role: (from) => `from its role ${from ?? ""}`.trimEnd(),
+    criticality: (from) => `because it is ${from ?? "so critical"}`,
+    supervisor: (from) => `from its supervisor ${from ?? ""}`.trimEnd(),
+    kind: () => "from what it runs",
+    backoff: () => "from its back-off",
+    profile: (from) =>
+      from === null || from === "default" ? "built-in default" : `default of the profile ${from}`,
+    stack_file: () => "default of a stack file",
+  } as Readonly<Record<string, (from: string | null) => string>>,
 } as const;
 
 /** The first sentences of a child's page. */

@@ -199,6 +199,8 @@ export type ClientMessage = (ClientHello & {
   readonly type: "log_event_filter_conditions";
 } | AuditQuery & {
   readonly type: "audit_query";
+} | WhyQuery & {
+  readonly type: "why_query";
 });
 
 /** A command, by the word that stands in `params.command` and after `command.` in the method. */
@@ -466,6 +468,26 @@ export type NodeKind = ("root_supervisor" | "child_task");
 /** A known word, or one of a later version; readers keep that as text. */
 export type NodeKindWord = (NodeKind | (string & {}));
 
+/** The policy of a child in effect, value by value, with who said each. */
+export type PolicyAnswer = {
+  /** How it is looked after. Empty for the root, which nobody looks after. */
+  readonly child: readonly (PolicyRule)[];
+  /** How it looks after its own children. Empty when it is no supervisor. */
+  readonly supervisor: readonly (PolicyRule)[];
+};
+
+/** One value of a policy. */
+export type PolicyRule = {
+  /** Which one that is: the path of a supervisor, a role, a criticality or a profile. With the source `child` the supervisor whose `defaults` said the parts that its own spec leaves out. Absent when the source says all. Never empty. */
+  readonly from?: string | null;
+  /** What it is about: the key under which a stack file says it, such as `shutdown.abort_wait_ms`. Never empty. */
+  readonly key: string;
+  /** Who said it. */
+  readonly source: RuleSourceWord;
+  /** The value, in words. Never empty. */
+  readonly value: string;
+};
+
 /** Whether the live run of a child can do its work. Changes to `ready` at most once per generation. */
 export type Readiness = ("unreported" | "not_ready" | "ready");
 
@@ -508,6 +530,12 @@ export type ResumeCursor = {
   /** In the streams of several targets, by their ids. Absent when there are none. */
   readonly targets?: Readonly<Record<string, TargetCursor>>;
 };
+
+/** Who said a value of a policy. */
+export type RuleSource = ("child" | "defaults" | "role" | "criticality" | "supervisor" | "kind" | "backoff" | "profile" | "stack_file");
+
+/** A known word, or one of a later version; readers keep that as text. */
+export type RuleSourceWord = (RuleSource | (string & {}));
 
 /** The state of the part that supervises. */
 export type RuntimeControlPlaneState = ("starting" | "alive" | "shutting_down" | "completed" | "failed");
@@ -703,6 +731,8 @@ export type ServerMessage = (ServerHello & {
   readonly type: "audit_event";
 } | AuditPage & {
   readonly type: "audit_page";
+} | WhyFound & {
+  readonly type: "why_answer";
 } | {
   /** The time by the relay's clock. 0: that clock is before 1970. */
   readonly at_unix_nanos: UnixNanos;
@@ -836,6 +866,42 @@ export type TreeHealth = ("healthy" | "degraded" | "unhealthy");
 
 /** Unix nanoseconds. Written as an integer; a decimal string is read too. 0: a clock that stands before 1970. */
 export type UnixNanos = (number | string);
+
+/** Why a child is as it is. */
+export type WhyAnswer = {
+  /** The events that led to it, the first cause first. Empty when none of them is kept any more. */
+  readonly chain: readonly (EventRecord)[];
+  /** The child. */
+  readonly child_path: SupervisorPath;
+  /** What happens next, as the word of an event's `next`. Never empty: `nothing` says that nothing is known. */
+  readonly next: string;
+  /** How long until then, in milliseconds. Absent when that has no time. 0: now. */
+  readonly next_in_ms?: number | null;
+  /** What decides what happens to it. Absent when the target does not say. */
+  readonly policy?: (PolicyAnswer | null);
+  /** What happened, what led to it and what happens next, as a sentence. Never empty. */
+  readonly sentence: string;
+};
+
+/** The answer of a target to a `why_query`. */
+export type WhyFound = {
+  /** The question. */
+  readonly query_id: string;
+  /** The target. */
+  readonly target_id: string;
+  /** The answer. */
+  readonly why: WhyAnswer;
+};
+
+/** A browser asks why a child is as it is, and by which policy. It gets one `why_answer`, or one `error` with this `query_id` as its `command_id`. */
+export type WhyQuery = {
+  /** A path, or an id that only one child has. Empty is refused. */
+  readonly child_path: string;
+  /** The browser's id of the question, 1 to 128 printable bytes. */
+  readonly query_id: string;
+  /** The target. */
+  readonly target_id: string;
+};
 
 /** An error as it is told to a peer. */
 export type WireError = {

@@ -18,6 +18,7 @@ mod id;
 mod life;
 mod moments;
 mod nearest;
+mod rules;
 #[cfg(feature = "schema")]
 mod schema;
 
@@ -37,5 +38,6 @@ pub use id::{ChildId, IdError, SupervisorPath};
 pub use life::{Health, Lifecycle, Readiness, ShutdownState, Vocabulary};
 pub use moments::{Moments, Stage};
 pub use nearest::nearest;
+pub use rules::{Rule, RuleSource, Rules};
 #[cfg(feature = "schema")]
 pub use schema::words_schema;

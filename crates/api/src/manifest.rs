@@ -183,6 +183,11 @@ pub struct ChildManifest {
     /// For supervisors: its children, in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<Vec<ChildManifest>>,
+
+    /// Of a supervisor: it stands in a stack file, whose defaults hold for what it does not say. Whoever reads the file
+    /// says so; it is no key.
+    #[serde(skip)]
+    pub in_file: bool,
 }
 
 impl ChildManifest {
@@ -225,6 +230,7 @@ impl ChildManifest {
             dynamic: None,
             defaults: None,
             children: None,
+            in_file: false,
         }
     }
 
@@ -251,6 +257,7 @@ impl ChildManifest {
             dynamic: self.dynamic,
             shutdown: None,
             defaults: self.defaults.clone(),
+            in_file: self.in_file,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! as the cause, or else to the event of the same child before, until there is one that has no cause in the tree: a
 //! run that ended, an operator, the start.
 
-use supervisor_api::wire::{ErrorCode, WhyAnswer, WireError};
+use supervisor_api::wire::{ErrorCode, PolicyAnswer, WhyAnswer, WireError};
 use supervisor_api::{Cause, EventKind, StampedEvent, SupervisorPath};
 use tokio_supervisor::EventItem;
 
@@ -36,6 +36,7 @@ pub(crate) fn answer(target: &Target, child: &str) -> Result<WhyAnswer, WireErro
         next: last.map_or(unkept, |last| last.event.next.word()).to_owned(),
         next_in_ms: left,
         chain: chain.iter().map(|event| target.event_record(event)).collect(),
+        policy: target.handle.rules(child).ok().map(PolicyAnswer::from),
     })
 }
 
@@ -160,6 +161,10 @@ mod tests {
         let begins = "/db is backoff. First: /db ended: failed: the disk is full";
         assert!(why.sentence.starts_with(begins), "{}", why.sentence);
         assert!(why.sentence.ends_with("ms from now."), "{}", why.sentence);
+        let policy = why.policy.unwrap();
+        let rule = policy.child.iter().find(|rule| rule.key == "restart_policy").unwrap();
+        assert_eq!((rule.value.as_str(), rule.from.as_deref()), ("permanent", Some("service")));
+        assert!(rule.source.is(supervisor_api::RuleSource::Role) && policy.supervisor.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -36,7 +36,8 @@ pub use face::{Address, Applied, Command, Effect, End, Input, Reply, Requester, 
 pub use lint::lint;
 pub use machine::{BudgetAt, ChildCounts, Machine, Tally};
 pub use resolve::{
-    ChildPolicy, Context, Resolved, ResolvedChild, ResolvedSupervisor, SupervisorPolicy, resolve,
+    ChildPolicy, Context, Filled, Inherited, Key, Keys, Resolved, ResolvedChild, ResolvedSupervisor,
+    SupervisorPolicy, resolve,
 };
 pub use spec::{Body, ChildDecl, ChildSettings, Limit, SupervisorDecl, SupervisorSettings};
 pub use stop_bound::{StopBound, stop_bound};

@@ -9,6 +9,8 @@ use supervisor_api::policy::{
     Profile, ReadinessMode, RestartType, Role, StartOrder, StopOrder, Strategy,
 };
 
+use crate::resolve::Filled;
+
 /// A time that may be infinite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
@@ -54,6 +56,8 @@ pub struct ChildSettings {
     /// A number of the driver's for what it says of the child and the machine does not decide by. Another number is
     /// a change that needs no restart (D12).
     pub label: Option<u32>,
+    /// What of it was filled in for the child, and not said of it.
+    pub filled: Filled,
 }
 
 /// What a child runs. The numbers are the driver's; the machine hands them back in `Effect::Declared`.
@@ -105,6 +109,8 @@ pub struct SupervisorSettings {
     pub dynamic: Option<u32>,
     /// Said about all its children, and those of nested supervisors, that do not say otherwise.
     pub defaults: Option<Arc<ChildSettings>>,
+    /// It stands in a stack file, whose defaults hold for what it does not say (D1).
+    pub in_file: bool,
 }
 
 /// A supervisor as it was declared.

@@ -12,17 +12,19 @@
 use std::io;
 use std::sync::Arc;
 
-use supervisor_api::wire::{AuditEvent, AuditRecord, ConnectionState, ErrorCode, Registration, WireError};
+use supervisor_api::wire::{
+    AuditEvent, AuditPage, AuditQuery, AuditRecord, ConnectionState, ErrorCode, Registration, WireError,
+};
 use supervisor_client::{Settings, Way};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::audit::{Audit, Intent};
 use crate::hub::Hub;
-use crate::orders::{Ending, Found, Ids, Orders};
+use crate::orders::{Ending, Ids, Orders};
 use crate::registry::Registry;
 use crate::relay::RING_BYTES;
-use crate::session::Question;
+use crate::rights::Principal;
 use crate::target::{Target, follow};
 use crate::web::{Door, Web};
 
@@ -64,9 +66,9 @@ impl Records {
     }
 
     /// See [`Audit::look_up`].
-    pub(crate) async fn look_up(&self, question: Question) -> Found {
+    pub(crate) async fn look_up(&self, who: Principal, query: AuditQuery) -> Result<AuditPage, WireError> {
         match self {
-            Self::Ours(audit) => audit.look_up(question.who, question.query).await,
+            Self::Ours(audit) => audit.look_up(who, query).await,
             Self::Theirs => Err(read_elsewhere()),
         }
     }

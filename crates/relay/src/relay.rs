@@ -177,7 +177,7 @@ impl Relay {
         Arc::clone(&self.orders).carry_out(order).await
     }
 
-    /// Answers what a session has asked of the audit.
+    /// Answers what a session has asked.
     pub async fn look_up(&self, question: Question) -> Found {
         Arc::clone(&self.orders).look_up(question).await
     }

@@ -137,6 +137,46 @@ async fn who_asks_for_the_audit_is_told_where_it_is() {
 }
 
 #[tokio::test]
+async fn a_browser_asks_why_a_child_is_as_it_is_and_by_which_policy() {
+    let scene = Scene::new().await;
+    let why = json!({
+        "child_path": "/api", "sentence": "/api is running.", "chain": [], "next": "nothing",
+        "policy": {
+            "child": [{"key": "restart_policy", "value": "permanent", "source": "role", "from": "service"}],
+            "supervisor": [],
+        },
+    });
+    let mut browser = scene.browser().await;
+    let ask = |id: &str, target: &str| json!({"type": "why_query", "query_id": id, "target_id": target, "child_path": "/api"});
+    browser.says(ask("q-1", "shop")).await;
+    let refused = browser.of("error").await;
+    assert_eq!(
+        (&refused["error"]["code"], &refused["command_id"]),
+        (&json!("unsupported_method"), &json!("q-1"))
+    );
+    scene.target.world(|world| {
+        world.capabilities = vec!["why".to_owned()];
+        world.why = Some(serde_json::from_value(why.clone()).unwrap());
+    });
+    browser.says(ask("q-2", "shop")).await;
+    let answer = browser.of("why_answer").await;
+    assert_eq!(
+        (&answer["query_id"], &answer["target_id"], &answer["why"]),
+        (&json!("q-2"), &json!("shop"), &why)
+    );
+    browser
+        .says(json!({"type": "why_query", "query_id": "", "target_id": "shop", "child_path": "/api"}))
+        .await;
+    assert_eq!(browser.of("error").await["error"]["code"], "invalid_message_schema");
+    browser.says(ask("q-3", "bank")).await;
+    let refused = browser.of("error").await;
+    assert_eq!(
+        (&refused["error"]["code"], &refused["command_id"]),
+        (&json!("target_not_registered"), &json!("q-3"))
+    );
+}
+
+#[tokio::test]
 async fn a_port_that_is_closed_lets_a_browser_have_what_there_is_and_says_1001() {
     let scene = Scene::new().await;
     let (mut reads, mut comes_late) = (scene.browser().await, scene.browser_called("late").await);

@@ -1,7 +1,7 @@
 //! From the words of a file to a tree that can be launched, and what is wrong only with the whole.
 
-use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind, StackManifest, SupervisorManifest};
-use supervisor_api::policy::{AutoShutdown, OnStartFailure, Profile, Role, StartOrder};
+use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind, StackManifest};
+use supervisor_api::policy::Role;
 use supervisor_api::{ChildId, Finding, SupervisorPath};
 use tokio_supervisor::{ChildSpec, Registry, Supervisor, SupervisorSpec, UnknownFactory};
 
@@ -15,7 +15,7 @@ pub(crate) fn build(manifest: &StackManifest, registry: &Registry) -> (Superviso
     if !findings.is_empty() {
         forget_bad_defaults(&mut manifest);
     }
-    fill_in(&mut manifest);
+    place_in_file(&mut manifest);
     let root = manifest.supervisor.unwrap_or_default();
     let mut children = Vec::with_capacity(manifest.children.len());
     let mut whole = true;
@@ -99,34 +99,14 @@ fn forget_bad_defaults(manifest: &mut StackManifest) {
     }
 }
 
-/// What a supervisor of a file takes when it does not say; the library's defaults differ (D1, D19, D20).
-fn fill_in(manifest: &mut StackManifest) {
-    let root = manifest.supervisor.get_or_insert_default();
-    let profile = root.profile.unwrap_or(Profile::Default);
-    if profile == Profile::Default {
-        fill_in_root(root);
+/// Says of every supervisor that it stands in a file: the library's defaults differ from a file's (D1, D19, D20).
+fn place_in_file(manifest: &mut StackManifest) {
+    manifest.supervisor.get_or_insert_default().in_file = true;
+    let mut due: Vec<&mut ChildManifest> = manifest.children.iter_mut().collect();
+    while let Some(child) = due.pop() {
+        child.in_file = child.kind == Kind::Supervisor;
+        due.extend(child.children.iter_mut().flatten());
     }
-    let mut due: Vec<(Profile, &mut ChildManifest)> =
-        manifest.children.iter_mut().map(|child| (profile, child)).collect();
-    while let Some((above, child)) = due.pop() {
-        if child.kind != Kind::Supervisor {
-            continue;
-        }
-        let profile = child.profile.unwrap_or(above);
-        if profile == Profile::Default {
-            child.order.get_or_insert(StartOrder::Dependencies);
-            child.on_start_failure.get_or_insert(OnStartFailure::Retry);
-        }
-        due.extend(child.children.iter_mut().flatten().map(|child| (profile, child)));
-    }
-}
-
-fn fill_in_root(root: &mut SupervisorManifest) {
-    root.order.get_or_insert(StartOrder::Dependencies);
-    root.on_start_failure.get_or_insert(OnStartFailure::Retry);
-    // A dynamic supervisor never ends by itself: somebody may add a child at any time.
-    let ends = if root.dynamic.is_some() { AutoShutdown::Never } else { AutoShutdown::AllDone };
-    root.auto_shutdown.get_or_insert(ends);
 }
 
 /// The policy of a child without what it runs. It cannot contradict itself, and says the same to its
@@ -155,7 +135,64 @@ fn bones(child: &ChildManifest) -> ChildManifest {
         bones.auto_shutdown = child.auto_shutdown;
         bones.dynamic = child.dynamic;
         bones.defaults = child.defaults.clone();
+        bones.in_file = child.in_file;
         bones.children = child.children.as_ref().map(|children| children.iter().map(self::bones).collect());
     }
     bones
+}
+
+#[cfg(test)]
+mod tests {
+    use supervisor_api::RuleSource::{Child, Kind as WhatRuns, Profile, Role as ItsRole, StackFile};
+    use supervisor_api::{Rule, RuleSource};
+
+    use crate::Stack;
+
+    fn said(rules: &[Rule], key: &str) -> (String, RuleSource) {
+        let rule = rules.iter().find(|rule| rule.key == key).unwrap();
+        (rule.value.clone(), rule.source)
+    }
+
+    #[tokio::test]
+    async fn who_said_what_is_known_of_a_tree_from_a_file() {
+        let text = "version: 1
+name: demo
+supervisor: {auto_shutdown: never}
+children:
+  - {name: a, kind: process, command: [sleep, '60']}
+  - {name: b, kind: process, command: [sleep, '60'], role: job, readiness: {delay_ms: 1}}
+  - {name: c, kind: supervisor, order: declared}
+  - {name: d, kind: supervisor, profile: otp}
+";
+        let stack = Stack::parse("demo.yaml", text).unwrap();
+        let handle = stack.launch().unwrap();
+        let (child, below) = (
+            |path: &str, key: &str| said(&handle.rules(path).unwrap().child, key),
+            |path: &str, key: &str| said(&handle.rules(path).unwrap().supervisor, key),
+        );
+        for (found, value, source) in [
+            (below("/", "order"), "dependencies", StackFile),
+            (below("/", "on_start_failure"), "retry", StackFile),
+            (below("/", "auto_shutdown"), "never", Child),
+            (below("/", "strategy"), "one_for_one", Profile),
+            (below("/c", "order"), "declared", Child),
+            (below("/c", "on_start_failure"), "retry", StackFile),
+            (below("/c", "auto_shutdown"), "never", Profile),
+            (below("/d", "on_start_failure"), "unwind", Profile),
+            (child("/a", "role"), "service", Profile),
+            (child("/a", "restart_policy"), "permanent", ItsRole),
+            (child("/b", "restart_policy"), "temporary", ItsRole),
+            (child("/b", "role"), "job", Child),
+            (child("/b", "readiness"), "explicit", Child),
+            (child("/c", "shutdown.graceful_timeout_ms"), "no limit", WhatRuns),
+        ] {
+            assert_eq!(found, (value.to_owned(), source));
+        }
+        let readiness = |rule: &Rule| rule.key == "readiness";
+        assert!(
+            !handle.rules("/a").unwrap().child.iter().any(readiness),
+            "it is started when it is executed"
+        );
+        handle.shutdown_tree("test", "it is over").await.unwrap();
+    }
 }

@@ -9,7 +9,7 @@ use supervisor_api::manifest::{
 };
 use supervisor_api::policy::{Backoff, Budget, ReadinessMode};
 use supervisor_api::{Finding, SupervisorPath};
-use supervisor_core::{ChildSettings, Limit};
+use supervisor_core::{ChildSettings, Filled, Key, Limit};
 
 use crate::registry::{Registry, UnknownFactory};
 use crate::spec::{
@@ -64,6 +64,7 @@ impl Building<'_> {
         parent: &SupervisorPath,
         defaults: Option<&DefaultsManifest>,
     ) -> Option<ChildSpec> {
+        let own = manifest;
         let mut manifest = manifest.clone();
         if let Some(defaults) = defaults {
             manifest.apply_defaults(defaults);
@@ -84,6 +85,8 @@ impl Building<'_> {
             Kind::Process => self.foreign(&manifest, &path)?,
         };
         common(&mut spec, &manifest);
+        let to = settings(&mut spec);
+        to.filled = filled(own, &manifest, to);
         Some(spec)
     }
 
@@ -252,6 +255,7 @@ fn supervisor_settings(
     to.on_start_failure = said.on_start_failure;
     to.auto_shutdown = said.auto_shutdown;
     to.dynamic = said.dynamic.map(|dynamic| dynamic.max_children);
+    to.in_file = said.in_file;
     to.defaults = said.defaults.as_ref().map(|defaults| Arc::new(default_settings(defaults)));
     spec.manifest_defaults = defaults.cloned().map(Arc::new);
 }
@@ -313,6 +317,32 @@ fn common(spec: &mut ChildSpec, said: &ChildManifest) {
     more.depends_on.extend(said.dependencies.iter().cloned().map(Name::from));
     more.primary = primary.map(Name::from).or(more.primary.take());
     given(&mut more.extras, said);
+}
+
+/// What of the settings the manifest itself does not say, or only in part; `merged` is the manifest with the defaults of
+/// the supervisors above.
+fn filled(own: &ChildManifest, merged: &ChildManifest, to: &ChildSettings) -> Filled {
+    let mut filled = Filled::default();
+    let (grace, abort_wait) = (
+        |said: &ChildManifest| said.shutdown.is_some_and(|shutdown| shutdown.graceful_timeout_ms.is_some()),
+        |said: &ChildManifest| said.shutdown.is_some_and(|shutdown| shutdown.abort_wait_ms.is_some()),
+    );
+    for (key, said, stands) in [
+        (Key::Role, own.role.is_some(), to.role.is_some()),
+        (Key::Criticality, own.criticality.is_some(), merged.criticality.is_some()),
+        (Key::Readiness, own.readiness.is_some(), to.readiness.is_some()),
+        (Key::ReadyWithin, own.ready_within_secs.is_some(), merged.ready_within_secs.is_some()),
+        (Key::Backoff, own.backoff.is_some(), merged.backoff.is_some()),
+        (Key::Grace, grace(own), grace(merged)),
+        (Key::AbortWait, abort_wait(own), abort_wait(merged)),
+        (Key::Permissions, own.command_permissions.is_some(), merged.command_permissions.is_some()),
+    ] {
+        filled.wholly.put(key, stands && !said);
+    }
+    filled.partly.put(Key::Backoff, own.backoff.is_some() && own.backoff != merged.backoff);
+    let (own, merged) = (&own.command_permissions, &merged.command_permissions);
+    filled.partly.put(Key::Permissions, own.is_some() && own != merged);
+    filled
 }
 
 /// A kind that costs a thread or a process, where remembering it costs little. Tasks come by the million.

@@ -125,6 +125,6 @@ pub use supervisor_api::report::{
 };
 pub use supervisor_api::{
     Cause, ChildId, ChildKey, Detail, Event, EventKind, Exit, ExitClass, Finding, Health, IdError, Lifecycle,
-    Next, PolicyDecision, Readiness, Row, Severity, ShutdownState, StampedEvent, SupervisorError,
-    SupervisorPath,
+    Next, PolicyDecision, Readiness, Row, Rule, RuleSource, Rules, Severity, ShutdownState, StampedEvent,
+    SupervisorError, SupervisorPath,
 };

@@ -25,6 +25,7 @@ const SHAPES: Readonly<Record<ServerMessage["type"], Readonly<Record<string, "ob
     heartbeat: { at_unix_nanos: "any" },
     audit_event: { target_id: "any", audit: "object" },
     audit_page: { query_id: "any", records: "array" },
+    why_answer: { query_id: "any", why: "object" },
     command_result: { target_id: "any", result: "object" },
     error: { error: "object" },
   };

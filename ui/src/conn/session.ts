@@ -6,14 +6,7 @@
 //
 // No clock, socket or chance of its own: they are given, so that tests own time.
 
-import type {
-  AuditQuery,
-  BrowserCommand,
-  ClientMessage,
-  FilterConditions,
-  ServerHello,
-  ServerMessage,
-} from "../wire.ts";
+import type { BrowserCommand, ClientMessage, FilterConditions, ServerHello, ServerMessage } from "../wire.ts";
 import { waitBefore } from "./backoff.ts";
 import { Cursors } from "./cursor.ts";
 import { nanos, read } from "./read.ts";
@@ -145,7 +138,7 @@ export class Session {
   }
 
   /** Sends a question; `false` when there is no live session, and then nothing was sent. */
-  ask(query: AuditQuery & { readonly type: "audit_query" }): boolean {
+  ask(query: Extract<ClientMessage, { type: "audit_query" | "why_query" }>): boolean {
     return this.#send(query);
   }
 

@@ -1,9 +1,9 @@
-// What is known of how a child is looked after, and where each value was told. The wire does not have the policy of a
-// child as such; its events tell the numbers that decided something.
+// How a child is looked after, and where each value comes from: as its target says when it is asked, or, of a target that
+// does not say, as far as its events tell the numbers that decided something.
 
 import { nanos } from "../conn/read.ts";
 import { UNBOUNDED } from "../fold/notes.ts";
-import type { EventRecord, Node } from "../wire.ts";
+import type { EventRecord, Node, PolicyRule } from "../wire.ts";
 import { POLICY } from "../text.ts";
 import { span } from "./time.ts";
 
@@ -53,4 +53,27 @@ export function policy(node: Node | undefined, events: readonly EventRecord[]): 
     });
   }
   return rules;
+}
+
+/** A value of a policy in effect, in words. */
+export interface Effective {
+  readonly key: string;
+  readonly name: string;
+  readonly value: string;
+  readonly source: string;
+}
+
+/** What a target says of a policy, in words. What a later version says of it is shown as it came. */
+export function effective(rules: readonly PolicyRule[]): Effective[] {
+  return rules.map(({ key, value, source, from }) => ({
+    key,
+    name: Object.hasOwn(POLICY.keys, key) ? (POLICY.keys[key] ?? key) : key,
+    value: value.replaceAll("_", " "),
+    source: sourceOf(source, from ?? null),
+  }));
+}
+
+function sourceOf(source: string, from: string | null): string {
+  const words = Object.hasOwn(POLICY.sources, source) ? POLICY.sources[source] : undefined;
+  return words?.(from) ?? [source, from].filter((part) => part !== null).join(" ");
 }

@@ -111,6 +111,24 @@ describe("a stack of real programs", () => {
     await picture(page, "real-timeline");
   });
 
+  it("says how each child is looked after, and where each value comes from", async () => {
+    const facts = page.getByRole("region", { name: "Facts" });
+    const says = (what: RegExp) => expect.poll(() => facts.innerText()).toMatch(what);
+    await go("t/shop/child/web");
+    await says(/restart\s+permanent – from its role service/);
+    await says(/back-off\s+100 ms to 1 s.* – defaults of \//);
+    await says(/budget\s+50 restarts in 60 s, shared with its siblings – from its supervisor \//);
+    await says(/must start within\s+60 s – built-in default/);
+    expect(await accessibility(page)).toEqual([]);
+    await picture(page, "real-policy");
+    await go("t/shop/child/vault");
+    await says(/commands allowed\s+restart, every signal – its own spec/);
+    await go("t/shop/child/");
+    await says(
+      /restart strategy\s+one for one – its own spec[\s\S]*start order\s+dependencies – default of a stack file/,
+    );
+  });
+
   it("is steered from the page, and the audit tells who did what and why", async () => {
     await go("t/shop/child/web");
     const before = await processes();

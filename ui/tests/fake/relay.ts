@@ -4,8 +4,9 @@ import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { AuditQuery, EventRecord, RuntimeRow } from "../../src/wire.ts";
+import type { AuditQuery, EventRecord, RuntimeRow, WhyQuery } from "../../src/wire.ts";
 import { page } from "./audit.ts";
+import { why } from "./policy.ts";
 import type { Scene } from "./scenes.ts";
 
 /** What a relay sends with every page (`default-src 'none'` and only what is its own). */
@@ -152,7 +153,7 @@ export class FakeRelay {
       filter_config_version: 1,
       protocol_version: "tokio-supervisor.v1",
       role: this.scene.role,
-      capabilities: [...(this.scene.past === undefined ? [] : ["audit"]), "heartbeat"],
+      capabilities: [...(this.scene.past === undefined ? [] : ["audit"]), "heartbeat", "why"],
     });
     socket.on("message", (data) => {
       const message = JSON.parse(String(data)) as Message;
@@ -161,6 +162,7 @@ export class FakeRelay {
       if (message["type"] === "command") this.#command(message, say);
       if (message["type"] === "audit_query" && this.scene.past !== undefined)
         say(page(this.scene.past, message as unknown as AuditQuery));
+      if (message["type"] === "why_query") say(why(message as unknown as WhyQuery));
       if (message["type"] === "log_event_filter_conditions") {
         const { type: _, ...conditions } = message;
         say({ type: "filter_applied", log_event_filter_conditions: conditions, filter_config_version: 2 });

@@ -87,6 +87,10 @@ pub struct SupervisorManifest {
     /// What the children, and theirs, take when they do not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub defaults: Option<DefaultsManifest>,
+    /// It stands in a stack file, whose defaults hold for what it does not say. Whoever reads the file says so; it is no
+    /// key.
+    #[serde(skip)]
+    pub in_file: bool,
 }
 
 /// How the whole stack is stopped.

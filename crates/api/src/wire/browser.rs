@@ -17,6 +17,7 @@ use super::method::Stream;
 use super::push::StateDelta;
 use super::record::{AuditEvent, EventRecord, LogRecord};
 use super::register::SupportedCommand;
+use super::response::WhyAnswer;
 use super::state::{ConnectionState, DashboardState, RegistrationState};
 use super::word::{UnixNanos, Word, or_default};
 use crate::command::is_command_id;
@@ -37,6 +38,33 @@ pub enum ClientMessage {
     /// A question about the audit, to a relay with the capability `audit`. It gets exactly one `audit_page` or one
     /// `error`.
     AuditQuery(AuditQuery),
+    /// Why a child is as it is, to a relay with the capability `why`. It gets exactly one `why_answer` or one `error`.
+    WhyQuery(WhyQuery),
+}
+
+/// A browser asks why a child is as it is, and by which policy. It gets one `why_answer`, or one `error` with this
+/// `query_id` as its `command_id`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WhyQuery {
+    /// The browser's id of the question, 1 to 128 printable bytes.
+    pub query_id: String,
+    /// The target.
+    pub target_id: Arc<str>,
+    /// A path, or an id that only one child has. Empty is refused.
+    pub child_path: String,
+}
+
+/// The answer of a target to a `why_query`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WhyFound {
+    /// The question.
+    pub query_id: String,
+    /// The target.
+    pub target_id: Arc<str>,
+    /// The answer.
+    pub why: WhyAnswer,
 }
 
 /// The hello of a browser.
@@ -184,6 +212,8 @@ const FILTER_KEYS: &[&str] = &[
     "correlation_id",
 ];
 
+const WHY_KEYS: &[&str] = &["type", "query_id", "target_id", "child_path"];
+
 const AUDIT_KEYS: &[&str] = &[
     "type",
     "query_id",
@@ -213,10 +243,15 @@ impl ClientMessage {
             "command" => BrowserCommand::read(&frame).map(Self::Command),
             "log_event_filter_conditions" => read(&frame, FILTER_KEYS).map(Self::LogEventFilterConditions),
             "audit_query" => read_query(&frame).map(Self::AuditQuery),
+            "why_query" => {
+                let query: WhyQuery = read(&frame, WHY_KEYS)?;
+                query_id(&query.query_id)?;
+                Ok(Self::WhyQuery(query))
+            }
             other => {
                 let message = format!(
-                    "there is no message '{}'; there are client_hello, command, log_event_filter_conditions and \
-                     audit_query",
+                    "there is no message '{}'; there are client_hello, command, log_event_filter_conditions, \
+                     audit_query and why_query",
                     plain(other, 64)
                 );
                 Err(WireError::new(ErrorCode::UnsupportedMessageType, message))
@@ -267,12 +302,15 @@ impl BrowserCommand {
 /// The longest text that is looked for, in bytes.
 const LONGEST_TEXT: usize = 256;
 
+fn query_id(id: &str) -> Result<(), WireError> {
+    let message = "query_id must have 1 to 128 printable characters";
+    is_command_id(id).then_some(()).ok_or_else(|| WireError::new(ErrorCode::InvalidMessageSchema, message))
+}
+
 fn read_query(frame: &Frame<'_>) -> Result<AuditQuery, WireError> {
     let query: AuditQuery = read(frame, AUDIT_KEYS)?;
     let refuse = |message: String| Err(WireError::new(ErrorCode::InvalidMessageSchema, message));
-    if !is_command_id(&query.query_id) {
-        return refuse("query_id must have 1 to 128 printable characters".to_owned());
-    }
+    query_id(&query.query_id)?;
     if !(1..=AUDIT_PAGE).contains(&query.limit) {
         return refuse(format!("limit must be 1 to {AUDIT_PAGE}; ask for the next page with before"));
     }
@@ -396,6 +434,8 @@ pub enum ServerMessage {
     },
     /// A page of the audit, as this browser asked for it. It comes from a relay with the capability `audit`.
     AuditPage(AuditPage),
+    /// Why a child is as it is, as this browser asked for it. It comes from a relay with the capability `why`.
+    WhyAnswer(Box<WhyFound>),
     /// The relay is there. It comes at least every 5 seconds from a relay with the capability `heartbeat`.
     Heartbeat {
         /// The time by the relay's clock. 0: that clock is before 1970.

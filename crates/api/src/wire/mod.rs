@@ -58,7 +58,7 @@ pub use audit::{AuditActor, AuditDecision, AuditEntry, AuditFilter, AuditOutcome
 pub use audit_page::{AUDIT_PAGE, AuditPage, AuditQuery, AuditRow};
 pub use browser::{
     BrowserCommand, BrowserCommandResult, BrowserTarget, ClientHello, ClientMessage, Cursor, ListedTarget,
-    ResumeCursor, ServerHello, ServerMessage, TargetCursor, Token,
+    ResumeCursor, ServerHello, ServerMessage, TargetCursor, Token, WhyFound, WhyQuery,
 };
 pub use command::{
     Command, CommandStatus, CommandTarget, ControlCommandRequest, ControlCommandResult, Happening, TargetNeed,
@@ -79,7 +79,9 @@ pub use request::{
     Call, INVALID_REQUEST, PlanParams, Refusal, Request, StateParams, SubscribeParams, WhatIfParams,
     WhyParams,
 };
-pub use response::{ChangedKeys, PlanDetails, Renamed, Response, ResultBody, WhatIfAnswer, WhyAnswer};
+pub use response::{
+    ChangedKeys, PlanDetails, PolicyAnswer, PolicyRule, Renamed, Response, ResultBody, WhatIfAnswer, WhyAnswer,
+};
 #[cfg(feature = "schema")]
 pub use schema::wire_schema;
 pub use secrets::Secrets;

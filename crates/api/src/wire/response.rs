@@ -12,8 +12,8 @@ use super::record::EventRecord;
 use super::register::Registration;
 use super::state::DashboardState;
 use super::word::{Word, or_default};
-use crate::SupervisorPath;
 use crate::command::{Affected, Plan};
+use crate::{Rule, RuleSource, Rules, SupervisorPath};
 
 /// The answer to one request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -146,6 +146,52 @@ pub struct WhyAnswer {
     /// How long until then, in milliseconds. Absent when that has no time. 0: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_in_ms: Option<u64>,
+    /// What decides what happens to it. Absent when the target does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyAnswer>,
+}
+
+/// The policy of a child in effect, value by value, with who said each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PolicyAnswer {
+    /// How it is looked after. Empty for the root, which nobody looks after.
+    #[serde(default, deserialize_with = "or_default")]
+    pub child: Vec<PolicyRule>,
+    /// How it looks after its own children. Empty when it is no supervisor.
+    #[serde(default, deserialize_with = "or_default")]
+    pub supervisor: Vec<PolicyRule>,
+}
+
+/// One value of a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PolicyRule {
+    /// What it is about: the key under which a stack file says it, such as `shutdown.abort_wait_ms`. Never empty.
+    pub key: String,
+    /// The value, in words. Never empty.
+    pub value: String,
+    /// Who said it.
+    pub source: Word<RuleSource>,
+    /// Which one that is: the path of a supervisor, a role, a criticality or a profile. With the source `child` the
+    /// supervisor whose `defaults` said the parts that its own spec leaves out. Absent when the source says all. Never
+    /// empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+}
+
+impl From<Rule> for PolicyRule {
+    fn from(rule: Rule) -> Self {
+        let Rule { key, value, source, from } = rule;
+        Self { key: key.to_owned(), value, source: source.into(), from }
+    }
+}
+
+impl From<Rules> for PolicyAnswer {
+    fn from(rules: Rules) -> Self {
+        let on_wire = |rules: Vec<Rule>| rules.into_iter().map(PolicyRule::from).collect();
+        Self { child: on_wire(rules.child), supervisor: on_wire(rules.supervisor) }
+    }
 }
 
 /// What a stack text would change, beside the paths.

@@ -117,6 +117,7 @@ fn a_target_that_can_say_why_is_asked() {
             chain,
             next: "nothing".to_owned(),
             next_in_ms: None,
+            policy: None,
         });
     });
     assert_eq!(why(&shop, "/api"), ("because of the moon".to_owned(), vec![1]));

@@ -47,7 +47,7 @@ mod what_if;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use supervisor_api::{ChildKey, Row, SupervisorPath};
+use supervisor_api::{ChildKey, Row, Rules, SupervisorPath};
 
 use self::names::Names;
 use self::node::{NONE, Node, Sup};
@@ -358,6 +358,17 @@ impl Machine {
     pub fn supervisor_policy(&self, key: ChildKey) -> Option<&SupervisorPolicy> {
         let sup = self.lookup(key)?.supervisor;
         (sup != NONE).then(|| &self.sup(sup).context.policy)
+    }
+
+    /// What a child is decided by, and the supervisor that it is, value by value, with who said each.
+    pub fn rules(&self, key: ChildKey) -> Option<Rules> {
+        let node = self.lookup(key)?;
+        let child = (node.parent != NONE).then(|| {
+            let above = self.sup(node.parent);
+            node.policy.rules(&self.node(above.node).path, &above.context)
+        });
+        let supervisor = (node.supervisor != NONE).then(|| self.sup(node.supervisor).context.rules());
+        Some(Rules::new(child.unwrap_or_default(), supervisor.unwrap_or_default()))
     }
 
     /// The children of a supervisor in effective order; none when it is no supervisor.

@@ -9,7 +9,7 @@ use supervisor_api::policy::{
 use supervisor_api::{ChildId, Finding, SupervisorPath};
 
 use super::supervisor::{resolve_supervisor, unknown_sibling};
-use super::{ChildPolicy, Context, Findings, ResolvedChild, nanos};
+use super::{ChildPolicy, Context, Findings, ResolvedChild, Told, nanos};
 use crate::spec::{Body, ChildDecl, ChildSettings, Limit, SupervisorDecl};
 
 /// The last policy made, given again while the same is said: a million like children share one.
@@ -44,7 +44,7 @@ impl PolicyCache {
 /// The first value said: by the child itself, else by the nearest supervisor that has defaults.
 macro_rules! said {
     ($own:expr, $context:expr, $field:ident) => {
-        $own.$field.or_else(|| $context.defaults.iter().find_map(|defaults| defaults.$field))
+        $own.$field.or_else(|| $context.defaults.iter().find_map(|defaults| defaults.said.$field))
     };
 }
 
@@ -116,6 +116,7 @@ pub(super) fn resolve_policy(
         restart_dependants: said!(own, context, restart_dependants).unwrap_or(false),
         label: own.label,
         is_supervisor,
+        told: Told::of_child(own, context, is_supervisor),
     };
     check(own, &policy, context, path, findings);
     policy

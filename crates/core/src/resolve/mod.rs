@@ -2,7 +2,9 @@
 //! mistakes (R6). What comes out is trusted by the machine.
 
 mod child;
+mod keys;
 mod order;
+mod rules;
 mod supervisor;
 
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use supervisor_api::{ChildId, Finding, SupervisorPath};
 use crate::spec::{ChildSettings, SupervisorDecl};
 
 pub(crate) use child::{Sibling, bare_policy, resolve_added};
+pub(crate) use keys::Told;
+pub use keys::{Filled, Key, Keys};
 pub(crate) use order::cycle;
 
 /// Text hashed the same way in every process, so that nothing depends on chance.
@@ -65,6 +69,8 @@ pub struct ChildPolicy {
     pub label: Option<u32>,
     /// Whether it is a nested supervisor.
     pub is_supervisor: bool,
+    /// Who said what of it.
+    pub(crate) told: Told,
 }
 
 /// Everything the machine decides a supervisor by.
@@ -87,6 +93,10 @@ pub struct SupervisorPolicy {
     pub auto_shutdown: AutoShutdown,
     /// How many children it may have, if it is dynamic.
     pub dynamic: Option<u32>,
+    /// Who said what of it.
+    pub(crate) told: Told,
+    /// What was not said is the default of a stack file (D1). Nothing is decided by it.
+    pub(crate) in_file: bool,
 }
 
 /// What a child inherits from the supervisors above it.
@@ -96,9 +106,19 @@ pub struct Context {
     /// The set of defaults.
     pub profile: Profile,
     /// What was said about all children, nearest supervisor first.
-    pub defaults: Vec<Arc<ChildSettings>>,
+    pub defaults: Vec<Inherited>,
     /// The supervisor itself.
     pub policy: SupervisorPolicy,
+}
+
+/// What a supervisor says about all children below it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Inherited {
+    /// The supervisor.
+    pub from: SupervisorPath,
+    /// What it says.
+    pub said: Arc<ChildSettings>,
 }
 
 /// A child whose every value is known.

@@ -9,7 +9,9 @@ use supervisor_api::policy::{
 use supervisor_api::{SupervisorPath, nearest};
 
 use super::child::{PolicyCache, resolve_policy};
-use super::{Context, Findings, Positions, ResolvedChild, ResolvedSupervisor, SupervisorPolicy, order};
+use super::{
+    Context, Findings, Inherited, Positions, ResolvedChild, ResolvedSupervisor, SupervisorPolicy, Told, order,
+};
 use crate::spec::{Body, SupervisorDecl, SupervisorSettings};
 
 pub(super) fn resolve_supervisor(
@@ -136,17 +138,27 @@ fn resolve_context(
     findings: &mut Findings,
 ) -> Context {
     let profile = said.profile.or(above.map(|context| context.profile)).unwrap_or(Profile::Default);
-    let mut defaults: Vec<_> = said.defaults.iter().cloned().collect();
+    let own = said.defaults.iter().map(|said| Inherited { from: path.clone(), said: Arc::clone(said) });
+    let mut defaults: Vec<_> = own.collect();
     defaults.extend(above.into_iter().flat_map(|context| context.defaults.iter().cloned()));
+    // D1: what only a stack file defaults to.
+    let in_file = said.in_file && profile == Profile::Default;
+    let order = if in_file { StartOrder::Dependencies } else { StartOrder::Declared };
+    let on_start_failure = if in_file { OnStartFailure::Retry } else { OnStartFailure::Unwind };
+    // A dynamic supervisor never ends by itself: somebody may add a child at any time.
+    let ends = in_file && path.is_root() && said.dynamic.is_none();
+    let auto_shutdown = if ends { AutoShutdown::AllDone } else { AutoShutdown::Never };
     let policy = SupervisorPolicy {
         strategy: said.strategy.unwrap_or(Strategy::OneForOne),
         budget: said.budget.unwrap_or(default_budget(profile)),
         on_exhausted: said.on_exhausted.unwrap_or(OnExhausted::Escalate),
-        order: said.order.unwrap_or(StartOrder::Declared),
+        order: said.order.unwrap_or(order),
         stop: said.stop.unwrap_or(StopOrder::Sequential),
-        on_start_failure: said.on_start_failure.unwrap_or(OnStartFailure::Unwind),
-        auto_shutdown: said.auto_shutdown.unwrap_or(AutoShutdown::Never),
+        on_start_failure: said.on_start_failure.unwrap_or(on_start_failure),
+        auto_shutdown: said.auto_shutdown.unwrap_or(auto_shutdown),
         dynamic: said.dynamic,
+        told: Told::of_supervisor(said),
+        in_file,
     };
     check_supervisor(&policy, path, findings);
     Context { profile, defaults, policy }

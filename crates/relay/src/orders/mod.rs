@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisor_api::wire::{
-    AuditOutcome, AuditPage, BrowserCommandResult, ControlCommandRequest, ControlCommandResult, ErrorCode,
-    Stage, WireError,
+    AuditOutcome, BrowserCommandResult, ControlCommandRequest, ControlCommandResult, ErrorCode,
+    ServerMessage, Stage, WireError,
 };
 use supervisor_client::Settings;
 
@@ -28,7 +28,7 @@ use crate::embedded::{Places, Records};
 use crate::hub::Hub;
 use crate::session::{Order, Question};
 use crate::web::Commands;
-use dispatch::dispatch;
+use dispatch::{dispatch, why};
 use ids::{Claim, Outcome, lost};
 
 pub(crate) use dispatch::Went;
@@ -39,8 +39,8 @@ pub(crate) use ids::{Claimed, Done, Ids};
 /// The one answer to a command.
 pub type Answer = Result<BrowserCommandResult, WireError>;
 
-/// The one answer to a question about the audit.
-pub type Found = Result<AuditPage, WireError>;
+/// The one answer to a question.
+pub type Found = Result<ServerMessage, WireError>;
 
 /// Carries commands out.
 #[derive(Debug)]
@@ -55,7 +55,15 @@ pub(crate) struct Orders {
 
 impl Commands for Orders {
     async fn look_up(self: Arc<Self>, question: Question) -> Found {
-        self.records.look_up(question).await
+        match question {
+            Question::Audit { who, query } => {
+                self.records.look_up(who, query).await.map(ServerMessage::AuditPage)
+            }
+            Question::Why(query) => match self.places.place_of(&query.target_id) {
+                Some((way, uid)) => why(way, uid, &self.settings, query).await,
+                None => Err(unregistered().on(query.target_id)),
+            },
+        }
     }
 
     async fn carry_out(self: Arc<Self>, order: Order) -> Answer {
@@ -117,11 +125,7 @@ impl Orders {
                 went = dispatch(way, uid, &self.settings, asked) => went,
                 error = running.given_up() => Went::Unknown(error),
             },
-            None => {
-                let message = "the target's lease has ended; it has to register again";
-                let error = WireError::new(ErrorCode::TargetUnavailable, message).at(Stage::CommandDispatch);
-                Went::Never(error)
-            }
+            None => Went::Never(unregistered()),
         };
         let outcome = intent.outcome(sequence, &went);
         if let Some(outcome) = &outcome.outcome {
@@ -139,6 +143,11 @@ impl Orders {
             Went::Unknown(error) => claim.over(Err(error), None),
         }
     }
+}
+
+fn unregistered() -> WireError {
+    let message = "the target's lease has ended; it has to register again";
+    WireError::new(ErrorCode::TargetUnavailable, message).at(Stage::CommandDispatch)
 }
 
 /// What the target is asked for. Who asks is what was proved here.

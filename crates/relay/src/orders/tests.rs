@@ -377,12 +377,19 @@ impl Place {
         else {
             panic!("a question")
         };
-        Question { who, query }
+        Question::Audit { who, query }
+    }
+
+    async fn audit(&self, who: Principal, query: Value) -> AuditPage {
+        match self.relay.look_up(self.question(who, query)).await.unwrap() {
+            ServerMessage::AuditPage(page) => page,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Entry, target, who and result of each row of a page, and whether there are more.
     async fn page(&self, who: Principal, query: Value) -> (Vec<String>, bool) {
-        let page = self.relay.look_up(self.question(who, query)).await.unwrap();
+        let page = self.audit(who, query).await;
         let shown = |row: &AuditRow| {
             let id = row.command_id.as_deref().unwrap_or_default();
             format!("{} {} {id} {} {}", row.entry, row.target_id, row.identity, row.result)
@@ -451,7 +458,7 @@ async fn s16_the_audit_is_looked_up_by_target_and_text_the_newest_first_and_page
     let expected = |rows: &[&str], more| (rows.iter().map(ToString::to_string).collect::<Vec<_>>(), more);
     assert_eq!(place.page(all(), json!({})).await, expected(&every, false));
     assert_eq!(place.page(all(), json!({"limit": 2})).await, expected(&every[..2], true));
-    let page = place.relay.look_up(place.question(all(), json!({"limit": 2}))).await.unwrap();
+    let page = place.audit(all(), json!({"limit": 2})).await;
     let last = page.records.last().unwrap().audit_id.clone();
     assert_eq!(place.page(all(), json!({"before": last, "limit": 3})).await, expected(&every[2..], false));
     assert_eq!(place.page(all(), json!({"text": "BOB"})).await, expected(&every[1..2], false));
@@ -471,7 +478,7 @@ async fn s16_the_audit_is_looked_up_by_who_what_how_it_went_and_when() {
     while place.page(all(), json!({})).await.0.len() < 3 {
         sleep(Duration::from_millis(10)).await;
     }
-    let rows = place.relay.look_up(place.question(all(), json!({}))).await.unwrap().records;
+    let rows = place.audit(all(), json!({})).await.records;
     let bob = rows[1].occurred_at_unix_nanos.0;
     for (query, whose) in [
         (json!({"identity": "bob"}), "bob"),
@@ -485,7 +492,7 @@ async fn s16_the_audit_is_looked_up_by_who_what_how_it_went_and_when() {
         (json!({"until_unix_nanos": bob.to_string()}), "ann"),
         (json!({"since_unix_nanos": bob, "until_unix_nanos": bob + 1, "identity": "bob"}), "bob"),
     ] {
-        let page = place.relay.look_up(place.question(all(), query.clone())).await.unwrap();
+        let page = place.audit(all(), query.clone()).await;
         let who: Vec<_> = page.records.iter().map(|row| row.identity.as_str()).collect();
         assert_eq!(who.join(" "), whose, "{query}");
     }

@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use supervisor_api::wire::{
-    AuditPage, AuditQuery, BrowserCommand, BrowserCommandResult, ClientMessage, ErrorCode, FilterConditions,
+    AuditQuery, BrowserCommand, BrowserCommandResult, ClientMessage, ErrorCode, FilterConditions,
     ListedTarget, RELAY_PROTOCOL, RegistrationState, ResumeCursor, ServerHello, ServerMessage, Stage, Token,
-    UnixNanos, WireError, canonical_json, config_version,
+    UnixNanos, WhyQuery, WireError, canonical_json, config_version,
 };
 use supervisor_socket::{Rate, RateLimit};
 use tokio::sync::watch;
@@ -36,7 +36,7 @@ use crate::target::{Target, written};
 pub(crate) use place::{Place, Told};
 
 /// What it can beyond `wire.md` 4; pages of the audit only where the relay has one.
-const CAPABILITIES: [&str; 5] = [AUDIT, "filter_applied", "gap", "heartbeat", "stream_began"];
+const CAPABILITIES: [&str; 6] = [AUDIT, "filter_applied", "gap", "heartbeat", "stream_began", "why"];
 const AUDIT: &str = "audit";
 /// How many frames of one target go out before the next has its turn.
 const BURST: u32 = 64;
@@ -44,7 +44,7 @@ const BURST: u32 = 64;
 const OUTBOX: usize = 1 << 20;
 /// How fast a browser may talk.
 const TALK: Rate = Rate { every: Duration::from_millis(20), burst: 200 };
-/// How fast it may ask for pages of the audit: each looks through all of it.
+/// How fast it may ask questions: one about the audit looks through all of it.
 const QUESTIONS: Rate = Rate { every: Duration::from_millis(200), burst: 20 };
 
 /// Why a session is closed.
@@ -116,14 +116,30 @@ pub struct Order {
     pub command: BrowserCommand,
 }
 
-/// A question about the audit that may be answered, by whoever drives the session. It is owed one answer:
-/// [`Session::paged`] or [`Session::refused`].
+/// A question that may be answered, by whoever drives the session. It is owed one answer: [`Session::told`] or
+/// [`Session::refused`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Question {
-    /// Who asks, and which targets it may see.
-    pub who: Principal,
-    /// What for.
-    pub query: AuditQuery,
+#[non_exhaustive]
+pub enum Question {
+    /// About the audit.
+    Audit {
+        /// Who asks, and which targets it may see.
+        who: Principal,
+        /// What for.
+        query: AuditQuery,
+    },
+    /// About a child of a target that the session may see.
+    Why(WhyQuery),
+}
+
+impl Question {
+    /// The browser's id of it.
+    pub(crate) fn id(&self) -> &str {
+        match self {
+            Self::Audit { query, .. } => &query.query_id,
+            Self::Why(query) => &query.query_id,
+        }
+    }
 }
 
 /// One browser.
@@ -144,7 +160,7 @@ pub struct Session {
     outbox_bytes: usize,
     talk: RateLimit,
     questions: RateLimit,
-    /// What was asked of the audit and is not taken yet.
+    /// What was asked and is not taken yet.
     asked: Option<Question>,
 }
 
@@ -223,8 +239,7 @@ impl Session {
         }
     }
 
-    /// Takes in a text frame of the browser. A command that may be carried out is given back; a question about the audit
-    /// waits in [`question`](Self::question).
+    /// Takes in a text frame of the browser. A command that may be carried out is given back; a question waits in [`question`](Self::question).
     ///
     /// # Errors
     ///
@@ -262,12 +277,16 @@ impl Session {
                 self.filter = filter;
                 self.queue(&applied);
             }
-            (ClientMessage::AuditQuery(query), Phase::Live { .. }) => self.ask(query),
+            (ClientMessage::AuditQuery(query), Phase::Live { .. }) => {
+                self.ask(Question::Audit { who: self.who.clone(), query });
+            }
+            (ClientMessage::WhyQuery(query), Phase::Live { .. }) => self.ask_why(query),
             (message, Phase::AwaitsHello) => {
                 let first = "say client_hello first";
                 let id = match message {
                     ClientMessage::Command(command) => Some(command.command_id.to_string()),
                     ClientMessage::AuditQuery(query) => Some(query.query_id),
+                    ClientMessage::WhyQuery(query) => Some(query.query_id),
                     _ => None,
                 };
                 self.error(WireError::new(ErrorCode::SessionNotEstablished, first), id);
@@ -281,33 +300,41 @@ impl Session {
     }
 
     /// Takes a question, one at a time and not too many. Rights are those of this moment.
-    fn ask(&mut self, query: AuditQuery) {
+    fn ask(&mut self, question: Question) {
         let refused = match (&self.asked, self.questions.take(0)) {
-            (Some(_), _) => Some("another question about the audit waits; ask when it is answered"),
-            (None, Err(_)) => Some("too many questions about the audit; ask again in a second"),
+            (Some(_), _) => Some("another question waits; ask when it is answered"),
+            (None, Err(_)) => Some("too many questions; ask again in a second"),
             (None, Ok(())) => None,
         };
         match refused {
             Some(why) => {
                 let error = WireError::new(ErrorCode::RateLimitExceeded, why).at(Stage::RateLimit);
-                self.error(error.retry_after(1_000), Some(query.query_id));
+                self.error(error.retry_after(1_000), Some(question.id().to_owned()));
             }
-            None => self.asked = Some(Question { who: self.who.clone(), query }),
+            None => self.asked = Some(question),
         }
     }
 
-    /// The question about the audit that [`heard`](Self::heard) has taken in and nobody has taken yet.
+    /// Whoever may see a target may ask why its children are as they are.
+    fn ask_why(&mut self, query: WhyQuery) {
+        match self.registered(&query.target_id, self.who.role_on(&query.target_id)) {
+            Ok(_) => self.ask(Question::Why(query)),
+            Err(error) => self.error(error.on(query.target_id), Some(query.query_id)),
+        }
+    }
+
+    /// The question that [`heard`](Self::heard) has taken in and nobody has taken yet.
     pub fn question(&mut self) -> Option<Question> {
         self.asked.take()
     }
 
-    /// A question has its page.
+    /// A question has its answer.
     ///
     /// # Errors
     ///
     /// When the session is to be closed.
-    pub fn paged(&mut self, page: AuditPage) -> Result<(), Close> {
-        self.queue(&ServerMessage::AuditPage(page));
+    pub fn told(&mut self, answer: &ServerMessage) -> Result<(), Close> {
+        self.queue(answer);
         self.bounded()
     }
 
@@ -331,16 +358,9 @@ impl Session {
     }
 
     fn problem(&self, command: &BrowserCommand, role: Option<Role>) -> Option<WireError> {
-        let id = &*command.target_id;
-        let Some(role) = role else {
-            let message = "this session does not have that target";
-            return Some(WireError::new(ErrorCode::TargetNotBound, message));
-        };
-        let listed = self.hub.get(id).map(|target| target.seen().listed());
-        let active = listed.filter(|listed| listed.registration_state.is(RegistrationState::Active));
-        let Some(listed) = active else {
-            let message = "no target with this id is registered now";
-            return Some(WireError::new(ErrorCode::TargetNotRegistered, message));
+        let (role, listed) = match self.registered(&command.target_id, role) {
+            Ok(registered) => registered,
+            Err(error) => return Some(error),
         };
         if !listed.supported_commands.iter().any(|known| known.name == command.command.as_str()) {
             let message = format!("the target does not take {}", command.command);
@@ -352,6 +372,20 @@ impl Session {
                 format!("{} needs the role {needed} on this target, and yours is {role}", command.command);
             WireError::new(ErrorCode::AuthzDenied, message).at(Stage::Authorization)
         })
+    }
+
+    /// A target that this session may see and that can be asked now.
+    fn registered(&self, id: &str, role: Option<Role>) -> Result<(Role, ListedTarget), WireError> {
+        let Some(role) = role else {
+            let message = "this session does not have that target";
+            return Err(WireError::new(ErrorCode::TargetNotBound, message));
+        };
+        let listed = self.hub.get(id).map(|target| target.seen().listed());
+        let active = listed.filter(|listed| listed.registration_state.is(RegistrationState::Active));
+        let message = "no target with this id is registered now";
+        active
+            .map(|listed| (role, listed))
+            .ok_or_else(|| WireError::new(ErrorCode::TargetNotRegistered, message))
     }
 
     /// A command has its outcome.

@@ -226,6 +226,10 @@ async fn s21_what_somebody_may_not_see_is_not_there() {
     assert_eq!(kinds(&world.all(&mut session)), ["target_list"]);
     assert_eq!(say(&mut session, &command("restart_child", json!({"target_id": "bank"}))), None);
     assert_eq!(world.all(&mut session)[0]["error"]["code"], "target_not_bound");
+    let why = json!({"type": "why_query", "query_id": "q", "target_id": "bank", "child_path": "/db"});
+    say(&mut session, &why);
+    assert_eq!(world.all(&mut session)[0]["error"]["code"], "target_not_bound");
+    assert_eq!(session.question(), None);
 }
 
 #[tokio::test]

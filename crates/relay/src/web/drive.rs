@@ -71,7 +71,7 @@ pub(crate) struct Gone;
 pub(crate) trait Commands: Send + Sync + 'static {
     /// Carries out a command that this identity may give, and says how it went.
     fn carry_out(self: Arc<Self>, order: Order) -> impl Future<Output = Answer> + Send;
-    /// Looks something up in the audit.
+    /// Answers a question: looks it up in the audit, or asks the target.
     fn look_up(self: Arc<Self>, question: Question) -> impl Future<Output = Found> + Send;
 }
 
@@ -113,8 +113,8 @@ struct Driver<'a, C, K> {
     ping_at: Instant,
     beat_at: Instant,
     running: JoinSet<Done>,
-    /// Looks something up in the audit, or did.
-    looking: Option<task::Id>,
+    /// What is being answered, or was: a question about the audit, one about a child.
+    looking: [Option<task::Id>; 2],
     /// Which commands and questions those are.
     ids: HashMap<task::Id, Arc<str>>,
 }
@@ -140,7 +140,7 @@ impl<'a, C: Carrier, K: Commands> Driver<'a, C, K> {
             ping_at: now + PING,
             beat_at: now + BEAT,
             running: JoinSet::new(),
-            looking: None,
+            looking: [None; 2],
             ids: HashMap::new(),
         }
     }
@@ -262,18 +262,19 @@ impl<'a, C: Carrier, K: Commands> Driver<'a, C, K> {
         }
     }
 
-    /// Looks up what was asked of the audit, if something was.
+    /// Has answered what was asked, if something was: one question of a kind at a time.
     fn look_up(&mut self) -> Result<(), Close> {
         let Some(question) = self.session.question() else { return Ok(()) };
-        let id: Arc<str> = question.query.query_id.as_str().into();
-        if self.looking.is_some_and(|task| self.ids.contains_key(&task)) {
-            let message = "another question about the audit is being answered; ask when it is";
+        let id: Arc<str> = question.id().into();
+        let kind = usize::from(matches!(question, Question::Why(_)));
+        if self.looking[kind].is_some_and(|task| self.ids.contains_key(&task)) {
+            let message = "another question of this kind is being answered; ask when it is";
             let error = WireError::new(ErrorCode::RateLimitExceeded, message).at(Stage::RateLimit);
             return self.session.refused(&id, error.retry_after(1_000));
         }
         let commands = Arc::clone(&self.commands);
         let task = self.running.spawn(async move { Done::Question(commands.look_up(question).await) });
-        self.looking = Some(task.id());
+        self.looking[kind] = Some(task.id());
         self.ids.insert(task.id(), id);
         Ok(())
     }
@@ -300,7 +301,7 @@ impl<'a, C: Carrier, K: Commands> Driver<'a, C, K> {
                 Ok(result) => self.session.answered(result),
                 Err(error) => self.session.refused(&id, error),
             },
-            Ok((_, Done::Question(Ok(page)))) => self.session.paged(page),
+            Ok((_, Done::Question(Ok(answer)))) => self.session.told(&answer),
             Ok((_, Done::Question(Err(error)))) => self.session.refused(&id, error),
             Err(_) => {
                 let message = "the relay failed while the command was carried out; look how the target is";

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use supervisor_api::command::{BudgetUse, ChildState, CommandResult};
 use supervisor_api::manifest::Kind;
 use supervisor_api::policy::{Criticality, Permissions, RestartType, Role, Strategy};
-use supervisor_api::{ChildKey, Row, SupervisorError, SupervisorPath};
+use supervisor_api::{ChildKey, Row, Rules, SupervisorError, SupervisorPath};
 use supervisor_core::{Address, ChildPolicy};
 
 use super::{ChildAddress, SupervisorHandle};
@@ -153,6 +153,17 @@ impl SupervisorHandle {
         let known = Known::of(&brain, key, self.read_time()).ok_or_else(gone)?;
         drop(brain);
         Ok(self.view(known))
+    }
+
+    /// What a child is looked after by in effect, and the supervisor that it is: value by value, with who said each.
+    ///
+    /// It is worked out at each call, in constant time.
+    pub fn rules(&self, child: impl Into<ChildAddress>) -> Result<Rules, SupervisorError> {
+        let ChildAddress(address) = child.into();
+        let brain = self.tree.brain();
+        let key = brain.machine.locate(&address)?;
+        let gone = || SupervisorError::ChildNotFound { asked: format!("{address:?}"), nearest: Vec::new() };
+        brain.machine.rules(key).ok_or_else(gone)
     }
 
     /// The children of a supervisor, in effective order.

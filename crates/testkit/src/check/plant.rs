@@ -247,7 +247,7 @@ fn resolve_below(context: &Context, id: &ChildId, decl: &SupervisorDecl) -> Opti
     let mut tree = decl.clone();
     // What was said about all children, one supervisor above the other, nearest first.
     for defaults in &context.defaults {
-        let defaults = Some(Arc::clone(defaults));
+        let defaults = Some(Arc::clone(&defaults.said));
         tree = within(SupervisorSettings { defaults, ..SupervisorSettings::default() }, tree);
     }
     let outermost = SupervisorSettings { profile: Some(context.profile), ..SupervisorSettings::default() };

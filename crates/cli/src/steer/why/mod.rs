@@ -68,6 +68,7 @@ fn worked_out(state: &DashboardState, path: &SupervisorPath, events: &[EventReco
         next: payload("next").and_then(Value::as_str).unwrap_or("nothing").to_owned(),
         next_in_ms: left,
         chain: chain.into_iter().cloned().collect(),
+        policy: None,
     }
 }
 

@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
+use supervisor_api::wire::{AuditPage, ServerMessage};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -76,8 +77,8 @@ impl Commands for Slow {
 
     async fn look_up(self: Arc<Self>, question: Question) -> Found {
         sleep(SECOND).await;
-        let query_id = question.query.query_id;
-        Ok(supervisor_api::wire::AuditPage { query_id, records: Vec::new(), more: false })
+        let query_id = question.id().to_owned();
+        Ok(ServerMessage::AuditPage(AuditPage { query_id, records: Vec::new(), more: false }))
     }
 }
 
