@@ -45,7 +45,6 @@ mod clock;
 mod config;
 mod counts;
 mod embedded;
-mod file;
 mod hub;
 mod identity;
 mod orders;
@@ -58,6 +57,8 @@ mod rights;
 mod session;
 mod target;
 mod web;
+
+pub mod file;
 
 pub use config::{ConfigError, ConfigFile, NoPlace};
 pub use embedded::Embedded;

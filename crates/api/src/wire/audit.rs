@@ -182,6 +182,17 @@ impl AuditRecord {
         self.action.strip_prefix("command.")
     }
 
+    /// How it went, as far as this record tells. What was refused was refused also when it has no outcome.
+    pub fn result(&self) -> Word<AuditResult> {
+        let is_denied = self.decision.is(AuditDecision::Denied) || self.entry.is(AuditEntry::Denial);
+        match &self.outcome {
+            Some(outcome) => outcome.result.clone(),
+            None if is_denied => AuditResult::Rejected.into(),
+            None if self.entry.is(AuditEntry::Outcome) => AuditResult::Unknown.into(),
+            None => AuditResult::Accepted.into(),
+        }
+    }
+
     /// The record as it is told to browsers; `None` when it is not about a command. `sequence` and
     /// `recorded_at_unix_nanos` are those of its line.
     pub fn event(&self, sequence: u64, recorded_at_unix_nanos: u64) -> Option<AuditEvent> {
@@ -195,10 +206,7 @@ impl AuditRecord {
             command,
             target: self.target.clone().map_or(Value::Null, Value::String),
             reason: self.reason.clone().unwrap_or_default(),
-            result: match &self.outcome {
-                Some(outcome) => outcome.result.clone(),
-                None => AuditResult::Accepted.into(),
-            },
+            result: self.result(),
             occurred_at_unix_nanos: UnixNanos(recorded_at_unix_nanos),
         })
     }
@@ -315,6 +323,17 @@ mod tests {
         assert!(event.command.is(Command::RestartChild) && event.result.is(AuditResult::Accepted));
         assert_eq!(event.target, Value::from("/a"));
         assert_eq!(record("connect", None).event(7, 9), None);
+    }
+
+    #[test]
+    fn a_denial_without_an_outcome_is_not_told_as_accepted() {
+        let whole = || record("command.restart_child", Some("/a"));
+        let told = |record: AuditRecord| record.event(7, 9).unwrap().result;
+        let (denied, denial) = (AuditDecision::Denied.into(), AuditEntry::Denial.into());
+        assert!(told(AuditRecord { decision: denied, ..whole() }).is(AuditResult::Rejected));
+        assert!(told(AuditRecord { entry: denial, ..whole() }).is(AuditResult::Rejected));
+        let lost = AuditRecord { entry: AuditEntry::Outcome.into(), ..whole() };
+        assert!(told(lost).is(AuditResult::Unknown));
     }
 
     #[test]

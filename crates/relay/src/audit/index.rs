@@ -7,10 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, named_params};
-use supervisor_api::wire::{
-    AuditDecision, AuditEntry, AuditOutcome, AuditPage, AuditQuery, AuditRecord, AuditResult, AuditRow,
-    UnixNanos, Word,
-};
+use supervisor_api::wire::{AuditEntry, AuditPage, AuditQuery, AuditRecord, AuditRow, UnixNanos, Word};
 use supervisor_ledger::{Reader, Record};
 use tokio::task::spawn_blocking;
 
@@ -300,11 +297,6 @@ fn seen(sequence: u64, recorded_at: u64, record: Option<&AuditRecord>) -> Seen {
 fn row(sequence: u64, recorded_at: u64, record: &AuditRecord) -> Option<AuditRow> {
     record.entry.known().filter(|entry| *entry != AuditEntry::Denials)?;
     let outcome = record.outcome.as_ref();
-    let result = match outcome {
-        Some(AuditOutcome { result, .. }) => result.clone(),
-        None if record.decision.is(AuditDecision::Denied) => AuditResult::Rejected.into(),
-        None => AuditResult::Accepted.into(),
-    };
     Some(AuditRow {
         audit_id: sequence.to_string(),
         entry: record.entry.clone(),
@@ -315,7 +307,7 @@ fn row(sequence: u64, recorded_at: u64, record: &AuditRecord) -> Option<AuditRow
         command: record.command().unwrap_or(&record.action).to_owned(),
         target: record.target.clone(),
         reason: record.reason.clone(),
-        result,
+        result: record.result(),
         error: outcome.and_then(|outcome| outcome.error.clone()),
         occurred_at_unix_nanos: UnixNanos(recorded_at),
     })

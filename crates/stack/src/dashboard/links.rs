@@ -3,17 +3,16 @@
 //! A link is good once, so whoever wants to come in later finds a new one there. It lies in the directory of the stack's
 //! state, which only its user and root may enter, and is theirs alone; both could do without it what it lets them do.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs;
+use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use supervisor_api::ChildId;
 use supervisor_control::Surroundings;
-use supervisor_relay::LoginCode;
+use supervisor_relay::{LoginCode, file};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
@@ -93,12 +92,7 @@ impl Kept {
         if *ended {
             return Ok(());
         }
-        let new = self.path.with_extension("new");
-        // One that was killed may have left it.
-        let _ = fs::remove_file(&new);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        writeln!(file, "{link}")?;
-        fs::rename(new, &self.path)
+        file::replace(&self.path, format!("{link}\n").as_bytes())
     }
 }
 
@@ -140,23 +134,10 @@ fn states(surroundings: &Surroundings) -> Option<PathBuf> {
 
 fn of_state(state: &Path) -> Option<LoginLink> {
     let stack = ChildId::new(state.file_name()?.to_str()?).ok()?;
-    let link = read(&place(state)).ok()?;
+    let link = String::from_utf8(file::read(&place(state), LONGEST).ok()?).ok()?;
     let link = link.trim_end().to_owned();
     let address: SocketAddr = link.strip_prefix("http://")?.split_once('/')?.0.parse().ok()?;
     // One that was killed has left its link behind.
     TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     Some(LoginLink { stack, link })
-}
-
-/// The text of a file of ours.
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let file: File = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
-    let about = file.metadata()?;
-    if !about.is_file() || about.uid() != rustix::process::geteuid().as_raw() {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
-    file.take(LONGEST).read_to_string(&mut text)?;
-    Ok(text)
 }
