@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bad_others;
+mod browser_page;
 mod convert;
 mod fixtures;
 mod fold;

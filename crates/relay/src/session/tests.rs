@@ -411,3 +411,24 @@ async fn what_is_written_as_we_write_it_goes_on_byte_for_byte_and_nothing_else_d
     assert!(told.iter().all(|told| told["event"]["target_id"] == "shop" && told["target_id"] == "shop"));
     assert_eq!(told.len(), 2);
 }
+
+#[test]
+fn the_page_of_the_protocol_says_the_codes_and_limits_that_hold() {
+    const PAGE: &str = include_str!("../../../../docs/browser-protocol.md");
+    use Close::*;
+    let all = [GoingAway, TooSlow, BadMessage, NoIdentity, Forbidden, HelloTimeout, Replaced, TooFast];
+    for close in all {
+        let row = format!("| {} | {close} |", close.code());
+        assert!(PAGE.contains(&row), "{row}");
+    }
+    let rate =
+        |rate: Rate| format!("{} per second, {} at once |", 1_000 / rate.every.as_millis(), rate.burst);
+    for row in [
+        format!("| messages of a browser | {}", rate(TALK)),
+        format!("| questions | {}", rate(QUESTIONS)),
+        format!("| answers that wait for a browser that does not read | {} MiB |", OUTBOX >> 20),
+    ] {
+        assert!(PAGE.contains(&row), "{row}");
+    }
+    assert!(CAPABILITIES.iter().all(|name| PAGE.contains(&format!("\"{name}\""))));
+}

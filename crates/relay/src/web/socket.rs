@@ -9,7 +9,7 @@ use super::drive::{Carrier, Gone, Heard};
 use crate::session::Close;
 
 /// The most bytes of a message of a browser: a manifest has at most so many.
-const LARGEST: usize = 1 << 20;
+pub(super) const LARGEST: usize = 1 << 20;
 /// Up to here a message is read and refused; one that is larger yet ends the connection.
 pub(super) const LARGEST_READ: usize = 2 * LARGEST;
 

@@ -324,3 +324,18 @@ async fn a_question_about_the_audit_has_one_answer_and_waits_for_the_one_before(
     answers.sort();
     assert_eq!(answers, ["\"q-1\" page", "\"q-2\" \"rate_limit_exceeded\"", "\"q-3\" page"]);
 }
+
+#[test]
+fn the_page_of_the_protocol_says_how_long_a_browser_may_take() {
+    const PAGE: &str = include_str!("../../../../../docs/browser-protocol.md");
+    for row in [
+        format!("| time to say `client_hello` | {} seconds |", HELLO.as_secs()),
+        format!("| length of a message of a browser | {} MiB |", super::super::socket::LARGEST >> 20),
+        format!("| commands of one browser at a time | {COMMANDS} |"),
+        format!("| time to take one frame | {} seconds |", STALL.as_secs()),
+        format!("| silence of a browser, which answers pings | {} seconds |", SILENCE.as_secs()),
+    ] {
+        assert!(PAGE.contains(&row), "{row}");
+    }
+    assert!(PAGE.contains("at least every 5 seconds") && BEAT < Duration::from_secs(5));
+}
