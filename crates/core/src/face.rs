@@ -57,6 +57,15 @@ pub enum Input {
         /// What failed.
         why: Arc<str>,
     },
+    /// A run has failed and says so, or is said to: counts as the last miss that is allowed (D13).
+    Unwell {
+        /// The child.
+        key: ChildKey,
+        /// Which run.
+        generation: u64,
+        /// What failed.
+        why: Arc<str>,
+    },
     /// The body of an unbound child can be spawned now.
     Bound {
         /// The child.

@@ -47,6 +47,8 @@ pub struct ChildSettings {
     pub abort_wait: Option<Duration>,
     /// A promise to report life (D13).
     pub heartbeat: Option<Heartbeat>,
+    /// For how long after started a beat may be missing, until the first one came (D13).
+    pub start_period: Option<Duration>,
     /// Whether its end can end its supervisor (R77).
     pub significant: Option<bool>,
     /// What commands it allows.

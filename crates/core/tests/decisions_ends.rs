@@ -6,7 +6,7 @@ use supervisor_api::command::ControlVerb;
 use supervisor_api::policy::{AutoShutdown, Heartbeat, Permissions};
 use supervisor_api::report::TreeHealth;
 use supervisor_api::{EventKind, Exit, Health, Lifecycle, SupervisorError};
-use supervisor_core::{Address, Command, End, Reply};
+use supervisor_core::{Address, Command, End, Input, Reply};
 use supervisor_testkit::*;
 
 fn quick(name: &str) -> Child {
@@ -88,6 +88,60 @@ fn d13_misses_count_from_started_not_from_spawned() {
     assert_eq!(bench.count(EventKind::ChildHeartbeatMissed), 0);
     bench.pass(ms(1));
     assert_eq!(bench.count(EventKind::ChildHeartbeatMissed), 1);
+}
+
+#[test]
+fn d13_no_miss_counts_in_the_start_period_until_the_first_beat() {
+    let a = || quick("a").heartbeat(BEAT).start_period(secs(10));
+    let mut bench = Bench::launch(one_for_one([a()]));
+    for _ in 0..9 {
+        bench.pass(secs(1));
+        bench.miss("a", "no answer");
+    }
+    assert_eq!((health(&bench), bench.count(EventKind::ChildHeartbeatMissed)), (Health::Unknown, 0));
+    bench.pass(ms(1_000));
+    bench.miss("a", "no answer");
+    assert_eq!(
+        (health(&bench), bench.count(EventKind::ChildHeartbeatMissed)),
+        (Health::Stale, 1),
+        "it is over"
+    );
+    // A beat ends it, and what comes after is judged as ever.
+    let mut bench = Bench::launch(one_for_one([a()]));
+    bench.beat("a");
+    bench.pass(ms(1_500));
+    assert_eq!(bench.count(EventKind::ChildHeartbeatMissed), 1);
+    // The machine's own deadline for the first beat is that much later.
+    let mut bench = Bench::launch(one_for_one([a()]));
+    bench.pass(ms(11_499));
+    assert_eq!(bench.count(EventKind::ChildHeartbeatMissed), 0);
+    bench.pass(ms(1));
+    assert_eq!(bench.count(EventKind::ChildHeartbeatMissed), 1);
+    // Each run has its own, from started on.
+    bench.pass(secs(2));
+    assert_eq!((bench.generation("a"), bench.count(EventKind::ChildUnhealthy)), (2, 1));
+    bench.miss("a", "no answer");
+    assert_eq!(health(&bench), Health::Unknown);
+}
+
+#[test]
+fn d13_a_run_that_says_it_has_failed_is_unhealthy_at_once() {
+    let child = quick("a").heartbeat(BEAT).start_period(secs(10));
+    let mut bench = Bench::launch(one_for_one([child, quick("b")]));
+    bench.take();
+    bench.unwell("a", "it says so");
+    assert_eq!(bench.take(), ["stop a", "down a", "start a"]);
+    assert_eq!(
+        (bench.count(EventKind::ChildUnhealthy), bench.count(EventKind::ChildHeartbeatMissed)),
+        (1, 0)
+    );
+    let told = bench.heard().iter().find(|heard| heard.event.kind == EventKind::ChildUnhealthy).unwrap();
+    assert_eq!(told.event.numbers[..2], [3, 3]);
+    // Who has promised nothing breaks nothing, and a word of an earlier run is none.
+    bench.unwell("b", "it says so");
+    let key = bench.key("a");
+    bench.say(Input::Unwell { key, generation: 1, why: "late".into() });
+    assert_eq!(bench.take(), [""; 0]);
 }
 
 #[test]

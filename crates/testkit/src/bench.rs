@@ -247,6 +247,13 @@ impl Bench {
         self.settle();
     }
 
+    /// The live run says that it has failed.
+    pub fn unwell(&mut self, name: &str, why: &str) {
+        let (key, generation) = self.live(name);
+        self.queue.push_back(Input::Unwell { key, generation, why: why.into() });
+        self.settle();
+    }
+
     /// Hands an input to the machine as it is, before anything that waits.
     pub fn say(&mut self, input: Input) {
         if let Input::Command { command, .. } = &input {
@@ -286,7 +293,8 @@ impl Bench {
             | Input::Declined { key, generation, .. }
             | Input::Ready { key, generation }
             | Input::Beat { key, generation }
-            | Input::Missed { key, generation, .. } => (*key, *generation),
+            | Input::Missed { key, generation, .. }
+            | Input::Unwell { key, generation, .. } => (*key, *generation),
             _ => return self.say(report),
         };
         if self.live_generation(key) != Some(generation) {

@@ -174,6 +174,8 @@ impl Child {
         abort_wait(wait: Duration) => abort_wait = wait;
         /// A promise to report life.
         heartbeat(heartbeat: Heartbeat) => heartbeat = heartbeat;
+        /// For how long a beat may be missing, until the first one came.
+        start_period(period: Duration) => start_period = period;
         /// Its end can end its supervisor.
         significant() => significant = true;
         /// What commands it allows.

@@ -146,7 +146,7 @@ async fn d13_a_run_keeps_its_heartbeat_until_it_goes_silent() {
         "silent: missed a heartbeat (no heartbeat for 2s)",
         "silent: unhealthy (no heartbeat for 2s)",
         "silent: running → stopping (heartbeat)",
-        "silent: stopping → starting (unhealthy: no heartbeat for 2s), next start now",
+        "silent: stopping → starting (unhealthy: no heartbeat for 2s; 2 misses in a row), next start now",
     ]);
     tree.expect_never("beats: missed");
     assert_eq!(tree.child("silent").unwrap().state.generation, 2, "the second run beats for ever");

@@ -82,11 +82,22 @@ fn is_well(node: &Node) -> bool {
 }
 
 impl Machine {
-    /// Begins to count the time of the first promised beat.
+    /// Begins to count the time of the first promised beat. Of a run that has shown life its start period is over.
     pub(super) fn await_beat(&mut self, index: u32, from: u64) {
-        if let Some(heartbeat) = self.node(index).policy.heartbeat {
-            self.set_due(index, from.saturating_add(patience(&heartbeat)));
+        let node = self.node(index);
+        if let Some(heartbeat) = node.policy.heartbeat {
+            let spared = if node.health == Health::Unknown { node.policy.start_period } else { 0 };
+            self.set_due(index, from.saturating_add(spared).saturating_add(patience(&heartbeat)));
         }
+    }
+
+    /// Whether the first beat is still awaited and may be missing: the deadline for it is further away than it would
+    /// be for any other.
+    fn is_spared(&self, index: u32) -> bool {
+        let node = self.node(index);
+        let awaits_the_first = node.health == Health::Unknown && node.due != NEVER;
+        let patience = node.policy.heartbeat.as_ref().map_or(0, patience);
+        awaits_the_first && node.policy.start_period > 0 && self.now.saturating_add(patience) < node.due
     }
 
     pub(super) fn beat(&mut self, index: u32) {
@@ -109,26 +120,43 @@ impl Machine {
 
     /// A beat did not come in time, or a probe failed.
     pub(super) fn missed(&mut self, index: u32, why: Option<Arc<str>>) {
+        if why.is_some() && self.is_spared(index) {
+            return;
+        }
         let node = self.node_mut(index);
         let (Life::Running, Some(heartbeat)) = (node.life, node.policy.heartbeat) else { return };
         node.misses += 1;
         let misses = node.misses;
-        let numbers = [misses, heartbeat.max_retries];
         let why = why.unwrap_or_else(|| {
             format!("no heartbeat for {:?}", heartbeat.interval + heartbeat.timeout).into()
         });
         if misses < heartbeat.max_retries + u32::from(fault!(one_miss_too_many)) {
             self.set_health(index, Health::Stale);
-            let news =
-                News::new(EventKind::ChildHeartbeatMissed, Cause::Heartbeat).numbers(&numbers).text(why);
-            self.tell(index, news);
+            let news = News::new(EventKind::ChildHeartbeatMissed, Cause::Heartbeat);
+            self.tell(index, news.numbers(&[misses, heartbeat.max_retries]).text(why));
             self.set_due(index, self.now.saturating_add(nanos(heartbeat.interval)));
             return;
         }
+        let all =
+            if misses > 1 { format!("{why}; {misses} misses in a row").into() } else { Arc::clone(&why) };
+        self.is_unhealthy(index, [misses, heartbeat.max_retries], why, all);
+    }
+
+    /// The run itself says that it has failed: no more misses are waited for. Where nothing is promised there is
+    /// nothing to break.
+    pub(super) fn unwell(&mut self, index: u32, why: Arc<str>) {
+        let node = self.node_mut(index);
+        let (Life::Running, Some(heartbeat)) = (node.life, node.policy.heartbeat) else { return };
+        node.misses = heartbeat.max_retries;
+        self.is_unhealthy(index, [heartbeat.max_retries; 2], Arc::clone(&why), why);
+    }
+
+    /// Has a child stopped because it is not well. `last` is what was found last, `all` what its exit will say.
+    fn is_unhealthy(&mut self, index: u32, numbers: [u32; 2], last: Arc<str>, all: Arc<str>) {
         self.set_health(index, Health::Unhealthy);
-        let news = News::new(EventKind::ChildUnhealthy, Cause::Heartbeat).numbers(&numbers).text(why.clone());
+        let news = News::new(EventKind::ChildUnhealthy, Cause::Heartbeat).numbers(&numbers).text(last);
         self.tell(index, news.next(Next::Nothing));
-        self.node_mut(index).complaint = Some(Box::new(Exit::Unhealthy { why }));
+        self.node_mut(index).complaint = Some(Box::new(Exit::Unhealthy { why: all }));
         self.ask_to_stop(index, Then::Unhealthy, Cause::Heartbeat);
     }
 

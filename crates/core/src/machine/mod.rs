@@ -258,6 +258,11 @@ impl Machine {
                     self.missed(node, Some(why));
                 }
             }
+            Input::Unwell { key, generation, why } => {
+                if let Some(node) = self.current(key, generation) {
+                    self.unwell(node, why);
+                }
+            }
             Input::Bound { key } => self.bound(key),
             Input::Command { ticket, requester, command } => self.obey(ticket, requester, command),
             Input::Tick => self.tick(),

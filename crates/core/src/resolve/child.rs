@@ -111,6 +111,7 @@ pub(super) fn resolve_policy(
         grace,
         abort_wait: nanos(said!(own, context, abort_wait).unwrap_or(Duration::from_secs(1))),
         heartbeat: if is_supervisor { None } else { said!(own, context, heartbeat) },
+        start_period: nanos(said!(own, context, start_period).unwrap_or_default()),
         significant: own.significant.unwrap_or(false),
         permissions: said!(own, context, permissions).unwrap_or_default(),
         restart_dependants: said!(own, context, restart_dependants).unwrap_or(false),

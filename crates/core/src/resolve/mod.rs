@@ -59,6 +59,8 @@ pub struct ChildPolicy {
     pub abort_wait: u64,
     /// A promise to report life.
     pub heartbeat: Option<Heartbeat>,
+    /// For how long after started no miss counts, until the first beat came; in nanoseconds.
+    pub start_period: u64,
     /// Whether its end can end its supervisor.
     pub significant: bool,
     /// What commands it allows.

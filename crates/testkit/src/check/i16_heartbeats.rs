@@ -40,16 +40,21 @@ impl Checker {
             must!(self, false, Heartbeats, "{} promised no heartbeat, and one was missed", node.path);
             return Ok(());
         };
+        // In the start period only the run itself can say that it has failed.
+        let spared = node.life.row.health == Health::Unknown
+            && node.policy.start_period > 0
+            && now.saturating_add(patience(&heartbeat)) < node.life.beat_due;
+        let said = self.turn.probed == at && (self.turn.unwell || !spared);
         must!(
             self,
-            node.is(Lifecycle::Running) && (self.turn.probed == at || node.life.beat_due <= now),
+            node.is(Lifecycle::Running) && (said || node.life.beat_due <= now),
             Heartbeats,
             "{} is {} and misses a heartbeat at {now} ns that is due by {} ns",
             node.path,
             node.state(),
             node.life.beat_due
         );
-        let misses = node.life.misses + 1;
+        let misses = if self.turn.unwell { heartbeat.max_retries } else { node.life.misses + 1 };
         let [said, allowed, ..] = event.numbers;
         let unhealthy = misses >= heartbeat.max_retries;
         let wanted = if unhealthy { Health::Unhealthy } else { Health::Stale };
@@ -71,7 +76,9 @@ impl Checker {
     /// The first beat is promised from the start on, or from when the promise was made.
     pub(super) fn await_beats(&mut self, at: u32) {
         let (now, policy) = (self.now, std::sync::Arc::clone(&self.model.node(at).policy));
-        let due = policy.heartbeat.map_or(u64::MAX, |heartbeat| now.saturating_add(patience(&heartbeat)));
+        let unknown = self.model.node(at).life.row.health == Health::Unknown;
+        let from = now.saturating_add(if unknown { policy.start_period } else { 0 });
+        let due = policy.heartbeat.map_or(u64::MAX, |heartbeat| from.saturating_add(patience(&heartbeat)));
         let life = self.model.life(at);
         (life.misses, life.beat_due) = (0, due);
     }

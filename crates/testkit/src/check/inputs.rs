@@ -44,6 +44,8 @@ pub(super) struct Turn {
     pub(super) applied: bool,
     /// A probe of this child failed.
     pub(super) probed: u32,
+    /// It was the run itself that said so: no more misses are waited for.
+    pub(super) unwell: bool,
 }
 
 /// The end of a run, as it was reported.
@@ -104,6 +106,11 @@ impl Checker {
             Input::Missed { key, generation, .. } => {
                 if let Some(at) = self.reported(*key, *generation) {
                     self.turn.probed = at;
+                }
+            }
+            Input::Unwell { key, generation, .. } => {
+                if let Some(at) = self.reported(*key, *generation) {
+                    (self.turn.probed, self.turn.unwell) = (at, true);
                 }
             }
             Input::Bound { key } => {

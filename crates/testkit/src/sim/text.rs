@@ -35,6 +35,7 @@ pub(super) fn input(input: &Input, names: Names<'_>) -> String {
         Input::Missed { key, generation, .. } => {
             format!("{} run {generation} missed a probe", who(*key, names))
         }
+        Input::Unwell { key, generation, .. } => format!("{} run {generation} is unwell", who(*key, names)),
         Input::Bound { key } => format!("{} is bound", who(*key, names)),
         Input::Tick => "tick".into(),
         Input::HardStop => "hard stop".into(),
