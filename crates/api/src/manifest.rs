@@ -12,11 +12,13 @@
 //! [`ChildManifest::problems`] says where one manifest contradicts itself. What concerns siblings
 //! (unknown dependencies, cycles, duplicates) is decided where the whole tree is known.
 
+mod address;
 mod budget;
 mod check;
 mod control;
 mod dashboard;
 mod defaults;
+mod http;
 mod later;
 mod probe;
 mod program;
@@ -33,8 +35,9 @@ use crate::policy::{
 };
 use crate::{ChildId, policy};
 
+pub use address::{ConnectTarget, HttpTarget, connect_target, http_target, tcp_target};
 pub use budget::{BackoffManifest, BudgetLimits, BudgetManifest, Unlimited};
-pub use check::{HttpTarget, http_target, secret_reference, tcp_target};
+pub use check::secret_reference;
 pub use control::{
     Account, AuditKept, AuditManifest, ControlLimits, ControlManifest, ControlRole, HealthManifest,
     IdleWithin, NoAudit, RegistrationManifest, RoleManifest, SocketBindMode, SocketPermissions,
@@ -42,6 +45,7 @@ pub use control::{
 };
 pub use dashboard::{DashboardListens, DashboardManifest, NoDashboard, dashboard_address};
 pub use defaults::DefaultsManifest;
+pub use http::{HeaderEntry, HttpManifest, HttpRequestManifest, ResponseHeader, StatusManifest, StatusRange};
 pub use later::{KEY_ALIASES, LATER, LaterKey, WORD_ALIASES, later_sentence};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
 pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, StopSignal};

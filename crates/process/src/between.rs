@@ -1,4 +1,5 @@
-//! Between fork and exec, and the one signal call that has no safe wrapper.
+//! Between fork and exec, and three calls that have no safe wrapper: a signal to a group, the group of a process, and
+//! a datagram with its sender.
 //!
 //! This is the only module with `unsafe` in it. A child that was forked from a process with threads may
 //! only make async-signal-safe calls until it executes: another thread may have held the allocator's
@@ -30,6 +31,8 @@ pub(crate) struct Image {
     pub(crate) path: CString,
     pub(crate) arguments: Vec<CString>,
     pub(crate) environment: Vec<CString>,
+    /// Which variable of the environment becomes `WATCHDOG_PID=` with the process id.
+    pub(crate) own_pid: Option<usize>,
     pub(crate) working_dir: Option<CString>,
     pub(crate) max_file_descriptors: Option<u64>,
     pub(crate) no_new_privileges: bool,
@@ -94,6 +97,13 @@ impl Pointers {
         Self { table, _strings: image.clone() }
     }
 
+    /// Puts another string in the place of one. It must live until the table is used for the last time.
+    fn replace(&mut self, at: usize, string: *const c_char) {
+        if let Some(place) = self.table.get_mut(at) {
+            *place = string;
+        }
+    }
+
     fn as_ptr(&self) -> *const *const c_char {
         self.table.as_ptr()
     }
@@ -107,7 +117,7 @@ impl Pointers {
 pub(crate) fn become_program(command: &mut Command, image: &Arc<Image>, guardian: Option<Arc<OwnedFd>>) {
     let image = image.clone();
     let arguments = Pointers::to(&image, |image| &image.arguments);
-    let environment = Pointers::to(&image, |image| &image.environment);
+    let mut environment = Pointers::to(&image, |image| &image.environment);
     let supervisor = rustix::process::getpid();
     let child = move || {
         reset_signals();
@@ -115,6 +125,10 @@ pub(crate) fn become_program(command: &mut Command, image: &Arc<Image>, guardian
         enter(&image)?;
         close_on_exec()?;
         list(guardian.as_deref())?;
+        let own_pid = own_pid();
+        if let Some(at) = image.own_pid {
+            environment.replace(at, own_pid.as_ptr().cast());
+        }
         // SAFETY: the path is a C string and both tables are null-terminated tables of C strings, alive
         // until this call ends. `execve` is async-signal-safe.
         unsafe { libc::execve(image.path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
@@ -173,6 +187,80 @@ pub(crate) fn signal_group(leader: Option<BorrowedFd<'_>>, group: Pid, signal: c
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// `WATCHDOG_PID=` with the number of this process, as a C string. Made without memory from an allocator.
+fn own_pid() -> [u8; 32] {
+    let mut text = [0; 32];
+    let name = b"WATCHDOG_PID=";
+    for (to, byte) in text.iter_mut().zip(name) {
+        *to = *byte;
+    }
+    let mut number = rustix::process::getpid().as_raw_nonzero().get().cast_unsigned();
+    let mut digits = 1;
+    let mut rest = number / 10;
+    while rest > 0 {
+        (digits, rest) = (digits + 1, rest / 10);
+    }
+    // At most ten digits, so the last byte stays 0.
+    for to in text.iter_mut().skip(name.len()).take(digits).rev() {
+        (*to, number) = (b'0' + (number % 10) as u8, number / 10);
+    }
+    text
+}
+
+/// The group of a process; `None` when there is no such process, and for a group that has no number here.
+pub(crate) fn group_of(process: Pid) -> Option<Pid> {
+    // SAFETY: the call takes and gives numbers.
+    Pid::from_raw(unsafe { libc::getpgid(process.as_raw_nonzero().get()) }.max(0))
+}
+
+/// A datagram that was received.
+#[derive(Debug)]
+pub(crate) struct Datagram {
+    /// How much of the buffer it fills.
+    pub(crate) length: usize,
+    /// Whether it was longer than the buffer; the rest is lost.
+    pub(crate) cut: bool,
+    /// Who sent it, as the kernel says; `None` for a process that has no number here.
+    pub(crate) sender: Option<Pid>,
+}
+
+/// Receives a datagram without waiting. The socket must ask for the credentials of senders (`SO_PASSCRED`).
+///
+/// There is room for those alone: descriptors that come with a datagram never become ours, the kernel closes them.
+pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Datagram> {
+    const CREDENTIALS: libc::c_uint = size_of::<libc::ucred>() as libc::c_uint;
+    // SAFETY: `CMSG_SPACE` is arithmetic.
+    const ROOM: usize = unsafe { libc::CMSG_SPACE(CREDENTIALS) } as usize;
+    #[repr(C, align(8))]
+    struct Control([u8; ROOM]);
+    let mut control = Control([0; ROOM]);
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: all zero, a `msghdr` has no name, no parts and no room for control messages.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = ROOM as _;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    // SAFETY: the descriptor is open for the call, and `message` leads to one buffer and to room for control messages
+    // of the lengths it says, all of them alive and ours alone until the call ends.
+    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
+    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: the kernel has filled `message`, whose room for control messages is still alive. A header lies in it as a
+    // whole, and so do the credentials behind one of that length; they are read without a demand on their alignment,
+    // and every bit pattern is one of theirs.
+    let sender = unsafe {
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        (!header.is_null()
+            && (*header).cmsg_level == libc::SOL_SOCKET
+            && (*header).cmsg_type == libc::SCM_CREDENTIALS
+            && (*header).cmsg_len as usize >= libc::CMSG_LEN(CREDENTIALS) as usize)
+            .then(|| libc::CMSG_DATA(header).cast::<libc::ucred>().read_unaligned().pid)
+    };
+    let cut = message.msg_flags & libc::MSG_TRUNC != 0;
+    Ok(Datagram { length, cut, sender: sender.and_then(Pid::from_raw) })
 }
 
 /// Default actions, nothing blocked: what the supervisor ignores or blocks is its own business.
@@ -289,6 +377,12 @@ fn last_error() -> rustix::io::Errno {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_own_number_is_written_in_digits() {
+        let expected = format!("WATCHDOG_PID={}\0", std::process::id());
+        assert!(own_pid().starts_with(expected.as_bytes()));
+    }
 
     #[test]
     fn a_failed_step_comes_back_with_its_plain_error() {

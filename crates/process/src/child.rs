@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use tokio_supervisor::api::manifest::ChildManifest;
-use tokio_supervisor::{ChildContext, ChildSpec, Finding, ReadinessMode, Role, Severity, SupervisorPath};
+use tokio_supervisor::{
+    ChildContext, ChildSpec, Exit, Finding, ReadinessMode, Role, Severity, SupervisorPath,
+};
 
 use crate::output::OutputLine;
 use crate::probe::LineSeen;
+use crate::probe::Probe;
 use crate::processes::Unconfined;
 use crate::run::{Orders, run};
 use crate::signal::Signal;
-use crate::spec::{Health, ProgramSpec, Readiness};
+use crate::spec::{Check, Health, ProgramSpec, Readiness, Watch};
 
 /// Builds the children of `kind: process`, for
 /// [`Registry::kind`](tokio_supervisor::Registry::kind).
@@ -55,19 +58,55 @@ impl ProgramSpec {
         let runs = Arc::clone(&spec);
         let child = ChildSpec::managed(name, move |ctx| {
             let spec = Arc::clone(&runs);
-            async move { run(&spec.with_variables_of(&ctx), &ctx).await }
+            async move {
+                match spec.as_given_by(&ctx) {
+                    Ok(spec) => run(&spec, &ctx).await,
+                    Err(missing) => Exit::failed(missing),
+                }
+            }
         });
         let child = child.readiness(ReadinessMode::Explicit);
-        let Some(Health { check, max_retries }) = spec.health.clone() else { return child };
-        child.probe(check.interval, check.timeout, max_retries, move |ctx| {
-            let (spec, check) = (Arc::clone(&spec), check.clone());
-            async move { check.attempt(&spec.with_variables_of(&ctx), &LineSeen::default()).await }
-        })
+        let Some(Health { watch, max_retries, start_period }) = spec.health.clone() else { return child };
+        let child = child.start_period(start_period);
+        match watch {
+            Watch::Notify { interval, timeout } => child.heartbeat(interval, timeout, max_retries),
+            Watch::Probe(check) => child.probe(check.interval, check.timeout, max_retries, move |ctx| {
+                let (spec, check) = (Arc::clone(&spec), check.clone());
+                async move {
+                    let spec = spec.as_given_by(&ctx)?;
+                    check.as_given_by(&ctx)?.attempt(&spec, &LineSeen::default()).await
+                }
+            }),
+        }
     }
 
-    fn with_variables_of(&self, ctx: &ChildContext) -> Self {
+    /// With the variables and secrets that the child has in this tree.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the secret that is not set.
+    fn as_given_by(&self, ctx: &ChildContext) -> Result<Self, String> {
         let variables = ctx.env();
-        variables.iter().fold(self.clone(), |spec, (name, value)| spec.env(&**name, value.expose()))
+        let mut spec =
+            variables.iter().fold(self.clone(), |spec, (name, value)| spec.env(&**name, value.expose()));
+        if let Readiness::Probe(check) = &mut spec.readiness {
+            *check = check.as_given_by(ctx).map_err(|missing| format!("readiness: {missing}"))?;
+        }
+        if let Some(Health { watch: Watch::Probe(check), .. }) = &mut spec.health {
+            *check = check.as_given_by(ctx).map_err(|missing| format!("health_check: {missing}"))?;
+        }
+        Ok(spec)
+    }
+}
+
+impl Check {
+    fn as_given_by(&self, ctx: &ChildContext) -> Result<Self, String> {
+        let mut check = self.clone();
+        if let Probe::Http(http) = check.probe {
+            let find = |name: &str| ctx.secret_reference(name).map(|secret| secret.expose().to_owned());
+            check.probe = Probe::Http(http.with_secrets(find)?);
+        }
+        Ok(check)
     }
 }
 
@@ -90,6 +129,22 @@ impl Orders for ChildContext {
 
     fn phase(&self, text: &str) {
         Self::phase(self, text);
+    }
+
+    fn alive(&self) {
+        self.heartbeat();
+    }
+
+    fn unwell(&self, why: &str) {
+        Self::unwell(self, why);
+    }
+
+    fn winds_down(&self) {
+        Self::winds_down(self);
+    }
+
+    fn warn(&self, text: &str) {
+        self.log(Severity::Warning, text, [("program", "notify")]);
     }
 
     fn output(&self, line: OutputLine) {

@@ -11,6 +11,10 @@ pub const INHERITED: [&str; 10] =
 /// it.
 pub(crate) const RUN: &str = "SUPERVISOR_RUN";
 
+/// The variable that tells a program that it, and none of its children, is to say `WATCHDOG=1`. Empty, it is filled in
+/// between fork and exec.
+pub(crate) const WATCHDOG_PID: &str = "WATCHDOG_PID";
+
 /// Where programs are looked for when there is no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 

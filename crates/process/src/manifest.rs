@@ -4,6 +4,7 @@ use supervisor_api::manifest::{
     ChildManifest, HealthCheckManifest, ReadinessManifest, ReadinessProbe, StopSignal,
 };
 
+use crate::http::Http;
 use crate::probe::Probe;
 use crate::signal::Signal;
 use crate::spec::{Check, ProgramSpec, Readiness};
@@ -33,15 +34,10 @@ impl ProgramSpec {
         let limits = manifest.resource_limits.unwrap_or_default();
         spec.max_file_descriptors = limits.max_file_descriptors.map(|limit| limit.get().into());
         if let Some(ReadinessManifest::Probe(said)) = &manifest.readiness {
-            let probe = readiness_probe(said).ok_or("readiness: there is no probe")?;
-            spec.readiness = Readiness::probe(probe).every(said.interval()).within(said.timeout());
+            spec.readiness = readiness(said)?;
         }
         if let Some(said) = &manifest.health_check {
-            let probe =
-                health_probe(said).ok_or("health_check: a `process` needs `http`, `tcp` or `exec`")?;
-            let promise = said.heartbeat();
-            let check = Check::new(probe).every(promise.interval).within(promise.timeout);
-            spec = spec.health(check, promise.max_retries);
+            spec = spec.with_health(said)?;
         }
         match spec.findings().into_iter().next() {
             Some(finding) => Err(finding),
@@ -50,20 +46,43 @@ impl ProgramSpec {
     }
 }
 
-fn readiness_probe(said: &ReadinessProbe) -> Option<Probe> {
-    let http = said.http.as_ref().map(Probe::http);
+impl ProgramSpec {
+    fn with_health(self, said: &HealthCheckManifest) -> Result<Self, String> {
+        let promise = said.heartbeat();
+        let spec = match health_probe(said).map_err(|message| format!("health_check: http: {message}"))? {
+            Some(probe) => {
+                let check = Check::new(probe).every(promise.interval).within(promise.timeout);
+                self.health(check, promise.max_retries)
+            }
+            None if said.notify == Some(true) => {
+                self.health_notify(promise.interval, promise.timeout, promise.max_retries)
+            }
+            None => return Err("health_check: a `process` needs `http`, `tcp`, `exec` or `notify`".into()),
+        };
+        Ok(spec.start_period(said.start_period().unwrap_or_default()))
+    }
+}
+
+fn readiness(said: &ReadinessProbe) -> Result<Readiness, String> {
+    let http = said.http.as_ref().map(Http::from_manifest).transpose();
+    let http = http.map_err(|message| format!("readiness: http: {message}"))?.map(Probe::http);
     let tcp = || said.tcp.as_ref().map(Probe::tcp);
     let exec = || said.exec.as_ref().map(Probe::exec);
     let log_line = || said.log_line.as_ref().map(Probe::log_line);
     let delay = || said.delay_ms.map(|delay| Probe::delay(delay.duration()));
-    http.or_else(tcp).or_else(exec).or_else(log_line).or_else(delay)
+    let probe = http.or_else(tcp).or_else(exec).or_else(log_line).or_else(delay);
+    match probe.map(Readiness::probe) {
+        Some(probe) => Ok(probe.every(said.interval()).within(said.timeout()).successes(said.successes())),
+        None if said.notify == Some(true) => Ok(Readiness::Notify),
+        None => Err("readiness: there is no probe".into()),
+    }
 }
 
-fn health_probe(said: &HealthCheckManifest) -> Option<Probe> {
-    let http = said.http.as_ref().map(Probe::http);
+fn health_probe(said: &HealthCheckManifest) -> Result<Option<Probe>, String> {
+    let http = said.http.as_ref().map(Http::from_manifest).transpose()?.map(Probe::http);
     let tcp = || said.tcp.as_ref().map(Probe::tcp);
     let exec = || said.exec.as_ref().map(Probe::exec);
-    http.or_else(tcp).or_else(exec)
+    Ok(http.or_else(tcp).or_else(exec))
 }
 
 impl From<StopSignal> for Signal {
@@ -86,7 +105,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::spec::Health;
+    use crate::spec::{Health, Watch};
 
     /// The program of a manifest with these keys.
     fn program(keys: &str) -> Result<ProgramSpec, String> {
@@ -132,6 +151,23 @@ mod tests {
         let expected =
             check(Probe::tcp("a:1")).every(Duration::from_secs(2)).within(Duration::from_millis(500));
         assert_eq!(readiness(timed), expected);
+        assert_eq!(readiness(r#"{"notify": true}"#), Readiness::Notify);
+        let thrice = check(Probe::tcp("unix:/run/x")).successes(3);
+        assert_eq!(readiness(r#"{"tcp": "unix:/run/x", "success_threshold": 3}"#), thrice);
+    }
+
+    #[test]
+    fn every_key_of_an_http_probe_has_its_effect() {
+        let said = r#"{"http": {"url": "http://a/", "status": [200, "300-302"], "response_header": {"name": "X", "value": "y"},
+            "headers": [{"name": "A", "value": "b"}, {"name": "C", "secret_ref": "${d}"}], "body_contains": "ok"}}"#;
+        let http = Http::get("http://a/")
+            .status(200..=200)
+            .status(300..=302)
+            .header("A", "b")
+            .header_secret("C", "d")
+            .response_header_is("X", "y")
+            .body_contains("ok");
+        assert_eq!(readiness(said), Readiness::probe(Probe::http(http)));
     }
 
     #[test]
@@ -141,12 +177,19 @@ mod tests {
         let check = |probe, interval| Check::new(probe).every(Duration::from_secs(interval));
         let said = health(r#""exec": ["t"], "check_interval_secs": 7, "timeout_secs": 2, "max_retries": 9"#);
         let expected = check(Probe::exec(["t"]), 7).within(Duration::from_secs(2));
-        assert_eq!(said, Some(Health { check: expected, max_retries: 9 }));
+        let probed = |check, max_retries, start_period| {
+            Some(Health { watch: Watch::Probe(check), max_retries, start_period })
+        };
+        assert_eq!(said, probed(expected, 9, Duration::ZERO));
         for (keys, probe) in
             [(r#""tcp": "a:1""#, Probe::tcp("a:1")), (r#""http": "http://a/""#, Probe::http("http://a/"))]
         {
-            assert_eq!(health(keys), Some(Health { check: check(probe, 5), max_retries: 3 }));
+            let said = health(&format!(r#"{keys}, "start_period_secs": 30"#));
+            assert_eq!(said, probed(check(probe, 5), 3, Duration::from_secs(30)));
         }
+        let watch = Watch::Notify { interval: Duration::from_secs(5), timeout: Duration::from_secs(1) };
+        let expected = Health { watch, max_retries: 3, start_period: Duration::ZERO };
+        assert_eq!(health(r#""notify": true"#), Some(expected));
     }
 
     #[test]
@@ -157,6 +200,10 @@ mod tests {
             (r#""command": [""]"#, "command: "),
             (r#""command": ["x"], "readiness": {}"#, "readiness: "),
             (r#""command": ["x"], "readiness": {"tcp": "x"}"#, "readiness: tcp: "),
+            (
+                r#""command": ["x"], "readiness": {"http": {"url": "http://a", "status": 9}}"#,
+                "readiness: http: status",
+            ),
             (r#""command": ["x"], "health_check": {}"#, "health_check: "),
         ] {
             let error = program(keys).unwrap_err();

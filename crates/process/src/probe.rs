@@ -6,12 +6,12 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use supervisor_api::manifest::{http_target, tcp_target};
-use tokio::net::TcpStream;
+use supervisor_api::manifest::{ConnectTarget, connect_target};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::http;
+use crate::http::Http;
 use crate::running::Running;
 use crate::spec::{Check, ProgramSpec, new_run};
 use crate::start_error::reason;
@@ -20,10 +20,10 @@ use crate::start_error::reason;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Probe {
-    /// A TCP connection to `HOST:PORT` is accepted.
+    /// A connection to `HOST:PORT`, or to the Unix socket `unix:PATH`, is accepted.
     Tcp(String),
-    /// A GET of this `http://` address is answered with a status from 200 to 399.
-    Http(String),
+    /// A GET of an `http://` address has a good answer.
+    Http(Http),
     /// This command ends with code 0. It runs in the program's surroundings, in a group of its own, and is
     /// killed when its time is over.
     Exec(Vec<OsString>),
@@ -35,14 +35,14 @@ pub enum Probe {
 }
 
 impl Probe {
-    /// A TCP connection to `HOST:PORT` is accepted.
+    /// A connection to `HOST:PORT`, or to the Unix socket `unix:PATH`, is accepted.
     pub fn tcp(address: impl Into<String>) -> Self {
         Self::Tcp(address.into())
     }
 
-    /// A GET of this `http://` address is answered with a status from 200 to 399.
-    pub fn http(url: impl Into<String>) -> Self {
-        Self::Http(url.into())
+    /// A GET has a good answer; of an address alone: with a status from 200 to 399.
+    pub fn http(probe: impl Into<Http>) -> Self {
+        Self::Http(probe.into())
     }
 
     /// This command ends with code 0.
@@ -62,8 +62,8 @@ impl Probe {
 
     fn finding(&self) -> Option<String> {
         match self {
-            Self::Tcp(address) => tcp_target(address).err().map(|error| format!("tcp: {error}")),
-            Self::Http(url) => http_target(url).err().map(|error| format!("http: {error}")),
+            Self::Tcp(address) => connect_target(address).err().map(|error| format!("tcp: {error}")),
+            Self::Http(http) => http.finding().map(|error| format!("http: {error}")),
             Self::Exec(command) if command.first().is_none_or(|program| program.is_empty()) => {
                 Some("exec: the command is empty; name a program".into())
             }
@@ -79,7 +79,7 @@ impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "tcp {address}"),
-            Self::Http(url) => write!(f, "http {url}"),
+            Self::Http(http) => write!(f, "http {http}"),
             Self::Exec(command) => {
                 let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
                 write!(f, "exec {}", words.join(" "))
@@ -95,7 +95,8 @@ impl Check {
         let zero =
             |what: &str, time: Duration| time.is_zero().then(|| format!("{key}: {what} must be above 0"));
         let findings = [self.probe.finding().map(|finding| format!("{key}: {finding}"))];
-        let times = [zero("check_interval", self.interval), zero("timeout", self.timeout)];
+        let never = (self.successes == 0).then(|| format!("{key}: success_threshold must be at least 1"));
+        let times = [never, zero("check_interval", self.interval), zero("timeout", self.timeout)];
         findings.into_iter().chain(times).flatten().collect()
     }
 
@@ -107,8 +108,10 @@ impl Check {
     pub(crate) async fn attempt(&self, spec: &ProgramSpec, seen: &LineSeen) -> Result<(), String> {
         let attempt = async {
             match &self.probe {
-                Probe::Tcp(address) => connect(address).await.map_err(|error| reason(&error)),
-                Probe::Http(url) => http::get(&http_target(url)?).await,
+                Probe::Tcp(address) => {
+                    connect(connect_target(address)?).await.map_err(|error| reason(&error))
+                }
+                Probe::Http(http) => http.ask().await,
                 Probe::Exec(command) => return exec(command, spec, self.timeout).await,
                 Probe::LogLine(_) => {
                     seen.0.notified().await;
@@ -149,8 +152,11 @@ impl LineSeen {
 }
 
 /// A port that nobody listens on can be drawn as our own port of the connection, which then meets itself.
-async fn connect(address: &str) -> io::Result<()> {
-    let stream = TcpStream::connect(address).await?;
+async fn connect(target: ConnectTarget<'_>) -> io::Result<()> {
+    let stream = match target {
+        ConnectTarget::Unix(path) => return UnixStream::connect(path).await.map(drop),
+        ConnectTarget::Tcp(address) => TcpStream::connect(address).await?,
+    };
     if stream.local_addr()? == stream.peer_addr()? {
         return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
     }
@@ -163,7 +169,7 @@ async fn exec(command: &[OsString], spec: &ProgramSpec, limit: Duration) -> Resu
     let last = Arc::new(Mutex::new(String::new()));
     let keep = last.clone();
     let running = Running::start(
-        move || spec.program(&new_run()),
+        move || spec.program(&new_run(), &[]),
         move |line| {
             *keep.lock().unwrap_or_else(PoisonError::into_inner) = line.text;
         },

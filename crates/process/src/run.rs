@@ -10,19 +10,21 @@
 
 use std::future::pending;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use supervisor_api::Exit;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::exit::{self, Request};
+use crate::notify::{self, Heard, Socket, Told, Word};
 use crate::output::OutputLine;
 use crate::probe::LineSeen;
 use crate::processes::{self, Unconfined};
+use crate::progress::{Doing, Progress};
 use crate::running::Running;
 use crate::signal::Signal;
-use crate::spec::{Check, ProgramSpec, Readiness, new_run};
+use crate::spec::{Check, Health, ProgramSpec, Readiness, Watch, new_run};
 use crate::start_error::reason;
 
 /// An operator's signals that can wait to be sent.
@@ -36,12 +38,20 @@ pub trait Orders: Clone + Send + Sync + 'static {
     fn stopping(&self) -> impl Future<Output = ()> + Send;
     /// Resolves when the grace has ended; again at once when it has.
     fn killed(&self) -> impl Future<Output = ()> + Send;
-    /// The program was executed, as this process.
+    /// The program was executed, as this process; or it has said which of its processes is the one to show.
     fn executed(&self, pid: u32);
     /// The program counts as started.
     fn ready(&self);
-    /// What the run is waiting for, for the operator; empty for nothing.
+    /// What the run is waiting for or doing, for the operator; empty for nothing.
     fn phase(&self, text: &str);
+    /// The program gave a sign of life by itself (`WATCHDOG=1`).
+    fn alive(&self);
+    /// The program has failed and says so (`WATCHDOG=trigger`).
+    fn unwell(&self, why: &str);
+    /// The program has begun to end by itself (`STOPPING=1`): it is to be probed no more.
+    fn winds_down(&self);
+    /// Something about the run is not as it should be, and is left out.
+    fn warn(&self, text: &str);
     /// The program wrote a line.
     fn output(&self, line: OutputLine);
     /// The program takes signals from now on: what `deliver` is given goes to its whole group. `deliver` does not block;
@@ -60,9 +70,14 @@ pub trait Orders: Clone + Send + Sync + 'static {
 pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
     let name = new_run();
     let seen = LineSeen::default();
+    let socket = match Socket::open(spec).await {
+        Ok(socket) => socket,
+        Err(error) => return Exit::failed(error),
+    };
     let prepare = {
         let (spec, name) = (spec.clone(), name.clone());
-        move || spec.program(&name)
+        let variables = socket.as_ref().map(|socket| socket.variables(&spec)).unwrap_or_default();
+        move || spec.program(&name, &variables)
     };
     let running = match Running::start(prepare, take_output(spec, orders, &seen)).await {
         Ok(running) => running,
@@ -77,6 +92,7 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
             orders.ready();
             None
         }
+        Readiness::Notify => None,
     };
     let (asked, signals) = mpsc::channel(SIGNALS);
     orders.takes_signals(move |signal| {
@@ -85,7 +101,24 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
             TrySendError::Closed(_) => "its program has just ended".to_owned(),
         })
     });
-    let request = attend(spec, orders, &running, readiness, signals).await;
+    let request = {
+        let ear = Ear { spec, orders, progress: &progress, group: running.id() };
+        let mut told = Told::default();
+        let attend = attend(spec, orders, &running, readiness, signals);
+        let request = match &socket {
+            Some(socket) => tokio::select! {
+                biased;
+                request = attend => request,
+                () = socket.listen(ear.group, &mut told, |heard| ear.take(heard)) => Request::None,
+            },
+            None => attend.await,
+        };
+        // What it said last. Its dead leader is not reaped yet, so its words are known as its own.
+        if let Some(socket) = &socket {
+            let _ = socket.drain(ear.group, &mut told, |heard| ear.take(heard));
+        }
+        request
+    };
     let id = running.id();
     let status = running.finish().await;
     let unconfined = processes::unconfined(name).await;
@@ -111,7 +144,7 @@ fn take_output<O: Orders>(
     let (orders, seen, own) = (orders.clone(), seen.clone(), spec.on_output.clone());
     let probe = match &spec.readiness {
         Readiness::Probe(check) => Some(Arc::new(check.probe.clone())),
-        Readiness::Immediate => None,
+        Readiness::Immediate | Readiness::Notify => None,
     };
     move |line| {
         seen.look(probe.as_deref(), &line.text);
@@ -163,7 +196,7 @@ async fn attend<O: Orders>(
     }
 }
 
-/// Tries `check` until it succeeds, and says that the program is ready.
+/// Tries `check` until it succeeds as often in a row as it has to, and says that the program is ready.
 async fn become_ready<O: Orders>(
     spec: &ProgramSpec,
     check: &Check,
@@ -171,55 +204,82 @@ async fn become_ready<O: Orders>(
     seen: &LineSeen,
     progress: &Progress,
 ) {
-    while let Err(error) = check.attempt(spec, seen).await {
-        if progress.heard(error.clone()) {
-            orders.phase(&format!("not ready: {error}"));
+    let mut good = 0;
+    loop {
+        match check.attempt(spec, seen).await {
+            Ok(()) => good += 1,
+            Err(error) => {
+                good = 0;
+                progress.heard(error);
+            }
         }
+        if good >= check.successes {
+            break;
+        }
+        if good > 0 {
+            progress.heard(format!("{} is good, {good} of {} times in a row", check.probe, check.successes));
+        }
+        show(orders, progress);
         tokio::time::sleep(check.interval).await;
     }
     progress.is_ready();
-    orders.phase("");
+    show(orders, progress);
     orders.ready();
 }
 
-/// How far a run has come on its way to ready.
-struct Progress(Mutex<Waiting>);
-
-enum Waiting {
-    /// Nothing is waited for.
-    Ready,
-    /// Not ready, and this is what the last probe said, or waits for.
-    For(String),
+fn show<O: Orders>(orders: &O, progress: &Progress) {
+    if let Some(text) = progress.news() {
+        orders.phase(&text);
+    }
 }
 
-impl Progress {
-    fn of(readiness: &Readiness) -> Self {
-        Self(Mutex::new(match readiness {
-            Readiness::Immediate => Waiting::Ready,
-            Readiness::Probe(check) => Waiting::For(format!("waiting for {}", check.probe)),
-        }))
+/// Takes what a program says of itself.
+struct Ear<'a, O> {
+    spec: &'a ProgramSpec,
+    orders: &'a O,
+    progress: &'a Progress,
+    /// The program's process group.
+    group: u32,
+}
+
+impl<O: Orders> Ear<'_, O> {
+    fn take(&self, heard: Heard) {
+        match heard {
+            Heard::Said(words) => words.into_iter().for_each(|word| self.obey(word)),
+            Heard::Dropped(why) => self.orders.warn(&why),
+        }
+        show(self.orders, self.progress);
     }
 
-    fn is_ready(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Waiting::Ready;
-    }
-
-    /// Keeps what a probe said and tells whether that is new.
-    fn heard(&self, error: String) -> bool {
-        let text = format!("last probe: {error}");
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = !matches!(&*waiting, Waiting::For(old) if *old == text);
-        *waiting = Waiting::For(text);
-        new
-    }
-
-    /// Adds to a failure before ready what was waited for.
-    fn complete(self, exit: Exit) -> Exit {
-        match (exit, self.0.into_inner().unwrap_or_else(PoisonError::into_inner)) {
-            (Exit::Failed { error }, Waiting::For(what)) => {
-                Exit::failed(format!("{error} before it was ready ({what})"))
+    fn obey(&self, word: Word) {
+        match word {
+            Word::Ready => {
+                self.progress.does(Doing::Nothing);
+                if self.spec.readiness == Readiness::Notify && self.progress.is_ready() {
+                    self.orders.ready();
+                }
             }
-            (exit, _) => exit,
+            Word::Reloading => self.progress.does(Doing::Reloading),
+            Word::Stopping => {
+                self.progress.does(Doing::Stopping);
+                self.orders.winds_down();
+            }
+            Word::Status(text) => self.progress.says(text),
+            Word::Alive => {
+                if matches!(self.spec.health, Some(Health { watch: Watch::Notify { .. }, .. })) {
+                    self.orders.alive();
+                }
+            }
+            Word::Failed => self.orders.unwell("notify: it sent WATCHDOG=trigger"),
+            Word::MainPid(pid) => match rustix::process::Pid::from_raw(pid) {
+                Some(pid) if notify::is_in(pid, self.group) => {
+                    self.orders.executed(pid.as_raw_nonzero().get().cast_unsigned());
+                }
+                _ => self
+                    .orders
+                    .warn(&format!("MAINPID={pid} is ignored: it is no process of the program's group")),
+            },
+            Word::NotDone(name) => self.orders.warn(&format!("{name} is ignored: it is not supported")),
         }
     }
 }

@@ -59,6 +59,8 @@ pub enum Readiness {
     Immediate,
     /// When a probe succeeds. It is tried until then; how long is the child's `ready_within`.
     Probe(Check),
+    /// When it says `READY=1` on the socket `NOTIFY_SOCKET`, as `sd_notify` does.
+    Notify,
 }
 
 /// A probe and how often it is tried.
@@ -70,19 +72,56 @@ pub struct Check {
     pub interval: Duration,
     /// How long one try may take.
     pub timeout: Duration,
+    /// How many good tries in a row make a program ready. Of health each good one counts by itself.
+    pub successes: u32,
 }
 
-/// The promise that a probe keeps while the program runs.
+/// The promise of life that is kept while the program runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Health {
-    pub(crate) check: Check,
+    pub(crate) watch: Watch,
     pub(crate) max_retries: u32,
+    pub(crate) start_period: Duration,
+}
+
+/// Who keeps the promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// A probe that is tried.
+    Probe(Check),
+    /// The program: it says `WATCHDOG=1` every `interval`, at most `timeout` late.
+    Notify { interval: Duration, timeout: Duration },
+}
+
+impl Health {
+    fn findings(&self) -> Vec<String> {
+        let mut findings = Vec::new();
+        match &self.watch {
+            Watch::Probe(check) => {
+                findings.extend(check.findings("health_check"));
+                if matches!(check.probe, Probe::LogLine(_) | Probe::Delay(_)) {
+                    findings.push(
+                        "health_check: use `http`, `tcp`, `exec` or `notify`; the others say nothing about health"
+                            .into(),
+                    );
+                }
+            }
+            Watch::Notify { interval, .. } if interval.is_zero() => {
+                findings.push("health_check: check_interval must be above 0".into());
+            }
+            Watch::Notify { .. } => {}
+        }
+        if self.max_retries == 0 {
+            findings.push("health_check: max_retries must be at least 1".into());
+        }
+        findings
+    }
 }
 
 impl Check {
     /// Tries `probe` every second, for at most a second.
     pub const fn new(probe: Probe) -> Self {
-        Self { probe, interval: Duration::from_secs(1), timeout: Duration::from_secs(1) }
+        Self { probe, interval: Duration::from_secs(1), timeout: Duration::from_secs(1), successes: 1 }
     }
 
     /// Pauses this long between two tries.
@@ -96,6 +135,12 @@ impl Check {
         self.timeout = timeout;
         self
     }
+
+    /// Takes so many good tries in a row for ready.
+    pub const fn successes(mut self, successes: u32) -> Self {
+        self.successes = successes;
+        self
+    }
 }
 
 impl Readiness {
@@ -107,16 +152,24 @@ impl Readiness {
     /// Pauses this long between two tries. Without a probe there is nothing to try, and nothing changes.
     pub fn every(self, interval: Duration) -> Self {
         match self {
-            Self::Immediate => Self::Immediate,
             Self::Probe(check) => Self::Probe(check.every(interval)),
+            other => other,
+        }
+    }
+
+    /// Takes so many good tries in a row. Without a probe nothing changes.
+    pub fn successes(self, successes: u32) -> Self {
+        match self {
+            Self::Probe(check) => Self::Probe(check.successes(successes)),
+            other => other,
         }
     }
 
     /// Gives each try this long. Without a probe nothing changes.
     pub fn within(self, timeout: Duration) -> Self {
         match self {
-            Self::Immediate => Self::Immediate,
             Self::Probe(check) => Self::Probe(check.within(timeout)),
+            other => other,
         }
     }
 }
@@ -187,7 +240,26 @@ impl ProgramSpec {
     /// is stopped for it (D13). A probe that only waits or watches the output ([`Probe::delay`],
     /// [`Probe::log_line`]) says nothing about health and is refused.
     pub fn health(mut self, check: Check, max_retries: u32) -> Self {
-        self.health = Some(Health { check, max_retries });
+        let start_period = Duration::ZERO;
+        self.health = Some(Health { watch: Watch::Probe(check), max_retries, start_period });
+        self
+    }
+
+    /// It promises to say `WATCHDOG=1` on the socket `NOTIFY_SOCKET` every `interval`, at most `timeout` late, from
+    /// ready on. It finds the interval in `WATCHDOG_USEC`. After `max_retries` misses in a row it is unhealthy, and is
+    /// stopped for it (D13).
+    pub fn health_notify(mut self, interval: Duration, timeout: Duration, max_retries: u32) -> Self {
+        let watch = Watch::Notify { interval, timeout };
+        self.health = Some(Health { watch, max_retries, start_period: Duration::ZERO });
+        self
+    }
+
+    /// For so long after ready no miss counts, until the first sign of life. Said after [`Self::health`] or
+    /// [`Self::health_notify`]; without a promise nothing changes.
+    pub fn start_period(mut self, period: Duration) -> Self {
+        if let Some(health) = &mut self.health {
+            health.start_period = period;
+        }
         self
     }
 
@@ -244,16 +316,8 @@ impl ProgramSpec {
         if let Readiness::Probe(check) = &self.readiness {
             findings.extend(check.findings("readiness"));
         }
-        if let Some(Health { check, max_retries }) = &self.health {
-            findings.extend(check.findings("health_check"));
-            if *max_retries == 0 {
-                findings.push("health_check: max_retries must be at least 1".into());
-            }
-            if matches!(check.probe, Probe::LogLine(_) | Probe::Delay(_)) {
-                findings.push(
-                    "health_check: use `http`, `tcp` or `exec`; the others say nothing about health".into(),
-                );
-            }
+        if let Some(health) = &self.health {
+            findings.extend(health.findings());
         }
         findings
     }
@@ -262,9 +326,11 @@ impl ProgramSpec {
         self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// What is executed for the run called `run`: the program found, every word ready.
-    pub(crate) fn program(&self, run: &str) -> Result<Program, StartError> {
-        let own = self.own_environment().chain([(environment::RUN, run)]);
+    /// What is executed for the run called `run`: the program found, every word ready. It gets the variables `more`
+    /// over its own.
+    pub(crate) fn program(&self, run: &str, more: &[(&str, String)]) -> Result<Program, StartError> {
+        let more = more.iter().map(|(name, value)| (*name, value.as_str()));
+        let own = self.own_environment().chain(more).chain([(environment::RUN, run)]);
         let environment = environment::build(std::env::vars_os(), own);
         let file = find(&self.program, environment::path(&environment), self.working_dir.as_deref())?;
         let image = Arc::new(self.image(file.as_os_str(), &environment)?);
@@ -283,7 +349,13 @@ impl ProgramSpec {
             word(&text, &format!("the variable {}", name.to_string_lossy()))
         };
         let arguments = std::iter::once(&self.program).chain(&self.args);
+        // Its place is known here, its value only when there is a process.
+        let own_pid =
+            (environment.get(OsStr::new(environment::WATCHDOG_PID)).is_some_and(|value| value.is_empty()))
+                .then(|| environment.keys().position(|name| name == environment::WATCHDOG_PID))
+                .flatten();
         Ok(Image {
+            own_pid,
             path: word(file, "its path")?,
             arguments: arguments.map(|arg| word(arg, "an argument")).collect::<Result<_, _>>()?,
             environment: environment.iter().map(pair).collect::<Result<_, _>>()?,
@@ -385,7 +457,7 @@ mod tests {
             ),
             (
                 ProgramSpec::new("a").health(Check::new(Probe::log_line("x")), 1),
-                "health_check: use `http`, `tcp` or `exec`; the others say nothing about health",
+                "health_check: use `http`, `tcp`, `exec` or `notify`; the others say nothing about health",
             ),
         ];
         for (spec, finding) in cases {

@@ -13,8 +13,8 @@ use supervisor_core::{ChildSettings, Filled, Key, Limit};
 
 use crate::registry::{Registry, UnknownFactory};
 use crate::spec::{
-    ChildSpec, Extras, Name, ProbeTimes, ProbeUse, SecretSource, SupervisorSpec, Variable, Wanted, What,
-    probed,
+    ChildSpec, Extras, Name, ProbeTimes, ProbeUse, SecretSource, SupervisorSpec, Tries, Variable, Wanted,
+    What, probed,
 };
 
 /// The figures that a budget takes for what it does not say.
@@ -130,7 +130,9 @@ impl Building<'_> {
             Some(ReadinessManifest::Mode(mode)) => settings(spec).readiness = Some(*mode),
             Some(ReadinessManifest::Probe(said)) => {
                 settings(spec).readiness = Some(ReadinessMode::Explicit);
-                times.readiness = Some((said.interval(), said.timeout()));
+                let successes = said.successes();
+                times.readiness =
+                    Some(Tries { interval: said.interval(), timeout: said.timeout(), successes });
                 if probe.is_none() && !waits {
                     let sentence = format!(
                         "the factory '{}' has no probe that could be called; register one, or use `readiness: explicit`",
@@ -148,6 +150,7 @@ impl Building<'_> {
             let promise = said.heartbeat();
             times.health = Some((promise.interval, promise.timeout));
             settings(spec).heartbeat = Some(if probe.is_some() { probed(promise) } else { promise });
+            settings(spec).start_period = said.start_period();
         }
         if times == ProbeTimes::default() {
             return;

@@ -104,7 +104,7 @@ pub(crate) struct Cell {
     pub(crate) ready: u64,
     pub(crate) beat: u64,
     /// Why a probe failed, and of which run.
-    pub(crate) missed: Option<Box<(u64, Arc<str>)>>,
+    pub(crate) missed: Option<Box<Missed>>,
     /// Which restart of its streak the run is.
     pub(crate) attempt: u32,
     /// The sequence of the event that told of the run.
@@ -117,6 +117,17 @@ pub(crate) struct Cell {
     pub(crate) kept: Option<Box<Kept>>,
     /// How earlier runs ended.
     pub(crate) past: Option<Box<Past>>,
+}
+
+/// A check of a run that failed.
+#[derive(Debug)]
+pub(crate) struct Missed {
+    /// Which run.
+    pub(crate) generation: u64,
+    /// Why.
+    pub(crate) why: Arc<str>,
+    /// Whether no more misses are to be waited for.
+    pub(crate) at_once: bool,
 }
 
 /// The end of a run as its task reports it.
@@ -172,6 +183,8 @@ pub(crate) struct Aids {
     pub(crate) signals: Option<Deliver>,
     /// The process that the run owns.
     pub(crate) pid: Option<u32>,
+    /// Whether it has said that it ends by itself.
+    pub(crate) winds_down: bool,
 }
 
 impl Cell {

@@ -87,6 +87,38 @@ async fn d13_missed_heartbeats_make_a_child_stale_then_unhealthy_then_restarted(
 }
 
 #[tokio::test(start_paused = true)]
+async fn d13_a_run_that_says_it_has_failed_is_stopped_at_once_and_one_that_winds_down_is_not_probed() {
+    let calls = Counter::default();
+    let counted = calls.clone();
+    let child = ChildSpec::service("a", |ctx| async move {
+        if ctx.generation() == 1 {
+            ctx.missed("one of many");
+            ctx.unwell("out of memory");
+            ctx.missed("another");
+        } else {
+            ctx.winds_down();
+        }
+        idle(ctx).await;
+    });
+    let child = child.probe(secs(1), secs(1), 9, move |ctx| {
+        let second = ctx.generation() == 2;
+        if second {
+            counted.add();
+        }
+        async { Ok::<(), &str>(()) }
+    });
+    let handle = start(SupervisorSpec::root([child])).await;
+    let mut events = handle.events_after(0);
+    let unhealthy = event(&mut events, "/a", EventKind::ChildUnhealthy).await;
+    assert_eq!((unhealthy.at, &unhealthy.event.numbers[..2]), (0, &[9, 9][..]));
+    assert!(unhealthy.to_string().contains("out of memory"), "{unhealthy}");
+    event(&mut events, "/a", EventKind::ChildRestarted).await;
+    // It has to be gone before its promise is broken, all the same.
+    event(&mut events, "/a", EventKind::ChildUnhealthy).await;
+    assert_eq!(calls.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn d13_a_probe_is_called_every_interval_and_its_misses_are_told_once_each() {
     let calls = Counter::default();
     let counted = calls.clone();

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Notes, event, idle, lifecycle, secs, settle, start, state};
+use common::{Counter, Notes, event, idle, lifecycle, secs, settle, start, state};
 use tokio_supervisor::api::manifest::DefaultsManifest;
 use tokio_supervisor::{
     ChildManifest, ChildSpec, CommandResult, Criticality, EventKind, Kind, Lifecycle, Registry, Supervisor,
@@ -94,6 +94,36 @@ async fn a_probe_of_the_factory_makes_a_child_ready() {
         .unwrap();
     assert_eq!(before.elapsed(), std::time::Duration::from_millis(300));
     assert_eq!(lifecycle(&handle, "/db"), Lifecycle::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_of_the_factory_has_to_be_good_as_often_in_a_row_as_is_said() {
+    let calls = Counter::default();
+    let counted = calls.clone();
+    let registry = Registry::new().factory("db", idle).probe("db", move |_| {
+        let call = counted.add();
+        async move { if call == 2 { Err("not yet") } else { Ok(()) } }
+    });
+    let handle = empty(registry).await;
+    let readiness = r#"{"check_interval_secs": 1, "success_threshold": 3}"#;
+    let json = format!(r#"{{"name": "db", "kind": "async_worker", "readiness": {readiness}}}"#);
+    add(&handle, &json).await.unwrap();
+    assert_eq!(calls.get(), 5, "one good, one bad, three good");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_has_a_start_period_for_its_first_heartbeat() {
+    let handle = empty(Registry::new().factory("w", idle)).await;
+    let check = r#"{"check_interval_secs": 1, "timeout_secs": 1, "max_retries": 2, "start_period_secs": 10}"#;
+    add(&handle, &format!(r#"{{"name": "w", "kind": "async_worker", "health_check": {check}}}"#))
+        .await
+        .unwrap();
+    let mut events = handle.events_after(0);
+    let running = event(&mut events, "/w", EventKind::ChildRunning).await.at;
+    let missed = event(&mut events, "/w", EventKind::ChildHeartbeatMissed).await.at;
+    assert_eq!(missed - running, 12_000_000_000);
+    let ended = event(&mut events, "/w", EventKind::ChildFailed).await.to_string();
+    assert!(ended.contains("unhealthy: no heartbeat for 2s; 2 misses in a row"), "{ended}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,11 +1,11 @@
-//! A file as it may be shown: what stands under `environment`, `secrets` and `tokens` may be secret, written well or not,
+//! A file as it may be shown: what stands under `environment`, `headers`, `secrets` and `tokens` may be secret, written well or not,
 //! and a file with a mistake is shown in logs and to people.
 //!
 //! This is about text and not about YAML: it has to work where the text is no YAML. Too much is masked rather than too
 //! little. Every character keeps its column.
 
 /// Under which keys secrets stand.
-pub(crate) const KEYS: [&str; 3] = ["environment", "secrets", "tokens"];
+pub(crate) const KEYS: [&str; 4] = ["environment", "headers", "secrets", "tokens"];
 /// What is known to be no secret there.
 const WORDS: [&str; 7] = ["name", "value", "secret_ref", "key", "required", "sha256", "expires"];
 

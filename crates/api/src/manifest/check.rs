@@ -1,7 +1,8 @@
 //! What one manifest contradicts in itself: keys of another kind, two probes, a text that is no
 //! address. Siblings are not looked at.
 
-use super::{ChildManifest, EnvironmentEntry, Kind, ReadinessManifest};
+use super::address::connect_target;
+use super::{ChildManifest, EnvironmentEntry, HttpManifest, Kind, ReadinessManifest, ReadinessProbe};
 use crate::policy::ReadinessMode;
 use crate::{Finding, SupervisorPath};
 
@@ -124,24 +125,9 @@ impl Problems {
         match (&child.readiness, child.kind) {
             (Some(ReadinessManifest::Mode(ReadinessMode::Explicit)), Kind::Process) => self.add(
                 "readiness",
-                "a `process` cannot report ready itself; use a probe, for example `readiness: {log_line: READY}`",
+                "a `process` cannot call `ctx.ready()`; use a probe, for example `readiness: {notify: true}` or `readiness: {log_line: READY}`",
             ),
-            (Some(ReadinessManifest::Probe(probe)), Kind::Process) => {
-                match probe.given()[..] {
-                    [] => self.add(
-                        "readiness",
-                        "there is no probe; add one of `http`, `tcp`, `exec`, `log_line` and `delay_ms`",
-                    ),
-                    [_] => {}
-                    ref several => self.two_probes("readiness", several),
-                }
-                self.address("readiness.http", probe.http.as_deref().map(http_target));
-                self.address("readiness.tcp", probe.tcp.as_deref().map(tcp_target));
-                self.probe_command("readiness.exec", probe.exec.as_deref());
-                if probe.log_line.as_deref() == Some("") {
-                    self.add("readiness.log_line", "the text is empty, so any line would do; write what to look for");
-                }
-            }
+            (Some(ReadinessManifest::Probe(probe)), Kind::Process) => self.readiness_probe(probe),
             (Some(ReadinessManifest::Probe(_)), Kind::AsyncWorker | Kind::BlockingWorker) => self.add(
                 "readiness",
                 "probes are for the kind `process`; a task has `readiness: explicit` and calls `ctx.ready()`",
@@ -150,11 +136,34 @@ impl Problems {
         }
     }
 
+    fn readiness_probe(&mut self, probe: &ReadinessProbe) {
+        match probe.given()[..] {
+            [] => self.add(
+                "readiness",
+                "there is no probe; add one of `http`, `tcp`, `exec`, `log_line`, `notify` and `delay_ms`",
+            ),
+            [comes @ ("log_line" | "notify" | "delay_ms")] => {
+                for key in probe.about_tries() {
+                    let word = key.rsplit('.').next().unwrap_or(key);
+                    self.add(key, format!("`{comes}` is not tried, it comes; remove `{word}`"));
+                }
+            }
+            [_] => {}
+            ref several => self.two_probes("readiness", several),
+        }
+        self.http("readiness", probe.http.as_ref());
+        self.connect("readiness.tcp", probe.tcp.as_deref());
+        self.probe_command("readiness.exec", probe.exec.as_deref());
+        if probe.log_line.as_deref() == Some("") {
+            self.add("readiness.log_line", "the text is empty, so any line would do; write what to look for");
+        }
+    }
+
     fn health_check(&mut self, child: &ChildManifest) {
         let Some(check) = &child.health_check else { return };
         match (child.kind, &check.given()[..]) {
             (Kind::Process, []) => {
-                self.add("health_check", "there is no probe; add one of `http`, `tcp` and `exec`");
+                self.add("health_check", "there is no probe; add one of `http`, `tcp`, `exec` and `notify`");
             }
             (Kind::Process, [_, _, ..]) => self.two_probes("health_check", &check.given()),
             (Kind::AsyncWorker | Kind::BlockingWorker, [_, ..]) => self.add(
@@ -164,8 +173,8 @@ impl Problems {
             _ => {}
         }
         if child.kind == Kind::Process {
-            self.address("health_check.http", check.http.as_deref().map(http_target));
-            self.address("health_check.tcp", check.tcp.as_deref().map(tcp_target));
+            self.http("health_check", check.http.as_ref());
+            self.connect("health_check.tcp", check.tcp.as_deref());
             self.probe_command("health_check.exec", check.exec.as_deref());
         }
     }
@@ -174,9 +183,15 @@ impl Problems {
         self.add(key, format!("only one probe may be given; there are {}", quoted(given)));
     }
 
-    fn address<T>(&mut self, key: &'static str, read: Option<Result<T, String>>) {
-        if let Some(Err(message)) = read {
+    fn connect(&mut self, key: &'static str, address: Option<&str>) {
+        if let Some(Err(message)) = address.map(connect_target) {
             self.add(key, message);
+        }
+    }
+
+    fn http(&mut self, of: &'static str, probe: Option<&HttpManifest>) {
+        for (below, message) in probe.map(HttpManifest::problems).unwrap_or_default() {
+            self.add(http_key(of, below), message);
         }
     }
 
@@ -238,6 +253,24 @@ impl Problems {
     }
 }
 
+/// The key `below` of the `http` probe of `readiness` or `health_check`.
+fn http_key(of: &'static str, below: &str) -> &'static str {
+    match (of == "readiness", below) {
+        (true, "url") => "readiness.http.url",
+        (true, "status") => "readiness.http.status",
+        (true, "headers") => "readiness.http.headers",
+        (true, "response_header") => "readiness.http.response_header",
+        (true, "body_contains") => "readiness.http.body_contains",
+        (true, _) => "readiness.http",
+        (false, "url") => "health_check.http.url",
+        (false, "status") => "health_check.http.status",
+        (false, "headers") => "health_check.http.headers",
+        (false, "response_header") => "health_check.http.response_header",
+        (false, "body_contains") => "health_check.http.body_contains",
+        (false, _) => "health_check.http",
+    }
+}
+
 fn quoted(keys: &[&str]) -> String {
     keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }
@@ -252,60 +285,6 @@ pub fn secret_reference(text: &str) -> Option<&str> {
     let good =
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
     good.then_some(name)
-}
-
-/// Where an `http` probe asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpTarget {
-    /// `HOST:PORT`, to connect to.
-    pub authority: String,
-    /// The path and query, to ask for; at least `/`.
-    pub path: String,
-}
-
-/// Reads the address of an `http` probe. The error is a sentence.
-pub fn http_target(url: &str) -> Result<HttpTarget, String> {
-    let shown = url.escape_debug();
-    let example = "write it as `http://127.0.0.1:8080/health`";
-    let Some(rest) = url.strip_prefix("http://") else {
-        let https = url.starts_with("https://");
-        let why = if https { "is not plain http" } else { "does not begin with `http://`" };
-        return Err(format!("the address '{shown}' {why}; {example}"));
-    };
-    let (host, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
-    let with_port = if has_port(host) { host.to_owned() } else { format!("{host}:80") };
-    tcp_target(&with_port)
-        .map_err(|_| format!("the address '{shown}' has no good host and port; {example}"))?;
-    if path.bytes().any(|byte| !byte.is_ascii_graphic()) {
-        return Err(format!("the path of '{shown}' has a character that must be written as %XX"));
-    }
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    Ok(HttpTarget { authority: with_port, path })
-}
-
-/// Whether a port follows the host; an address in brackets has colons of its own.
-fn has_port(host: &str) -> bool {
-    host.rsplit(']').next().is_some_and(|end| end.contains(':'))
-}
-
-/// Reads the address of a `tcp` probe, `HOST:PORT`. The error is a sentence.
-pub fn tcp_target(address: &str) -> Result<(&str, u16), String> {
-    let sentence =
-        || format!("the address '{}' is not HOST:PORT; write it as `127.0.0.1:5432`", address.escape_debug());
-    let (host, port) = address.rsplit_once(':').ok_or_else(sentence)?;
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let host_is_good = match bare {
-        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            !host.is_empty()
-                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
-        }
-    };
-    let port_is_good = port.bytes().all(|byte| byte.is_ascii_digit());
-    match port.parse::<u16>() {
-        Ok(port) if port > 0 && host_is_good && port_is_good => Ok((bare.unwrap_or(host), port)),
-        _ => Err(sentence()),
-    }
 }
 
 #[cfg(test)]
@@ -373,7 +352,18 @@ mod tests {
         refused(&program(r#"{"tcp": "a:1", "exec": ["x"]}"#), "health_check", "`tcp`, `exec`");
         refused(&program(r#"{"http": "ftp://a"}"#), "health_check.http", "http://");
         refused(&program(r#"{"exec": [""]}"#), "health_check.exec", "needs a program");
-        refused(&format!(r#"{TASK}, "health_check": {{"tcp": "a:1"}}"#), "health_check", "ctx.heartbeat()");
+        refused(&program(r#"{"notify": false}"#), "health_check", "there is no probe");
+        refused(&program(r#"{"notify": true, "tcp": "a:1"}"#), "health_check", "`tcp`, `notify`");
+        refused(
+            &program(r#"{"http": {"url": "http://a", "status": []}}"#),
+            "health_check.http.status",
+            "is empty",
+        );
+        refused(&program(r#"{"tcp": "unix:x"}"#), "health_check.tcp", "unix:/run/app/app.sock");
+        for probe in [r#""tcp": "a:1""#, r#""notify": true"#] {
+            refused(&format!(r#"{TASK}, "health_check": {{{probe}}}"#), "health_check", "ctx.heartbeat()");
+        }
+        assert_eq!(problems(&program(r#"{"notify": true, "start_period_secs": 5}"#)), [""; 0]);
         assert_eq!(problems(&program(r#"{"tcp": "a:1", "max_retries": 1}"#)), [""; 0]);
         assert_eq!(problems(&format!(r#"{TASK}, "health_check": {{}}"#)), [""; 0]);
     }
@@ -387,11 +377,26 @@ mod tests {
         refused(&readiness(r#"{"tcp": "localhost"}"#), "readiness.tcp", "HOST:PORT");
         refused(&readiness(r#"{"exec": []}"#), "readiness.exec", "needs a program");
         refused(&readiness(r#"{"log_line": ""}"#), "readiness.log_line", "is empty");
-        refused(&readiness(r#""explicit""#), "readiness", "cannot report ready itself");
+        refused(&readiness(r#"{"tcp": "a:1", "notify": true}"#), "readiness", "`tcp`, `notify`");
+        refused(&readiness(r#"{"notify": false}"#), "readiness", "there is no probe");
+        let header = r#"{"http": {"url": "http://a", "headers": [{"name": "a: b"}]}}"#;
+        refused(&readiness(header), "readiness.http.headers", "has no colon");
+        for comes in [r#""notify": true"#, r#""log_line": "x""#, r#""delay_ms": 5"#] {
+            for key in ["success_threshold", "timeout_secs", "check_interval_secs"] {
+                let said = readiness(&format!(r#"{{{comes}, "{key}": 2}}"#));
+                refused(&said, &format!("readiness.{key}"), "is not tried");
+            }
+        }
+        refused(&readiness(r#""explicit""#), "readiness", "cannot call `ctx.ready()`");
         refused(&format!(r#"{TASK}, "readiness": {{"tcp": "a:1"}}"#), "readiness", "ctx.ready()");
-        for good in
-            [r#"{"tcp": "[::1]:80"}"#, r#"{"delay_ms": 0}"#, r#""immediate""#, r#"{"exec": ["true"]}"#]
-        {
+        for good in [
+            r#"{"tcp": "[::1]:80"}"#,
+            r#"{"notify": true}"#,
+            r#"{"exec": ["t"], "success_threshold": 3}"#,
+            r#"{"delay_ms": 0}"#,
+            r#""immediate""#,
+            r#"{"exec": ["true"]}"#,
+        ] {
             assert_eq!(problems(&readiness(good)), [""; 0], "{good}");
         }
     }
@@ -408,30 +413,5 @@ mod tests {
         let secrets = r#""secrets": [{"name": "s", "key": "K"}, {"name": "s", "key": "L"}]"#;
         refused(&format!("{PROGRAM}, {secrets}"), "secrets", "twice");
         assert_eq!(problems(&with(r#"{"name": "A", "secret_ref": "${X}"}"#)), [""; 0]);
-    }
-
-    #[test]
-    fn addresses_are_read() {
-        let http = |url| http_target(url).map(|target| (target.authority, target.path));
-        assert_eq!(http("http://a:1/x?y=1"), Ok(("a:1".into(), "/x?y=1".into())));
-        assert_eq!(http("http://a"), Ok(("a:80".into(), "/".into())));
-        assert_eq!(http("http://[::1]"), Ok(("[::1]:80".into(), "/".into())));
-        assert_eq!(http("http://a:1?q"), Ok(("a:1".into(), "/?q".into())));
-        for bad in [
-            "",
-            "a:1",
-            "http://",
-            "http://:1/",
-            "http://a:0/",
-            "http://a:x/",
-            "http://a/\r\nX: y",
-            "http://u@a/",
-        ] {
-            assert!(http_target(bad).is_err(), "{bad:?}");
-        }
-        assert_eq!(tcp_target("[::1]:5"), Ok(("::1", 5)));
-        for bad in ["", ":1", "a:", "a:+1", "a:65536", "::1:5", "[x]:5", "a b:5"] {
-            assert!(tcp_target(bad).is_err(), "{bad:?}");
-        }
     }
 }

@@ -21,7 +21,6 @@ pub const LATER: &[LaterKey] = &[
     later("ChildManifest", "stdin"),
     later("ResourceLimits", "max_memory_mb"),
     later("ResourceLimits", "max_cpu_percent"),
-    later("ReadinessProbe", "notify"),
 ];
 
 /// What is said of a key in [`LATER`]. `path` is the key as the user reads it, such as

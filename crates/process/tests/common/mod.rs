@@ -44,6 +44,10 @@ pub(crate) struct Seen {
     pub(crate) pid: Option<u32>,
     pub(crate) ready: bool,
     pub(crate) phases: Vec<String>,
+    pub(crate) beats: u32,
+    pub(crate) unwell: Vec<String>,
+    pub(crate) winds_down: bool,
+    pub(crate) warnings: Vec<String>,
     pub(crate) lines: Vec<OutputLine>,
     pub(crate) unconfined: Vec<Unconfined>,
 }
@@ -127,6 +131,22 @@ impl Orders for Bench {
 
     fn phase(&self, text: &str) {
         self.tell(|seen| seen.phases.push(text.into()));
+    }
+
+    fn alive(&self) {
+        self.tell(|seen| seen.beats += 1);
+    }
+
+    fn unwell(&self, why: &str) {
+        self.tell(|seen| seen.unwell.push(why.into()));
+    }
+
+    fn winds_down(&self) {
+        self.tell(|seen| seen.winds_down = true);
+    }
+
+    fn warn(&self, text: &str) {
+        self.tell(|seen| seen.warnings.push(text.into()));
     }
 
     fn output(&self, line: OutputLine) {

@@ -4,6 +4,7 @@
 
 mod control;
 mod policy;
+mod probes;
 mod programs;
 mod served;
 #[path = "../../../socket/tests/common/skip.rs"]
@@ -109,24 +110,38 @@ const KEYS: &[(&str, fn())] = &[
     ("EnvironmentEntry.name", programs::variables_come_from_the_child_the_defaults_and_secrets),
     ("EnvironmentEntry.secret_ref", programs::variables_come_from_the_child_the_defaults_and_secrets),
     ("EnvironmentEntry.value", programs::variables_come_from_the_child_the_defaults_and_secrets),
+    ("HeaderEntry.name", probes::headers_are_sent_with_values_and_with_secrets),
+    ("HeaderEntry.secret_ref", probes::headers_are_sent_with_values_and_with_secrets),
+    ("HeaderEntry.value", probes::headers_are_sent_with_values_and_with_secrets),
     ("HealthCheckManifest.check_interval_secs", programs::a_program_that_does_not_answer_is_unhealthy),
     ("HealthCheckManifest.exec", programs::a_program_that_does_not_answer_is_unhealthy),
     ("HealthCheckManifest.http", programs::a_program_that_does_not_answer_is_unhealthy),
     ("HealthCheckManifest.max_retries", programs::a_program_that_does_not_answer_is_unhealthy),
+    ("HealthCheckManifest.notify", probes::a_program_that_sends_no_sign_of_life_is_unhealthy),
+    ("HealthCheckManifest.start_period_secs", probes::no_miss_counts_in_the_start_period),
     ("HealthCheckManifest.tcp", programs::a_program_that_does_not_answer_is_unhealthy),
     ("HealthCheckManifest.timeout_secs", programs::a_health_probe_that_hangs_is_a_miss),
     ("HealthManifest.listen", health_listens_where_the_file_says),
+    ("HttpRequestManifest.body_contains", probes::an_answer_must_have_all_that_is_said_of_it),
+    ("HttpRequestManifest.headers", probes::headers_are_sent_with_values_and_with_secrets),
+    ("HttpRequestManifest.response_header", probes::an_answer_must_have_all_that_is_said_of_it),
+    ("HttpRequestManifest.status", probes::an_answer_must_have_all_that_is_said_of_it),
+    ("HttpRequestManifest.url", probes::an_answer_must_have_all_that_is_said_of_it),
     ("ReadinessProbe.check_interval_secs", programs::a_probe_is_tried_every_interval_and_each_try_ends_after_its_timeout),
     ("ReadinessProbe.delay_ms", programs::a_program_is_ready_when_its_probe_succeeds),
     ("ReadinessProbe.exec", programs::a_program_is_ready_when_its_probe_succeeds),
     ("ReadinessProbe.http", programs::a_program_is_ready_when_its_probe_succeeds),
     ("ReadinessProbe.log_line", programs::a_program_is_ready_when_its_probe_succeeds),
+    ("ReadinessProbe.notify", probes::a_program_is_ready_when_it_says_so),
+    ("ReadinessProbe.success_threshold", probes::ready_takes_as_many_good_tries_as_are_said),
     ("ReadinessProbe.tcp", programs::a_program_is_ready_when_its_probe_succeeds),
     ("ReadinessProbe.timeout_secs", programs::a_probe_is_tried_every_interval_and_each_try_ends_after_its_timeout),
     ("RegistrationManifest.heartbeat_secs", control::the_relay_is_told_at_its_socket_with_the_lease_and_as_often_as_it_is_said),
     ("RegistrationManifest.lease_secs", control::the_relay_is_told_at_its_socket_with_the_lease_and_as_often_as_it_is_said),
     ("RegistrationManifest.relay", control::the_relay_is_told_at_its_socket_with_the_lease_and_as_often_as_it_is_said),
     ("ResourceLimits.max_file_descriptors", programs::the_limit_of_open_files_is_set),
+    ("ResponseHeader.name", probes::an_answer_must_have_all_that_is_said_of_it),
+    ("ResponseHeader.value", probes::an_answer_must_have_all_that_is_said_of_it),
     ("RoleManifest.gid", control::s04_others_have_the_role_that_the_file_gives_to_their_user_or_group),
     ("RoleManifest.relay", control::s05_who_asks_through_a_relay_is_shown_by_the_name_that_it_says),
     ("RoleManifest.role", control::s04_others_have_the_role_that_the_file_gives_to_their_user_or_group),

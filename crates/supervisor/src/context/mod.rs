@@ -19,7 +19,7 @@ use crate::handle::SupervisorHandle;
 use crate::kept;
 use crate::queue::{BEAT, MISSED, READY};
 use crate::run::Crew;
-use crate::slot::{Aids, Deliver, ENDING, KILL, OVER, Order, STOP, Slot};
+use crate::slot::{Aids, Deliver, ENDING, KILL, Missed, OVER, Order, STOP, Slot};
 use crate::spans;
 use crate::spec::{Extras, Secret};
 use crate::sync::atomic::Ordering;
@@ -207,8 +207,37 @@ impl ChildContext {
     /// A check of the run from outside has failed, and why: counts as a missed heartbeat, at once (D13).
     /// For runs that check what they own, such as programs.
     pub fn missed(&self, why: impl Into<Arc<str>>) {
-        let why = why.into();
-        self.report(MISSED, |cell| cell.missed = Some(Box::new((self.generation, why))));
+        self.tell_missed(why.into(), false);
+    }
+
+    /// The run has failed, and why: it is unhealthy at once, whatever misses are allowed (D13). Without a promise to
+    /// report life nothing comes of it; such a run ends with an error.
+    pub fn unwell(&self, why: impl Into<Arc<str>>) {
+        self.tell_missed(why.into(), true);
+    }
+
+    fn tell_missed(&self, why: Arc<str>, at_once: bool) {
+        let generation = self.generation;
+        self.report(MISSED, |cell| match &cell.missed {
+            // Not yet taken, it stands: a miss beside it says less.
+            Some(said) if said.generation == generation && said.at_once => {}
+            _ => cell.missed = Some(Box::new(Missed { generation, why, at_once })),
+        });
+    }
+
+    /// The run has begun to end by itself: its probe is called no more. It still has to keep its promise to report
+    /// life, or to be gone before that is broken (D13).
+    pub fn winds_down(&self) {
+        let mut cell = self.slot().cell();
+        if self.is_current() {
+            cell.aids(self.generation).winds_down = true;
+        }
+    }
+
+    /// Whether the run has said that it ends by itself.
+    pub(crate) fn is_winding_down(&self) -> bool {
+        let cell = self.slot().cell();
+        cell.aids.as_ref().is_some_and(|aids| aids.generation == self.generation && aids.winds_down)
     }
 
     /// The tree's time.
@@ -339,6 +368,12 @@ impl ChildContext {
     /// The secret with this name, read anew at every call. Never printed by the library.
     pub fn secret(&self, name: impl AsRef<str>) -> Option<Secret> {
         self.extras().and_then(|extras| extras.secret(name.as_ref()))
+    }
+
+    /// What `${name}` stands for in the child's spec: its secret with this name; if it has none, the variable of this
+    /// name of the supervisor's own environment.
+    pub fn secret_reference(&self, name: impl AsRef<str>) -> Option<Secret> {
+        self.extras().and_then(|extras| extras.referred(name.as_ref()))
     }
 
     fn extras(&self) -> Option<Arc<Extras>> {

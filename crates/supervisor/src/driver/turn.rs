@@ -14,7 +14,7 @@ use crate::clock::unix_nanos;
 use crate::contain::{drop_quietly, panic_message};
 use crate::journal::stamp;
 use crate::queue::{BEAT, EXIT, MISSED, READY};
-use crate::slot::How;
+use crate::slot::{How, Missed};
 use crate::spans::{self, TARGET};
 use crate::tree::Tree;
 
@@ -202,8 +202,13 @@ impl Brain {
             self.feed(tree, now, Input::Beat { key, generation: beat });
         }
         if let Some(missed) = missed {
-            let (generation, why) = *missed;
-            self.feed(tree, now, Input::Missed { key, generation, why });
+            let Missed { generation, why, at_once } = *missed;
+            let said = if at_once {
+                Input::Unwell { key, generation, why }
+            } else {
+                Input::Missed { key, generation, why }
+            };
+            self.feed(tree, now, said);
         }
         let Some(end) = end else { return };
         self.live = self.live.saturating_sub(1);

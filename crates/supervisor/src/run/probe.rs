@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::contain::contain;
 use crate::context::ChildContext;
-use crate::spec::{Probe, ProbeUse};
+use crate::spec::{Probe, ProbeUse, Tries};
 
 /// Starts what the child's probe is used for. It ends when the run is asked to stop.
 pub(super) fn start(ctx: ChildContext, uses: ProbeUse) {
@@ -17,13 +17,12 @@ pub(super) fn start(ctx: ChildContext, uses: ProbeUse) {
 }
 
 async fn watch(ctx: &ChildContext, uses: &ProbeUse) {
-    if let Some((interval, timeout)) = uses.times.readiness {
+    if let Some(Tries { interval, timeout, successes }) = uses.times.readiness {
         let mut ticks = every(interval);
-        loop {
+        let mut good = 0;
+        while good < successes {
             ticks.tick().await;
-            if check(ctx, &uses.probe, timeout).await.is_ok() {
-                break;
-            }
+            good = if check(ctx, &uses.probe, timeout).await.is_ok() { good + 1 } else { 0 };
         }
         ctx.ready();
     }
@@ -32,7 +31,7 @@ async fn watch(ctx: &ChildContext, uses: &ProbeUse) {
     loop {
         ticks.tick().await;
         // Counted from started (D13): before that there is nothing to be alive.
-        if ctx.is_started() {
+        if ctx.is_started() && !ctx.is_winding_down() {
             match check(ctx, &uses.probe, timeout).await {
                 Ok(()) => ctx.heartbeat(),
                 Err(why) if uses.tells => ctx.missed(why),

@@ -264,6 +264,11 @@ impl ChildSpec {
         self.set(|s| s.heartbeat = Some(Heartbeat { interval, timeout, max_retries }))
     }
 
+    /// For so long after started no miss counts, until the first heartbeat came or the first probe succeeded (D13).
+    pub fn start_period(self, period: Duration) -> Self {
+        self.set(|s| s.start_period = Some(period))
+    }
+
     /// Every `interval` from started, `check` is called and may take `timeout`. `Ok` is a sign of life;
     /// `Err`, a panic and a check that takes too long are misses; `max_retries` misses in a row make the
     /// child unhealthy, and it is stopped for it (D13).

@@ -90,9 +90,18 @@ impl fmt::Debug for Probe {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ProbeTimes {
     /// Called until it succeeds; then the run is ready.
-    pub(crate) readiness: Option<(Duration, Duration)>,
+    pub(crate) readiness: Option<Tries>,
     /// Called for ever; keeps or breaks the promise to report life (D13).
     pub(crate) health: Option<(Duration, Duration)>,
+}
+
+/// How a probe is tried until a run is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tries {
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+    /// How many good ones in a row it takes.
+    pub(crate) successes: u32,
 }
 
 /// A probe and what it is called for.
@@ -152,7 +161,7 @@ impl Extras {
     }
 
     /// What `${name}` stands for.
-    fn referred(&self, name: &str) -> Option<Secret> {
+    pub(crate) fn referred(&self, name: &str) -> Option<Secret> {
         if self.secrets.iter().any(|(known, _)| &**known == name) {
             return self.secret(name);
         }

@@ -11,6 +11,6 @@ pub use extras::Secret;
 pub use supervisor::SupervisorSpec;
 
 pub(crate) use child::{What, probed};
-pub(crate) use extras::{Extras, Probe, ProbeTimes, ProbeUse, SecretSource, Variable};
+pub(crate) use extras::{Extras, Probe, ProbeTimes, ProbeUse, SecretSource, Tries, Variable};
 pub(crate) use lower::{Bodies, Body, Bound, Lowered, OnStuck, Options, Wanted, lower_child, lower_root};
 pub(crate) use name::Name;
