@@ -7,7 +7,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use crate::Outcome;
 use crate::source::{self, Source};
 
-/// The one file that may hold `unsafe`: what a program does between fork and exec.
+/// The one file that may hold `unsafe`: what a program does between fork and exec, and calls without a safe wrapper.
 const UNSAFE_FILE: &str = "crates/process/src/between.rs";
 
 /// Checks every Rust file of the project.

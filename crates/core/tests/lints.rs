@@ -191,6 +191,7 @@ fn d3_d13_a_hang_that_is_found_so_late_that_the_back_off_never_grows_is_told() {
     silent(one_for_one([service("a").heartbeat(beats(18))]));
     let just = Heartbeat { interval: secs(18), timeout: secs(6), max_retries: 3 };
     fires(one_for_one([service("a").heartbeat(just)]), "is found after 60s");
+    fires(one_for_one([service("a").heartbeat(beats(18)).start_period(secs(1))]), "is found after 60s");
     silent(one_for_one([quick(service("a")).heartbeat(beats(20))]));
 }
 

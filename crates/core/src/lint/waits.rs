@@ -1,5 +1,7 @@
 //! Dependencies that wait for ever or are of no use, and signs of life that come too late.
 
+use std::time::Duration;
+
 use supervisor_api::policy::{OnExhausted, RestartType};
 
 use super::Place;
@@ -58,7 +60,8 @@ pub(super) fn nobody_to_restart(place: &Place<'_>, findings: &mut Findings) {
 pub(super) fn hang_is_found_late(place: &Place<'_>, findings: &mut Findings) {
     for child in &place.tree.children {
         let (Some(beat), backoff) = (child.policy.heartbeat, child.policy.backoff) else { continue };
-        let found = beat.interval.saturating_mul(beat.max_retries).saturating_add(beat.timeout);
+        let counted = beat.interval.saturating_mul(beat.max_retries).saturating_add(beat.timeout);
+        let found = counted.saturating_add(Duration::from_nanos(child.policy.start_period));
         if found >= backoff.reset_after && !backoff.initial.is_zero() {
             findings.warning(
                 &place.path_of(child),
