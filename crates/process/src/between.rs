@@ -23,6 +23,7 @@ use std::sync::Arc;
 use rustix::process::{Pid, Resource, Rlimit};
 
 use crate::guardian::record;
+use crate::limits::Limit;
 
 /// What becomes of the child: the program, and the surroundings it starts in.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub(crate) struct Image {
     /// Which variable of the environment becomes `WATCHDOG_PID=` with the process id.
     pub(crate) own_pid: Option<usize>,
     pub(crate) working_dir: Option<CString>,
-    pub(crate) max_file_descriptors: Option<u64>,
+    pub(crate) limits: Vec<(Limit, Rlimit)>,
     pub(crate) no_new_privileges: bool,
 }
 
@@ -46,19 +47,20 @@ pub(crate) enum Step {
     /// The supervisor had died before its death could be watched.
     Orphaned,
     WorkingDir,
-    FileLimit,
     NoNewPrivileges,
     Descriptors,
     /// The group could not be written to the guardian.
     Guardian,
     Exec,
+    /// A limit could not be set.
+    Limit(Limit),
 }
 
-const STEPS: [Step; 8] = [
+/// Those that are numbered by their place; the limits follow.
+const STEPS: [Step; 7] = [
     Step::Fork,
     Step::Orphaned,
     Step::WorkingDir,
-    Step::FileLimit,
     Step::NoNewPrivileges,
     Step::Descriptors,
     Step::Guardian,
@@ -66,15 +68,31 @@ const STEPS: [Step; 8] = [
 ];
 
 impl Step {
+    /// Its number, from 0.
+    const fn number(self) -> i32 {
+        match self {
+            Self::Fork => 0,
+            Self::Orphaned => 1,
+            Self::WorkingDir => 2,
+            Self::NoNewPrivileges => 3,
+            Self::Descriptors => 4,
+            Self::Guardian => 5,
+            Self::Exec => 6,
+            Self::Limit(limit) => STEPS.len() as i32 + limit as i32,
+        }
+    }
+
     /// Error numbers are below 4096, so the step fits above them.
     fn failed(self, error: rustix::io::Errno) -> io::Error {
-        io::Error::from_raw_os_error((self as i32) << 16 | error.raw_os_error())
+        io::Error::from_raw_os_error(self.number() << 16 | error.raw_os_error())
     }
 
     /// The step and the plain error of a failed spawn.
     pub(crate) fn of(error: &io::Error) -> (Self, io::Error) {
         let raw = error.raw_os_error().unwrap_or(libc::EINVAL);
-        let step = STEPS.get((raw >> 16) as usize).copied().unwrap_or(Self::Fork);
+        let number = (raw >> 16) as usize;
+        let limit = || Limit::ALL.get(number.checked_sub(STEPS.len())?).copied().map(Self::Limit);
+        let step = STEPS.get(number).copied().or_else(limit).unwrap_or(Self::Fork);
         (step, io::Error::from_raw_os_error(raw & 0xffff))
     }
 }
@@ -122,8 +140,9 @@ pub(crate) fn become_program(command: &mut Command, image: &Arc<Image>, guardian
     let child = move || {
         reset_signals();
         die_with(supervisor)?;
-        enter(&image)?;
+        // Before the limits: they may be below the number of a descriptor that is open.
         close_on_exec()?;
+        enter(&image)?;
         list(guardian.as_deref())?;
         let own_pid = own_pid();
         if let Some(at) = image.own_pid {
@@ -313,9 +332,9 @@ fn enter(image: &Image) -> io::Result<()> {
     if let Some(dir) = &image.working_dir {
         rustix::process::chdir(dir.as_c_str()).map_err(|error| Step::WorkingDir.failed(error))?;
     }
-    if let Some(limit) = image.max_file_descriptors {
-        let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
-        rustix::process::setrlimit(Resource::Nofile, limit).map_err(|error| Step::FileLimit.failed(error))?;
+    for &(limit, value) in &image.limits {
+        rustix::process::setrlimit(limit.resource(), value)
+            .map_err(|error| Step::Limit(limit).failed(error))?;
     }
     if image.no_new_privileges {
         rustix::thread::set_no_new_privs(true).map_err(|error| Step::NoNewPrivileges.failed(error))?;
@@ -386,7 +405,8 @@ mod tests {
 
     #[test]
     fn a_failed_step_comes_back_with_its_plain_error() {
-        for step in STEPS {
+        let limits = Limit::ALL.iter().copied().map(Step::Limit);
+        for step in STEPS.into_iter().chain(limits) {
             let (back, error) = Step::of(&step.failed(rustix::io::Errno::NOEXEC));
             assert_eq!((back, error.raw_os_error()), (step, Some(libc::ENOEXEC)));
         }

@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 
 use supervisor_api::Exit;
 
+use crate::limits::Limit;
 use crate::signal::Signal;
 use crate::spec::ProgramSpec;
 
@@ -26,6 +27,8 @@ pub(crate) enum Request {
 /// | no | `Completed` | `Failed` | `Killed` | `Killed` | `Killed` |
 /// | to stop | `Stopped` | `Failed` | `Stopped` | `Killed` | `Killed` |
 /// | killed | `Stopped` | `Failed` | `Stopped` | `Killed` by us | `Killed` |
+///
+/// A signal by which the kernel holds it to a limit of its spec is `Failed`, with the limit.
 pub(crate) fn of(status: ExitStatus, request: Request, spec: &ProgramSpec) -> Exit {
     let asked = request != Request::None;
     match (status.code(), status.signal()) {
@@ -37,9 +40,23 @@ pub(crate) fn of(status: ExitStatus, request: Request, spec: &ProgramSpec) -> Ex
             Exit::Killed { signal, by_us: true }
         }
         (_, Some(signal)) if asked && signal == spec.stop_signal.number() => Exit::Stopped,
-        (_, Some(signal)) => Exit::Killed { signal, by_us: false },
+        (_, Some(signal)) => match over_limit(signal, spec) {
+            Some(limit) => Exit::failed(format!("{}: it came to its {limit}", describe(status))),
+            None => Exit::Killed { signal, by_us: false },
+        },
         _ => Exit::failed(describe(status)),
     }
+}
+
+/// The limit that a signal of the kernel's speaks of, with its value.
+fn over_limit(signal: i32, spec: &ProgramSpec) -> Option<String> {
+    let limit = match signal {
+        libc::SIGXCPU => Limit::CpuTime,
+        libc::SIGXFSZ => Limit::FileSize,
+        _ => return None,
+    };
+    let value = spec.limits.get(limit)?;
+    Some(format!("{} of {}", limit.key(), limit.as_in_a_file(value)))
 }
 
 /// `exit code 3`, `killed by SIGSEGV`.
@@ -106,6 +123,14 @@ mod tests {
         let spec = spec.stop_signal(Signal::KILL).success_exit_codes([]);
         assert_eq!(of(signal(9), Request::Stop, &spec), Exit::Stopped);
         assert_eq!(of(code(0), Request::None, &spec), Exit::failed("exit code 0"));
+    }
+
+    #[test]
+    fn a_signal_that_speaks_of_a_limit_names_it_if_there_is_one() {
+        let spec = ProgramSpec::new("x").limit(Limit::CpuTime, 7);
+        let cpu = of(signal(libc::SIGXCPU), Request::None, &spec);
+        assert_eq!(cpu, Exit::failed("killed by SIGXCPU: it came to its max_cpu_secs of 7"));
+        assert_eq!(of(signal(libc::SIGXFSZ), Request::None, &spec), killed(libc::SIGXFSZ, false));
     }
 
     #[test]

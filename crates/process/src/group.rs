@@ -74,8 +74,8 @@ pub(crate) async fn spawn(
     let start = || {
         let program = prepare()?;
         fork(&program.image).map_err(|error| {
-            let limit = program.image.max_file_descriptors;
-            start_error::explain(&error, &program.file, program.working_dir.as_deref(), limit)
+            let limits = &program.image.limits;
+            start_error::explain(&error, &program.file, program.working_dir.as_deref(), limits)
         })
     };
     SPAWNER.run(start).await.unwrap_or(Err(StartError::NoThread))

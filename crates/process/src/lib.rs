@@ -44,11 +44,13 @@ compile_error!("supervisor-process needs Linux: pidfd, /proc and PR_SET_PDEATHSI
 
 mod between;
 mod child;
+mod descriptors;
 mod environment;
 mod exit;
 mod group;
 pub mod guardian;
 mod http;
+mod limits;
 mod manifest;
 mod notify;
 mod output;
@@ -64,8 +66,10 @@ mod text;
 mod worker;
 
 pub use child::kind;
+pub use descriptors::raise_descriptors;
 pub use environment::INHERITED;
 pub use http::Http;
+pub use limits::Limit;
 pub use output::{BUDGET, Output, OutputLine, OutputLines, OutputSink, Stream, output};
 pub use probe::Probe;
 pub use processes::Unconfined;

@@ -5,6 +5,7 @@ use supervisor_api::manifest::{
 };
 
 use crate::http::Http;
+use crate::limits::Limits;
 use crate::probe::Probe;
 use crate::signal::Signal;
 use crate::spec::{Check, ProgramSpec, Readiness};
@@ -31,8 +32,7 @@ impl ProgramSpec {
         if let Some(codes) = &manifest.success_exit_codes {
             spec.success_exit_codes = codes.iter().map(|&code| code.into()).collect();
         }
-        let limits = manifest.resource_limits.unwrap_or_default();
-        spec.max_file_descriptors = limits.max_file_descriptors.map(|limit| limit.get().into());
+        spec.limits = Limits::of(&manifest.resource_limits.unwrap_or_default());
         if let Some(ReadinessManifest::Probe(said)) = &manifest.readiness {
             spec.readiness = readiness(said)?;
         }
@@ -105,6 +105,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::limits::Limit;
     use crate::spec::{Health, Watch};
 
     /// The program of a manifest with these keys.
@@ -134,7 +135,7 @@ mod tests {
             .working_dir("/srv")
             .stop_signal(Signal::USR1)
             .success_exit_codes([0, 143])
-            .max_file_descriptors(99);
+            .limit(Limit::FileDescriptors, 99);
         assert_eq!(format!("{:?}", said.unwrap()), format!("{expected:?}"));
     }
 

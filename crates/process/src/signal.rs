@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signal(i32);
 
-const NAMES: [(&str, i32); 20] = [
+const NAMES: [(&str, i32); 21] = [
     ("HUP", libc::SIGHUP),
     ("INT", libc::SIGINT),
     ("QUIT", libc::SIGQUIT),
@@ -25,6 +25,7 @@ const NAMES: [(&str, i32); 20] = [
     ("CONT", libc::SIGCONT),
     ("STOP", libc::SIGSTOP),
     ("XCPU", libc::SIGXCPU),
+    ("XFSZ", libc::SIGXFSZ),
     ("WINCH", libc::SIGWINCH),
     ("SYS", libc::SIGSYS),
 ];

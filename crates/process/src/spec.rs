@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::between::Image;
 use crate::environment;
 use crate::group::Program;
+use crate::limits::{Limit, Limits};
 use crate::output::OutputLine;
 use crate::probe::Probe;
 use crate::signal::Signal;
@@ -43,7 +44,7 @@ pub struct ProgramSpec {
     pub(crate) success_exit_codes: Vec<i32>,
     pub(crate) readiness: Readiness,
     pub(crate) health: Option<Health>,
-    pub(crate) max_file_descriptors: Option<u64>,
+    pub(crate) limits: Limits,
     pub(crate) allow_new_privileges: bool,
     pub(crate) on_output: Option<OnOutput>,
 }
@@ -188,7 +189,7 @@ impl ProgramSpec {
             success_exit_codes: vec![0],
             readiness: Readiness::Immediate,
             health: None,
-            max_file_descriptors: None,
+            limits: Limits::default(),
             allow_new_privileges: false,
             on_output: None,
         }
@@ -263,9 +264,10 @@ impl ProgramSpec {
         self
     }
 
-    /// How many descriptors it may have open. Default: as many as the supervisor.
-    pub fn max_file_descriptors(mut self, limit: u64) -> Self {
-        self.max_file_descriptors = Some(limit);
+    /// Holds each of its processes to a limit, in the limit's own units. Default: what the supervisor was started
+    /// with. One above the supervisor's own hard limit is a failed start.
+    pub fn limit(mut self, limit: Limit, value: u64) -> Self {
+        self.limits.set(limit, value);
         self
     }
 
@@ -310,9 +312,7 @@ impl ProgramSpec {
         for code in self.success_exit_codes.iter().filter(|code| !(0..=255).contains(*code)) {
             findings.push(format!("success_exit_codes: {code} is no exit code; they go from 0 to 255"));
         }
-        if self.max_file_descriptors.is_some_and(|limit| limit < 3) {
-            findings.push("max_file_descriptors: a program needs at least 3".into());
-        }
+        findings.extend(self.limits.findings());
         if let Readiness::Probe(check) = &self.readiness {
             findings.extend(check.findings("readiness"));
         }
@@ -365,7 +365,7 @@ impl ProgramSpec {
                 .map(Path::as_os_str)
                 .map(|d| word(d, "working_dir"))
                 .transpose()?,
-            max_file_descriptors: self.max_file_descriptors,
+            limits: self.limits.to_set(),
             no_new_privileges: !self.allow_new_privileges,
         })
     }
@@ -379,7 +379,7 @@ impl ProgramSpec {
         Self {
             working_dir: self.working_dir.clone(),
             environment: self.environment.clone(),
-            max_file_descriptors: self.max_file_descriptors,
+            limits: self.limits,
             allow_new_privileges: self.allow_new_privileges,
             ..Self::new(program)
         }
@@ -411,7 +411,7 @@ impl fmt::Debug for ProgramSpec {
             .field("success_exit_codes", &self.success_exit_codes)
             .field("readiness", &self.readiness)
             .field("health", &self.health)
-            .field("max_file_descriptors", &self.max_file_descriptors)
+            .field("limits", &self.limits)
             .field("allow_new_privileges", &self.allow_new_privileges)
             .finish_non_exhaustive()
     }
@@ -448,7 +448,7 @@ mod tests {
                 "success_exit_codes: 256 is no exit code; they go from 0 to 255",
             ),
             (
-                ProgramSpec::new("a").max_file_descriptors(2),
+                ProgramSpec::new("a").limit(Limit::FileDescriptors, 2),
                 "max_file_descriptors: a program needs at least 3",
             ),
             (

@@ -6,7 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::process::Rlimit;
+
 use crate::between::Step;
+use crate::limits::Limit;
 
 /// Why a program could not be started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,7 +99,7 @@ pub(crate) fn explain(
     error: &io::Error,
     file: &Path,
     working_dir: Option<&Path>,
-    limit: Option<u64>,
+    limits: &[(Limit, Rlimit)],
 ) -> StartError {
     let program = show(file);
     let (step, error) = Step::of(error);
@@ -108,19 +111,34 @@ pub(crate) fn explain(
             dir: working_dir.map(show).unwrap_or_default(),
             why: reason(&error),
         },
-        Step::FileLimit => {
-            let limit = limit.unwrap_or_default();
-            let why = format!(
-                "{}; it may not be above the supervisor's own hard limit (`ulimit -Hn`)",
-                reason(&error)
-            );
-            StartError::System { program, what: "max_file_descriptors", why: format!("{limit}: {why}") }
+        Step::Limit(limit) => {
+            let value = limits.iter().find(|(set, _)| *set == limit).and_then(|(_, value)| value.current);
+            let value = limit.as_in_a_file(value.unwrap_or_default());
+            let why = format!("{value}: {}", limit.refusal(&reason(&error)));
+            StartError::System { program, what: limit.key(), why }
         }
-        Step::Fork => system("the system cannot make a process"),
+        Step::Fork => {
+            StartError::System { what: "the system cannot make a process", why: no_process(&error), program }
+        }
         Step::Orphaned => system("the supervisor is ending"),
         Step::NoNewPrivileges => system("no_new_privs"),
         Step::Descriptors => system("closing inherited descriptors"),
         Step::Guardian => system("the guardian cannot be told of it"),
+    }
+}
+
+/// Why there is no process, with the remedy where it is a limit of this process.
+fn no_process(error: &io::Error) -> String {
+    let why = reason(error);
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => format!(
+            "{why} in the supervisor; each program that runs takes three: \
+             raise the limit with `ulimit -n` where the supervisor is started"
+        ),
+        Some(libc::EAGAIN) => format!(
+            "{why}; its user, its cgroup or the machine has as many processes as it may (`ulimit -u`, pids.max)"
+        ),
+        _ => why,
     }
 }
 

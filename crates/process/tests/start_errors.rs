@@ -108,10 +108,3 @@ async fn a_word_with_a_nul() {
     let spec = ProgramSpec::new("/bin/true").arg("a\0b");
     fails_with(spec, "cannot start `/bin/true`: an argument contains a NUL character").await;
 }
-
-#[tokio::test]
-async fn a_limit_of_descriptors_that_the_system_does_not_allow() {
-    let failure = failure_of(ProgramSpec::new("/bin/true").max_file_descriptors(1 << 40)).await;
-    let expected = "cannot start `/bin/true`: max_file_descriptors: 1099511627776: operation not permitted";
-    assert!(failure.starts_with(expected) && failure.contains("ulimit -Hn"), "{failure}");
-}

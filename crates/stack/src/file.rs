@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use supervisor_api::manifest::{DashboardManifest, HealthManifest, Kind, StackManifest, health_address};
+use supervisor_api::manifest::{
+    ChildManifest, DashboardManifest, HealthManifest, Kind, StackManifest, health_address,
+};
 use supervisor_api::{Finding, SupervisorPath};
 use supervisor_yaml::{
     Broken, Entry, FileFinding, Findings, Node, Place, Shapes, Source, UnreadableFile, Value, Walked,
@@ -89,6 +91,16 @@ impl Stack {
             _ => Err(StackError::Invalid(findings)),
         }
     }
+
+    /// How many programs the file names, at any depth.
+    pub fn programs(&self) -> usize {
+        programs(&self.manifest.children)
+    }
+}
+
+fn programs(children: &[ChildManifest]) -> usize {
+    let below = |child: &ChildManifest| child.children.as_deref().map_or(0, programs);
+    children.iter().map(|child| usize::from(child.kind == Kind::Process) + below(child)).sum()
 }
 
 /// The shapes of a stack file. They follow from the types, so they are made once.

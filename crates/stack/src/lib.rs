@@ -40,6 +40,8 @@ pub use supervisor_control::{
 };
 /// The process that kills programs when the supervisor is killed.
 pub use supervisor_process::guardian;
+/// More open files for this process: each program takes three.
+pub use supervisor_process::raise_descriptors;
 /// What is wrong in a file, and where.
 pub use supervisor_yaml::{FileFinding, Findings, Place, UnreadableFile, printable};
 /// The library that runs the tree.

@@ -47,7 +47,7 @@ impl StopSignal {
     }
 }
 
-/// Limits that the kernel enforces on a program.
+/// Limits of a program, to which the kernel holds each of its processes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -55,6 +55,31 @@ pub struct ResourceLimits {
     /// The most files and sockets it may have open at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_file_descriptors: Option<NonZeroU32>,
+    /// The largest core file of one of its processes, in MiB; 0 means none is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_core_mb: Option<u32>,
+    /// The most processes and threads that its user may have when it starts another one, those of other programs of
+    /// this user included. The kernel does not hold root to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_user_processes: Option<NonZeroU32>,
+    /// The largest file it may write, in MiB. One of its processes that writes more gets SIGXFSZ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_file_size_mb: Option<NonZeroU32>,
+    /// The most address space that each of its processes may have, in MiB. More is refused to it. Much of it may be
+    /// reserved and never used, so this is more than the memory it needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_address_space_mb: Option<NonZeroU32>,
+    /// The largest stack that each of its processes may have, in MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_stack_mb: Option<NonZeroU32>,
+    /// How many seconds of CPU each of its processes may use up. Then the process gets SIGXCPU, and SIGKILL a second
+    /// of CPU later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_cpu_secs: Option<NonZeroU32>,
+    /// The most memory that each of its processes may lock against being swapped out, in MiB. The kernel does not hold
+    /// root to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_locked_memory_mb: Option<u32>,
 }
 
 /// One variable: a name with a value, or with a reference to a secret.

@@ -19,6 +19,7 @@ use std::time::Duration;
 use supervisor_stack::tokio_supervisor::{StopSignals, SupervisorHandle};
 use supervisor_stack::{
     Control, Doors, Instance, InstanceError, PrepareError, Prepared, SocketAt, Stack, Surroundings, guardian,
+    raise_descriptors,
 };
 use tokio::time::Instant;
 
@@ -42,6 +43,9 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
         Ok(stack) => stack,
         Err(exit) => return exit,
     };
+    if let Err(sentence) = raise_descriptors(stack.programs()) {
+        print::err(&format!("supervisor: {sentence}\n"));
+    }
     // Held until the run is over.
     let instance = match claim(&stack, args) {
         Ok(instance) => instance,

@@ -56,10 +56,26 @@ pub(crate) fn success_exit_codes_are_good_ends() {
 }
 
 #[test]
-pub(crate) fn the_limit_of_open_files_is_set() {
+pub(crate) fn the_limits_of_a_program_are_set() {
     block(async {
-        let child = shell("a", "ulimit -n", "role: job, resource_limits: {max_file_descriptors: 77}");
-        assert_eq!(launch("", &child).said("/a").await, "77");
+        let keys = "role: job, resource_limits: {max_file_descriptors: 77, max_core_mb: 3, max_user_processes: 4321, \
+                    max_file_size_mb: 5, max_address_space_mb: 600, max_stack_mb: 2, max_cpu_secs: 90, \
+                    max_locked_memory_mb: 0}";
+        let mut tree = launch("", &shell("a", "exec cat /proc/self/limits", keys));
+        let mut left = vec![
+            "Max cpu time 90 91 seconds",
+            "Max file size 5242880 5242880 bytes",
+            "Max stack size 2097152 2097152 bytes",
+            "Max core file size 3145728 3145728 bytes",
+            "Max processes 4321 4321 processes",
+            "Max open files 77 77 files",
+            "Max locked memory 0 0 bytes",
+            "Max address space 629145600 629145600 bytes",
+        ];
+        while !left.is_empty() {
+            let line = tree.said("/a").await.split_whitespace().collect::<Vec<_>>().join(" ");
+            left.retain(|row| *row != line);
+        }
     });
 }
 
