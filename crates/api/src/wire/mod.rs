@@ -80,7 +80,8 @@ pub use request::{
     WhyParams,
 };
 pub use response::{
-    ChangedKeys, PlanDetails, PolicyAnswer, PolicyRule, Renamed, Response, ResultBody, WhatIfAnswer, WhyAnswer,
+    ChangedKeys, PlanDetails, PolicyAnswer, PolicyRule, Renamed, Response, ResultBody, WhatIfAnswer,
+    WhyAnswer,
 };
 #[cfg(feature = "schema")]
 pub use schema::wire_schema;
