@@ -477,6 +477,8 @@ export const CHILD = {
 export const POLICY = {
   title: "How it is looked after",
   children: "How it looks after its children",
+  unsaid: (many: number) =>
+    many === 1 ? "1 value that nobody has set" : `${many} values that nobody has set`,
   asking: "Asking the target …",
   refused: (why: string) => `The target did not say: ${why}`,
   again: "Ask again",

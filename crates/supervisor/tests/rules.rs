@@ -37,7 +37,7 @@ async fn each_value_says_whether_the_child_its_role_or_its_criticality_said_it()
     let handle = start(tree).await;
     assert_eq!(of(&handle, "own", "restart_policy"), "transient: child");
     assert_eq!(of(&handle, "own", "shutdown.graceful_timeout_ms"), "2 s: child");
-    assert_eq!(of(&handle, "own", "budget"), "1 restart in 9 s, its own: child");
+    assert_eq!(of(&handle, "own", "budget"), "1 restart in 9 s: child");
     assert_eq!(of(&handle, "own", "role"), "service: child");
     assert_eq!(of(&handle, "role", "restart_policy"), "transient: role worker");
     assert_eq!(of(&handle, "role", "shutdown.graceful_timeout_ms"), "5 s: profile default");
@@ -45,7 +45,7 @@ async fn each_value_says_whether_the_child_its_role_or_its_criticality_said_it()
     assert_eq!(of(&handle, "role", "budget"), "5 restarts in 60 s, shared with its siblings: supervisor /");
     assert_eq!(of(&handle, "role", "budget.on_exhausted"), "escalate: profile default");
     assert_eq!(of(&handle, "optional", "budget.on_exhausted"), "quarantine: criticality optional");
-    assert_eq!(of(&handle, "optional", "budget"), "5 restarts in 60 s, its own: supervisor /");
+    assert_eq!(of(&handle, "optional", "budget"), "5 restarts in 60 s, for it alone: supervisor /");
     assert_eq!(of(&handle, "optional", "criticality"), "optional: child");
     assert_eq!(of(&handle, "optional", "command_permissions"), "every command: profile default");
     assert_eq!(of(&handle, "/", "restart_policy"), "nothing", "nobody looks after the root");
@@ -67,7 +67,7 @@ async fn what_supervisors_say_for_their_children_names_the_supervisor() {
     let a = "/outer/inner/a";
     assert_eq!(
         of(&handle, a, "backoff"),
-        "1 s to 4 s, ±20 %, from the start again after 60 s without a failure: defaults /outer"
+        "1 s to 4 s, ±20 %, forgotten after 60 s of running: defaults /outer"
     );
     assert_eq!(of(&handle, a, "shutdown.graceful_timeout_ms"), "3 s: defaults /outer");
     assert_eq!(of(&handle, a, "budget.on_exhausted"), "shutdown_tree: supervisor /outer/inner");

@@ -118,6 +118,7 @@ describe("a stack of real programs", () => {
     await says(/restart\s+permanent – from its role service/);
     await says(/back-off\s+100 ms to 1 s.* – defaults of \//);
     await says(/budget\s+50 restarts in 60 s, shared with its siblings – from its supervisor \//);
+    await facts.getByText(/values that nobody has set/).click();
     await says(/must start within\s+60 s – built-in default/);
     expect(await accessibility(page)).toEqual([]);
     await picture(page, "real-policy");

@@ -24,12 +24,7 @@ export function why({ query_id, target_id, child_path }: WhyQuery): Record<strin
         child: [
           rule("role", "service", "child"),
           rule("restart_policy", "permanent", "role", "service"),
-          rule(
-            "backoff",
-            "100 ms to 30 s, ±20 %, from the start again after 60 s without a failure",
-            "defaults",
-            "/",
-          ),
+          rule("backoff", "100 ms to 30 s, ±20 %, forgotten after 60 s of running", "defaults", "/"),
           rule("budget", "5 restarts in 60 s, shared with its siblings", "supervisor", above),
           rule("budget.on_exhausted", "quarantine", "criticality", "optional"),
           rule("criticality", "optional", "child"),

@@ -19,7 +19,8 @@ impl ChildPolicy {
     pub(crate) fn rules(&self, above: &SupervisorPath, context: &Context) -> Vec<Rule> {
         let of = Sources { policy: self, above, context };
         let budget = match self.budget {
-            Some(own) => format!("{}, its own", figures(&own)),
+            Some(own) if self.told.own.has(Key::Budget) => figures(&own),
+            Some(own) => format!("{}, for it alone", figures(&own)),
             None => format!("{}, shared with its siblings", figures(&context.policy.budget)),
         };
         let mut rules = vec![
@@ -194,7 +195,7 @@ fn backoff(backoff: &Backoff) -> String {
     let Backoff { initial, max, jitter_ratio, reset_after } = *backoff;
     let jitter = f64::from(jitter_ratio) * 100.0;
     format!(
-        "{} to {}, ±{jitter:.0} %, from the start again after {} without a failure",
+        "{} to {}, ±{jitter:.0} %, forgotten after {} of running",
         span(initial),
         span(max),
         span(reset_after)
