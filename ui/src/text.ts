@@ -550,6 +550,7 @@ export const ANSWER = {
 export const FACTS = {
   title: "Facts",
   readiness: "Readiness",
+  phase: "Doing",
   health: "Health",
   noHeartbeat: "no heartbeat is promised, or none came yet",
   run: "Run",

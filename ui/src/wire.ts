@@ -620,6 +620,8 @@ export type RuntimeRow = {
   readonly lifecycle_state: LifecycleWord;
   /** When it is to be started. Absent but in back-off, and when the target does not say. */
   readonly next_start_at_unix_nanos?: UnixNanos;
+  /** What its live run says that it is doing, or waits for, as of this read; a change of it alone is not told. Absent when it says nothing, and when the target does not say. Never empty. */
+  readonly phase?: string;
   /** The process of the program that runs. Absent when no program runs, and when the target does not say. Never 0. */
   readonly pid?: number;
   /** Whether the live run is ready. */

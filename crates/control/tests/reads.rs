@@ -10,7 +10,7 @@ use common::{SOCKET, Scene, TARGET, config, other, owner, secs, service, shop};
 use serde_json::{Value, json};
 use supervisor_api::wire::{DashboardState, RECENT, RowMore, RuntimeRow, UnixNanos};
 use supervisor_control::Role;
-use tokio_supervisor::{Backoff, ChildContext, ChildSpec, Severity, Strategy, SupervisorSpec};
+use tokio_supervisor::{Backoff, ChildContext, ChildSpec, ReadinessMode, Severity, Strategy, SupervisorSpec};
 
 fn request(method: &str) -> Value {
     json!({"request_id": "1", "method": method, "params": {}})
@@ -331,6 +331,30 @@ async fn a_supervisor_says_its_strategy_and_whether_it_is_dynamic() {
         ]
     );
     assert_eq!(more(&state, "/group").budget, None, "it has no limit");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_says_what_its_live_run_is_doing() {
+    let busy = ChildSpec::service("db", |ctx: ChildContext| async move {
+        ctx.phase("loading 3 of 9");
+        ctx.ready();
+        ctx.stopping().await;
+    });
+    let silent = ChildSpec::service("web", |ctx: ChildContext| async move {
+        ctx.phase("");
+        ctx.ready();
+        ctx.stopping().await;
+    });
+    let spec = SupervisorSpec::root([busy, silent].map(|child| child.readiness(ReadinessMode::Explicit)));
+    let scene = Scene::new(spec, config()).await;
+    while row(&scene.state(json!({})).await, "/web").lifecycle_state.as_str() != "running" {
+        tokio::task::yield_now().await;
+    }
+    let state = scene.state(json!({})).await;
+    assert_eq!(more(&state, "/db").phase.as_deref(), Some("loading 3 of 9"));
+    assert_eq!(more(&state, "/web").phase, None);
+    scene.handle.pause_child("/db", "test", "look").await.unwrap();
+    assert_eq!(more(&scene.state(json!({})).await, "/db").phase, None, "it is no run's any more");
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,7 @@ const KEYS = [
   "next_start_at_unix_nanos",
   "pid",
   "last_heartbeat_unix_nanos",
+  "phase",
   "budget",
 ] as const;
 

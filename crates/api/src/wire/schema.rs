@@ -138,6 +138,10 @@ impl JsonSchema for RuntimeRow {
                     "description": "The process of the program that runs. Absent when no program runs, and when the target does not say. Never 0."
                 },
                 "last_heartbeat_unix_nanos": time("When the last heartbeat before this read came, or the last probe succeeded; later ones are not told as long as none is missed. Absent when none came, when one was missed, and when the target does not say."),
+                "phase": {
+                    "type": "string",
+                    "description": "What its live run says that it is doing, or waits for, as of this read; a change of it alone is not told. Absent when it says nothing, and when the target does not say. Never empty."
+                },
                 "budget": said(
                     of.subschema_for::<BudgetUse>(),
                     "Of a supervisor the budget of restarts of its children, of another child its own, as of this read. Absent when it has none or one without a limit, and when the target does not say.",

@@ -277,6 +277,8 @@ pub struct RowMore {
     /// When the last heartbeat before this read came, or the last probe succeeded. Later ones are not told, as long as
     /// none is missed.
     pub last_heartbeat_unix_nanos: Option<UnixNanos>,
+    /// What its live run says that it is doing, or waits for, as of this read. A change of it alone is not told.
+    pub phase: Option<Arc<str>>,
     /// Of a supervisor the budget of restarts of its children, of another child its own, as of this read.
     pub budget: Option<BudgetUse>,
 }
@@ -344,7 +346,7 @@ impl Serialize for RuntimeRow {
             ("last_heartbeat_unix_nanos", &more.last_heartbeat_unix_nanos),
         ];
         let given = times.iter().filter(|(_, time)| time.is_some()).count();
-        let others = [self.as_of.is_some(), more.pid.is_some(), more.budget.is_some()];
+        let others = [self.as_of.is_some(), more.pid.is_some(), more.phase.is_some(), more.budget.is_some()];
         let others = others.iter().filter(|given| **given).count();
         let mut row = out.serialize_struct("RuntimeRow", 11 + given + others)?;
         row.serialize_field("child_path", &self.child_path)?;
@@ -368,6 +370,9 @@ impl Serialize for RuntimeRow {
         }
         if let Some(pid) = more.pid {
             row.serialize_field("pid", &pid)?;
+        }
+        if let Some(phase) = &more.phase {
+            row.serialize_field("phase", phase)?;
         }
         if let Some(budget) = &more.budget {
             row.serialize_field("budget", budget)?;

@@ -366,6 +366,8 @@ impl RowNews {
     /// made up.
     fn write_times(&self, row: &mut RuntimeRow) {
         let more = &mut row.more;
+        // It was of another moment, and no event tells of it.
+        more.phase = None;
         let Some(since) = more.since_unix_nanos else { return };
         let (Some(before), Some(state)) = (row.lifecycle_state.known(), self.state.known()) else {
             // A state that only a later version knows.

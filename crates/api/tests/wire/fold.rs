@@ -192,6 +192,7 @@ fn timed() -> TreeView {
         since_unix_nanos: Some(UnixNanos(2_000)),
         started_at_unix_nanos: Some(UnixNanos(1_000)),
         pid: Some(77),
+        phase: Some("loading".into()),
         budget: Some(BudgetUse { used: 1, max: 5, window_nanos: 60, clear_at_unix_nanos: Some(99) }),
         ..RowMore::default()
     };
@@ -220,6 +221,7 @@ fn the_times_of_a_row_follow_the_events() {
     view.apply_event(event(&view, 51, Lifecycle::Running, 4, Value::Null));
     let on = more(&view);
     assert_eq!((on.since_unix_nanos, on.pid), (Some(UnixNanos(2_000)), Some(77)), "the state is the same");
+    assert_eq!(on.phase, None, "nobody knows what it is doing now");
     view.apply_event(event(&view, 52, Lifecycle::Backoff, 4, json!(["start_at", 1_500])));
     let waits = RowMore {
         since_unix_nanos: Some(UnixNanos(52_000_000_000)),

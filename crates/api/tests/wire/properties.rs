@@ -139,12 +139,12 @@ fn some_json() -> impl Strategy<Value = Option<Value>> {
 prop_compose! {
     fn more()(
         times: [Option<u64>; 4], pid: Option<u32>,
-        budget: Option<(u32, u32, u64, Option<u64>)>,
+        budget: Option<(u32, u32, u64, Option<u64>)>, phase: Option<String>,
     ) -> RowMore {
         let [since, started, next, beat] = times.map(|at| at.map(UnixNanos));
         RowMore {
             since_unix_nanos: since, started_at_unix_nanos: started, next_start_at_unix_nanos: next, pid,
-            last_heartbeat_unix_nanos: beat,
+            last_heartbeat_unix_nanos: beat, phase: phase.map(Into::into),
             budget: budget.map(|(used, max, window_nanos, clear_at_unix_nanos)| BudgetUse {
                 used, max, window_nanos, clear_at_unix_nanos,
             }),

@@ -137,6 +137,7 @@ fn facts(node: &Node, row: &RuntimeRow, next: Option<String>, now: UnixNanos) ->
         ("state", row.lifecycle_state.to_string()),
         ("since", lasts::in_state(row, now).map(|lasts| format!("{lasts} ago")).unwrap_or_default()),
         ("next", next.unwrap_or_default()),
+        ("doing", row.more.phase.as_deref().unwrap_or_default().to_owned()),
         ("readiness", row.readiness.to_string()),
         ("health", row.health.to_string()),
         (

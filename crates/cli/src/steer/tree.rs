@@ -77,6 +77,7 @@ fn cells(state: &DashboardState, node: &Node, row: Option<&RuntimeRow>, name: St
 /// What is to be known besides: what comes next, how the last run failed, what stands in the way.
 pub(super) fn note(state: &DashboardState, node: &Node, row: &RuntimeRow) -> String {
     let mut notes: Vec<String> = next::of_row(state, row).into_iter().collect();
+    notes.extend(row.more.phase.as_deref().map(str::to_owned));
     if let Some(failure) = failure(row) {
         notes.push(format!("last failure: {failure}"));
     }

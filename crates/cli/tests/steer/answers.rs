@@ -97,6 +97,7 @@ fn long_ago(world: &mut World) {
                     row.more.started_at_unix_nanos = hours(6);
                     row.more.last_heartbeat_unix_nanos = Some(UnixNanos(now - 3_200_000_000));
                     row.more.pid = Some(4_711);
+                    row.more.phase = Some("serving 7 clients".into());
                 }
                 "/jobs" => {
                     let window_nanos = 60_000_000_000;
@@ -132,6 +133,7 @@ config 9f86d081884c7d65, state generation 0
     says("/db", "up", "6 h 0 min");
     says("/db", "heartbeat", "3.2 s ago");
     says("/db", "process", "4711");
+    says("/db", "doing", "serving 7 clients");
     says("/jobs", "budget", "2 of 5 restarts used within 1 min 0 s");
     says("/jobs", "strategy", "rest_for_one, dynamic");
     assert!(!facts("/api").contains("process"), "nothing runs");

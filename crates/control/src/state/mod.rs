@@ -85,6 +85,7 @@ fn row(state: &ChildState, view: Option<&ChildView>) -> RuntimeRow {
     let same_run = state.lifecycle_state.is_live() && view.state.generation == state.generation;
     row.more.pid = view.pid.filter(|_| same_run);
     row.more.last_heartbeat_unix_nanos = view.last_heartbeat_unix_nanos.filter(|_| same_run).map(UnixNanos);
+    row.more.phase = view.phase.clone().filter(|phase| same_run && !phase.is_empty());
     row.more.budget = view.budget;
     row
 }
