@@ -43,6 +43,19 @@ children:
       - {{name: FROM_RUN, secret_ref: "${{RUN_SECRET}}"}}
     secrets:
       - {{name: vault, key: VAULT_KEY}}
+  - name: probed
+    kind: process
+    criticality: optional
+    command: [sleep, "1000"]
+    secrets:
+      - {{name: vault, key: VAULT_KEY}}
+    health_check:
+      http:
+        url: http://127.0.0.1:1/
+        headers:
+          - {{name: X-File, value: '{CANARY}'}}
+          - {{name: X-Vault, secret_ref: "${{vault}}"}}
+      max_retries: 1000000
   - name: broken
     kind: process
     criticality: optional
@@ -80,6 +93,12 @@ fn mistakes() -> Vec<String> {
         "secrets: {db: Q}",
         "secrets: [Q]",
         "secrets: [{name: db, key: K, required: Q}]",
+        "readiness: {http: {url: 'http://a/', headers: [{name: X, value: Q, secret_ref: '${A}'}]}}",
+        "readiness: {http: {url: 'http://a/', headers: [{name: X, secret_ref: Q}]}}",
+        "readiness: {http: {url: 'http://a/', headers: [{name: 'X: y', value: Q}]}}",
+        "readiness: {http: {url: 'http://a/', headers: {X: Q}}}",
+        "readiness: {http: {url: 'http://a/', headers: [Q]}}",
+        "readiness: {http: {url: 'http://a/', headers: [{X: Q}]}}",
     ]
     .map(|text| text.replace('Q', &quoted).replace("T='", "'T="))
     .to_vec()

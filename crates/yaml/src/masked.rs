@@ -1,5 +1,5 @@
-//! A file as it may be shown: what stands under `environment`, `headers`, `secrets` and `tokens` may be secret, written well or not,
-//! and a file with a mistake is shown in logs and to people.
+//! A file as it may be shown: what stands under `environment`, `headers`, `secrets` and `tokens` may be secret, written
+//! well or not, and a file with a mistake is shown in logs and to people.
 //!
 //! This is about text and not about YAML: it has to work where the text is no YAML. Too much is masked rather than too
 //! little. Every character keeps its column.
@@ -20,10 +20,14 @@ struct Block {
 /// The lines with a star for each character that may be part of a secret.
 pub(crate) fn masked(lines: &[&str]) -> Vec<String> {
     let mut block: Option<Block> = None;
+    // Brackets that are open around what is looked at: in them a value may stand in any column.
+    let mut open = 0;
     lines
         .iter()
         .map(|line| {
             block = block.take().filter(|block| block.goes_on(line));
+            let around = open;
+            open = after(open, line);
             match &mut block {
                 Some(block) => {
                     block.take(line);
@@ -31,8 +35,8 @@ pub(crate) fn masked(lines: &[&str]) -> Vec<String> {
                 }
                 None => match key(line) {
                     Some((column, end)) => {
-                        let mut begun = Block { column, open: 0 };
-                        begun.take(&line[end..]);
+                        let mut begun = Block { column, open: around };
+                        begun.take(line);
                         block = Some(begun);
                         line[..end].to_owned() + &mask(&line[end..])
                     }
@@ -62,14 +66,17 @@ impl Block {
     }
 
     fn take(&mut self, text: &str) {
-        for c in text.chars() {
-            match c {
-                '[' | '{' => self.open += 1,
-                ']' | '}' => self.open = self.open.saturating_sub(1),
-                _ => {}
-            }
-        }
+        self.open = after(self.open, text);
     }
+}
+
+/// How many brackets are open after a text, of so many before it.
+fn after(open: usize, text: &str) -> usize {
+    text.chars().fold(open, |open, c| match c {
+        '[' | '{' => open + 1,
+        ']' | '}' => open.saturating_sub(1),
+        _ => open,
+    })
 }
 
 /// A text in which only our own words and what separates them can be read.
@@ -118,6 +125,8 @@ mod tests {
             "{a: b, \"secrets\": [\n{db: x},\n], c: d}\ne: f",
             "{a: b, \"secrets\": [\n{**: *},\n], *: *}\ne: f",
         );
+        shows("a: {b: {headers:\n  ['x']}}\nc: d", "a: {b: {headers:\n  ['*']}}\nc: d");
+        shows("a:\n {b:\n    'c', headers:\n  ['x']}\nc: d", "a:\n {b:\n    'c', headers:\n  ['*']}\nc: d");
         shows("environment: {value: value, x: name}", "environment: {value: *****, *: ****}");
         shows("the environment is good\nsecrets_of: x", "the environment is good\nsecrets_of: x");
     }

@@ -36,7 +36,7 @@ impl Secrets {
         self.unread = true;
     }
 
-    /// A manifest without the values of `environment` and `secrets`, wherever in it they stand. What was left out
+    /// A manifest without the values of `environment`, `headers` and `secrets`, wherever in it they stand. What was left out
     /// is kept in mind. Names, and references to secrets that are well-formed, stay.
     pub fn strip(&mut self, value: &Value) -> Value {
         match value {
@@ -44,7 +44,7 @@ impl Secrets {
                 .iter()
                 .map(|(key, value)| {
                     let stripped = match key.as_str() {
-                        "environment" => self.strip_list(value, &is_environment_key),
+                        "environment" | "headers" => self.strip_list(value, &is_environment_key),
                         "secrets" => self.strip_list(value, &is_secrets_key),
                         _ => self.strip(value),
                     };
@@ -133,7 +133,7 @@ impl Secrets {
     }
 }
 
-/// A variable is told by its name; a reference says where the value comes from and not what it is.
+/// A variable or a header is told by its name; a reference says where the value comes from and not what it is.
 fn is_environment_key(key: &str, value: &Value) -> bool {
     match key {
         "name" => is_name(value),
@@ -178,6 +178,7 @@ mod tests {
             "name": "api",
             "command": ["serve", "--port", "80"],
             "environment": environment,
+            "readiness": {"http": {"url": "http://a/", "headers": environment}},
             "secrets": [{"name": "db", "key": "DB_PASSWORD", "required": true}],
             "defaults": {"environment": environment},
             "children": [{"name": "x", "environment": environment, "children": [{"environment": environment}]}],
@@ -189,6 +190,7 @@ mod tests {
                 "name": "api",
                 "command": ["serve", "--port", "80"],
                 "environment": kept,
+                "readiness": {"http": {"url": "http://a/", "headers": kept}},
                 "secrets": [{"name": "db", "key": "DB_PASSWORD", "required": true}],
                 "defaults": {"environment": kept},
                 "children": [{"name": "x", "environment": kept, "children": [{"environment": kept}]}],
