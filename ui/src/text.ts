@@ -558,6 +558,10 @@ export const FACTS = {
     `${run === 0 ? "none yet" : run}${attempt > 0 ? `, restart ${attempt} in a row` : ""}`,
   up: "Up",
   pid: "Process",
+  uses: "Uses",
+  usage: (cpu: number, memory: string, threads: string, descriptors: string, processes: string) =>
+    `${cpu} % CPU · ${memory} · threads ${threads} · descriptors ${descriptors} · processes ${processes}`,
+  usedAt: (age: string) => `measured ${age} ago; told again when it changes`,
   restarts: "Restarts",
   budget: "Budget used",
   needs: "Needs",

@@ -486,6 +486,22 @@ export type PolicyRule = {
   readonly source: RuleSourceWord;
   /** The value, in words. Never empty. */
   readonly value: string;
+/** What a program uses: all processes of its group, and what they started, together. It is measured every two seconds; where that would take more than a twentieth of a core, less often. */
+export type ProgramUsage = {
+  /** CPU since the run began, in milliseconds. 0: less than the system counts. */
+  readonly cpu_millis: number;
+  /** CPU between the last two measurements, in percent of one core: 150 is one and a half cores. At first: since the program began. 0: less than half a percent. */
+  readonly cpu_percent: number;
+  /** Open files and sockets of the processes that may be looked at: those of the supervisor's own user. 0: none. */
+  readonly descriptors: number;
+  /** When it was measured. Never 0. */
+  readonly measured_at_unix_nanos: number;
+  /** Processes. 0: nothing runs any more. */
+  readonly processes: number;
+  /** Memory that is in use, not swapped out. What processes share counts once for each. 0: nothing runs any more. */
+  readonly resident_bytes: number;
+  /** Threads; a process has at least one. 0: nothing runs any more. */
+  readonly threads: number;
 };
 
 /** Whether the live run of a child can do its work. Changes to `ready` at most once per generation. */
@@ -634,6 +650,8 @@ export type RuntimeRow = {
   readonly since_unix_nanos?: UnixNanos;
   /** When its live run began. Absent when none is live, and when the target does not say. */
   readonly started_at_unix_nanos?: UnixNanos;
+  /** What the program that runs uses. Absent when no program runs, before the first measurement, and when the target does not say. */
+  readonly usage?: ProgramUsage;
 };
 
 /** The hello of a relay. */

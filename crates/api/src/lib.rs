@@ -21,6 +21,7 @@ mod nearest;
 mod rules;
 #[cfg(feature = "schema")]
 mod schema;
+mod usage;
 
 pub mod command;
 pub mod manifest;
@@ -41,3 +42,4 @@ pub use nearest::nearest;
 pub use rules::{Rule, RuleSource, Rules};
 #[cfg(feature = "schema")]
 pub use schema::words_schema;
+pub use usage::ProgramUsage;

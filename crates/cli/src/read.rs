@@ -34,6 +34,7 @@ pub(crate) fn counted(number: usize, word: &str) -> String {
     match (number, word) {
         (1, _) => format!("1 {word}"),
         (_, "child") => format!("{number} children"),
+        (_, "process") => format!("{number} processes"),
         _ => format!("{number} {word}s"),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio_supervisor::api::ProgramUsage;
 use tokio_supervisor::api::manifest::ChildManifest;
 use tokio_supervisor::{
     ChildContext, ChildSpec, Exit, Finding, ReadinessMode, Role, Severity, SupervisorPath,
@@ -154,6 +155,10 @@ impl Orders for ChildContext {
 
     fn takes_signals(&self, deliver: impl Fn(Signal) -> Result<(), String> + Send + Sync + 'static) {
         self.on_signal(move |signal| deliver(signal.into()));
+    }
+
+    fn uses(&self, usage: ProgramUsage) {
+        Self::uses(self, usage);
     }
 
     fn unconfined(&self, processes: &[Unconfined]) {

@@ -63,6 +63,7 @@ mod signal;
 mod spec;
 mod start_error;
 mod text;
+mod usage;
 mod worker;
 
 pub use child::kind;

@@ -143,16 +143,26 @@ fn has_none(pid: u32) -> bool {
 }
 
 /// Empty when there is no `/proc`.
-fn pids() -> impl Iterator<Item = u32> {
+pub(crate) fn pids() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
+/// What `/proc` says of a process in one line.
 #[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    name: String,
-    runs: bool,
-    group: i32,
+pub(crate) struct Stat {
+    pub(crate) name: String,
+    /// Neither dead nor about to be.
+    pub(crate) runs: bool,
+    pub(crate) parent: u32,
+    pub(crate) group: i32,
+    /// CPU of its own and of the children that it has waited for, in ticks.
+    pub(crate) ticks: u64,
+    pub(crate) threads: u64,
+    /// When it began, in ticks since the machine did.
+    pub(crate) began: u64,
+    /// Memory in use, in pages.
+    pub(crate) pages: u64,
 }
 
 fn stat(pid: u32) -> Option<Stat> {
@@ -160,13 +170,20 @@ fn stat(pid: u32) -> Option<Stat> {
 }
 
 /// `PID (NAME) STATE PARENT GROUP …`, where the name may hold anything, brackets and line ends included.
-fn parse_stat(line: &[u8]) -> Option<Stat> {
+pub(crate) fn parse_stat(line: &[u8]) -> Option<Stat> {
     let open = line.iter().position(|&byte| byte == b'(')?;
     let close = line.iter().rposition(|&byte| byte == b')')?;
     let name = text::printable(line.get(open + 1..close)?, 64).0;
     let mut fields = after_the_name(line)?.split_ascii_whitespace();
     let runs = !matches!(fields.next()?, "Z" | "X" | "x");
-    Some(Stat { name, runs, group: fields.nth(1)?.parse().ok()? })
+    let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    // Eight fields about terminals and page faults; then the CPU, two about its priority, and so on.
+    let mut number = fields.skip(8).map(|field| field.parse::<u64>().unwrap_or_default());
+    let ticks = number.by_ref().take(4).sum();
+    let threads = number.nth(2)?;
+    let began = number.nth(1)?;
+    let pages = number.nth(1)?;
+    Some(Stat { name, runs, parent, group, ticks, threads, began, pages })
 }
 
 /// The fields from the state on.
@@ -184,9 +201,20 @@ mod tests {
 
     #[test]
     fn a_name_with_brackets_and_blanks_does_not_shift_the_fields() {
-        let stat = parse_stat(b"7 (a) Z 1 (b\n) S 1 42 7 0 -1").unwrap();
-        assert_eq!(stat, Stat { name: "a) Z 1 (b\\x0a".into(), runs: true, group: 42 });
-        assert!(!parse_stat(b"7 (a) Z 1 42 7").unwrap().runs);
+        let rest = "42 7 0 -1 4194304 90 91 92 93 1000 200 30 4 20 0 3 0 777 8888 55 999";
+        let stat = parse_stat(format!("7 (a) Z 1 (b\n) S 1 {rest}").as_bytes()).unwrap();
+        let expected = Stat {
+            name: "a) Z 1 (b\\x0a".into(),
+            runs: true,
+            parent: 1,
+            group: 42,
+            ticks: 1234,
+            threads: 3,
+            began: 777,
+            pages: 55,
+        };
+        assert_eq!(stat, expected);
+        assert!(!parse_stat(format!("7 (a) Z 1 {rest}").as_bytes()).unwrap().runs);
         assert_eq!(parse_stat(b"7 (a"), None);
     }
 

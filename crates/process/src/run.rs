@@ -12,7 +12,7 @@ use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 
-use supervisor_api::Exit;
+use supervisor_api::{Exit, ProgramUsage};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -26,6 +26,7 @@ use crate::running::Running;
 use crate::signal::Signal;
 use crate::spec::{Check, Health, ProgramSpec, Readiness, Watch, new_run};
 use crate::start_error::reason;
+use crate::usage;
 
 /// An operator's signals that can wait to be sent.
 const SIGNALS: usize = 16;
@@ -57,6 +58,8 @@ pub trait Orders: Clone + Send + Sync + 'static {
     /// The program takes signals from now on: what `deliver` is given goes to its whole group. `deliver` does not block;
     /// it says why when the signal cannot be sent.
     fn takes_signals(&self, deliver: impl Fn(Signal) -> Result<(), String> + Send + Sync + 'static);
+    /// What the program uses, each time that it was measured: every two seconds at most. Called on a thread of its own.
+    fn uses(&self, usage: ProgramUsage);
     /// The run is over, and these processes of it are not.
     fn unconfined(&self, processes: &[Unconfined]);
 }
@@ -101,6 +104,10 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
             TrySendError::Closed(_) => "its program has just ended".to_owned(),
         })
     });
+    let measured = {
+        let orders = orders.clone();
+        usage::measure(running.id(), move |usage| orders.uses(usage))
+    };
     let request = {
         let ear = Ear { spec, orders, progress: &progress, group: running.id() };
         let mut told = Told::default();
@@ -119,6 +126,7 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
         }
         request
     };
+    drop(measured);
     let id = running.id();
     let status = running.finish().await;
     let unconfined = processes::unconfined(name).await;

@@ -66,6 +66,21 @@ fn registry() -> Registry {
 }
 
 #[tokio::test]
+async fn what_a_program_uses_is_known_while_its_run_lasts() {
+    let handle = Supervisor::start(root([sh(FOREVER).into_child("web")])).await.unwrap();
+    until("measured", || handle.child("/web").unwrap().usage.is_some()).await;
+    let used = handle.child("/web").unwrap().usage.unwrap();
+    assert_eq!((used.processes, used.threads), (1, 1), "{used:?}");
+    assert!(used.resident_bytes > 0 && used.measured_at_unix_nanos > 0, "{used:?}");
+    let programs = handle.programs();
+    assert_eq!((programs.len(), programs[0].0.as_str()), (1, "/web"));
+    handle.pause_child("/web", "test", "over").await.unwrap();
+    assert_eq!(handle.child("/web").unwrap().usage, None);
+    assert!(handle.programs().is_empty());
+    handle.shutdown("test", "over").await.unwrap();
+}
+
+#[tokio::test]
 async fn walk_a_restart_of_a_killed_program_says_why_and_brings_it_back() {
     let handle = Supervisor::start(root([sh(FOREVER).into_child("web")])).await.unwrap();
     let mut events = handle.subscribe_events();

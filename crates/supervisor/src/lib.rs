@@ -69,6 +69,7 @@ mod otel;
 #[cfg(doctest)]
 mod pages;
 mod plane;
+mod programs;
 mod queue;
 mod registry;
 mod run;

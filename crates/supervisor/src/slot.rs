@@ -15,7 +15,8 @@ use std::task::Waker;
 
 use supervisor_api::manifest::StopSignal;
 use supervisor_api::{
-    Cause, ChildKey, Detail, Exit, Health, Lifecycle, Moments, PolicyDecision, Readiness, Row, SupervisorPath,
+    Cause, ChildKey, Detail, Exit, Health, Lifecycle, Moments, PolicyDecision, ProgramUsage, Readiness, Row,
+    SupervisorPath,
 };
 use supervisor_core::ChildPolicy;
 use tokio_util::sync::CancellationToken;
@@ -185,6 +186,8 @@ pub(crate) struct Aids {
     pub(crate) pid: Option<u32>,
     /// Whether it has said that it ends by itself.
     pub(crate) winds_down: bool,
+    /// What it uses.
+    pub(crate) usage: Option<Box<ProgramUsage>>,
 }
 
 impl Cell {

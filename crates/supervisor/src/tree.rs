@@ -11,6 +11,7 @@ use crate::driver::{Brain, Msg};
 use crate::journal::Journal;
 use crate::kept::LogBook;
 use crate::plane::Plane;
+use crate::programs::Programs;
 use crate::queue::Queue;
 use crate::registry::Registry;
 use crate::snapshot::Layout;
@@ -48,6 +49,8 @@ pub(crate) struct Tree {
     pub(crate) stale: AtomicU64,
     /// Events that readers were too slow for.
     pub(crate) missed: AtomicU64,
+    /// Who runs a program.
+    pub(crate) programs: Programs,
     #[cfg(feature = "metrics")]
     pub(crate) counts: std::sync::OnceLock<Arc<crate::metrics::Counts>>,
     /// What is doubtful about the spec.
@@ -92,6 +95,7 @@ impl Tree {
             bodies: AtomicU32::new(bodies),
             stale: AtomicU64::new(0),
             missed: AtomicU64::new(0),
+            programs: Programs::default(),
             #[cfg(feature = "metrics")]
             counts: std::sync::OnceLock::new(),
             warnings,

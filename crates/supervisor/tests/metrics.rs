@@ -6,9 +6,10 @@ mod common;
 
 use common::{event, ms, secs, service, settle, start, state};
 use prometheus_client::registry::Registry;
+use tokio_supervisor::api::ProgramUsage;
 use tokio_supervisor::{
-    Backoff, ChildSpec, EventItem, EventKind, Lifecycle, Metrics, OnExhausted, SupervisorHandle,
-    SupervisorSpec,
+    Backoff, ChildContext, ChildSpec, EventItem, EventKind, Lifecycle, Metrics, OnExhausted,
+    SupervisorHandle, SupervisorSpec,
 };
 
 /// A tree and what a scrape of it reads.
@@ -284,6 +285,51 @@ async fn metrics_that_are_asked_for_late_or_twice_count_the_same() {
     prometheus_client::encoding::text::encode(&mut text, &late).unwrap();
     assert_eq!(text, scraped.text());
     assert!(scraped.read(&format!("supervisor_restart_total{{{A}}}")).unwrap() >= 9.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_programs_use_is_told_of_each_child_and_of_dynamic_ones_together() {
+    let program = |name: &str, megabytes: u64| {
+        ChildSpec::service(name, move |ctx: ChildContext| async move {
+            for seconds in 1..=2 {
+                ctx.uses(ProgramUsage {
+                    cpu_millis: seconds * 1_500,
+                    resident_bytes: megabytes << 20,
+                    threads: 3,
+                    descriptors: 5,
+                    processes: 2,
+                    ..ProgramUsage::default()
+                });
+                tokio::time::sleep(secs(1)).await;
+            }
+            ctx.stopping().await;
+        })
+    };
+    let crew = SupervisorSpec::new("crew").dynamic(10);
+    let scraped = scraped([program("a", 7), service("b"), ChildSpec::supervisor(crew)]).await;
+    for name in ["x", "y"] {
+        scraped.handle.add_child_spec("/crew", program(name, 1), "ops", "more").await.unwrap();
+    }
+    tokio::time::sleep(secs(5)).await;
+    let crew = r#"supervisor_path="/crew",child_path="""#;
+    for (name, of_one, of_two) in [
+        ("supervisor_program_cpu_seconds_total", 3.0, 6.0),
+        ("supervisor_program_resident_bytes", (7 << 20) as f64, (2 << 20) as f64),
+        ("supervisor_program_threads", 3.0, 6.0),
+        ("supervisor_program_descriptors", 5.0, 10.0),
+        ("supervisor_program_processes", 2.0, 4.0),
+    ] {
+        scraped.expect(&format!("{name}{{{A}}}"), of_one);
+        scraped.expect(&format!("{name}{{{crew}}}"), of_two);
+        let none = scraped.read(&format!(r#"{name}{{supervisor_path="/",child_path="/b"}}"#));
+        assert_eq!(none, None, "it runs no program");
+    }
+    scraped.handle.restart_child("a", "ops", "x").await.unwrap();
+    tokio::time::sleep(ms(500)).await;
+    scraped.expect(&format!("supervisor_program_cpu_seconds_total{{{A}}}"), 4.5);
+    scraped.handle.pause_child("a", "ops", "x").await.unwrap();
+    assert_eq!(scraped.read(&format!("supervisor_program_threads{{{A}}}")), None, "nothing runs");
+    scraped.expect(&format!("supervisor_program_cpu_seconds_total{{{A}}}"), 6.0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ const KEYS = [
   "last_heartbeat_unix_nanos",
   "phase",
   "budget",
+  "usage",
 ] as const;
 
 type More = Partial<Pick<RuntimeRow, (typeof KEYS)[number]>>;
@@ -47,6 +48,7 @@ export function moreAfter(before: RuntimeRow | undefined, after: Stage, event: E
     ...given("started_at_unix_nanos", startedAt),
     ...given("next_start_at_unix_nanos", next),
     ...given("pid", sameRun && live ? before.pid : null),
+    ...given("usage", sameRun && live ? before.usage : null),
     ...given("last_heartbeat_unix_nanos", well ? before.last_heartbeat_unix_nanos : null),
     ...given("budget", before.budget),
   };

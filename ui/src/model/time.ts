@@ -79,3 +79,12 @@ export class Skew {
     if (!this.#told && ahead > this.#ms && ahead > 0) this.#ms = ahead;
   }
 }
+
+/** Bytes in a unit that keeps them short: `512 B`, `640 KiB`, `612 MiB`, `3.5 GiB`. */
+export function bytes(value: number): string {
+  const at = Math.max(0, value);
+  if (at < 1024) return `${Math.round(at)} B`;
+  if (at < 2 ** 20) return `${Math.floor(at / 1024)} KiB`;
+  if (at < 2 ** 30) return `${Math.floor(at / 2 ** 20)} MiB`;
+  return `${(Math.floor((at / 2 ** 30) * 10) / 10).toFixed(1)} GiB`;
+}

@@ -1,3 +1,4 @@
+import { bytes } from "../../src/model/time.ts";
 import { describe, expect, it } from "vitest";
 import { View } from "../../src/fold/view.ts";
 import type { EventRecord, LogRecord, RuntimeRow, StateDelta } from "../../src/wire.ts";
@@ -134,6 +135,32 @@ describe("what a row tells beyond the contract", () => {
     expect([view.row("/db")?.pid, view.row("/db")?.generation]).toEqual([78, 5]);
     expect(view.applyDelta({ runtime_state: [next] })).toBe(false);
     expect(view.applyDelta({ runtime_state: [{ ...next, as_of: 50, pid: 77 }] })).toBe(false);
+  });
+
+  it("keeps what a program uses for as long as its run is on", () => {
+    const usage = {
+      cpu_percent: 7,
+      cpu_millis: 900,
+      resident_bytes: 612 * 2 ** 20,
+      threads: 2,
+      descriptors: 3,
+      processes: 1,
+      measured_at_unix_nanos: 1_500,
+    };
+    const { view, happen } = timed({ ...MORE, usage });
+    happen(51, "running", 4, {});
+    expect(view.row("/db")?.usage).toEqual(usage);
+    const other = { ...(view.row("/db") as RuntimeRow), usage: { ...usage, cpu_percent: 8 } };
+    expect(view.applyDelta({ runtime_state: [other] })).toBe(true);
+    expect(view.row("/db")?.usage?.cpu_percent).toBe(8);
+    happen(52, "backoff", 4, {});
+    expect(view.row("/db")?.usage).toBeUndefined();
+    expect([512, 640 * 1024, usage.resident_bytes, 3.5 * 2 ** 30].map(bytes)).toEqual([
+      "512 B",
+      "640 KiB",
+      "612 MiB",
+      "3.5 GiB",
+    ]);
   });
 
   it("is not made up for a target that does not tell it", () => {

@@ -16,6 +16,7 @@ use super::request::{PlanParams, Request, StateParams, SubscribeParams, WhatIfPa
 use super::response::Response;
 use super::state::RuntimeRow;
 use super::word::{UnixNanos, Word};
+use crate::ProgramUsage;
 use crate::command::BudgetUse;
 use crate::{Exit, Health, Lifecycle, Readiness, ShutdownState, SupervisorPath};
 
@@ -145,6 +146,10 @@ impl JsonSchema for RuntimeRow {
                 "budget": said(
                     of.subschema_for::<BudgetUse>(),
                     "Of a supervisor the budget of restarts of its children, of another child its own, as of this read. Absent when it has none or one without a limit, and when the target does not say.",
+                ),
+                "usage": said(
+                    of.subschema_for::<ProgramUsage>(),
+                    "What the program that runs uses. Absent when no program runs, before the first measurement, and when the target does not say.",
                 )
             }
         })

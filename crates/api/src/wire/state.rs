@@ -14,7 +14,7 @@ use crate::life::words;
 use crate::manifest::Kind;
 use crate::policy::{Criticality, Strategy};
 use crate::report::RuntimeHealthReport;
-use crate::{Health, Lifecycle, Readiness, ShutdownState, SupervisorPath};
+use crate::{Health, Lifecycle, ProgramUsage, Readiness, ShutdownState, SupervisorPath};
 
 /// Everything that is shown of a target at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -281,6 +281,8 @@ pub struct RowMore {
     pub phase: Option<Arc<str>>,
     /// Of a supervisor the budget of restarts of its children, of another child its own, as of this read.
     pub budget: Option<BudgetUse>,
+    /// What the program that runs uses. A reader that follows is told of a change every few seconds at most.
+    pub usage: Option<Box<ProgramUsage>>,
 }
 
 /// A row as either dialect writes it.
@@ -346,7 +348,13 @@ impl Serialize for RuntimeRow {
             ("last_heartbeat_unix_nanos", &more.last_heartbeat_unix_nanos),
         ];
         let given = times.iter().filter(|(_, time)| time.is_some()).count();
-        let others = [self.as_of.is_some(), more.pid.is_some(), more.phase.is_some(), more.budget.is_some()];
+        let others = [
+            self.as_of.is_some(),
+            more.pid.is_some(),
+            more.phase.is_some(),
+            more.budget.is_some(),
+            more.usage.is_some(),
+        ];
         let others = others.iter().filter(|given| **given).count();
         let mut row = out.serialize_struct("RuntimeRow", 11 + given + others)?;
         row.serialize_field("child_path", &self.child_path)?;
@@ -376,6 +384,9 @@ impl Serialize for RuntimeRow {
         }
         if let Some(budget) = &more.budget {
             row.serialize_field("budget", budget)?;
+        }
+        if let Some(usage) = &more.usage {
+            row.serialize_field("usage", usage)?;
         }
         row.end()
     }

@@ -385,6 +385,7 @@ impl RowNews {
         more.next_start_at_unix_nanos = now.next_start_at(state).map(UnixNanos);
         let same_run = state.is_live() && self.generation == row.generation;
         more.pid = more.pid.filter(|_| same_run);
+        more.usage = more.usage.take().filter(|_| same_run);
         let well = same_run && state == Lifecycle::Running && self.health.is(Health::Healthy);
         more.last_heartbeat_unix_nanos = more.last_heartbeat_unix_nanos.filter(|_| well);
     }

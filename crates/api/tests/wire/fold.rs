@@ -6,7 +6,7 @@ use supervisor_api::wire::{
     Change, DashboardState, EventRecord, Gap, Push, RECENT, ResultBody, RowMore, StateDelta, Stream,
     TargetLine, TreeView, UnixNanos,
 };
-use supervisor_api::{Lifecycle, SupervisorPath};
+use supervisor_api::{Lifecycle, ProgramUsage, SupervisorPath};
 
 use crate::{lines, value};
 
@@ -194,6 +194,7 @@ fn timed() -> TreeView {
         pid: Some(77),
         phase: Some("loading".into()),
         budget: Some(BudgetUse { used: 1, max: 5, window_nanos: 60, clear_at_unix_nanos: Some(99) }),
+        usage: Some(Box::new(ProgramUsage { cpu_percent: 7, ..ProgramUsage::default() })),
         ..RowMore::default()
     };
     TreeView::new(state)
@@ -222,6 +223,7 @@ fn the_times_of_a_row_follow_the_events() {
     let on = more(&view);
     assert_eq!((on.since_unix_nanos, on.pid), (Some(UnixNanos(2_000)), Some(77)), "the state is the same");
     assert_eq!(on.phase, None, "nobody knows what it is doing now");
+    assert_eq!(on.usage.map(|usage| usage.cpu_percent), Some(7));
     view.apply_event(event(&view, 52, Lifecycle::Backoff, 4, json!(["start_at", 1_500])));
     let waits = RowMore {
         since_unix_nanos: Some(UnixNanos(52_000_000_000)),

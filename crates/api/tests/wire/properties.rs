@@ -7,6 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Map, Value};
+use supervisor_api::ProgramUsage;
 use supervisor_api::command::BudgetUse;
 use supervisor_api::wire::*;
 use supervisor_api::{
@@ -140,6 +141,7 @@ prop_compose! {
     fn more()(
         times: [Option<u64>; 4], pid: Option<u32>,
         budget: Option<(u32, u32, u64, Option<u64>)>, phase: Option<String>,
+        usage: Option<([u32; 4], [u64; 3])>,
     ) -> RowMore {
         let [since, started, next, beat] = times.map(|at| at.map(UnixNanos));
         RowMore {
@@ -147,6 +149,12 @@ prop_compose! {
             last_heartbeat_unix_nanos: beat, phase: phase.map(Into::into),
             budget: budget.map(|(used, max, window_nanos, clear_at_unix_nanos)| BudgetUse {
                 used, max, window_nanos, clear_at_unix_nanos,
+            }),
+            usage: usage.map(|([cpu_percent, threads, descriptors, processes], [cpu, memory, at])| {
+                Box::new(ProgramUsage {
+                    cpu_percent, cpu_millis: cpu, resident_bytes: memory, threads, descriptors, processes,
+                    measured_at_unix_nanos: at,
+                })
             }),
         }
     }

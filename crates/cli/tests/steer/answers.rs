@@ -6,6 +6,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use supervisor_api::EventKind::{ChildQuarantined, ChildStopped};
 use supervisor_api::Lifecycle::*;
+use supervisor_api::ProgramUsage;
 use supervisor_api::command::BudgetUse;
 use supervisor_api::policy::Strategy;
 use supervisor_api::wire::{DashboardState, NodeCriticality, UnixNanos};
@@ -98,6 +99,15 @@ fn long_ago(world: &mut World) {
                     row.more.last_heartbeat_unix_nanos = Some(UnixNanos(now - 3_200_000_000));
                     row.more.pid = Some(4_711);
                     row.more.phase = Some("serving 7 clients".into());
+                    row.more.usage = Some(Box::new(ProgramUsage {
+                        cpu_percent: 150,
+                        cpu_millis: 61_000,
+                        resident_bytes: 612 << 20,
+                        threads: 4,
+                        descriptors: 11,
+                        processes: 1,
+                        measured_at_unix_nanos: now - 1_500_000_000,
+                    }));
                 }
                 "/jobs" => {
                     let window_nanos = 60_000_000_000;
@@ -134,6 +144,10 @@ config 9f86d081884c7d65, state generation 0
     says("/db", "heartbeat", "3.2 s ago");
     says("/db", "process", "4711");
     says("/db", "doing", "serving 7 clients");
+    let uses =
+        "150 % CPU (1 min 1 s so far), 612 MiB memory, 4 threads, 11 descriptors, 1 process; 1.5 s ago";
+    says("/db", "uses", uses);
+    assert!(shop.say(&["why", "/db"]).out.contains(&format!("Its program uses {uses}.")));
     says("/jobs", "budget", "2 of 5 restarts used within 1 min 0 s");
     says("/jobs", "strategy", "rest_for_one, dynamic");
     assert!(!facts("/api").contains("process"), "nothing runs");

@@ -94,6 +94,19 @@ impl Changes {
         }
     }
 
+    /// These rows tell something that no event told.
+    pub(super) fn rows(&mut self, paths: Vec<SupervisorPath>) {
+        if paths.is_empty() {
+            return;
+        }
+        self.begin();
+        match &mut self.changed {
+            Changed::Nothing => self.changed = Changed::Rows(paths.into_iter().collect()),
+            Changed::Rows(rows) => rows.extend(paths),
+            Changed::Everything => {}
+        }
+    }
+
     /// When a delta is due, if one is.
     pub(super) fn due(&self) -> Option<Instant> {
         (!self.is_empty()).then(|| self.not_before.max(self.since))

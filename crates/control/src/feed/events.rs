@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_supervisor::{EventItem, EventStream};
 
 use super::delta::Changes;
+use super::usage::Usages;
 use super::{Begin, Line, gap};
 use crate::target::{Standing, Target};
 
@@ -20,6 +21,7 @@ pub(crate) struct EventFeed {
     /// `None` when the tree has ended and everything is told.
     stream: Option<EventStream>,
     changes: Changes,
+    usages: Usages,
     standing: watch::Receiver<Standing>,
 }
 
@@ -34,7 +36,7 @@ impl EventFeed {
         let stream = Some(target.handle.events_after(first - 1));
         let standing = target.standing.subscribe();
         let under = params.under.clone().unwrap_or_else(SupervisorPath::root);
-        (Self { target, under, stream, changes, standing }, first)
+        (Self { target, under, stream, changes, usages: Usages::new(), standing }, first)
     }
 
     /// The next line. Cancel safe.
@@ -43,7 +45,7 @@ impl EventFeed {
             if let Some(line) = self.try_next() {
                 return line;
             }
-            let due = self.changes.due();
+            let due = self.changes.due().map_or(self.usages.due(), |due| due.min(self.usages.due()));
             tokio::select! {
                 item = next_of(&mut self.stream) => match item {
                     Some(item) => {
@@ -55,7 +57,7 @@ impl EventFeed {
                 },
                 // It is said once more that it is new, to be looked at with the events.
                 Ok(()) = self.standing.changed() => self.standing.mark_changed(),
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+                () = sleep_until(due) => {}
             }
         }
     }
@@ -67,6 +69,7 @@ impl EventFeed {
             self.standing.mark_unchanged();
             self.changes.connection();
         }
+        self.changes.rows(self.usages.take(&self.target, &self.under));
         if self.changes.is_overdue() {
             return self.delta();
         }
@@ -229,5 +232,33 @@ mod tests {
         handle.shutdown("test", "over").await.unwrap();
         assert_eq!(there(&mut feed).last().unwrap(), "state_delta");
         assert!(tokio::time::timeout(Duration::from_secs(3600), feed.next()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_program_uses_is_told_though_no_event_tells_it() {
+        let uses = |cpu_percent| tokio_supervisor::api::ProgramUsage { cpu_percent, ..Default::default() };
+        let program = tokio_supervisor::ChildSpec::service(
+            "p",
+            move |ctx: tokio_supervisor::ChildContext| async move {
+                for percent in [1, 1, 7] {
+                    ctx.uses(uses(percent));
+                    tokio::time::sleep(Duration::from_secs(6)).await;
+                }
+                ctx.stopping().await;
+            },
+        );
+        let (handle, dispatcher) = serve(SupervisorSpec::root([service("a"), program])).await;
+        handle.started().await.unwrap();
+        let params = SubscribeParams { session_established: true, from_sequence: None, under: None };
+        let (mut feed, _) = EventFeed::open(dispatcher.shared.target.clone(), &params);
+        for percent in [1, 7] {
+            let line = feed.next().await;
+            assert_eq!(rows(&line), ["/p"]);
+            let line: Value = serde_json::from_slice(&line).unwrap();
+            assert_eq!(line["delta"]["runtime_state"][0]["usage"]["cpu_percent"], percent);
+        }
+        assert!(tokio::time::timeout(Duration::from_secs(60), feed.next()).await.is_err(), "nothing is new");
+        handle.pause_child("p", "test", "x").await.unwrap();
+        assert!(handle.programs().is_empty());
     }
 }

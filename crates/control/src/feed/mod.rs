@@ -13,6 +13,7 @@ mod delta;
 mod events;
 mod lines;
 mod logs;
+mod usage;
 
 use std::sync::Arc;
 

@@ -87,6 +87,7 @@ fn row(state: &ChildState, view: Option<&ChildView>) -> RuntimeRow {
     row.more.last_heartbeat_unix_nanos = view.last_heartbeat_unix_nanos.filter(|_| same_run).map(UnixNanos);
     row.more.phase = view.phase.clone().filter(|phase| same_run && !phase.is_empty());
     row.more.budget = view.budget;
+    row.more.usage = view.usage.filter(|_| same_run).map(Box::new);
     row
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use supervisor_api::Exit;
+use supervisor_api::{Exit, ProgramUsage};
 use supervisor_process::{Orders, OutputLine, ProgramSpec, Unconfined};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -50,6 +50,7 @@ pub(crate) struct Seen {
     pub(crate) warnings: Vec<String>,
     pub(crate) lines: Vec<OutputLine>,
     pub(crate) unconfined: Vec<Unconfined>,
+    pub(crate) usage: Option<ProgramUsage>,
 }
 
 impl Bench {
@@ -158,6 +159,10 @@ impl Orders for Bench {
         &self,
         _: impl Fn(supervisor_process::Signal) -> Result<(), String> + Send + Sync + 'static,
     ) {
+    }
+
+    fn uses(&self, usage: ProgramUsage) {
+        self.tell(|seen| seen.usage = Some(usage));
     }
 
     fn unconfined(&self, processes: &[Unconfined]) {

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use supervisor_api::manifest::StopSignal;
 use supervisor_api::policy::{Heartbeat, ReadinessMode};
-use supervisor_api::{ChildKey, Severity, SupervisorPath};
+use supervisor_api::{ChildKey, ProgramUsage, Severity, SupervisorPath};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
+use crate::clock::unix_nanos;
 use crate::handle::SupervisorHandle;
 use crate::kept;
 use crate::queue::{BEAT, MISSED, READY};
@@ -311,6 +312,39 @@ impl ChildContext {
         if self.is_current() {
             cell.aids(self.generation).pid = Some(pid);
         }
+    }
+
+    /// For runs that own a program: what it uses now, which the operator sees while the run lasts. The time of the
+    /// measurement is that of the call.
+    pub fn uses(&self, usage: ProgramUsage) {
+        let usage = usage.at(unix_nanos());
+        let first = {
+            let mut cell = self.slot().cell();
+            if !self.is_current() {
+                return;
+            }
+            match &mut cell.aids(self.generation).usage {
+                Some(place) => {
+                    **place = usage;
+                    false
+                }
+                place => place.replace(Box::new(usage)).is_none(),
+            }
+        };
+        if first {
+            self.tree.programs.began(self.key, self.generation);
+        }
+        #[cfg(feature = "metrics")]
+        if let Some(counts) = self.tree.counts.get() {
+            counts.uses(self.key, &self.path(), self.generation, &usage);
+        }
+    }
+
+    /// What was last said of this run with [`Self::uses`].
+    pub fn usage(&self) -> Option<ProgramUsage> {
+        let cell = self.slot().cell();
+        let aids = cell.aids.as_ref().filter(|aids| aids.generation == self.generation)?;
+        aids.usage.as_deref().copied()
     }
 
     // What is kept to be seen.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use supervisor_api::command::{BudgetUse, ChildState, CommandResult};
 use supervisor_api::manifest::Kind;
 use supervisor_api::policy::{Criticality, Permissions, RestartType, Role, Strategy};
-use supervisor_api::{ChildKey, Row, Rules, SupervisorError, SupervisorPath};
+use supervisor_api::{ChildKey, ProgramUsage, Row, Rules, SupervisorError, SupervisorPath};
 use supervisor_core::{Address, ChildPolicy};
 
 use super::{ChildAddress, SupervisorHandle};
@@ -56,6 +56,8 @@ pub struct ChildView {
     pub dropped_logs: u64,
     /// The process that its live run owns, if it said so.
     pub pid: Option<u32>,
+    /// What the program that its live run owns uses, once it was measured.
+    pub usage: Option<ProgramUsage>,
     /// When its last heartbeat came, or its last probe succeeded, in Unix nanoseconds; known while none is missed.
     pub last_heartbeat_unix_nanos: Option<u64>,
     /// Of a supervisor the budget that it applies to its children, of another child its own, as of this read; `None`
@@ -250,6 +252,7 @@ impl SupervisorHandle {
             diagnostics,
             dropped_logs: kept.map_or(0, |kept| kept.dropped),
             pid: aids.and_then(|aids| aids.pid),
+            usage: aids.and_then(|aids| aids.usage.as_deref().copied()),
             last_heartbeat_unix_nanos,
             budget,
             strategy,

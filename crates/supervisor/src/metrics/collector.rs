@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
+use supervisor_api::ProgramUsage;
 
 use super::histogram::Histogram;
 use super::series::{Book, Counts};
@@ -38,6 +39,10 @@ struct Family<'a>(MetricEncoder<'a>);
 impl Family<'_> {
     fn counter(&mut self, labels: &Labels<'_>, value: u64) -> fmt::Result {
         self.with(labels, |series| series.encode_counter::<NoLabelSet, _, u64>(&value, None))
+    }
+
+    fn seconds(&mut self, labels: &Labels<'_>, value: f64) -> fmt::Result {
+        self.with(labels, |series| series.encode_counter::<NoLabelSet, _, f64>(&value, None))
     }
 
     fn gauge(&mut self, labels: &Labels<'_>, value: f64) -> fmt::Result {
@@ -72,6 +77,7 @@ impl Collector for TreeCollector {
         let tree = self.tree.upgrade();
         let book = self.counts.book().clone();
         self.children(&mut encoder, &book, tree.as_deref())?;
+        self.programs(&mut encoder, &book, tree.as_deref())?;
         self.supervisors(&mut encoder, &book)?;
         self.limits(&mut encoder, &book, tree.as_deref())?;
         self.whole(&mut encoder, tree.as_deref())
@@ -106,6 +112,45 @@ impl TreeCollector {
         for series in &book.children {
             if let Some(since) = series.since.load(Ordering::Relaxed).checked_sub(1) {
                 uptime.gauge(&series.labels(), now.saturating_sub(since) as f64 / 1e9)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What programs use. Nothing is told of children that never ran one.
+    fn programs(&self, encoder: &mut DescriptorEncoder<'_>, book: &Book, tree: Option<&Tree>) -> fmt::Result {
+        let others = book.supervisors.iter().map(|supervisor| &supervisor.others);
+        let help = "CPU that programs have used.";
+        let mut cpu = family(encoder, "supervisor_program_cpu_seconds", help, MetricType::Counter)?;
+        for series in book.children.iter().chain(others) {
+            let millis = series.cpu_millis.load(Ordering::Relaxed);
+            if millis > 0 {
+                cpu.seconds(&series.labels(), millis as f64 / 1e3)?;
+            }
+        }
+        let Some(tree) = tree else { return Ok(()) };
+        let used = self.counts.programs.by_series(|key, generation| {
+            let slot = tree.table.slot(key.index);
+            let row = slot.row().row;
+            slot.is(key) && row.generation == generation && row.lifecycle.is_live()
+        });
+        type Figure = fn(&ProgramUsage) -> f64;
+        let gauges: [(_, _, Figure); 4] = [
+            ("supervisor_program_resident_bytes", "Memory in use by programs that run.", |used| {
+                used.resident_bytes as f64
+            }),
+            ("supervisor_program_threads", "Threads of programs that run.", |used| f64::from(used.threads)),
+            ("supervisor_program_descriptors", "Open files of programs that run.", |used| {
+                f64::from(used.descriptors)
+            }),
+            ("supervisor_program_processes", "Processes of programs that run.", |used| {
+                f64::from(used.processes)
+            }),
+        ];
+        for (name, help, figure) in gauges {
+            let mut gauge = family(encoder, name, help, MetricType::Gauge)?;
+            for (series, used) in &used {
+                gauge.gauge(&series.labels(), figure(used))?;
             }
         }
         Ok(())

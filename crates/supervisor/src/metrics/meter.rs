@@ -113,6 +113,7 @@ impl Meter {
     pub(crate) fn forget(&mut self, key: ChildKey) {
         self.enter(key.index as usize, None);
         self.leave(key.index);
+        self.counts.programs.forget(key);
     }
 
     fn leave(&mut self, index: u32) {

@@ -10,6 +10,7 @@
 mod collector;
 mod histogram;
 mod meter;
+mod programs;
 mod series;
 
 use std::sync::Arc;

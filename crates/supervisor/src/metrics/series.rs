@@ -10,6 +10,7 @@ use supervisor_api::report::ReconcileReport;
 use supervisor_api::{ChildKey, Lifecycle, PolicyDecision, SupervisorPath};
 
 use super::histogram::Histogram;
+use super::programs::Programs;
 
 /// Series of single children in one tree.
 pub(super) const SERIES: usize = 1000;
@@ -56,6 +57,8 @@ pub(super) struct Series {
     states: [AtomicI64; STATES],
     pub(super) restarts: AtomicU64,
     pub(super) stale: AtomicU64,
+    /// CPU that programs have used, in milliseconds.
+    pub(super) cpu_millis: AtomicU64,
     /// When the run that is on was started, in the tree's time, plus one; 0 when none is. Of a single child only.
     pub(super) since: AtomicU64,
 }
@@ -68,6 +71,7 @@ impl Series {
             states: Default::default(),
             restarts: AtomicU64::new(0),
             stale: AtomicU64::new(0),
+            cpu_millis: AtomicU64::new(0),
             since: AtomicU64::new(0),
         }
     }
@@ -131,6 +135,7 @@ impl Supervisor {
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     book: Mutex<Book>,
+    pub(super) programs: Programs,
     commands: [[AtomicU64; RESULTS.len()]; COMMANDS.len()],
     pub(super) shutdown: Histogram,
     pub(super) outcomes: Mutex<ReconcileReport>,
@@ -166,16 +171,25 @@ impl Counts {
         })
     }
 
-    /// The supervisor under whose path a child is counted.
+    /// A probe of a child took so long.
     pub(crate) fn probe_took(&self, child: &SupervisorPath, took: std::time::Duration) {
-        let book = self.book();
-        let mut above = child.parent();
-        while let Some(path) = above {
-            if let Some(supervisor) = book.supervisors.iter().find(|supervisor| supervisor.path == path) {
-                supervisor.probes.observe(took);
-                return;
-            }
-            above = path.parent();
+        if let Some(supervisor) = self.book().above(child) {
+            supervisor.probes.observe(took);
         }
+    }
+}
+
+impl Book {
+    /// The supervisor under whose path a child is counted.
+    fn above(&self, child: &SupervisorPath) -> Option<&Arc<Supervisor>> {
+        let mut above = std::iter::successors(child.parent(), SupervisorPath::parent);
+        above.find_map(|path| self.supervisors.iter().find(|supervisor| supervisor.path == path))
+    }
+
+    /// Where a child counts.
+    pub(super) fn series(&self, key: ChildKey, path: &SupervisorPath) -> Option<Arc<Series>> {
+        let own =
+            self.children.iter().find(|series| matches!(&series.child, Some((known, _)) if *known == key));
+        own.or_else(|| Some(&self.above(path)?.others)).map(Arc::clone)
     }
 }
