@@ -219,6 +219,12 @@ pub struct Heartbeat {
     pub max_retries: u32,
 }
 
+impl Heartbeat {
+    /// No beat is promised and none is waited for: one miss that is told makes the child unhealthy. For runs that are
+    /// watched from outside, such as programs with a limit of memory.
+    pub const WATCHED: Self = Self { interval: Duration::MAX, timeout: Duration::ZERO, max_retries: 1 };
+}
+
 /// What commands a child allows (`command_permissions`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Permissions {

@@ -54,6 +54,9 @@ impl ProgramSpec {
     /// and of [`ChildSpec::env`], which win. Its output is kept as the child's log, with the field `stream`,
     /// unless the spec says otherwise. Processes that left its group are logged as `unconfined` when a run is
     /// over, and counted in the gauge of that name.
+    ///
+    /// A program above its limit of memory ([`ProgramSpec::max_memory`]) is unhealthy; with a health check, being above
+    /// counts as misses of that, and only `max_retries` of them in a row make it so.
     pub fn into_child(self, name: impl AsRef<str>) -> ChildSpec {
         let spec = Arc::new(self);
         let runs = Arc::clone(&spec);
@@ -67,7 +70,9 @@ impl ProgramSpec {
             }
         });
         let child = child.readiness(ReadinessMode::Explicit);
-        let Some(Health { watch, max_retries, start_period }) = spec.health.clone() else { return child };
+        let Some(Health { watch, max_retries, start_period }) = spec.health.clone() else {
+            return if spec.max_memory.is_some() { child.watched() } else { child };
+        };
         let child = child.start_period(start_period);
         match watch {
             Watch::Notify { interval, timeout } => child.heartbeat(interval, timeout, max_retries),

@@ -64,6 +64,7 @@ mod spec;
 mod start_error;
 mod text;
 mod usage;
+mod watch;
 mod worker;
 
 pub use child::kind;

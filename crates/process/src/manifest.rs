@@ -32,7 +32,9 @@ impl ProgramSpec {
         if let Some(codes) = &manifest.success_exit_codes {
             spec.success_exit_codes = codes.iter().map(|&code| code.into()).collect();
         }
-        spec.limits = Limits::of(&manifest.resource_limits.unwrap_or_default());
+        let limits = manifest.resource_limits.unwrap_or_default();
+        spec.limits = Limits::of(&limits);
+        spec.max_memory = limits.max_memory_mb.map(|mib| u64::from(mib.get()) << 20);
         if let Some(ReadinessManifest::Probe(said)) = &manifest.readiness {
             spec.readiness = readiness(said)?;
         }
@@ -128,14 +130,15 @@ mod tests {
     fn every_key_of_a_program_has_its_effect() {
         let said = program(
             r#""command": ["x", "", "$y"], "working_dir": "/srv", "stop_signal": "SIGUSR1",
-               "success_exit_codes": [0, 143], "resource_limits": {"max_file_descriptors": 99}"#,
+               "success_exit_codes": [0, 143], "resource_limits": {"max_file_descriptors": 99, "max_memory_mb": 7}"#,
         );
         let expected = ProgramSpec::new("x")
             .args(["", "$y"])
             .working_dir("/srv")
             .stop_signal(Signal::USR1)
             .success_exit_codes([0, 143])
-            .limit(Limit::FileDescriptors, 99);
+            .limit(Limit::FileDescriptors, 99)
+            .max_memory(7 << 20);
         assert_eq!(format!("{:?}", said.unwrap()), format!("{expected:?}"));
     }
 

@@ -27,6 +27,7 @@ use crate::signal::Signal;
 use crate::spec::{Check, Health, ProgramSpec, Readiness, Watch, new_run};
 use crate::start_error::reason;
 use crate::usage;
+use crate::watch::MemoryWatch;
 
 /// An operator's signals that can wait to be sent.
 const SIGNALS: usize = 16;
@@ -106,7 +107,14 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
     });
     let measured = {
         let orders = orders.clone();
-        usage::measure(running.id(), move |usage| orders.uses(usage))
+        let watch = spec.max_memory.map(|limit| Mutex::new(MemoryWatch::new(limit)));
+        usage::measure(running.id(), move |usage| {
+            orders.uses(usage);
+            let watch = watch.as_ref().map(|watch| watch.lock().unwrap_or_else(PoisonError::into_inner));
+            if let Some(why) = watch.and_then(|mut watch| watch.look(&usage)) {
+                orders.unwell(&why);
+            }
+        })
     };
     let request = {
         let ear = Ear { spec, orders, progress: &progress, group: running.id() };

@@ -45,6 +45,7 @@ pub struct ProgramSpec {
     pub(crate) readiness: Readiness,
     pub(crate) health: Option<Health>,
     pub(crate) limits: Limits,
+    pub(crate) max_memory: Option<u64>,
     pub(crate) allow_new_privileges: bool,
     pub(crate) on_output: Option<OnOutput>,
 }
@@ -190,6 +191,7 @@ impl ProgramSpec {
             readiness: Readiness::Immediate,
             health: None,
             limits: Limits::default(),
+            max_memory: None,
             allow_new_privileges: false,
             on_output: None,
         }
@@ -268,6 +270,14 @@ impl ProgramSpec {
     /// with. One above the supervisor's own hard limit is a failed start.
     pub fn limit(mut self, limit: Limit, value: u64) -> Self {
         self.limits.set(limit, value);
+        self
+    }
+
+    /// The most memory that its processes may have in use together, in bytes. It is measured every two seconds: above
+    /// it twice in a row, the run is told of with [`Orders::unwell`](crate::Orders::unwell); a child of a
+    /// tree is then unhealthy, and is stopped for it (D13). Between two measurements it may use any amount.
+    pub fn max_memory(mut self, bytes: u64) -> Self {
+        self.max_memory = Some(bytes);
         self
     }
 
@@ -412,6 +422,7 @@ impl fmt::Debug for ProgramSpec {
             .field("readiness", &self.readiness)
             .field("health", &self.health)
             .field("limits", &self.limits)
+            .field("max_memory", &self.max_memory)
             .field("allow_new_privileges", &self.allow_new_privileges)
             .finish_non_exhaustive()
     }

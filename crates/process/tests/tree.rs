@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use supervisor_process::{Check, Probe, ProgramSpec, Readiness};
 use tokio_supervisor::api::manifest::StopSignal;
 use tokio_supervisor::{
-    ChildManifest, ChildSpec, EventKind, EventStream, Exit, Kind, Lifecycle, LogItem, Registry, Role,
+    ChildManifest, ChildSpec, EventKind, EventStream, Exit, Health, Kind, Lifecycle, LogItem, Registry, Role,
     Severity, StampedEvent, Supervisor, SupervisorError, SupervisorHandle, SupervisorSpec,
 };
 
@@ -77,6 +77,40 @@ async fn what_a_program_uses_is_known_while_its_run_lasts() {
     handle.pause_child("/web", "test", "over").await.unwrap();
     assert_eq!(handle.child("/web").unwrap().usage, None);
     assert!(handle.programs().is_empty());
+    handle.shutdown("test", "over").await.unwrap();
+}
+
+/// A program that holds 60 MB, and says so.
+const GREEDY: &str = "x=$(head -c 60000000 /dev/zero | tr '\\0' x); echo full; while :; do sleep 60; done";
+
+#[tokio::test]
+async fn d13_a_program_above_its_limit_of_memory_is_stopped_and_started_again() {
+    let greedy = sh(GREEDY).max_memory(20 << 20).into_child("greedy");
+    let modest = sh(FOREVER).max_memory(20 << 20).into_child("modest");
+    let handle = Supervisor::start(root([greedy, modest])).await.unwrap();
+    let mut events = handle.events_after(0);
+    let unhealthy = event(&mut events, |event| event.event.kind == EventKind::ChildUnhealthy).await;
+    assert_eq!(unhealthy.path.as_str(), "/greedy");
+    let ended = event(&mut events, |event| event.event.kind == EventKind::ChildFailed).await;
+    let text = ended.to_string();
+    assert!(
+        text.contains("unhealthy: uses ") && text.contains(" MiB of memory, its limit is 20 MiB"),
+        "{text}"
+    );
+    event(&mut events, |event| event.event.kind == EventKind::ChildRestarted).await;
+    let modest = handle.child("/modest").unwrap();
+    assert_eq!((modest.state.generation, modest.state.health), (1, Health::Unknown));
+    handle.shutdown("test", "over").await.unwrap();
+}
+
+#[tokio::test]
+async fn d13_above_its_limit_of_memory_a_program_that_answers_is_unhealthy_too() {
+    let check = Check::new(Probe::exec(["true"])).every(Duration::from_millis(50));
+    let greedy = sh(GREEDY).max_memory(20 << 20).health(check, 3).into_child("greedy");
+    let handle = Supervisor::start(root([greedy])).await.unwrap();
+    let mut events = handle.events_after(0);
+    let unhealthy = event(&mut events, |event| event.event.kind == EventKind::ChildUnhealthy).await;
+    assert!(unhealthy.to_string().contains("its limit is 20 MiB"), "{unhealthy}");
     handle.shutdown("test", "over").await.unwrap();
 }
 

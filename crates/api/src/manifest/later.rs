@@ -19,7 +19,6 @@ pub const LATER: &[LaterKey] = &[
     later("ChildManifest", "user"),
     later("ChildManifest", "group"),
     later("ChildManifest", "stdin"),
-    later("ResourceLimits", "max_memory_mb"),
     later("ResourceLimits", "max_cpu_percent"),
 ];
 

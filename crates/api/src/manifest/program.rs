@@ -47,7 +47,8 @@ impl StopSignal {
     }
 }
 
-/// Limits of a program, to which the kernel holds each of its processes.
+/// Limits of a program. The kernel holds each of its processes to them, but for `max_memory_mb`, which is for all of
+/// them together and is watched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -55,6 +56,10 @@ pub struct ResourceLimits {
     /// The most files and sockets it may have open at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_file_descriptors: Option<NonZeroU32>,
+    /// The most memory that its processes may have in use together, in MiB. It is measured every two seconds: above it
+    /// twice in a row, the program is unhealthy and is stopped for it. The kernel is not asked to enforce this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_memory_mb: Option<NonZeroU32>,
     /// The largest core file of one of its processes, in MiB; 0 means none is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_core_mb: Option<u32>,

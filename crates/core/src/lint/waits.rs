@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use supervisor_api::policy::Heartbeat;
 use supervisor_api::policy::{OnExhausted, RestartType};
 
 use super::Place;
@@ -60,6 +61,9 @@ pub(super) fn nobody_to_restart(place: &Place<'_>, findings: &mut Findings) {
 pub(super) fn hang_is_found_late(place: &Place<'_>, findings: &mut Findings) {
     for child in &place.tree.children {
         let (Some(beat), backoff) = (child.policy.heartbeat, child.policy.backoff) else { continue };
+        if beat == Heartbeat::WATCHED {
+            continue; // it does not look for runs that hang
+        }
         let counted = beat.interval.saturating_mul(beat.max_retries).saturating_add(beat.timeout);
         let found = counted.saturating_add(Duration::from_nanos(child.policy.start_period));
         if found >= backoff.reset_after && !backoff.initial.is_zero() {

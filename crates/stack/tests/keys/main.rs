@@ -145,6 +145,7 @@ const KEYS: &[(&str, fn())] = &[
     ("ResourceLimits.max_file_descriptors", programs::the_limits_of_a_program_are_set),
     ("ResourceLimits.max_file_size_mb", programs::the_limits_of_a_program_are_set),
     ("ResourceLimits.max_locked_memory_mb", programs::the_limits_of_a_program_are_set),
+    ("ResourceLimits.max_memory_mb", programs::a_program_above_its_memory_is_stopped_for_it),
     ("ResourceLimits.max_stack_mb", programs::the_limits_of_a_program_are_set),
     ("ResourceLimits.max_user_processes", programs::the_limits_of_a_program_are_set),
     ("ResponseHeader.name", probes::an_answer_must_have_all_that_is_said_of_it),

@@ -80,6 +80,17 @@ pub(crate) fn the_limits_of_a_program_are_set() {
 }
 
 #[test]
+pub(crate) fn a_program_above_its_memory_is_stopped_for_it() {
+    block(async {
+        let script = "x=$(head -c 60000000 /dev/zero | tr '\\0' x); while :; do sleep 60; done";
+        let mut tree = launch("", &shell("a", script, "resource_limits: {max_memory_mb: 20}"));
+        let ended = tree.until("/a", EventKind::ChildFailed).await;
+        assert!(ended.to_string().contains("MiB of memory, its limit is 20 MiB"), "{ended}");
+        tree.stop().await;
+    });
+}
+
+#[test]
 pub(crate) fn variables_come_from_the_child_the_defaults_and_secrets() {
     block(async {
         let top =

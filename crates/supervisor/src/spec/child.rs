@@ -260,6 +260,8 @@ impl ChildSpec {
 
     /// It promises a [`ChildContext::heartbeat`] every `interval`, at most `timeout` late; `max_retries`
     /// misses in a row make it unhealthy, and it is stopped for it (D13).
+    ///
+    /// See [`Self::watched`] for a child that promises nothing.
     pub fn heartbeat(self, interval: Duration, timeout: Duration, max_retries: u32) -> Self {
         self.set(|s| s.heartbeat = Some(Heartbeat { interval, timeout, max_retries }))
     }
@@ -267,6 +269,12 @@ impl ChildSpec {
     /// For so long after started no miss counts, until the first heartbeat came or the first probe succeeded (D13).
     pub fn start_period(self, period: Duration) -> Self {
         self.set(|s| s.start_period = Some(period))
+    }
+
+    /// It promises no heartbeat, but is watched from outside: with [`ChildContext::unwell`] its run is unhealthy at
+    /// once, and is stopped for it.
+    pub fn watched(self) -> Self {
+        self.set(|s| s.heartbeat = Some(Heartbeat::WATCHED))
     }
 
     /// Every `interval` from started, `check` is called and may take `timeout`. `Ok` is a sign of life;

@@ -121,6 +121,7 @@ impl Checker {
                 };
             }
             Lifecycle::Backoff => {
+                life.own_time = matches!(event.next, Next::StartAt(_));
                 life.due = match event.next {
                     Next::StartAt(due) | Next::WithGroup(due) => due,
                     _ => now,
@@ -147,7 +148,9 @@ impl Checker {
                 if let Some(group) = group {
                     // Its group has come to it, unless that goes down still, and takes it in.
                     life.raised = group.number;
-                    if group.up && life.order != Some(Order::Start) {
+                    // Who failed alone has a time of its own, and comes to wait when that is over.
+                    let alone = from == Lifecycle::Backoff && life.own_time;
+                    if group.up && life.order != Some(Order::Start) && !alone {
                         life.visited = call;
                     }
                 }

@@ -111,6 +111,8 @@ pub(super) struct Life {
     pub(super) stopped_for: Cause,
     /// When the next start may come, in back-off; when its grace is over, while it stops.
     pub(super) due: u64,
+    /// In back-off: that is a time of its own, and not one with its group.
+    pub(super) own_time: bool,
     /// The incarnation of its supervisor in which it was spawned, and in which it was started, last.
     pub(super) spawned_in: u32,
     pub(super) started_in: u32,
@@ -182,6 +184,7 @@ impl Life {
             stopping_at: 0,
             stop: Stop::Planned,
             stopped_for: Cause::Start,
+            own_time: false,
             due: 0,
             spawned_in: 0,
             started_in: 0,
