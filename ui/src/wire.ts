@@ -486,6 +486,8 @@ export type PolicyRule = {
   readonly source: RuleSourceWord;
   /** The value, in words. Never empty. */
   readonly value: string;
+};
+
 /** What a program uses: all processes of its group, and what they started, together. It is measured every two seconds; where that would take more than a twentieth of a core, less often. */
 export type ProgramUsage = {
   /** CPU since the run began, in milliseconds. 0: less than the system counts. */

@@ -10,7 +10,7 @@
 
 use std::future::pending;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use supervisor_api::{Exit, ProgramUsage};
 use tokio::sync::mpsc;
