@@ -1,7 +1,7 @@
 //! Administration by id: table 1.7 and rules R67-R76.
 
 use supervisor_api::command::OtpVerb;
-use supervisor_api::{Exit, Lifecycle, SupervisorError};
+use supervisor_api::{EventKind, Exit, Lifecycle, SupervisorError};
 use supervisor_core::{Address, Command};
 use supervisor_testkit::*;
 
@@ -490,4 +490,24 @@ fn r67_a_child_without_a_body_that_was_terminated_stays_down_when_it_has_one() {
     let again = bench.start_again("x");
     bench.ok(again);
     assert_eq!(bench.state("x"), Lifecycle::Running);
+}
+
+/// Seed 1202070478.
+#[test]
+fn r68_d18_a_job_that_its_group_stopped_while_it_was_started_again_is_no_longer_on_trial() {
+    let slow = |child: Child| child.explicit().always(Run::never_ready()).run(1, Run::ready_after(ms(0)));
+    let quick = |name: &str| perm(name).steps(ms(0), ms(0));
+    let jobs = || one_for_all([quick("a"), slow(job("j"))]);
+    let mut bench = Bench::launch(jobs());
+    bench.terminate("j");
+    let ticket = bench.start_again("j");
+    bench.crash("a");
+    bench.ok(ticket);
+    assert_eq!(bench.state("j"), Lifecycle::Failed);
+    // A service from now on, it is retried as any other.
+    bench.apply(one_for_all([quick("a"), slow(perm("j")).within(ms(50))]));
+    bench.crash("a");
+    bench.pass(ms(60));
+    let failed = bench.events(EventKind::ChildStartFailed, "j").pop().unwrap();
+    assert_eq!(failed.row.lifecycle, Lifecycle::Backoff);
 }

@@ -1,6 +1,6 @@
 //! Applying a new spec: what changes, and what does not (D12, and R93-R95 as they hold for it).
 
-use supervisor_api::policy::{AutoShutdown, Grace, RestartType};
+use supervisor_api::policy::{AutoShutdown, Grace, Heartbeat, RestartType};
 use supervisor_api::{Cause, EventKind, Lifecycle, SupervisorError};
 use supervisor_core::{End, Reply};
 use supervisor_testkit::*;
@@ -267,4 +267,23 @@ fn d12_d8_who_is_new_does_not_wait_for_somebody_who_does_not_end() {
     bench.apply(one_for_one([quick("new")]));
     bench.pass(secs(3));
     assert_eq!([bench.state("old"), bench.state("new")], [Lifecycle::Unresponsive, Lifecycle::Running]);
+}
+
+#[test]
+fn d12_d13_a_start_period_that_changes_holds_for_a_run_that_has_not_shown_life_yet() {
+    let beat = Heartbeat { interval: secs(1), timeout: ms(500), max_retries: 3 };
+    let tree = |period| one_for_one([quick("a").heartbeat(beat).start_period(secs(period))]);
+    let mut bench = Bench::launch(tree(1));
+    bench.pass(secs(2));
+    bench.apply(tree(10));
+    bench.pass(ms(11_499));
+    assert_eq!(bench.count(EventKind::ChildHeartbeatMissed), 0);
+    bench.pass(ms(1));
+    assert_eq!(bench.count(EventKind::ChildHeartbeatMissed), 1);
+    // One that has shown life is judged as before.
+    let mut bench = Bench::launch(tree(1));
+    bench.beat("a");
+    bench.apply(tree(10));
+    bench.pass(ms(1_500));
+    assert_eq!(bench.count(EventKind::ChildHeartbeatMissed), 1);
 }

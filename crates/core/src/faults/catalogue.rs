@@ -169,6 +169,10 @@ catalogue! {
     one_miss_too_many: "A child is unhealthy one miss too late.", breaks [D13], found by [7, 16] within 5000;
     missed_beat_is_overlooked: "A heartbeat that does not come is not noticed.",
         breaks [D13], found by [16] within 10000;
+    start_period_is_ignored: "The first heartbeat is awaited as soon as any other, whatever the start period.",
+        breaks [D13], found by [7, 16] within 20000;
+    unwell_is_one_miss: "A run that says that it has failed has missed one heartbeat.",
+        breaks [D13], found by [7, 16] within 20000;
     names_may_repeat: "Two siblings may have one name.", breaks [R6];
     unknown_names_are_ignored: "A dependency on nobody is ignored.", breaks [R8, D11];
     order_is_as_declared: "Dependencies do not change the order.", breaks [R110, D11], found by [5] within 1000;

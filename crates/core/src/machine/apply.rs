@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use supervisor_api::policy::RestartType;
-use supervisor_api::{Cause, EventKind, Finding, SupervisorError, SupervisorPath};
+use supervisor_api::{Cause, EventKind, Finding, Health, SupervisorError, SupervisorPath};
 
 use super::Machine;
 use super::life::News;
@@ -243,7 +243,9 @@ impl Machine {
     fn take_up_deadlines(&mut self, index: u32, old: &ChildPolicy) {
         let node = self.node(index);
         let (new, since) = (Arc::clone(&node.policy), node.since);
-        if node.life == Life::Running && old.heartbeat != new.heartbeat {
+        // The start period of a run that has shown life is over.
+        let awaits_first = old.start_period != new.start_period && node.health == Health::Unknown;
+        if node.life == Life::Running && (old.heartbeat != new.heartbeat || awaits_first) {
             let node = self.node_mut(index);
             (node.misses, node.due) = (0, NEVER);
             self.await_beat(index, self.now);

@@ -335,7 +335,10 @@ impl Machine {
                 // Whoever waits for its first start is refused, so nothing of it is kept (R11).
                 match self.node(index).flags.trial {
                     Trial::Added => self.remove(index, stopped),
-                    _ => self.shift(index, Life::Failed, stopped),
+                    Trial::Again | Trial::No => {
+                        self.node_mut(index).flags.trial = Trial::No;
+                        self.shift(index, Life::Failed, stopped);
+                    }
                 }
             }
             Then::Rest

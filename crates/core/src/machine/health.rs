@@ -86,7 +86,11 @@ impl Machine {
     pub(super) fn await_beat(&mut self, index: u32, from: u64) {
         let node = self.node(index);
         if let Some(heartbeat) = node.policy.heartbeat {
-            let spared = if node.health == Health::Unknown { node.policy.start_period } else { 0 };
+            let spared = if node.health == Health::Unknown && !fault!(start_period_is_ignored) {
+                node.policy.start_period
+            } else {
+                0
+            };
             self.set_due(index, from.saturating_add(spared).saturating_add(patience(&heartbeat)));
         }
     }
@@ -145,6 +149,10 @@ impl Machine {
     /// The run itself says that it has failed: no more misses are waited for. Where nothing is promised there is
     /// nothing to break.
     pub(super) fn unwell(&mut self, index: u32, why: Arc<str>) {
+        if fault!(unwell_is_one_miss) {
+            self.missed(index, Some(why));
+            return;
+        }
         let node = self.node_mut(index);
         let (Life::Running, Some(heartbeat)) = (node.life, node.policy.heartbeat) else { return };
         node.misses = heartbeat.max_retries;

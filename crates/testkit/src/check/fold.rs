@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use supervisor_api::policy::Grace;
 
-use supervisor_api::{Cause, ChildKey, Event, EventKind, Lifecycle, Next};
+use supervisor_api::{Cause, ChildKey, Event, EventKind, Health, Lifecycle, Next};
 use supervisor_core::{ChildPolicy, End};
 
 use super::adopt::Concerns;
@@ -233,7 +233,11 @@ impl Checker {
             return Ok(());
         };
         let before = std::mem::replace(&mut self.model.nodes[at as usize].policy, Arc::clone(policy));
-        if self.model.node(at).is(Lifecycle::Running) && before.heartbeat != policy.heartbeat {
+        let node = self.model.node(at);
+        // The start period of a run that has shown life is over.
+        let awaits_first =
+            before.start_period != policy.start_period && node.life.row.health == Health::Unknown;
+        if node.is(Lifecycle::Running) && (before.heartbeat != policy.heartbeat || awaits_first) {
             self.await_beats(at);
         }
         self.touch(at);

@@ -145,11 +145,12 @@ fn report(random: &mut Random, target: Target) -> Deed {
 }
 
 fn word(random: &mut Random) -> Word {
-    match random.below(6) {
+    match random.below(7) {
         0 | 1 => Word::Ready,
         2 => Word::Beat,
         3 => Word::Missed,
         4 => Word::Declined,
+        5 => Word::Unwell,
         _ => Word::Ended(ending(random)),
     }
 }

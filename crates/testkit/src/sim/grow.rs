@@ -254,6 +254,9 @@ impl<'a> Grower<'a> {
                 max_retries: 1 + random.below(3) as u32,
             };
             settings.heartbeat = Some(heartbeat);
+            if random.percent(30) {
+                settings.start_period = Some(ms(random.below(400)));
+            }
         }
         if random.percent(8) {
             settings.budget = Some(budget(random, self.knobs));

@@ -153,6 +153,7 @@ pub(super) enum Word {
     Ready,
     Beat,
     Missed,
+    Unwell,
     Declined,
     Ended(Ending),
 }

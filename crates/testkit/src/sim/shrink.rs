@@ -259,6 +259,7 @@ const OF_CHILDREN: &[fn(&mut ChildSettings)] = &[
     |settings| settings.grace = None,
     |settings| settings.abort_wait = None,
     |settings| settings.heartbeat = None,
+    |settings| settings.start_period = None,
     |settings| settings.significant = None,
     |settings| settings.permissions = None,
     |settings| settings.restart_dependants = None,

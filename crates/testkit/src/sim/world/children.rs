@@ -98,6 +98,7 @@ impl World<'_> {
             Word::Ready => Input::Ready { key, generation },
             Word::Beat => Input::Beat { key, generation },
             Word::Missed => Input::Missed { key, generation, why: Arc::clone(&self.room.words.probe) },
+            Word::Unwell => Input::Unwell { key, generation, why: Arc::clone(&self.room.words.probe) },
             Word::Declined => {
                 Input::Declined { key, generation, reason: Arc::clone(&self.room.words.reason) }
             }

@@ -108,7 +108,7 @@ impl World<'_> {
         match word {
             Word::Ended(ending) => return self.end_run(key, live.generation, ending),
             Word::Declined if !starts => return Ok(()),
-            Word::Missed if !promised => return Ok(()),
+            Word::Missed | Word::Unwell if !promised => return Ok(()),
             Word::Declined => self.leave(key),
             Word::Ready => {
                 if let Some(live) = self.run_mut(key) {
