@@ -474,6 +474,10 @@ export const CHILD = {
 } as const;
 
 /** How a child is looked after. */
+/** How much a child matters, in the word of stack files; the wire says `best_effort` for the last of them. */
+export const criticality = (word: string): string =>
+  word === "best_effort" ? "optional" : word.replaceAll("_", " ");
+
 export const POLICY = {
   title: "How it is looked after",
   children: "How it looks after its children",

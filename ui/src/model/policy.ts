@@ -4,7 +4,7 @@
 import { nanos } from "../conn/read.ts";
 import { UNBOUNDED } from "../fold/notes.ts";
 import type { EventRecord, Node, PolicyRule } from "../wire.ts";
-import { POLICY } from "../text.ts";
+import { POLICY, criticality } from "../text.ts";
 import { span } from "./time.ts";
 
 /** One value of a policy. */
@@ -36,7 +36,7 @@ export function policy(node: Node | undefined, events: readonly EventRecord[]): 
   if (node !== undefined)
     rules.push({
       name: POLICY.criticality,
-      value: node.criticality.replaceAll("_", " "),
+      value: criticality(node.criticality),
       event: null,
       at: null,
     });

@@ -72,6 +72,11 @@ describe("a child's history", () => {
     ]);
   });
 
+  it("says how much a child matters in the word of stack files", () => {
+    const criticality = (word: string) => policy({ ...node("/a"), criticality: word }, [])[0]?.value;
+    expect(["best_effort", "critical"].map(criticality)).toEqual(["optional", "critical"]);
+  });
+
   it("tells each number of the policy and where it was told", () => {
     expect(policy(node("/a"), events).map(({ name, value, event }) => [name, value, event])).toEqual([
       ["criticality", "standard", null],
