@@ -115,6 +115,8 @@ pub struct Ran {
     pub steps: u64,
     /// Of these, inputs of trees that had not ended.
     pub inputs: u64,
+    /// What these calls led to.
+    pub effects: u64,
     /// The hash of the trace: of all calls and effects (35). [`Simulator::hashed`] makes one.
     pub digest: Option<u64>,
     /// What went wrong, if anything did.
@@ -161,7 +163,7 @@ impl Simulator {
 
     fn shrink_schedule(&mut self, schedule: Schedule, seed: u64, size: Size) -> Option<Finding> {
         let whole = self.try_out(&schedule, Record::Nothing)?;
-        let (most, fault) = (whole.steps, whole.fault?);
+        let (most, fault) = (whole.steps + whole.effects, whole.fault?);
         let kind = fault.kind();
         let smallest = shrink::shrink(schedule, |smaller| self.breaks(smaller, &kind, most));
         let minimal = !shrink::one_less(&smallest).iter().any(|smaller| self.breaks(smaller, &kind, most));
@@ -169,10 +171,10 @@ impl Simulator {
         Some(Finding { seed, size, fault: same.unwrap_or(fault), trace, minimal })
     }
 
-    /// Whether a schedule breaks something of this kind, and within so many steps: one that says less and then goes on
-    /// for longer is no help to who reads it.
+    /// Whether a schedule breaks something of this kind, and within so many steps and effects, which is what is told of
+    /// it: one that says less and then goes on for longer is no help to who reads it.
     fn breaks(&mut self, schedule: &Schedule, kind: &str, most: u64) -> bool {
-        let ran = self.try_out(schedule, Record::Nothing).filter(|ran| ran.steps <= most);
+        let ran = self.try_out(schedule, Record::Nothing).filter(|ran| ran.steps + ran.effects <= most);
         ran.and_then(|ran| ran.fault).is_some_and(|found| found.kind() == kind)
     }
 
@@ -204,7 +206,7 @@ impl Simulator {
 
 impl From<Fault> for Ran {
     fn from(fault: Fault) -> Self {
-        Self { steps: 0, inputs: 0, digest: None, fault: Some(fault) }
+        Self { steps: 0, inputs: 0, effects: 0, digest: None, fault: Some(fault) }
     }
 }
 
@@ -216,6 +218,7 @@ impl From<Outcome> for Ran {
         Self {
             steps: u64::from(outcome.steps),
             inputs: u64::from(outcome.inputs),
+            effects: outcome.effects,
             digest: outcome.digest,
             fault,
         }

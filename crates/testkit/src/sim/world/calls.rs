@@ -33,6 +33,7 @@ impl World<'_> {
                 Did::GoOn
             }
         };
+        self.effects += out.len() as u64;
         let checked = self.room.checker.step(self.now, did, &out, &self.machine);
         self.tell_effects(&out);
         out.iter().for_each(|effect| self.hash(effect));

@@ -30,6 +30,8 @@ pub(super) struct Outcome {
     pub(super) steps: u32,
     /// Of these, inputs of trees that had not ended.
     pub(super) inputs: u32,
+    /// What these calls led to.
+    pub(super) effects: u64,
     /// Over all calls and effects, if it was asked for.
     pub(super) digest: Option<u64>,
     pub(super) violation: Option<Violation>,
@@ -139,7 +141,8 @@ pub(super) fn carry_out(
     let mut world = World::new(room, schedule, resolved, record);
     let violation = world.live().err();
     let digest = world.digest.map(Digest::value);
-    let outcome = Outcome { steps: world.steps, inputs: world.inputs, digest, violation };
+    let outcome =
+        Outcome { steps: world.steps, inputs: world.inputs, effects: world.effects, digest, violation };
     let marks = &mut world.room.marks;
     sometimes!(marks, Mark::StaleMessage, world.machine.stale_messages() > 0);
     sometimes!(marks, Mark::Crowd, world.room.kids.len() > 100);
@@ -163,6 +166,8 @@ struct World<'w> {
     steps: u32,
     /// Of these, inputs of a tree that had not ended.
     inputs: u32,
+    /// What the steps led to.
+    effects: u64,
     /// Inputs after the end of the present life.
     echoes: u32,
     ticket: Ticket,
@@ -204,6 +209,7 @@ impl<'w> World<'w> {
             now: 0,
             steps: 0,
             inputs: 0,
+            effects: 0,
             echoes: 0,
             ticket: 0,
             wake: (u64::MAX, u64::MAX),
