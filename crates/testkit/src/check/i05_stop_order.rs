@@ -61,9 +61,10 @@ impl Checker {
         let runs = |other: &&Node| matches!(other.state(), Lifecycle::Starting | Lifecycle::Running);
         let later = |other: &&Node| {
             let needs = |on: u32| other.needs.contains(&on) && self.model.node(on).policy.restart_dependants;
-            // Who started since the child is up again does not go down with it.
+            // Who started since the child is up again, or is a job that was done again, does not go down with it.
             let began = self.model.node(on).life.spawned_call;
-            let newer = self.model.node(on).is(Lifecycle::Running) && other.life.spawned_call >= began;
+            let again = matches!(self.model.node(on).state(), Lifecycle::Running | Lifecycle::Completed);
+            let newer = again && other.life.spawned_call >= began;
             // Nor, maybe, who needs it only since a new spec said so.
             let relinked = other.linked > node.life.spawned_call;
             other.rank > node.rank && runs(other) && !newer && !relinked && (needs(on) || needs(at))
