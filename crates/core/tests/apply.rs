@@ -250,9 +250,9 @@ fn d12_r48_an_added_child_that_the_new_spec_has_is_one_of_its_own_from_then_on()
 #[test]
 fn d12_who_is_new_starts_when_those_whom_the_spec_drops_are_gone() {
     let slow = quick("old").always(Run::healthy().stops_after(ms(100)));
-    let mut bench = Bench::launch(one_for_one([quick("same"), slow]));
+    let mut bench = Bench::launch(one_for_one([quick("same"), slow]).by_dependencies());
     bench.take();
-    let ticket = bench.apply(one_for_one([quick("same"), quick("new")]));
+    let ticket = bench.apply(one_for_one([quick("same"), quick("new")]).by_dependencies());
     assert_eq!((bench.take(), bench.state("new")), (vec!["stop old".to_owned()], Lifecycle::Declared));
     bench.pass(ms(100));
     bench.ok(ticket);
@@ -262,9 +262,9 @@ fn d12_who_is_new_starts_when_those_whom_the_spec_drops_are_gone() {
 #[test]
 fn d12_d8_who_is_new_does_not_wait_for_somebody_who_does_not_end() {
     let immortal = quick("old").grace(secs(1)).always(Run::healthy().immortal());
-    let mut bench = Bench::launch(one_for_one([immortal]));
+    let mut bench = Bench::launch(one_for_one([immortal]).by_dependencies());
     bench.take();
-    bench.apply(one_for_one([quick("new")]));
+    bench.apply(one_for_one([quick("new")]).by_dependencies());
     bench.pass(secs(3));
     assert_eq!([bench.state("old"), bench.state("new")], [Lifecycle::Unresponsive, Lifecycle::Running]);
 }
