@@ -158,6 +158,11 @@ fn a_file_with_mistakes_is_told_with_its_lines_and_changes_nothing() {
             &["bad.yaml:4:22: error: /db", "did you mean `process`?", "bad.yaml:8:24: error: /more"],
         );
     }
+    // What the run says of its own file comes on one line, and is shown on several.
+    file(run.home.path(), &NEW.replace("kind: process", "kind: proces"));
+    let said = say(&run, &["reload", "--reason", "x", "--yes"]);
+    said.fails(1, &["stack.yaml:4:22: error: /db"]);
+    assert!(said.err.lines().count() > 2 && !said.err.contains("u{a}"), "{}", said.err);
     say(&run, &["plan", "nothere.yaml"]).fails(2, &["cannot read nothere.yaml"]);
     assert_eq!(ALL.map(|command| pid(&run, command).unwrap()), before);
     assert_eq!(run.stop().code, Some(0));
@@ -275,6 +280,21 @@ fn at_a_terminal(words: &[&str]) -> (File, Run) {
 #[test]
 fn a_run_whose_terminal_is_gone_stops_in_order() {
     let (person, mut run) = at_a_terminal(&[]);
+    drop(person);
+    let stop = run.event("ShutdownRequested", "/");
+    assert_eq!(stop["event"]["payload"]["reason"], "the terminal is gone", "{stop}");
+    assert_eq!(run.end().code, Some(0));
+}
+
+#[test]
+fn a_run_whose_terminal_goes_while_a_file_is_applied_does_not_wait_for_that() {
+    let (person, mut run) = at_a_terminal(&[]);
+    file(
+        run.home.path(),
+        &format!("{OLD}{}", NEVER.replace("ready_within_secs: 1}", "ready_within_secs: 600}")),
+    );
+    run.signal(Signal::HUP);
+    run.event("ChildStarting", "/slow");
     drop(person);
     let stop = run.event("ShutdownRequested", "/");
     assert_eq!(stop["event"]["payload"]["reason"], "the terminal is gone", "{stop}");

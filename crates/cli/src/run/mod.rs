@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use supervisor_stack::tokio_supervisor::{StopSignals, SupervisorHandle};
 use supervisor_stack::{
-    Control, Doors, Instance, InstanceError, PrepareError, Prepared, SocketAt, Stack, Surroundings, guardian,
+    Doors, Instance, InstanceError, PrepareError, Prepared, SocketAt, Stack, Surroundings, guardian,
     raise_descriptors,
 };
 use tokio::time::Instant;
@@ -28,7 +28,7 @@ use crate::exit::Exit;
 use crate::{print, read};
 use ending::Ending;
 use form::Form;
-use reload::{Came, Reloads};
+use reload::{Asks, Reload};
 
 /// How long the last lines may take to be written when everything else is over.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -99,8 +99,8 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
         Ok(signals) => signals,
         Err(error) => return failed(&format!("cannot listen to signals: {error}")),
     };
-    let reloads = match Reloads::listen(&args.file, args.watch) {
-        Ok(reloads) => reloads,
+    let asks = match Asks::listen(&args.file, args.watch) {
+        Ok(asks) => asks,
         Err(error) => return failed(&format!("cannot listen to signals: {error}")),
     };
     let prepared = match prepare(stack, instance, args).await {
@@ -130,9 +130,10 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
             return failed(&format!("cannot start a thread: {error}"));
         }
     };
+    let reload = Reload { file: &args.file, control: serving.control.as_ref() };
     tokio::select! {
         () = end_or_signals(&handle, signals) => {}
-        () = reload_when_asked(&handle, reloads, serving.control.as_ref()) => {}
+        () = reload_when_asked(&handle, asks, reload) => {}
     }
     let ending = Ending::of(&handle).await;
     serving.close().await;
@@ -164,18 +165,11 @@ fn audit_problem(prepared: &Prepared) -> Option<String> {
 }
 
 /// Applies the file whenever that is asked for. Ends with the tree, which is asked to stop when its terminal is gone.
-async fn reload_when_asked(handle: &SupervisorHandle, mut reloads: Reloads, control: Option<&Control>) {
-    loop {
-        match reloads.next().await {
-            Came::Reload(reason) => reloads.reload(control, reason).await,
-            Came::TerminalGone => {
-                // A command that finds the tree ended has what it wanted.
-                let _ = handle.shutdown("SIGHUP", "the terminal is gone").await;
-                handle.join().await;
-                return;
-            }
-        }
-    }
+async fn reload_when_asked(handle: &SupervisorHandle, asks: Asks, reload: Reload<'_>) {
+    reload.until_the_terminal_is_gone(asks).await;
+    // A command that finds the tree ended has what it wanted.
+    let _ = handle.shutdown("SIGHUP", "the terminal is gone").await;
+    handle.join().await;
 }
 
 /// Waits for the end of the tree. The first signal asks for it, a later one skips the graces (D20).

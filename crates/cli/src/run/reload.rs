@@ -7,10 +7,10 @@ use std::fs::File;
 use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
-use supervisor_api::command::Plan;
-use supervisor_api::wire::{Command, CommandTarget, ControlCommandRequest, ControlCommandResult, UnixNanos};
+use supervisor_api::wire::{Command, CommandStatus, CommandTarget, ControlCommandRequest, UnixNanos};
 use supervisor_client::{Session, Settings, Way};
 use supervisor_stack::{Control, Stack, StackError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,14 +18,13 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::print;
-use crate::steer::summed_up;
+use crate::steer::done;
 
 /// How often a file that is watched is looked at. A change counts when the next look finds the same.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// What asks for a reload.
-pub(super) struct Reloads {
-    file: PathBuf,
+/// What asks for a reload, or for an end.
+pub(super) struct Asks {
     hangups: Option<Signal>,
     /// Whether there was a terminal at the start, whose end is a hangup, too.
     terminal: bool,
@@ -42,14 +41,14 @@ struct Watched {
 }
 
 /// What came.
-pub(super) enum Came {
+enum Came {
     /// Somebody wants the file applied, for this reason.
     Reload(&'static str),
     /// The terminal of the run is gone.
     TerminalGone,
 }
 
-impl Reloads {
+impl Asks {
     /// Begins to listen, and to look. A hangup that is ignored, as under `nohup`, stays so.
     pub(super) fn listen(file: &Path, watch: bool) -> io::Result<Self> {
         let hangups = if ignores_hangups() { None } else { Some(signal(SignalKind::hangup())?) };
@@ -58,12 +57,12 @@ impl Reloads {
             taken: std::fs::read(file).unwrap_or_default(),
             seen: None,
         });
-        Ok(Self { file: file.to_owned(), hangups, terminal: has_terminal(), watched })
+        Ok(Self { hangups, terminal: has_terminal(), watched })
     }
 
     /// What comes next. Cancel safe.
-    pub(super) async fn next(&mut self) -> Came {
-        let Self { hangups, terminal, watched, .. } = self;
+    async fn next(&mut self) -> Came {
+        let Self { hangups, terminal, watched } = self;
         let hangup = async {
             let heard = match hangups {
                 Some(hangups) => hangups.recv().await,
@@ -85,24 +84,56 @@ impl Reloads {
             () = change => Came::Reload("the file has changed"),
         }
     }
+}
+
+/// The file of a run, and the way on which it is applied.
+pub(super) struct Reload<'a> {
+    pub(super) file: &'a Path,
+    pub(super) control: Option<&'a Control>,
+}
+
+impl Reload<'_> {
+    /// Applies the file whenever that is asked for, until the terminal of the run is gone. That is heard while a file is
+    /// being applied, too, which may take as long as a program takes to be ready; another reload is done after it.
+    pub(super) async fn until_the_terminal_is_gone(&self, mut asks: Asks) {
+        let mut next = asks.next().await;
+        while let Came::Reload(reason) = next {
+            let mut applying = pin!(self.reload(reason));
+            let mut meanwhile = None;
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut applying => break,
+                    came = asks.next() => match came {
+                        Came::TerminalGone => return,
+                        Came::Reload(reason) => meanwhile = Some(Came::Reload(reason)),
+                    },
+                }
+            }
+            next = match meanwhile {
+                Some(came) => came,
+                None => asks.next().await,
+            };
+        }
+    }
 
     /// Applies the file and says how that went.
-    pub(super) async fn reload(&self, control: Option<&Control>, reason: &str) {
-        let said = match self.applied(control, reason).await {
+    async fn reload(&self, reason: &str) {
+        let said = match self.applied(reason).await {
             Ok(said) => format!("supervisor: {reason}: reloaded: {said}\n"),
             Err(said) => format!("{said}supervisor: {reason}: not reloaded\n"),
         };
         print::err(&said);
     }
 
-    async fn applied(&self, control: Option<&Control>, reason: &str) -> Result<String, String> {
+    async fn applied(&self, reason: &str) -> Result<String, String> {
         // What is wrong with a file is told whole, with its lines, and not as a refusal.
-        match Stack::read(&self.file) {
+        match Stack::read(self.file) {
             Ok(stack) => print::err(&stack.warnings.to_string()),
             Err(StackError::Invalid(findings)) => return Err(findings.to_string()),
             Err(error) => return Err(format!("{error}\n")),
         }
-        let control = control.ok_or_else(|| {
+        let control = self.control.ok_or_else(|| {
             "supervisor: what is done cannot be recorded here, so nothing can be done: the directory of the stack's \
              state cannot be used\n"
                 .to_owned()
@@ -119,8 +150,8 @@ impl Reloads {
             let result = session.command(asked.clone()).await.map_err(|error| sentence(&error))?;
             match result.error {
                 Some(error) => return Err(sentence(&error.message)),
-                None if goes_on(&result) => tokio::time::sleep(LOOK).await,
-                None => return Ok(said(&result)),
+                None if result.status.is(CommandStatus::Accepted) => tokio::time::sleep(LOOK).await,
+                None => return Ok(done(&result).unwrap_or_default()),
             }
         }
     }
@@ -164,16 +195,6 @@ fn request(target_id: &str, reason: &str) -> ControlCommandRequest {
         confirmed: true,
         requested_at_unix_nanos: Some(UnixNanos(now)),
     }
-}
-
-fn goes_on(result: &ControlCommandResult) -> bool {
-    result.status.is(supervisor_api::wire::CommandStatus::Accepted)
-}
-
-fn said(result: &ControlCommandResult) -> String {
-    let plan = result.outcome.as_ref().and_then(|outcome| outcome.get("plan"));
-    let plan: Option<Plan> = plan.and_then(|plan| serde_json::from_value(plan.clone()).ok());
-    plan.map_or_else(String::new, |plan| summed_up(&plan))
 }
 
 /// Whether the process has a terminal that is there.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use supervisor_api::SupervisorPath;
-use supervisor_api::command::{Plan, is_command_id};
+use supervisor_api::command::is_command_id;
 use supervisor_api::manifest::StopSignal;
 use supervisor_api::wire::{
     Command, CommandStatus, CommandTarget, ControlCommandRequest, ControlCommandResult, DashboardState,
@@ -314,9 +314,7 @@ fn summary(
     }
     let outcome = result.outcome.as_ref();
     if matches!(command, Command::Apply | Command::Reload) {
-        let plan = outcome.and_then(|outcome| outcome.get("plan"));
-        let plan: Option<Plan> = plan.and_then(|plan| serde_json::from_value(plan.clone()).ok());
-        let done = plan.map_or_else(|| "goes on".to_owned(), |plan| plan::summed_up(&plan));
+        let done = plan::done(result).unwrap_or_else(|| "goes on".to_owned());
         return format!("{target_id}: {done}{}", waiting(outcome));
     }
     let added = outcome.and_then(|outcome| outcome.get("path")).and_then(Value::as_str);

@@ -98,7 +98,9 @@ impl From<WireError> for Fault {
             _ => Exit::Failed,
         };
         let code = error.code.as_str().to_owned();
-        Self { exit, code, message: error.message.clone(), error: Some(Box::new(error)) }
+        // A message is one line on the wire; where it quotes lines, people see them.
+        let message = error.message.replace("\\u{a}", "\n");
+        Self { exit, code, message, error: Some(Box::new(error)) }
     }
 }
 

@@ -46,7 +46,7 @@ use crate::exit::Exit;
 use crate::print;
 pub(crate) use dashboard::dashboard;
 use fault::Fault;
-pub(crate) use plan::summed_up;
+pub(crate) use plan::done;
 pub(crate) use screen::Screen;
 
 /// How long a read may take, and a command that is waited for.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 use supervisor_api::SupervisorPath;
 use supervisor_api::command::Plan;
-use supervisor_api::wire::{ChangedKeys, ErrorCode, Method, PlanDetails};
+use supervisor_api::wire::{ChangedKeys, ControlCommandResult, ErrorCode, Method, PlanDetails};
 use supervisor_client::Session;
 use supervisor_stack::{Stack, StackError};
 
@@ -62,8 +62,14 @@ pub(super) async fn asked(
     })
 }
 
+/// How much an applied file has changed, as the result of the command says it.
+pub(crate) fn done(result: &ControlCommandResult) -> Option<String> {
+    let plan = result.outcome.as_ref()?.get("plan")?;
+    serde_json::from_value(plan.clone()).ok().map(|plan: Plan| summed_up(&plan))
+}
+
 /// How much a plan changes.
-pub(crate) fn summed_up(plan: &Plan) -> String {
+pub(super) fn summed_up(plan: &Plan) -> String {
     let parts = [
         (plan.added.len(), "added"),
         (plan.removed.len(), "removed"),
