@@ -38,9 +38,9 @@ pub(crate) async fn what_if(
     params: WhatIfParams,
 ) -> Result<WhatIfAnswer, WireError> {
     let what = of(target, &params, gate.is_owner(caller)).await?;
-    let allowed = match params.command.command() {
-        None => Ok(()),
-        Some(command) => permissions::check(&target.handle, command, &params.target, None)
+    let allowed = match params.command {
+        Happening::Crash => Ok(()),
+        Happening::Command(command) => permissions::check(&target.handle, command, &params.target, None)
             .and_then(|()| gate.check_role(caller, command)),
     };
     let foreseen = match allowed {
@@ -63,11 +63,14 @@ async fn of(target: &Target, params: &WhatIfParams, of_the_owner: bool) -> Resul
     let path = params.target.child_path.as_deref();
     let bad = |message: String| WireError::new(ErrorCode::InvalidCommandParams, message);
     let happening = params.command;
-    if params.stack.is_some() && happening != Happening::Apply {
+    if params.stack.is_some() && happening != Command::Apply.into() {
         return Err(bad(format!("{happening} takes no stack; leave it out")));
     }
     let child = || path.ok_or_else(|| bad(format!("{happening} needs target.child_path, a path or an id")));
-    let Some(command) = happening.command() else { return Ok(WhatIf::Crash(child()?.into())) };
+    let command = match happening {
+        Happening::Crash => return Ok(WhatIf::Crash(child()?.into())),
+        Happening::Command(command) => command,
+    };
     match (command, command.verb()) {
         (_, Some(verb)) => Ok(WhatIf::Control(verb, child()?.into())),
         (Command::AddChild, _) => {

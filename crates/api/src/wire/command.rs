@@ -3,16 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
 use super::convert::canonical_json;
 use super::error::{ErrorCode, WireError};
+use super::frame::plain;
 use super::push::StateDelta;
 use super::word::{UnixNanos, Word, or_default};
 use crate::command::ControlVerb;
 use crate::hidden::Hidden;
-use crate::life::words;
+use crate::life::{Vocabulary, words};
 use crate::{ChildId, SupervisorPath};
 
 words! {
@@ -41,45 +42,61 @@ words! {
     }
 }
 
-words! {
-    /// What `what_if` can be asked about: a command, or a failure.
-    Happening {
-        /// The command.
-        RestartChild = "restart_child",
-        /// The command.
-        PauseChild = "pause_child",
-        /// The command.
-        ResumeChild = "resume_child",
-        /// The command.
-        QuarantineChild = "quarantine_child",
-        /// The command.
-        RemoveChild = "remove_child",
-        /// The command.
-        AddChild = "add_child",
-        /// The command.
-        ShutdownTree = "shutdown_tree",
-        /// The command.
-        Apply = "apply",
-        /// The command.
-        Reload = "reload",
-        /// The command; nobody can tell what a program makes of a signal, so this is refused.
-        SignalChild = "signal_child",
-        /// No command: the run of a child fails.
-        Crash = "crash",
-    }
+/// What `what_if` can be asked about: a command, by its word, or a failure, `crash`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happening {
+    /// A command.
+    Command(Command),
+    /// The run of a child fails.
+    Crash,
 }
 
-impl Happening {
-    /// The command that it is.
-    pub fn command(self) -> Option<Command> {
-        Command::from_word(self.as_str())
+/// The word of [`Happening::Crash`].
+pub(super) const CRASH: &str = "crash";
+
+impl Vocabulary for Happening {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Command(command) => command.as_str(),
+            Self::Crash => CRASH,
+        }
+    }
+
+    fn find(text: &str) -> Option<Self> {
+        if text == CRASH { Some(Self::Crash) } else { Command::from_word(text).map(Self::Command) }
     }
 }
 
 impl From<Command> for Happening {
     fn from(command: Command) -> Self {
-        // Every command is one, which a test sees to.
-        Self::from_word(command.as_str()).unwrap_or(Self::Crash)
+        Self::Command(command)
+    }
+}
+
+impl fmt::Display for Happening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.text())
+    }
+}
+
+impl Serialize for Happening {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(self.text())
+    }
+}
+
+impl<'de> Deserialize<'de> for Happening {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(input)?;
+        Self::find(&text).ok_or_else(|| {
+            let commands = Command::ALL.iter().map(|command| command.as_str());
+            let known: Vec<_> = commands.chain([CRASH]).map(|word| format!("`{word}`")).collect();
+            de::Error::custom(format!(
+                "unknown word `{}`, expected one of {}",
+                plain(&text, 64),
+                known.join(", ")
+            ))
+        })
     }
 }
 
@@ -374,11 +391,19 @@ mod happenings {
     use super::{Command, Happening};
 
     #[test]
-    fn every_command_is_something_that_may_happen_and_a_crash_is_no_command() {
+    fn every_command_may_happen_under_its_own_word_and_a_crash_beside_them() {
         for &command in Command::ALL {
-            assert_eq!(Happening::from(command).command(), Some(command));
+            let read: Happening = serde_json::from_value(command.as_str().into()).unwrap();
+            assert_eq!(
+                (read, serde_json::to_value(read).unwrap()),
+                (command.into(), command.as_str().into())
+            );
         }
-        assert_eq!(Happening::Crash.command(), None);
-        assert_eq!(Happening::ALL.len(), Command::ALL.len() + 1);
+        assert_eq!(serde_json::from_str::<Happening>("\"crash\"").unwrap(), Happening::Crash);
+        let refused = serde_json::from_str::<Happening>("\"crsh\"").unwrap_err().to_string();
+        assert!(
+            refused.contains("`crsh`") && refused.contains("`reload`") && refused.contains("`crash`"),
+            "{refused}"
+        );
     }
 }

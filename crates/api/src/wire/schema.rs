@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::browser::{ClientMessage, ServerMessage};
-use super::command::ControlCommandRequest;
+use super::command::{CRASH, Command, ControlCommandRequest, Happening};
 use super::error::WireError;
 use super::method::Method;
 use super::push::Push;
@@ -87,6 +87,26 @@ fn request(name: &str, params: Schema) -> Value {
             "params": params
         }
     })
+}
+
+impl JsonSchema for Happening {
+    fn schema_name() -> Cow<'static, str> {
+        "Happening".into()
+    }
+
+    /// Every command, as it is said of commands, and one word more.
+    fn json_schema(of: &mut SchemaGenerator) -> Schema {
+        let mut schema = Command::json_schema(of);
+        let crash = serde_json::json!({
+            "description": "No command: the run of a child fails.", "type": "string", "const": CRASH
+        });
+        if let Some(Value::Array(words)) = schema.get_mut("oneOf") {
+            words.push(crash);
+        }
+        let text = "What `what_if` can be asked about: a command, by its word, or a failure, `crash`.";
+        schema.insert("description".into(), text.into());
+        schema
+    }
 }
 
 impl JsonSchema for RuntimeRow {

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use serde_json::json;
-use supervisor_api::wire::{CommandTarget, Happening, Method, StateParams, WhatIfAnswer, WhatIfParams};
+use supervisor_api::wire::{
+    Command, CommandTarget, Happening, Method, StateParams, WhatIfAnswer, WhatIfParams,
+};
 
 use super::Context;
 use super::affected::line;
@@ -19,7 +21,7 @@ use crate::print;
 pub(super) async fn what_if(context: &Context<'_>, args: &WhatIfArgs) -> Result<Exit, Fault> {
     let (command, of) = about(args)?;
     let stack = match (command, of) {
-        (Happening::Apply, Some(file)) => Some(read_text(Path::new(file))?),
+        (Happening::Command(Command::Apply), Some(file)) => Some(read_text(Path::new(file))?),
         _ => None,
     };
     let mut session = match &stack {
@@ -40,11 +42,11 @@ pub(super) async fn what_if(context: &Context<'_>, args: &WhatIfArgs) -> Result<
 fn about(args: &WhatIfArgs) -> Result<(Happening, Option<&str>), Fault> {
     let command = match args.happens {
         Happens::Crash => Happening::Crash,
-        Happens::Stop => Happening::PauseChild,
-        Happens::Restart => Happening::RestartChild,
-        Happens::Remove => Happening::RemoveChild,
-        Happens::Apply => Happening::Apply,
-        Happens::Shutdown => Happening::ShutdownTree,
+        Happens::Stop => Command::PauseChild.into(),
+        Happens::Restart => Command::RestartChild.into(),
+        Happens::Remove => Command::RemoveChild.into(),
+        Happens::Apply => Command::Apply.into(),
+        Happens::Shutdown => Command::ShutdownTree.into(),
     };
     match (args.happens, args.of.as_deref()) {
         (Happens::Shutdown, Some(_)) => {
