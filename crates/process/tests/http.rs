@@ -2,33 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
+#[path = "common/server.rs"]
+mod server;
 
 use std::time::Duration;
 
 use common::{Bench, LONG, end, sh};
+use server::serve;
 use supervisor_api::Exit;
 use supervisor_process::{Http, Probe, Readiness};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-
-/// Gives every request the next of these answers, the last one for ever, and tells what it was asked.
-async fn serve(answers: Vec<String>) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/up", listener.local_addr().unwrap());
-    let (asked, questions) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        for turn in 0.. {
-            let mut stream = listener.accept().await.unwrap().0;
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                request.push(stream.read_u8().await.unwrap());
-            }
-            let _ = asked.send(String::from_utf8(request).unwrap());
-            let _ = stream.write_all(answers[turn.min(answers.len() - 1)].as_bytes()).await;
-        }
-    });
-    (url, questions)
-}
 
 fn answer(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n{body}", body.len())

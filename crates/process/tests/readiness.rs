@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
+#[path = "common/server.rs"]
+mod server;
 
 use std::time::Duration;
 
@@ -82,30 +84,12 @@ async fn d19_tcp_is_ready_when_the_port_is_open() {
     stop(&bench, run).await;
 }
 
-/// Answers each connection with the next of `answers`, the last one for ever.
-async fn serve(answers: &'static [&'static str]) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        for turn in 0.. {
-            let mut stream = listener.accept().await.unwrap().0;
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                request.push(stream.read_u8().await.unwrap());
-            }
-            let request = String::from_utf8(request).unwrap();
-            assert!(request.starts_with("GET /up?x HTTP/1.1\r\nHost: 127.0.0.1:"), "{request}");
-            stream.write_all(answers[turn.min(answers.len() - 1)].as_bytes()).await.unwrap();
-        }
-    });
-    format!("http://{address}/up?x")
-}
-
 #[tokio::test]
 async fn d19_http_is_ready_at_a_good_status() {
     let answers =
-        &["HTTP/1.1 503 Service Unavailable\r\n\r\n", "hello\r\n", "", "HTTP/1.1 204 No Content\r\n\r\n"];
-    let url = serve(answers).await;
+        ["HTTP/1.1 503 Service Unavailable\r\n\r\n", "hello\r\n", "", "HTTP/1.1 204 No Content\r\n\r\n"];
+    let (url, mut questions) = server::serve(answers.map(str::to_owned).to_vec()).await;
+    let url = format!("{url}?x");
     let bench = Bench::new();
     let run = bench.start(sleeper(Probe::http(&url)));
     let seen = bench.until("ready", |seen| seen.ready).await;
@@ -116,6 +100,8 @@ async fn d19_http_is_ready_at_a_good_status() {
         String::new(),
     ];
     assert_eq!(seen.phases, heard);
+    let asked = questions.recv().await.unwrap();
+    assert!(asked.starts_with("GET /up?x HTTP/1.1\r\nHost: 127.0.0.1:"), "{asked}");
     stop(&bench, run).await;
 }
 

@@ -7,6 +7,8 @@ mod policy;
 mod probes;
 mod programs;
 mod served;
+#[path = "../../../process/tests/common/server.rs"]
+mod server;
 #[path = "../../../socket/tests/common/skip.rs"]
 mod skip;
 #[path = "../../../control/tests/common/stranger.rs"]

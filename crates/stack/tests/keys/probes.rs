@@ -1,30 +1,15 @@
 //! What a probe asks and takes, and what a program says of itself.
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_supervisor::{EventKind, Exit, Lifecycle};
 
+use crate::server;
 use crate::skip;
 use crate::tree::{Tree, block, launch};
 
 /// A web server that gives each request the next of these answers, the last one for ever.
-async fn serve(answers: Vec<&'static str>) -> (String, UnboundedReceiver<String>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/up", listener.local_addr().unwrap());
-    let (asked, questions) = unbounded_channel();
-    tokio::spawn(async move {
-        for turn in 0.. {
-            let mut stream = listener.accept().await.unwrap().0;
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                request.push(stream.read_u8().await.unwrap());
-            }
-            let answer = answers[turn.min(answers.len() - 1)];
-            let _ = asked.send(String::from_utf8(request).unwrap());
-            let _ = stream.write_all(format!("HTTP/1.0 {answer}").as_bytes()).await;
-        }
-    });
-    (url, questions)
+async fn serve(answers: Vec<&str>) -> (String, UnboundedReceiver<String>) {
+    server::serve(answers.into_iter().map(|answer| format!("HTTP/1.0 {answer}")).collect()).await
 }
 
 /// A sleeping program with these keys.
