@@ -53,7 +53,7 @@ pub(crate) fn ci(_: &[String]) -> Outcome {
         let part = Stopwatch::start();
         let end = run_into(&log, command, LIMIT.saturating_sub(whole.elapsed()));
         let took = part.elapsed();
-        print!("{}", told(&printed(&log)?, &end, took));
+        println!("{}room on the disk: {}", told(&printed(&log)?, &end, took), shell::room(&logs));
         parts.push(Part { name, took, end });
     }
     print!("{}", table(&parts));

@@ -9,6 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::statvfs;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::Outcome;
@@ -35,6 +36,14 @@ pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command
 /// The folder that builds go into; a relative one is below the workspace's root.
 pub(crate) fn target() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
+/// How much can still be written below a folder, in words: what fails for want of room says many things, seldom that.
+pub(crate) fn room(folder: &Path) -> String {
+    match statvfs(folder) {
+        Ok(disk) => format!("{} MiB", disk.f_bavail.saturating_mul(disk.f_frsize) >> 20),
+        Err(error) => format!("cannot be told: {error}"),
+    }
 }
 
 /// Builds with the planted faults, in a folder of its own, so that it does not undo other builds.
