@@ -24,6 +24,7 @@ const PARTS: &[&[&str]] = &[
     &["rules", "--planted", "--check"],
     &["examples"],
     &["sim", "--planted"],
+    &["sim", "--changes", "--seeds", "600000"],
     &["shuttle"],
     &["oracle"],
     &["soak", "--seconds", "60"],

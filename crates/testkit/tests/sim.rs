@@ -40,6 +40,20 @@ fn a_sidecar_of_who_is_stuck_and_to_rest_is_one_of_its_group() {
     assert_eq!(batch(1_050_230_647, 1, None).faults, []);
 }
 
+/// In this one a child that is to be restarted, with those who depend on it, is stopped before they are, because it is
+/// unwell: they go down all the same.
+#[test]
+fn who_goes_down_with_a_child_goes_down_also_when_that_was_unwell_first() {
+    assert_eq!(batch(1_243_197_243, 1, Some(Size::Full)).faults, []);
+}
+
+#[test]
+fn a_change_comes_out_as_planned_and_its_way_back_leads_back() {
+    let batch = batch(6_000_000, 1_500, Some(Size::Changes));
+    assert_eq!(batch.faults, [], "cargo xtask sim --changes --seed S tells more");
+    assert!(batch.changes > 2_000, "{} new specs changed something", batch.changes);
+}
+
 #[test]
 fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
     let (mut one, mut other) = (Simulator::default(), Simulator::default());

@@ -129,7 +129,7 @@ pub(super) struct Life {
     /// Something else was wanted of it while it was stopping.
     pub(super) reordered: bool,
     pub(super) trial: Trial,
-    /// It ended by itself in this incarnation of its supervisor.
+    /// It ended by itself in this incarnation of its supervisor, or was stopped because nothing was heard of it.
     pub(super) fell: bool,
     /// It was given up on while it was to be started: it starts when its old run is gone.
     pub(super) afterwards: bool,

@@ -50,6 +50,8 @@ pub struct Batch {
     pub steps: u64,
     /// Of these, in full schedules.
     pub full_steps: u64,
+    /// New specs that changed something, and were held against what became of them.
+    pub changes: u64,
     /// The fewest inputs of trees that had not ended, in one schedule that broke nothing.
     pub shortest: u64,
     /// How many seeds broke something.
@@ -120,6 +122,7 @@ impl Batch {
             if seed.is_multiple_of(TWICE) { twice(simulator, seed, size) } else { simulator.run(seed, size) };
         self.seeds += 1;
         self.steps += ran.steps;
+        self.changes += ran.changes;
         if size == Size::Full {
             self.full += 1;
             self.full_steps += ran.steps;
@@ -157,6 +160,7 @@ impl Batch {
         self.full += other.full;
         self.steps += other.steps;
         self.full_steps += other.full_steps;
+        self.changes += other.changes;
         self.shortest = self.shortest.min(other.shortest);
         self.violations += other.violations;
         self.faults.extend(other.faults);

@@ -69,6 +69,16 @@ impl<'a> Grower<'a> {
         }
     }
 
+    /// A tree without mistakes, whose children run something that no other tree has.
+    pub(super) fn other_tree(&mut self) -> SupervisorDecl {
+        loop {
+            let tree = self.supervisor(self.knobs.children, self.knobs.depth, true, false);
+            if resolve(&tree).is_ok() {
+                return tree;
+            }
+        }
+    }
+
     fn supervisor(&mut self, mut left: u32, depth: u32, root: bool, otp_above: bool) -> SupervisorDecl {
         let settings = self.supervisor_settings(root);
         let otp = settings.profile.map_or(otp_above, |profile| profile == Profile::Otp);

@@ -1,10 +1,12 @@
 //! How wild a schedule is, drawn per seed: some are calm, some are storms.
 
+use std::sync::Arc;
+
 use supervisor_core::{Resolved, SupervisorDecl};
 
 use super::acts;
 use super::grow::Grower;
-use super::schedule::{Finish, Habits, MS, Run, Schedule, Script, Start};
+use super::schedule::{Act, Deed, Finish, Habits, MS, Run, Schedule, Script, Start};
 use crate::Random;
 
 /// Which kind of schedule a seed makes.
@@ -15,6 +17,19 @@ pub enum Size {
     Full,
     /// At most eight children in at most two levels.
     Small,
+    /// A tree of up to 40 children that is at rest, gets another spec, and then its own again.
+    Changes,
+}
+
+impl Size {
+    /// What makes schedules of this size on the command line.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Full => "",
+            Self::Small => " --small",
+            Self::Changes => " --changes",
+        }
+    }
 }
 
 /// Trees that have not ended have so many inputs at least in every schedule, small or full.
@@ -60,10 +75,15 @@ impl Knobs {
         let (children, depth) = match size {
             Size::Small => (1 + random.below(8), 1 + random.below(2)),
             Size::Full => (crowd(random), 1 + random.below(5)),
+            Size::Changes => {
+                let most = if random.percent(70) { 10 } else { 40 };
+                (1 + random.below(most), 1 + random.below(4))
+            }
         };
         let acts = match size {
             Size::Small => 36 + random.below(24),
             Size::Full => 50 + random.below(150),
+            Size::Changes => 0,
         };
         let brittle = size == Size::Full && random.percent(5);
         Self {
@@ -108,7 +128,35 @@ pub(super) fn schedule(seed: u64, size: Size) -> (Schedule, Resolved) {
     let knobs = Knobs::draw(&mut random, size);
     let mut scripts = Vec::new();
     let (tree, resolved) = Grower::new(&mut random, &knobs, &mut scripts).sound_tree();
+    if size == Size::Changes {
+        return (change_and_back(seed, tree, scripts, &mut random, &knobs), resolved);
+    }
     (finish_schedule(seed, tree, scripts, random, &knobs), resolved)
+}
+
+/// A schedule in which a tree gets one or two other specs, one after the other, and then its own again. Mostly they are
+/// much like it, sometimes they have nothing in common with it but names.
+fn change_and_back(
+    seed: u64,
+    tree: SupervisorDecl,
+    mut scripts: Vec<Script>,
+    random: &mut Random,
+    knobs: &Knobs,
+) -> Schedule {
+    let mut specs: Vec<SupervisorDecl> = Vec::new();
+    for _ in 0..1 + random.below(2) {
+        let like = random.percent(80);
+        let mut grower = Grower::new(random, knobs, &mut scripts);
+        let before = specs.last().unwrap_or(&tree);
+        let next = if like { grower.changed(before) } else { grower.other_tree() };
+        specs.push(next);
+    }
+    specs.push(tree.clone());
+    let acts = specs.into_iter().map(|spec| Act { after: 0, deed: Deed::Apply(Arc::new(spec)) }).collect();
+    scripts.fill([Run::GOOD; 3]);
+    let habits =
+        Habits { late: 0, cut_in: 0, shuffle: false, readers: 0, sweep: SWEEP, limit: 0, lives: 1, least: 0 };
+    Schedule { seed, tree, scripts, names: Vec::new(), acts, habits, finish: Finish::Rest }
 }
 
 /// A schedule for a tree of the user's: the tree is theirs, children and acts are drawn.

@@ -117,6 +117,8 @@ pub struct Ran {
     pub inputs: u64,
     /// What these calls led to.
     pub effects: u64,
+    /// New specs that changed something, and were held against what became of them. Only [`Size::Changes`] has some.
+    pub changes: u64,
     /// The hash of the trace: of all calls and effects (35). [`Simulator::hashed`] makes one.
     pub digest: Option<u64>,
     /// What went wrong, if anything did.
@@ -206,7 +208,7 @@ impl Simulator {
 
 impl From<Fault> for Ran {
     fn from(fault: Fault) -> Self {
-        Self { steps: 0, inputs: 0, effects: 0, digest: None, fault: Some(fault) }
+        Self { steps: 0, inputs: 0, effects: 0, changes: 0, digest: None, fault: Some(fault) }
     }
 }
 
@@ -219,6 +221,7 @@ impl From<Outcome> for Ran {
             steps: u64::from(outcome.steps),
             inputs: u64::from(outcome.inputs),
             effects: outcome.effects,
+            changes: outcome.changes,
             digest: outcome.digest,
             fault,
         }

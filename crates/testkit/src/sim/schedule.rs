@@ -57,6 +57,8 @@ pub(super) enum Finish {
     Impatient(u64),
     /// The owner goes away in the middle.
     Hard,
+    /// There are no faults at all: each spec is applied when the tree has come to rest after the one before.
+    Rest,
 }
 
 /// The runs of a child, by generation, over and over.

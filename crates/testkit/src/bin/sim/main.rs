@@ -21,21 +21,23 @@ const HELP: &str = "\
 Runs trees of supervisors through random lives and checks every invariant: after every step for what the step
 touched, every 64 steps and at the end for the whole tree.
 
-cargo xtask sim [--seeds N] [--from S] [--small] [--jobs J] [--minutes M]
-cargo xtask sim --seed S [--trace] [--small]
+cargo xtask sim [--seeds N] [--from S] [--small | --changes] [--jobs J] [--minutes M]
+cargo xtask sim --seed S [--trace] [--small | --changes]
 cargo xtask sim --planted [--from S] [--jobs J]
 
   --seeds N     so many seeds (default 20000)
   --from S      the first seed (default 0; with --minutes and --planted drawn from the clock, and printed)
   --small       small schedules: at most 8 children in two levels; others have up to 200 children in five
                 levels. All have at least 50 inputs that come while the tree has not ended
+  --changes     trees at rest, whose children behave: each gets one or two other specs and then its own again.
+                What the plan said comes true, and the way back leads to where it came from
   --minutes M   as many seeds as fit into M minutes
   --jobs J      so many threads (default: one per core)
   --seed S      one seed again; what it breaks is made as small as it can be
   --trace       with --seed: the whole tree, and every input and effect
   --planted     builds faults into the machine, one at a time, and sees that each is found
 
-A full seed that broke something is run again with `--seed S`, a small one with `--seed S --small`.
+A seed that broke something is run again with `--seed S`, and with `--small` or `--changes` if it was one of those.
 The last line is for programs:
 
 sim: seeds=N steps=N schedules_per_s=N violations=N markers_hit=N/N planted_found=N/N
@@ -46,8 +48,8 @@ sim: seeds=N steps=N schedules_per_s=N violations=N markers_hit=N/N planted_foun
   markers_hit       rare paths that were reached, of all
   planted_found     planted faults that were found, of all that have to be
 
-A dash stands for what a run does not measure: `planted_found=-/-` without --planted, `schedules_per_s=-` and
-`markers_hit=-/-` with it.
+A dash stands for what a run does not measure: `planted_found=-/-` without --planted, `schedules_per_s=-` with
+it, `markers_hit=-/-` with it and with --changes.
 
 Exit code 1: something is broken, a seed had fewer inputs than it must have, or a batch of 100000 full seeds
 and more left a marker unhit; with --planted also that a fault was not found in time, or its finding could not be
@@ -94,6 +96,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--minutes" => read.minutes = Some(parsed(&word, &number()?)?),
             "--jobs" => read.jobs = Some(parsed(&word, &number()?)?),
             "--small" => read.size = Size::Small,
+            "--changes" => read.size = Size::Changes,
             "--trace" => read.trace = true,
             "--planted" => read.planted = true,
             "-h" | "--help" => read.help = true,
@@ -153,13 +156,12 @@ fn quietly<T>(act: impl FnOnce() -> T) -> T {
 }
 
 fn show(finding: &Finding) {
-    let small = if finding.size == Size::Small { " --small" } else { "" };
     println!("---- seed {}: the smallest schedule that breaks the same", finding.seed);
     for line in &finding.trace {
         println!("{line}");
     }
     println!("{}", finding.fault);
-    println!("again: cargo xtask sim --seed {} --trace{small}\n", finding.seed);
+    println!("again: cargo xtask sim --seed {} --trace{}\n", finding.seed, finding.size.flag());
 }
 
 /// How many threads.
@@ -191,36 +193,53 @@ fn many(arguments: &Arguments) -> bool {
     });
     let (rate, took) = (clock.rate(batch.seeds, jobs), clock.took(jobs));
     show_findings(&batch);
-    sum_up(&batch, rate, &took)
+    sum_up(&batch, arguments.size, rate, &took)
 }
 
 /// The figures of a batch; says whether all is well.
-fn sum_up(batch: &Batch, rate: u64, took: &str) -> bool {
-    let markers = batch.markers();
-    let missed: Vec<_> = markers.iter().filter(|marker| marker.hits == 0).collect();
-    for marker in &missed {
-        println!("not reached: {}", marker.name);
-    }
-    let mut reached: Vec<_> = markers.iter().filter(|marker| marker.hits > 0).collect();
-    reached.sort_by_key(|marker| marker.hits);
-    let rarest = reached.iter().take(5).map(|marker| format!("{} ({})", marker.name, marker.hits));
-    println!("rarest: {}", rarest.collect::<Vec<_>>().join(", "));
+fn sum_up(batch: &Batch, size: Size, rate: u64, took: &str) -> bool {
+    let (markers, enough) = match size {
+        Size::Changes => {
+            println!(
+                "new specs that changed something, each held against what became of it: {}",
+                batch.changes
+            );
+            (None, batch.changes > 0)
+        }
+        Size::Full | Size::Small => {
+            let (reached, all) = show_markers(batch);
+            println!("fewest inputs of a seed: {} (at least {LEAST_INPUTS})", batch.shortest);
+            let long = batch.shortest >= u64::from(LEAST_INPUTS);
+            (Some(Part(reached, all)), long && (batch.full < LARGE || reached == all))
+        }
+    };
     if let Some(mean) = batch.full_steps.checked_div(batch.full) {
         println!("mean steps of a full seed: {mean}");
     }
-    println!("fewest inputs of a seed: {} (at least {LEAST_INPUTS})", batch.shortest);
     println!("{took}");
     let summary = Summary {
         seeds: batch.seeds,
         steps: batch.steps,
         schedules_per_s: Some(rate),
         violations: batch.violations,
-        markers: Some(Part(reached.len(), markers.len())),
+        markers,
         planted: None,
     };
     println!("{summary}");
-    let short = batch.shortest < u64::from(LEAST_INPUTS);
-    batch.violations == 0 && !short && (batch.full < LARGE || missed.is_empty())
+    batch.violations == 0 && enough
+}
+
+/// Which rare paths were not reached, and the rarest of those that were. How many were reached, of all.
+fn show_markers(batch: &Batch) -> (usize, usize) {
+    let markers = batch.markers();
+    for marker in markers.iter().filter(|marker| marker.hits == 0) {
+        println!("not reached: {}", marker.name);
+    }
+    let mut reached: Vec<_> = markers.iter().filter(|marker| marker.hits > 0).collect();
+    reached.sort_by_key(|marker| marker.hits);
+    let rarest = reached.iter().take(5).map(|marker| format!("{} ({})", marker.name, marker.hits));
+    println!("rarest: {}", rarest.collect::<Vec<_>>().join(", "));
+    (reached.len(), markers.len())
 }
 
 /// The first findings of each kind, made small, and how many there are of it.
@@ -242,8 +261,7 @@ fn show_findings(batch: &Batch) {
     }
     for kind in kinds {
         let alike: Vec<_> = batch.faults.iter().filter(|(_, _, fault)| fault.kind() == kind).collect();
-        let word = |size: &Size| if *size == Size::Small { " small" } else { "" };
-        let seeds = alike.iter().take(10).map(|(seed, size, _)| format!("{seed}{}", word(size)));
+        let seeds = alike.iter().take(10).map(|(seed, size, _)| format!("{seed}{}", size.flag()));
         let seeds = seeds.collect::<Vec<_>>().join(", ");
         println!("{kind}: {} of the first {} violations; seeds {seeds}", alike.len(), batch.faults.len());
     }

@@ -69,8 +69,10 @@ mod hunting {
         // One seed may break something on its own in many hunts.
         let unsound: BTreeMap<_, _> = hunts.iter().flat_map(|hunt| &hunt.unsound).copied().collect();
         for (seed, size) in &unsound {
-            let small = if *size == Size::Small { " --small" } else { "" };
-            println!("something is broken with no fault planted: cargo xtask sim --seed {seed}{small}");
+            println!(
+                "something is broken with no fault planted: cargo xtask sim --seed {seed}{}",
+                size.flag()
+            );
         }
         let summary = Summary {
             seeds,

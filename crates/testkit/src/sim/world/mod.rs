@@ -2,6 +2,7 @@
 //! Carries out one schedule and checks everything that must hold after each call.
 
 mod calls;
+mod change;
 mod children;
 mod deeds;
 mod phases;
@@ -32,6 +33,8 @@ pub(super) struct Outcome {
     pub(super) inputs: u32,
     /// What these calls led to.
     pub(super) effects: u64,
+    /// New specs that changed something, and were held against what became of them.
+    pub(super) changes: u64,
     /// Over all calls and effects, if it was asked for.
     pub(super) digest: Option<u64>,
     pub(super) violation: Option<Violation>,
@@ -141,8 +144,14 @@ pub(super) fn carry_out(
     let mut world = World::new(room, schedule, resolved, record);
     let violation = world.live().err();
     let digest = world.digest.map(Digest::value);
-    let outcome =
-        Outcome { steps: world.steps, inputs: world.inputs, effects: world.effects, digest, violation };
+    let outcome = Outcome {
+        steps: world.steps,
+        inputs: world.inputs,
+        effects: world.effects,
+        changes: world.changes,
+        digest,
+        violation,
+    };
     let marks = &mut world.room.marks;
     sometimes!(marks, Mark::StaleMessage, world.machine.stale_messages() > 0);
     sometimes!(marks, Mark::Crowd, world.room.kids.len() > 100);
@@ -168,6 +177,7 @@ struct World<'w> {
     inputs: u32,
     /// What the steps led to.
     effects: u64,
+    changes: u64,
     /// Inputs after the end of the present life.
     echoes: u32,
     ticket: Ticket,
@@ -210,6 +220,7 @@ impl<'w> World<'w> {
             steps: 0,
             inputs: 0,
             effects: 0,
+            changes: 0,
             echoes: 0,
             ticket: 0,
             wake: (u64::MAX, u64::MAX),

@@ -28,6 +28,9 @@ const PROMPT: u64 = 20 * MS;
 
 impl World<'_> {
     pub(super) fn live(&mut self) -> Step {
+        if self.schedule.finish == Finish::Rest {
+            return self.change_and_change_back();
+        }
         self.launch()?;
         self.storm()?;
         self.late = 0;
@@ -36,7 +39,7 @@ impl World<'_> {
                 self.converge()?;
                 self.shut_down()?;
             }
-            Finish::Storm | Finish::Impatient(_) => self.shut_down()?,
+            Finish::Storm | Finish::Impatient(_) | Finish::Rest => self.shut_down()?,
             Finish::Hard => {
                 let stopping = self.room.kids.first().and_then(|root| root.life) == Some(Lifecycle::Stopping);
                 sometimes!(self.room.marks, Mark::HardStop, !self.ended);
@@ -99,21 +102,8 @@ impl World<'_> {
                 self.feed(Input::Bound { key })?;
             }
         }
-        let (steps, stirs, quiet) = (self.steps, self.stirs, self.longest_delay());
-        loop {
-            if self.room.queue.only_beats() && !self.machine.has_open_plan() && self.is_at_rest(quiet) {
-                break;
-            }
-            if !self.turn(u64::MAX)? {
-                break;
-            }
-            let many = RESTLESS * (self.room.kids.len() as u32 + 1);
-            if self.stirs > stirs + many || self.steps > steps + ENDLESS {
-                if self.starts_for_ever() {
-                    return Ok(());
-                }
-                return Err(self.wrong(Invariant::Convergence, "it does not come to rest in the calm"));
-            }
+        if !self.come_to_rest()? {
+            return Ok(());
         }
         let root = self.room.kids.first().and_then(|root| root.life);
         sometimes!(self.room.marks, Mark::Converged, !self.ended);
@@ -122,6 +112,26 @@ impl World<'_> {
         }
         self.room.checker.sweep(self.now, &self.machine)?;
         self.room.checker.calm(self.now, &self.machine)
+    }
+
+    /// Until nothing more happens by itself. Says whether that came.
+    pub(super) fn come_to_rest(&mut self) -> Step<bool> {
+        let (steps, stirs, quiet) = (self.steps, self.stirs, self.longest_delay());
+        loop {
+            if self.room.queue.only_beats() && !self.machine.has_open_plan() && self.is_at_rest(quiet) {
+                return Ok(true);
+            }
+            if !self.turn(u64::MAX)? {
+                return Ok(true);
+            }
+            let many = RESTLESS * (self.room.kids.len() as u32 + 1);
+            if self.stirs > stirs + many || self.steps > steps + ENDLESS {
+                if self.starts_for_ever() {
+                    return Ok(false);
+                }
+                return Err(self.wrong(Invariant::Convergence, "it does not come to rest in the calm"));
+            }
+        }
     }
 
     /// Whether somebody waits for a job that runs on, below a supervisor that has only so long to start: it is started
@@ -181,7 +191,7 @@ impl World<'_> {
         longest + longest / 2 + 100 * MS
     }
 
-    fn shut_down(&mut self) -> Step {
+    pub(super) fn shut_down(&mut self) -> Step {
         if !self.ended {
             self.command(Command::Shutdown)?;
             self.settle_calls()?;
@@ -229,7 +239,7 @@ impl World<'_> {
     }
 
     /// The tree has ended: late exits, late messages and commands are consumed, and nothing follows.
-    fn afterlife(&mut self) -> Step {
+    pub(super) fn afterlife(&mut self) -> Step {
         self.bury()?;
         self.settle_calls()
     }
