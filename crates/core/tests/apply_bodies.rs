@@ -148,3 +148,27 @@ fn d12_a_child_that_another_brings_up_with_its_new_body_is_not_restarted_for_it(
     bench.apply(tree(2));
     assert_eq!(bench.take(), ["start proxy", "start main"]);
 }
+
+#[test]
+fn d12_who_rested_for_want_of_a_body_starts_when_a_spec_names_one_that_is_there() {
+    let tree = |a: Child| one_for_one([quick("main"), a]);
+    for child in [quick("a"), job("a"), sidecar("a", "main")] {
+        let mut bench = Bench::launch(tree(child.clone()));
+        bench.apply(tree(child.clone().version(2).unbound()));
+        assert_eq!(bench.state("a"), Lifecycle::Stopped);
+        let ticket = bench.apply(tree(child));
+        bench.ok(ticket);
+        assert_eq!((bench.state("a"), bench.generation("a")), (Lifecycle::Running, 2));
+    }
+}
+
+#[test]
+fn d12_d15_a_sidecar_without_a_body_is_not_due_for_ever_when_its_group_comes_up_without_its_primary() {
+    let last = || quick("last").always(Run::healthy().stops_after(ms(1)));
+    let main = || quick("main").explicit().always(Run::declines());
+    let mut bench = Bench::launch(one_for_all([sidecar("proxy", "main"), main(), last()]));
+    bench.crash("proxy");
+    bench.apply(one_for_all([sidecar("proxy", "main").version(2).unbound(), job("main")]));
+    bench.pass(secs(60));
+    assert_eq!(bench.state("proxy"), Lifecycle::Stopped);
+}

@@ -21,6 +21,17 @@ use crate::face::Effect;
 use crate::resolve::{ChildPolicy, FixedState, ResolvedChild, ResolvedSupervisor, resolve};
 use crate::spec::SupervisorDecl;
 
+/// Why somebody rests whom a new spec may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// It rests with this primary (D15).
+    With(u32),
+    /// It was to be removed as soon as nobody unresponsive lives below it.
+    Leaving,
+    /// What it is to run was not known.
+    Unbound,
+}
+
 impl Machine {
     pub(super) fn apply(&mut self, decl: &SupervisorDecl) -> Result<(), SupervisorError> {
         let root = match self.applicable(decl) {
@@ -372,26 +383,33 @@ impl Machine {
         record.reordered = goes_by_order;
     }
 
-    /// Who rests although nobody wants that any more, once a new spec names it: sidecars, with the primary they rest
-    /// with, and those that were to be removed as soon as nobody unresponsive lives below them.
-    fn resting(&self, sup: u32) -> Vec<(u32, u32)> {
+    /// Who rests although nobody may want that any more, once a new spec names it.
+    fn resting(&self, sup: u32) -> Vec<(u32, Rest)> {
         let resting = self.indices(sup).filter(|&index| self.node(index).life == Life::Stopped);
-        resting
-            .filter_map(|index| {
-                let node = self.node(index);
-                let with = node.primary().filter(|_| node.flags.rests_unasked);
-                with.or(node.flags.doomed.then_some(NONE)).map(|with| (index, with))
-            })
-            .collect()
+        resting.filter_map(|index| Some((index, self.rest_of(index)?))).collect()
     }
 
-    /// Whoever rested with a primary that is no longer its own has nobody to rest with (D15), and whoever was to
-    /// leave stays.
-    fn start_freed(&mut self, resting: Vec<(u32, u32)>) {
-        for (index, primary) in resting {
-            let node = self.node(index);
-            let freed = node.flags.declared && node.life == Life::Stopped && node.primary() != Some(primary);
-            if freed && node.flags.bound && self.is_revivable(index) && !self.plan_is_ahead(index) {
+    fn rest_of(&self, index: u32) -> Option<Rest> {
+        let node = self.node(index);
+        if node.flags.rests_unasked && !node.flags.bound && !fault!(apply_forgets_the_unbound) {
+            return Some(Rest::Unbound);
+        }
+        let with = node.primary().filter(|_| node.flags.rests_unasked).map(Rest::With);
+        with.or(node.flags.doomed.then_some(Rest::Leaving))
+    }
+
+    /// Whoever rested with a primary that is no longer its own has nobody to rest with (D15), whoever was to leave
+    /// stays, and whoever had nothing to run has it now, a job, too: its run was taken away from it.
+    fn start_freed(&mut self, resting: Vec<(u32, Rest)>) {
+        for (index, rest) in resting {
+            let node = self.node_mut(index);
+            let over = match rest {
+                Rest::With(primary) => node.primary() != Some(primary),
+                Rest::Leaving | Rest::Unbound => true,
+            };
+            let freed = over && node.flags.declared && node.flags.bound && node.life == Life::Stopped;
+            node.flags.once_more |= freed && rest == Rest::Unbound;
+            if freed && self.is_revivable(index) && !self.plan_is_ahead(index) {
                 self.try_start(index, Cause::Reload);
             }
         }

@@ -152,14 +152,19 @@ impl Machine {
     /// Leaves a child as it is, or lets a sidecar rest with its primary; whoever waits for it learns that.
     fn pass_over(&mut self, index: u32) {
         let node = self.node(index);
-        let rests = node.flags.bound && node.primary().is_some() && !self.is_revivable(index);
+        let rests = node.primary().is_some() && !self.is_revivable(index);
+        let bound = node.flags.bound;
         let cause = self.cause_of(index, Then::WithPrimary);
         match node.life {
-            Life::Declared | Life::Backoff { .. } | Life::Waiting { .. } if rests => {
+            // Nobody else comes by one that has a time to start, or waits, also if nobody knows what it runs.
+            Life::Declared | Life::Backoff { .. } | Life::Waiting { .. }
+                if rests
+                    && (bound || node.life != Life::Declared && !fault!(unbound_sidecar_is_due_for_ever)) =>
+            {
                 self.node_mut(index).flags.rests_unasked = true;
                 self.shift(index, Life::Stopped, News::new(EventKind::ChildStopped, cause));
             }
-            Life::Unresponsive { then } if rests && !then.is_commanded() => {
+            Life::Unresponsive { then } if rests && bound && !then.is_commanded() => {
                 self.redirect(index, Then::WithPrimary, cause);
             }
             _ => {}
