@@ -8,6 +8,7 @@ use tokio_supervisor::{
     ChildContext, ChildSpec, Exit, Finding, ReadinessMode, Role, Severity, SupervisorPath,
 };
 
+use crate::level;
 use crate::output::OutputLine;
 use crate::probe::LineSeen;
 use crate::probe::Probe;
@@ -51,8 +52,8 @@ impl ProgramSpec {
     ///
     /// It is started when it was executed, or when its readiness probe succeeds (D19). A stop is the stop
     /// signal; when the grace is over the whole group is killed (D8). Its variables are those of this spec
-    /// and of [`ChildSpec::env`], which win. Its output is kept as the child's log, with the field `stream`,
-    /// unless the spec says otherwise. Processes that left its group are logged as `unconfined` when a run is
+    /// and of [`ChildSpec::env`], which win. Its output is kept as the child's log, with the field `stream`
+    /// and with the level that a line of JSON says, unless the spec says otherwise. Processes that left its group are logged as `unconfined` when a run is
     /// over, and counted in the gauge of that name.
     ///
     /// A program above its limit of memory ([`ProgramSpec::max_memory`]) is unhealthy; with a health check, being above
@@ -155,7 +156,8 @@ impl Orders for ChildContext {
 
     fn output(&self, line: OutputLine) {
         let cut = line.truncated.then_some(("truncated", "true"));
-        self.log(Severity::Info, line.text, [("stream", line.stream.as_str())].into_iter().chain(cut));
+        let severity = level::of(&line.text).unwrap_or(Severity::Info);
+        self.log(severity, line.text, [("stream", line.stream.as_str())].into_iter().chain(cut));
     }
 
     fn takes_signals(&self, deliver: impl Fn(Signal) -> Result<(), String> + Send + Sync + 'static) {

@@ -21,7 +21,8 @@
 //!
 //! **Output never waits.** Both streams are read as fast as they are written, cut into lines of at most 16
 //! KiB, and made safe to show. A reader that is too slow loses the oldest lines and is told how many
-//! ([`output()`]).
+//! ([`output()`]). A line of JSON that a logger wrote, with a level and a message, has that level in the child's log; the
+//! line itself stays as it is.
 //!
 //! # When the supervisor is killed
 //!
@@ -50,6 +51,7 @@ mod exit;
 mod group;
 pub mod guardian;
 mod http;
+mod level;
 mod limits;
 mod manifest;
 mod notify;

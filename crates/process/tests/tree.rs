@@ -270,6 +270,23 @@ async fn d18_a_program_as_a_job_is_completed_however_fast_it_is() {
 }
 
 #[tokio::test]
+async fn a_line_of_json_has_the_level_that_it_says() {
+    let script =
+        r#"echo '{"level":"error","msg":"no disk"}'; echo '{"level":"debug","msg":"x"}' >&2; echo '{"n":1}'"#;
+    let handle = Supervisor::start(root([sh(script).into_child("a").role(Role::Job)])).await.unwrap();
+    until("three lines", || handle.logs("/a").unwrap().len() == 3).await;
+    let mut lines: Vec<_> =
+        handle.logs("/a").unwrap().iter().map(|line| (line.message.clone(), line.severity)).collect();
+    lines.sort();
+    let expected = [
+        (r#"{"level":"debug","msg":"x"}"#.to_owned(), Severity::Debug),
+        (r#"{"level":"error","msg":"no disk"}"#.to_owned(), Severity::Error),
+        (r#"{"n":1}"#.to_owned(), Severity::Info),
+    ];
+    assert_eq!(lines, expected, "the lines stay as they are");
+}
+
+#[tokio::test]
 async fn the_output_is_the_childs_log_with_its_stream() {
     let child = sh("echo out; echo err >&2; exec sleep 60").into_child("web");
     let handle = Supervisor::launch(root([child])).unwrap();
