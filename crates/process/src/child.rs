@@ -160,6 +160,12 @@ impl Orders for ChildContext {
         self.log(severity, line.text, [("stream", line.stream.as_str())].into_iter().chain(cut));
     }
 
+    fn log_file(&self, lost: u64, text: &str) {
+        self.log(Severity::Warning, text, [("program", "log_file")]);
+        // Exact: nobody loses 2^52 lines.
+        self.gauge("log_lines_lost", lost as f64);
+    }
+
     fn takes_signals(&self, deliver: impl Fn(Signal) -> Result<(), String> + Send + Sync + 'static) {
         self.on_signal(move |signal| deliver(signal.into()));
     }

@@ -1,4 +1,5 @@
-//! How many descriptors this process may have open: each program that runs takes three of them.
+//! How many descriptors this process may have open: each program that runs takes three of them, and one more while its
+//! log file is written, which waits when there is none.
 
 use std::sync::OnceLock;
 

@@ -24,6 +24,9 @@
 //! ([`output()`]). A line of JSON that a logger wrote, with a level and a message, has that level in the child's log; the
 //! line itself stays as it is.
 //!
+//! **A file never blocks.** Lines for a [`LogFile`] wait in memory, within 1 MiB, for a thread of that file. What is
+//! more is counted and told, in the file too. [`flush_log_files`] waits for the last ones before the process ends.
+//!
 //! # When the supervisor is killed
 //!
 //! | | [`guardian::start`] was called | it was not |
@@ -53,6 +56,7 @@ pub mod guardian;
 mod http;
 mod level;
 mod limits;
+mod log_file;
 mod manifest;
 mod notify;
 mod output;
@@ -74,6 +78,7 @@ pub use descriptors::raise_descriptors;
 pub use environment::INHERITED;
 pub use http::Http;
 pub use limits::Limit;
+pub use log_file::{LogFile, flush_log_files};
 pub use output::{BUDGET, Output, OutputLine, OutputLines, OutputSink, Stream, output};
 pub use probe::Probe;
 pub use processes::Unconfined;

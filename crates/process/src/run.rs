@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::exit::{self, Request};
+use crate::log_file::Writer;
 use crate::notify::{self, Heard, Socket, Told, Word};
 use crate::output::OutputLine;
 use crate::probe::LineSeen;
@@ -56,6 +57,8 @@ pub trait Orders: Clone + Send + Sync + 'static {
     fn warn(&self, text: &str);
     /// The program wrote a line.
     fn output(&self, line: OutputLine);
+    /// Its log file cannot be written, or can again: so many lines were lost to that file so far.
+    fn log_file(&self, lost: u64, text: &str);
     /// The program takes signals from now on: what `deliver` is given goes to its whole group. `deliver` does not block;
     /// it says why when the signal cannot be sent.
     fn takes_signals(&self, deliver: impl Fn(Signal) -> Result<(), String> + Send + Sync + 'static);
@@ -151,7 +154,7 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
     }
 }
 
-/// What is done with each line: kept, and looked at for the text of a `log_line` probe.
+/// What is done with each line: kept, written to its file, and looked at for the text of a `log_line` probe.
 fn take_output<O: Orders>(
     spec: &ProgramSpec,
     orders: &O,
@@ -162,8 +165,22 @@ fn take_output<O: Orders>(
         Readiness::Probe(check) => Some(Arc::new(check.probe.clone())),
         Readiness::Immediate | Readiness::Notify => None,
     };
+    let file = spec.log_file.as_ref().map(|file| {
+        let told = Arc::new(orders.clone());
+        // A disk that stands still must not keep the one that the run was for.
+        let tell = Arc::downgrade(&told);
+        let tell = move |lost, text: &str| {
+            if let Some(orders) = tell.upgrade() {
+                orders.log_file(lost, text)
+            }
+        };
+        (Writer::of(file, Arc::new(tell)), told)
+    });
     move |line| {
         seen.look(probe.as_deref(), &line.text);
+        if let Some((file, _)) = &file {
+            file.push(&line);
+        }
         match &own {
             Some(own) => own(line),
             None => orders.output(line),

@@ -12,6 +12,7 @@ use crate::between::Image;
 use crate::environment;
 use crate::group::Program;
 use crate::limits::{Limit, Limits};
+use crate::log_file::LogFile;
 use crate::output::OutputLine;
 use crate::probe::Probe;
 use crate::signal::Signal;
@@ -48,6 +49,7 @@ pub struct ProgramSpec {
     pub(crate) max_memory: Option<u64>,
     pub(crate) allow_new_privileges: bool,
     pub(crate) on_output: Option<OnOutput>,
+    pub(crate) log_file: Option<LogFile>,
 }
 
 /// What is called with each line of a program's output.
@@ -194,6 +196,7 @@ impl ProgramSpec {
             max_memory: None,
             allow_new_privileges: false,
             on_output: None,
+            log_file: None,
         }
     }
 
@@ -300,6 +303,13 @@ impl ProgramSpec {
     /// ```
     pub fn on_output(mut self, each: impl Fn(OutputLine) + Send + Sync + 'static) -> Self {
         self.on_output = Some(Arc::new(each));
+        self
+    }
+
+    /// Writes every line of output to this file too. Trouble with the file is told with
+    /// [`Orders::log_file`](crate::Orders::log_file), and holds up nothing.
+    pub fn log_file(mut self, file: LogFile) -> Self {
+        self.log_file = Some(file);
         self
     }
 
@@ -423,6 +433,7 @@ impl fmt::Debug for ProgramSpec {
             .field("health", &self.health)
             .field("limits", &self.limits)
             .field("max_memory", &self.max_memory)
+            .field("log_file", &self.log_file)
             .field("allow_new_privileges", &self.allow_new_privileges)
             .finish_non_exhaustive()
     }

@@ -11,8 +11,8 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// A few threads with one queue. They are started as jobs come and never end.
 ///
-/// The queue has no bound of its own: each job is waited for by a run, or is the last word of one, so there
-/// are at most as many as there are programs.
+/// The queue has no bound of its own: each job is waited for by a run, is the last word of one, or is the one that waits
+/// of a log file, so there are at most as many as there are programs.
 pub(crate) struct Worker {
     name: &'static str,
     max_threads: usize,
@@ -35,6 +35,9 @@ pub(crate) static SPAWNER: Worker = Worker::new("spawn-programs", 8);
 
 /// Reaps programs whose run was dropped: dropping must not wait.
 pub(crate) static UNDERTAKER: Worker = Worker::new("reap-programs", 4);
+
+/// Compresses the log files that are full, and removes old ones. One at a time: it takes a core while it does.
+pub(crate) static COMPRESSOR: Worker = Worker::new("compress-logs", 1);
 
 /// Reads `/proc`, which takes milliseconds on a busy machine.
 pub(crate) static SEARCHER: Worker = Worker::new("search-proc", 1);

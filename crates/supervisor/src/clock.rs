@@ -38,8 +38,9 @@ pub(crate) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The wall clock in Unix nanoseconds. A clock before 1970 reads 0.
-pub(crate) fn unix_nanos() -> u64 {
+/// The wall clock in Unix nanoseconds, as it stamps events and logs: for what is shown to people beside these. A clock
+/// before 1970 reads 0.
+pub fn unix_nanos() -> u64 {
     unix_nanos_of(wall())
 }
 

@@ -87,6 +87,7 @@ mod watchdog;
 
 #[cfg(feature = "tracing")]
 pub use child_logs::ChildLogs;
+pub use clock::unix_nanos;
 pub use context::{ChildContext, Killed, StopRequest, Stopping};
 pub use exit::IntoExit;
 pub use handle::{

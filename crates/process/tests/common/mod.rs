@@ -49,6 +49,7 @@ pub(crate) struct Seen {
     pub(crate) winds_down: bool,
     pub(crate) warnings: Vec<String>,
     pub(crate) lines: Vec<OutputLine>,
+    pub(crate) log_file: Vec<(u64, String)>,
     pub(crate) unconfined: Vec<Unconfined>,
     pub(crate) usage: Option<ProgramUsage>,
 }
@@ -152,6 +153,10 @@ impl Orders for Bench {
 
     fn output(&self, line: OutputLine) {
         self.tell(|seen| seen.lines.push(line));
+    }
+
+    fn log_file(&self, lost: u64, text: &str) {
+        self.tell(|seen| seen.log_file.push((lost, text.into())));
     }
 
     /// These tests signal programs by themselves; an operator's signals go through a tree.
