@@ -2,7 +2,7 @@
 //!
 //! These types are the one definition of the keys. The JSON Schema, the diagnostics of a stack file
 //! and `add_child` over the wire all follow from them, so a range lives in the type of its field
-//! ([`Millis`], [`Seconds`], [`Ratio`]) and the text beside a field is what a user reads about it.
+//! ([`Millis`], [`Seconds`], [`Hours`], [`Ratio`]) and the text beside a field is what a user reads about it.
 //!
 //! Every key is optional but those that name a thing. An absent key means "the default applies"
 //! (`semantics.md` D1, D15); a manifest never holds a default itself, so what a user wrote can be
@@ -20,6 +20,7 @@ mod dashboard;
 mod defaults;
 mod http;
 mod later;
+mod log;
 mod probe;
 mod program;
 mod stack;
@@ -47,10 +48,11 @@ pub use dashboard::{DashboardListens, DashboardManifest, NoDashboard, dashboard_
 pub use defaults::DefaultsManifest;
 pub use http::{HeaderEntry, HttpManifest, HttpRequestManifest, ResponseHeader, StatusManifest, StatusRange};
 pub use later::{KEY_ALIASES, LATER, LaterKey, WORD_ALIASES, later_sentence};
+pub use log::{LogFileManifest, LogManifest, NoLog};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
 pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, StopSignal};
 pub use stack::{RootShutdownManifest, STACK_VERSION, StackManifest, StopWithin, SupervisorManifest};
-pub use units::{Infinity, Millis, RangeError, Ratio, Seconds};
+pub use units::{Hours, Infinity, Millis, RangeError, Ratio, Seconds};
 
 words! {
     /// What runs.
@@ -94,6 +96,9 @@ pub struct ChildManifest {
     /// For programs: the exit codes that count as a good end. Default: `[0]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub success_exit_codes: Option<Vec<u8>>,
+    /// For programs: the file in which is written what it prints, or `off`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogManifest>,
     /// For programs: limits that the kernel enforces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_limits: Option<ResourceLimits>,
@@ -205,6 +210,7 @@ impl ChildManifest {
             working_dir: None,
             stop_signal: None,
             success_exit_codes: None,
+            log: None,
             resource_limits: None,
             role: None,
             retry: None,

@@ -35,7 +35,7 @@ pub fn kind(manifest: &ChildManifest, path: &SupervisorPath) -> Result<ChildSpec
     if !problems.is_empty() {
         return Err(problems);
     }
-    match ProgramSpec::from_manifest(manifest) {
+    match ProgramSpec::from_manifest(manifest, path) {
         Ok(spec) => {
             // A job without a probe satisfies its dependants when it has ended well, not when it was
             // executed (D19).
@@ -43,7 +43,10 @@ pub fn kind(manifest: &ChildManifest, path: &SupervisorPath) -> Result<ChildSpec
             let child = spec.into_child(&manifest.name);
             Ok(if ends { child.readiness(ReadinessMode::Immediate) } else { child })
         }
-        Err(message) => Err(vec![Finding { path: path.to_string(), key: "", message, warning: false }]),
+        Err(message) => {
+            let key = if message.starts_with("`log`") { "log" } else { "" };
+            Err(vec![Finding { path: path.to_string(), key, message, warning: false }])
+        }
     }
 }
 

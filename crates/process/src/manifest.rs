@@ -1,17 +1,22 @@
 //! From the words of a manifest (`kind: process`) to a program.
 
+use std::num::NonZeroU32;
+
+use supervisor_api::SupervisorPath;
 use supervisor_api::manifest::{
-    ChildManifest, HealthCheckManifest, ReadinessManifest, ReadinessProbe, StopSignal,
+    ChildManifest, HealthCheckManifest, Hours, LogFileManifest, LogManifest, ReadinessManifest,
+    ReadinessProbe, StopSignal,
 };
 
 use crate::http::Http;
 use crate::limits::Limits;
+use crate::log_file::LogFile;
 use crate::probe::Probe;
 use crate::signal::Signal;
 use crate::spec::{Check, ProgramSpec, Readiness};
 
 impl ProgramSpec {
-    /// The program that a manifest of the kind `process` describes.
+    /// The program that a manifest of the kind `process` describes, which is at `path` in its tree.
     ///
     /// Its variables and secrets are not in it: the tree keeps them for the child, and a run gets them from
     /// there. What every kind of child has (restart, back-off, grace, …) is the tree's too.
@@ -20,7 +25,7 @@ impl ProgramSpec {
     ///
     /// A sentence that names the key, for a manifest that is not sound. One that has passed
     /// [`ChildManifest::problems`] is.
-    pub fn from_manifest(manifest: &ChildManifest) -> Result<Self, String> {
+    pub fn from_manifest(manifest: &ChildManifest, path: &SupervisorPath) -> Result<Self, String> {
         let Some((program, args)) = manifest.command.as_deref().and_then(<[String]>::split_first) else {
             return Err("command: a `process` needs a program, for example `command: [sleep, 10]`".into());
         };
@@ -35,6 +40,9 @@ impl ProgramSpec {
         let limits = manifest.resource_limits.unwrap_or_default();
         spec.limits = Limits::of(&limits);
         spec.max_memory = limits.max_memory_mb.map(|mib| u64::from(mib.get()) << 20);
+        if let Some(said) = manifest.log.as_ref().and_then(LogManifest::kept) {
+            spec.log_file = Some(log_file(said, path)?);
+        }
         if let Some(ReadinessManifest::Probe(said)) = &manifest.readiness {
             spec.readiness = readiness(said)?;
         }
@@ -63,6 +71,19 @@ impl ProgramSpec {
         };
         Ok(spec.start_period(said.start_period().unwrap_or_default()))
     }
+}
+
+fn log_file(said: &LogFileManifest, path: &SupervisorPath) -> Result<LogFile, String> {
+    let file = said.path_of(path).ok_or("`log` has neither `file` nor `dir`; say where it is written")?;
+    let mut log = LogFile::at(file);
+    let bytes = |mib: NonZeroU32| u64::from(mib.get()) << 20;
+    log.max_size = said.max_size_mb.map_or(log.max_size, bytes);
+    log.max_age = said.max_age_hours.map(Hours::duration);
+    log.keep = said.keep.unwrap_or(log.keep);
+    log.total = said.total_mb.map(bytes);
+    log.compress = said.compress.unwrap_or(log.compress);
+    log.timestamps = said.timestamps.unwrap_or(log.timestamps);
+    Ok(log)
 }
 
 fn readiness(said: &ReadinessProbe) -> Result<Readiness, String> {
@@ -113,7 +134,8 @@ mod tests {
     /// The program of a manifest with these keys.
     fn program(keys: &str) -> Result<ProgramSpec, String> {
         let text = format!(r#"{{"name": "a", "kind": "process", {keys}}}"#);
-        ProgramSpec::from_manifest(&serde_json::from_str(&text).unwrap())
+        let path = SupervisorPath::parse("/shop/a").unwrap();
+        ProgramSpec::from_manifest(&serde_json::from_str(&text).unwrap(), &path)
     }
 
     fn readiness(probe: &str) -> Readiness {
@@ -140,6 +162,20 @@ mod tests {
             .limit(Limit::FileDescriptors, 99)
             .max_memory(7 << 20);
         assert_eq!(format!("{:?}", said.unwrap()), format!("{expected:?}"));
+    }
+
+    #[test]
+    fn every_key_of_a_log_file_has_its_effect() {
+        let log =
+            |keys: &str| program(&format!(r#""command": ["x"], "log": {keys}"#)).map(|spec| spec.log_file);
+        let said = r#"{"file": "/x", "max_size_mb": 2, "max_age_hours": 1, "keep": 3, "total_mb": 4, "compress": false,
+            "timestamps": true}"#;
+        let hour = Duration::from_secs(3600);
+        let expected = LogFile::at("/x").max_size(2 << 20).max_age(hour).keep(3).total(4 << 20);
+        assert_eq!(log(said), Ok(Some(expected.compress(false).timestamps(true))));
+        assert_eq!(log(r#"{"dir": "/l"}"#), Ok(Some(LogFile::at("/l/shop/a.log"))));
+        assert_eq!(log(r#""off""#), Ok(None));
+        assert!(log(r#"{"keep": 1}"#).unwrap_err().contains("has neither `file` nor `dir`"));
     }
 
     #[test]

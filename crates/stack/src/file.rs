@@ -61,9 +61,10 @@ impl Stack {
     pub fn read_with(path: impl AsRef<Path>, registry: Registry) -> Result<Self, StackError> {
         let path = path.as_ref();
         let bytes = supervisor_yaml::read(path)?;
-        let stack = Self::parse_with(&path.display().to_string(), bytes, registry)?;
         // A run can be told to read it again, wherever it is by then.
-        Ok(Self { path: std::path::absolute(path).ok(), ..stack })
+        let place = std::path::absolute(path).ok();
+        let stack = Self::parse_at(&path.display().to_string(), bytes, registry, place.as_deref())?;
+        Ok(Self { path: place, ..stack })
     }
 
     /// Checks the text of a file that messages call `name`.
@@ -72,7 +73,19 @@ impl Stack {
     }
 
     /// [`Self::parse`] with the factories of tasks that the file can name.
+    ///
+    /// Relative paths of log files are taken from the working directory; in a file they are from where that is.
     pub fn parse_with(name: &str, bytes: impl Into<Vec<u8>>, registry: Registry) -> Result<Self, StackError> {
+        Self::parse_at(name, bytes, registry, None)
+    }
+
+    /// Checks a text that stands, or is to stand, in the file at `place`.
+    pub(crate) fn parse_at(
+        name: &str,
+        bytes: impl Into<Vec<u8>>,
+        registry: Registry,
+        place: Option<&Path>,
+    ) -> Result<Self, StackError> {
         let source = match Source::new(name.to_owned(), bytes.into()) {
             Ok(source) => source,
             Err((source, place, message)) => {
@@ -81,7 +94,7 @@ impl Stack {
             }
         };
         let registry = registry.kind(Kind::Process, supervisor_process::kind);
-        let (read, findings) = read_tree(&source.text, &registry);
+        let (read, findings) = read_tree(&source.text, &registry, place.and_then(Path::parent));
         let findings = Findings::new(&source, findings);
         match read {
             Some(Read { manifest, spec, control, health, dashboard }) if findings.errors() == 0 => {
@@ -118,7 +131,7 @@ struct Read {
     dashboard: DashboardAt,
 }
 
-fn read_tree(text: &str, registry: &Registry) -> (Option<Read>, Vec<FileFinding>) {
+fn read_tree(text: &str, registry: &Registry, folder: Option<&Path>) -> (Option<Read>, Vec<FileFinding>) {
     let (root, mistakes) = supervisor_yaml::parse(text, &dialect::STACK);
     let plain = |(place, message)| FileFinding { place, path: None, message, warning: false };
     let mut findings: Vec<FileFinding> = mistakes.into_iter().map(plain).collect();
@@ -135,7 +148,7 @@ fn read_tree(text: &str, registry: &Registry) -> (Option<Read>, Vec<FileFinding>
     findings.append(&mut walked.findings);
     match serde_json::from_value::<StackManifest>(std::mem::take(&mut walked.json)) {
         Ok(manifest) => {
-            let (spec, mut about) = tree::build(&manifest, registry);
+            let (spec, mut about) = tree::build(&manifest, registry, folder);
             let (control, about_control) = manifest.control.as_ref().map(control::settle).unwrap_or_default();
             about.extend(about_control);
             let health = manifest.health.as_ref().and_then(|health| address(health, &mut about));

@@ -22,6 +22,7 @@ mod dialect;
 mod file;
 mod health;
 mod launch;
+mod logs;
 mod respec;
 mod schema;
 mod serve;
@@ -38,6 +39,8 @@ pub use serve::{Doors, PrepareError, Prepared, Serving, SocketAt};
 pub use supervisor_control::{
     AuditPlaceError, Control, Counts, Instance, InstanceError, ServeError, Surroundings,
 };
+/// Waits for the log files of programs, before the process ends.
+pub use supervisor_process::flush_log_files;
 /// The process that kills programs when the supervisor is killed.
 pub use supervisor_process::guardian;
 /// More open files for this process: each program takes three.

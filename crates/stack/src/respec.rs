@@ -66,7 +66,7 @@ impl Texts {
 
 impl SpecSource for Texts {
     fn read(&self, text: &str) -> Result<Declared, String> {
-        self.declared(Stack::parse_with(SENT, text, self.registry.clone()))
+        self.declared(Stack::parse_at(SENT, text, self.registry.clone(), self.path.as_deref()))
     }
 
     fn has_file(&self) -> bool {

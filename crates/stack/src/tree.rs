@@ -1,17 +1,27 @@
 //! From the words of a file to a tree that can be launched, and what is wrong only with the whole.
 
+use std::path::Path;
+
 use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind, StackManifest};
 use supervisor_api::policy::Role;
 use supervisor_api::{ChildId, Finding, SupervisorPath};
 use tokio_supervisor::{ChildSpec, Registry, Supervisor, SupervisorSpec, UnknownFactory};
 
+use crate::logs;
+
 /// A tree, as far as it could be made, and everything that is wrong or doubtful about it.
 ///
 /// A child that contradicts itself is looked at once more by its bare policy, so that a cycle or a misspelt
-/// sibling is found in the same pass (R6).
-pub(crate) fn build(manifest: &StackManifest, registry: &Registry) -> (SupervisorSpec, Vec<Finding>) {
+/// sibling is found in the same pass (R6). `folder` is where the file is.
+pub(crate) fn build(
+    manifest: &StackManifest,
+    registry: &Registry,
+    folder: Option<&Path>,
+) -> (SupervisorSpec, Vec<Finding>) {
     let mut manifest = manifest.clone();
     let mut findings = contradictions(&manifest);
+    logs::place(&mut manifest, folder);
+    findings.extend(logs::shared(&manifest));
     if !findings.is_empty() {
         forget_bad_defaults(&mut manifest);
     }

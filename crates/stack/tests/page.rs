@@ -40,6 +40,7 @@ const MAPPINGS: &[(&str, &str)] = &[
     ("ShutdownManifest", "`shutdown` of a child"),
     ("EnvironmentEntry", "An item of `environment`"),
     ("SecretEntry", "An item of `secrets`"),
+    ("LogFileManifest", "`log`"),
     ("ResourceLimits", "`resource_limits`"),
     ("CommandPermissions", "`command_permissions`"),
     ("DynamicManifest", "`dynamic`"),

@@ -2,7 +2,10 @@
 //! address. Siblings are not looked at.
 
 use super::address::connect_target;
-use super::{ChildManifest, EnvironmentEntry, HttpManifest, Kind, ReadinessManifest, ReadinessProbe};
+use super::{
+    ChildManifest, EnvironmentEntry, HttpManifest, Kind, LogFileManifest, LogManifest, ReadinessManifest,
+    ReadinessProbe,
+};
 use crate::policy::ReadinessMode;
 use crate::{Finding, SupervisorPath};
 
@@ -16,6 +19,7 @@ impl ChildManifest {
         problems.spellings(self);
         problems.readiness(self);
         problems.health_check(self);
+        problems.log(self);
         problems.environment(self);
         problems.findings
     }
@@ -67,6 +71,7 @@ impl Problems {
             ("working_dir", child.working_dir.is_some(), For::Programs),
             ("stop_signal", child.stop_signal.is_some(), For::Programs),
             ("success_exit_codes", child.success_exit_codes.is_some(), For::Programs),
+            ("log", child.log.is_some(), For::Programs),
             ("resource_limits", child.resource_limits.is_some(), For::Programs),
             ("health_check", child.health_check.is_some(), For::TasksAndPrograms),
             ("readiness", child.readiness.is_some(), For::TasksAndPrograms),
@@ -198,6 +203,28 @@ impl Problems {
     fn probe_command(&mut self, key: &'static str, command: Option<&[String]>) {
         if command.is_some_and(|command| command.first().is_none_or(String::is_empty)) {
             self.add(key, "it needs a program, for example `exec: [test, -f, ready]`");
+        }
+    }
+
+    fn log(&mut self, child: &ChildManifest) {
+        let key = |below| match below {
+            "file" => "log.file",
+            _ => "log.dir",
+        };
+        for (below, message) in
+            child.log.iter().filter_map(LogManifest::kept).flat_map(LogFileManifest::problems)
+        {
+            self.add(key(below), message);
+        }
+        let defaults = child.defaults.iter().filter_map(|defaults| defaults.log.as_ref()?.kept());
+        for said in defaults {
+            if said.file.is_some() {
+                let message = "`log.file` in `defaults` would be one file for all; write `log.dir`, in which each has its own";
+                self.add("defaults.log.file", message);
+            }
+            for (_, message) in said.problems().into_iter().filter(|(below, _)| *below == "dir") {
+                self.add("defaults.log.dir", message);
+            }
         }
     }
 
@@ -399,6 +426,23 @@ mod tests {
         ] {
             assert_eq!(problems(&readiness(good)), [""; 0], "{good}");
         }
+    }
+
+    #[test]
+    fn a_log_file_is_at_one_place() {
+        let log = |said: &str| format!(r#"{PROGRAM}, "log": {said}"#);
+        refused(&log(r#"{"file": ""}"#), "log.file", "path of a file");
+        refused(&log(r#"{"file": "logs/"}"#), "log.file", "path of a file");
+        refused(&log(r#"{"dir": "a\u0000"}"#), "log.dir", "path of a directory");
+        refused(&log(r#"{"dir": "a", "file": "b"}"#), "log.dir", "keep one");
+        refused(&format!(r#"{TASK}, "log": "off""#), "log", "is for the kind `process`");
+        let group = |said: &str| format!(r#""kind": "supervisor", "defaults": {{"log": {said}}}"#);
+        refused(&group(r#"{"file": "x"}"#), "defaults.log.file", "one file for all");
+        refused(&group(r#"{"dir": ""}"#), "defaults.log.dir", "path of a directory");
+        for good in [r#""off""#, r#"{"file": "x"}"#, r#"{"dir": "x", "keep": 0, "max_age_hours": 0.5}"#] {
+            assert_eq!(problems(&log(good)), [""; 0], "{good}");
+        }
+        assert_eq!(problems(&group(r#"{"max_size_mb": 1}"#)), [""; 0]);
     }
 
     #[test]

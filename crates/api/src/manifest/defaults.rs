@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackoffManifest, ChildManifest, CommandPermissions, EnvironmentEntry, Kind, ReadyWithin, ShutdownManifest,
+    BackoffManifest, ChildManifest, CommandPermissions, EnvironmentEntry, Kind, LogManifest, ReadyWithin,
+    ShutdownManifest,
 };
 use crate::policy::Criticality;
 
@@ -32,6 +33,9 @@ pub struct DefaultsManifest {
     /// For programs: the directory it runs in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
+    /// For programs: the file in which is written what each prints. It has a `dir`, and no `file`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogManifest>,
     /// Variables that programs and tasks get besides their own. A child's own value goes before the
     /// one here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -52,6 +56,7 @@ impl DefaultsManifest {
                 merge_permissions,
             ),
             working_dir: self.working_dir.clone().or_else(|| above.working_dir.clone()),
+            log: merged(self.log.clone(), above.log.clone(), LogManifest::over),
             environment: merge_environment(&self.environment, &above.environment),
         }
     }
@@ -72,6 +77,8 @@ impl ChildManifest {
         self.environment = merge_environment(&self.environment, &defaults.environment);
         if self.kind == Kind::Process {
             self.working_dir = self.working_dir.take().or_else(|| defaults.working_dir.clone());
+            let log = defaults.log.as_ref().filter(|log| self.log.is_some() || log.says_where());
+            self.log = merged(self.log.take(), log.cloned(), LogManifest::over);
         }
     }
 }
@@ -154,6 +161,19 @@ mod tests {
         let mut own = bare.clone();
         own.apply_defaults(&defaults);
         assert_eq!(own, bare);
+    }
+
+    #[test]
+    fn rules_for_log_files_alone_make_none() {
+        let of = |log: &str, own: &str| {
+            let mut child = child(&format!(r#"{{"name": "a", "kind": "process", "command": ["x"] {own}}}"#));
+            child.apply_defaults(&defaults(&format!(r#"{{"log": {log}}}"#)));
+            serde_json::to_string(&child.log).unwrap()
+        };
+        assert_eq!(of(r#"{"keep": 1}"#, ""), "null");
+        assert_eq!(of(r#"{"keep": 1}"#, r#", "log": {"file": "x"}"#), r#"{"file":"x","keep":1}"#);
+        assert_eq!(of(r#"{"dir": "y"}"#, ""), r#"{"dir":"y"}"#);
+        assert_eq!(of(r#"{"dir": "y"}"#, r#", "log": "off""#), r#""off""#);
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub enum RangeError {
     /// Seconds that are zero, negative, not finite or above a year.
     #[error("expected a number of seconds above 0 and up to 31536000 (a year)")]
     Seconds,
+    /// Hours that are zero, negative, not finite or above a year.
+    #[error("expected a number of hours above 0 and up to 8760 (a year)")]
+    Hours,
     /// A ratio outside 0 to 1.
     #[error("expected a number from 0 to 1")]
     Ratio,
@@ -71,6 +74,24 @@ impl Seconds {
     }
 }
 
+/// Hours above 0 and up to a year; a fraction is kept to the nanosecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hours(Duration);
+
+impl Hours {
+    const ONE: f64 = 3600.0;
+
+    fn from_number(hours: f64) -> Result<Self, RangeError> {
+        let time = Duration::try_from_secs_f64(hours * Self::ONE).map_err(|_| RangeError::Hours)?;
+        (!time.is_zero() && time <= YEAR).then_some(Self(time)).ok_or(RangeError::Hours)
+    }
+
+    /// The time as a duration.
+    pub const fn duration(self) -> Duration {
+        self.0
+    }
+}
+
 /// A share, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Ratio(f32);
@@ -99,6 +120,17 @@ impl Serialize for Seconds {
             out.serialize_u64(self.0.as_secs())
         } else {
             out.serialize_f64(self.0.as_secs_f64())
+        }
+    }
+}
+
+impl Serialize for Hours {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let (hours, rest) = (self.0.as_secs() / 3600, self.0.as_secs() % 3600);
+        if rest == 0 && self.0.subsec_nanos() == 0 {
+            out.serialize_u64(hours)
+        } else {
+            out.serialize_f64(self.0.as_secs_f64() / Self::ONE)
         }
     }
 }
@@ -154,6 +186,13 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
+impl<'de> Deserialize<'de> for Hours {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let whole = |hours: u64| Self::from_number(hours as f64);
+        input.deserialize_f64(Number { error: RangeError::Hours, whole, fraction: Self::from_number })
+    }
+}
+
 impl<'de> Deserialize<'de> for Ratio {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let whole = |number: u64| Self::new(number as f32);
@@ -164,7 +203,7 @@ impl<'de> Deserialize<'de> for Ratio {
 
 #[cfg(feature = "schema")]
 mod schema {
-    use super::{Millis, Ratio, Seconds};
+    use super::{Hours, Millis, Ratio, Seconds};
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
     use std::borrow::Cow;
 
@@ -186,6 +225,7 @@ mod schema {
 
     number!(Millis, "Millis", { "type": "integer", "minimum": 0, "maximum": 31_536_000_000_u64 });
     number!(Seconds, "Seconds", { "type": "number", "exclusiveMinimum": 0, "maximum": 31_536_000 });
+    number!(Hours, "Hours", { "type": "number", "exclusiveMinimum": 0, "maximum": 8760 });
     number!(Ratio, "Ratio", { "type": "number", "minimum": 0, "maximum": 1 });
 }
 
@@ -207,6 +247,10 @@ mod tests {
             let error = read::<Millis>(bad).unwrap_err();
             assert!(error.contains("from 0 to 31536000000"), "{bad}: {error}");
         }
+        for bad in ["0", "-1", "8761", "1e300"] {
+            let error = read::<Hours>(bad).unwrap_err();
+            assert!(error.contains("above 0 and up to 8760"), "{bad}: {error}");
+        }
         for bad in ["-0.1", "1.1", "2", "\"0.5\""] {
             let error = read::<Ratio>(bad).unwrap_err();
             assert!(error.contains("from 0 to 1"), "{bad}: {error}");
@@ -219,6 +263,10 @@ mod tests {
         assert_eq!(read::<Seconds>("2").unwrap().duration(), Duration::from_secs(2));
         assert_eq!(read::<Seconds>("0.25").unwrap().duration(), Duration::from_millis(250));
         assert_eq!(read::<Millis>("0").unwrap().duration(), Duration::ZERO);
+        assert_eq!(read::<Hours>("1.5").unwrap().duration(), Duration::from_secs(5400));
+        for text in ["24", "0.5", "8760"] {
+            assert_eq!(serde_json::to_string(&read::<Hours>(text).unwrap()).unwrap(), text);
+        }
         for text in ["2", "0.25"] {
             assert_eq!(serde_json::to_string(&read::<Seconds>(text).unwrap()).unwrap(), text);
         }

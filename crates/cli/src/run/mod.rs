@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use supervisor_stack::tokio_supervisor::{StopSignals, SupervisorHandle};
 use supervisor_stack::{
-    Doors, Instance, InstanceError, PrepareError, Prepared, SocketAt, Stack, Surroundings, guardian,
-    raise_descriptors,
+    Doors, Instance, InstanceError, PrepareError, Prepared, SocketAt, Stack, Surroundings, flush_log_files,
+    guardian, printable, raise_descriptors,
 };
 use tokio::time::Instant;
 
@@ -137,8 +137,12 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
     }
     let ending = Ending::of(&handle).await;
     serving.close().await;
-    // A reader that does not read must not keep a stack that is down.
-    let _ = tokio::time::timeout(LAST_WORDS, printed).await;
+    // A reader that does not read must not keep a stack that is down, and neither must a disk.
+    let (_, unwritten) = tokio::join!(tokio::time::timeout(LAST_WORDS, printed), flush_log_files(LAST_WORDS));
+    for (file, why) in unwritten {
+        let file = printable(&file.display().to_string());
+        print::err(&format!("supervisor: {file} lacks the last lines: {why}\n"));
+    }
     ending.exit
 }
 

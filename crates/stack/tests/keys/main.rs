@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod control;
+mod logs;
 mod policy;
 mod probes;
 mod programs;
@@ -54,6 +55,7 @@ const KEYS: &[(&str, fn())] = &[
     ("ChildManifest.factory_key", policy::a_task_is_made_by_the_factory_it_names_or_is_called_like),
     ("ChildManifest.health_check", programs::a_program_that_does_not_answer_is_unhealthy),
     ("ChildManifest.kind", policy::a_task_is_made_by_the_factory_it_names_or_is_called_like),
+    ("ChildManifest.log", logs::what_a_program_prints_is_in_its_file_beside_that_of_the_stack),
     ("ChildManifest.name", programs::a_command_gets_its_words_as_they_are),
     ("ChildManifest.on_start_failure", supervisors::a_failed_start_is_unwound_or_tried_again),
     ("ChildManifest.order", supervisors::declared_order_waits_for_each_and_dependencies_for_those_named_only),
@@ -105,6 +107,7 @@ const KEYS: &[(&str, fn())] = &[
     ("DefaultsManifest.command_permissions", policy::commands_that_a_child_does_not_permit_are_refused),
     ("DefaultsManifest.criticality", policy::an_optional_child_is_parked_where_another_takes_the_tree_down),
     ("DefaultsManifest.environment", programs::variables_come_from_the_child_the_defaults_and_secrets),
+    ("DefaultsManifest.log", logs::with_a_directory_each_program_has_the_file_of_its_path),
     ("DefaultsManifest.ready_within_secs", policy::a_start_that_takes_too_long_has_failed),
     ("DefaultsManifest.shutdown", policy::a_program_that_does_not_stop_is_killed_after_its_grace),
     ("DefaultsManifest.working_dir", programs::the_working_directory_is_the_childs_or_the_default),
@@ -129,6 +132,14 @@ const KEYS: &[(&str, fn())] = &[
     ("HttpRequestManifest.response_header", probes::an_answer_must_have_all_that_is_said_of_it),
     ("HttpRequestManifest.status", probes::an_answer_must_have_all_that_is_said_of_it),
     ("HttpRequestManifest.url", probes::an_answer_must_have_all_that_is_said_of_it),
+    ("LogFileManifest.compress", logs::rotated_files_are_compressed_unless_it_is_said),
+    ("LogFileManifest.dir", logs::with_a_directory_each_program_has_the_file_of_its_path),
+    ("LogFileManifest.file", logs::what_a_program_prints_is_in_its_file_beside_that_of_the_stack),
+    ("LogFileManifest.keep", logs::a_file_is_rotated_at_its_size_and_only_so_much_is_kept),
+    ("LogFileManifest.max_age_hours", logs::a_file_is_rotated_at_its_age),
+    ("LogFileManifest.max_size_mb", logs::a_file_is_rotated_at_its_size_and_only_so_much_is_kept),
+    ("LogFileManifest.timestamps", logs::the_time_is_before_each_line_when_it_is_said),
+    ("LogFileManifest.total_mb", logs::a_file_is_rotated_at_its_size_and_only_so_much_is_kept),
     ("ReadinessProbe.check_interval_secs", programs::a_probe_is_tried_every_interval_and_each_try_ends_after_its_timeout),
     ("ReadinessProbe.delay_ms", programs::a_program_is_ready_when_its_probe_succeeds),
     ("ReadinessProbe.exec", programs::a_program_is_ready_when_its_probe_succeeds),
