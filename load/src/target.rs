@@ -146,6 +146,7 @@ impl Target {
                     target_id,
                     subscription: stream.into(),
                     from_sequence: Some(from),
+                    to_sequence: None,
                 })
             }
             _ => Err(WireError::new(ErrorCode::UnsupportedMethod, "this target can only be looked at")),

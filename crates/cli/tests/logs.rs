@@ -11,6 +11,7 @@ use std::fs;
 
 use common::{Run, file, home, soon, supervisor};
 use rustix::process::Signal;
+use said::Said;
 
 /// A stack of one program that runs a shell script, with these keys.
 fn shell(script: &str, keys: &str) -> String {
@@ -61,5 +62,31 @@ fn another_log_file_is_for_a_new_run_of_the_program() {
     let two = soon("the line of the new run", || said("two.log"));
     assert_ne!(one, two);
     assert_eq!(said("one.log"), Some(one));
+    assert_eq!(run.stop().code, Some(0));
+}
+
+#[test]
+fn what_the_run_before_printed_is_told_with_its_level_when_the_program_was_started_again() {
+    let script =
+        r#"echo "first of $$"; echo "{\"level\":\"error\",\"msg\":\"bad $$\"}"; read line < "$HOME/go""#;
+    let home = home();
+    let go = home.path().join("go");
+    rustix::fs::mknodat(rustix::fs::CWD, &go, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let mut run = Run::start(home, &shell(script, "backoff: {initial_ms: 0}"), &["--output", "json"]);
+    run.event("ChildRunning", "/a");
+    let say = |args: &[&str]| -> Said { supervisor(run.home.path()).args(args).output().unwrap().into() };
+    let first = soon("two lines", || {
+        let said = say(&["logs", "/a"]);
+        (said.out.lines().count() == 2).then_some(said.out)
+    });
+    assert_eq!(say(&["logs", "/a", "--previous"]).out, "", "there was none before");
+    fs::write(&go, "x\n").unwrap();
+    soon("four lines", || (say(&["logs", "/a"]).out.lines().count() == 4).then_some(()));
+    assert_eq!(say(&["logs", "/a", "--previous"]).out, first);
+    let bad = say(&["logs", "/a", "--previous", "--severity", "warning", "--output", "json"]).lines();
+    assert_eq!(bad.len(), 1);
+    assert_eq!((&bad[0]["log"]["severity"], &bad[0]["log"]["generation"]), (&"error".into(), &1.into()));
+    assert!(bad[0]["log"]["message"].as_str().unwrap().starts_with("{\"level\":\"error\""), "{bad:?}");
+    assert_eq!(say(&["logs", "/a", "--severity", "loud"]).code, Some(2));
     assert_eq!(run.stop().code, Some(0));
 }

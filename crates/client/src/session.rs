@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
+use supervisor_api::SupervisorPath;
 use supervisor_api::command::Plan;
 use supervisor_api::wire::{
     Call, ControlCommandRequest, ControlCommandResult, DashboardState, PlanDetails, PlanParams, Push,
@@ -104,10 +105,34 @@ impl Session {
     ///
     /// See [`CallError`].
     pub async fn subscribe(&mut self, stream: Stream, from: Option<u64>) -> Result<Option<u64>, CallError> {
-        let params = SubscribeParams { session_established: true, from_sequence: from, under: None };
+        let params =
+            SubscribeParams { session_established: true, from_sequence: from, ..SubscribeParams::default() };
         self.typed(Call::Subscribe(stream, params), |body| match body {
             ResultBody::Subscription { subscription, from_sequence, .. } if subscription.is(stream) => {
                 Some(from_sequence)
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// `logs.tail` of what the runs before the newest ones logged, of a child and of what lies below it:
+    /// [`push`](Self::push) gives these lines, or gaps, up to the sequence that is returned, and nothing after them. 0:
+    /// there are none. `None`: the target does not know how, and pushes what comes.
+    ///
+    /// # Errors
+    ///
+    /// See [`CallError`].
+    pub async fn previous_logs(&mut self, under: SupervisorPath) -> Result<Option<u64>, CallError> {
+        let params = SubscribeParams {
+            session_established: true,
+            from_sequence: Some(1),
+            under: Some(under),
+            previous: true,
+        };
+        self.typed(Call::Subscribe(Stream::Logs, params), |body| match body {
+            ResultBody::Subscription { subscription, to_sequence, .. } if subscription.is(Stream::Logs) => {
+                Some(to_sequence)
             }
             _ => None,
         })

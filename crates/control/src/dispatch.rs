@@ -16,7 +16,7 @@ use crate::audit::{AuditDenial, Audited};
 use crate::caller::{Caller, Role};
 use crate::command;
 use crate::config::{Config, ConfigError};
-use crate::feed::{EventLines, Feed};
+use crate::feed::{EventLines, Feed, Range};
 use crate::foresee;
 use crate::gate::Gate;
 use crate::ids::Once;
@@ -124,9 +124,10 @@ impl Dispatcher {
                 Ok((ResultBody::State { target_id, state }, None))
             }
             Call::Subscribe(stream, params) => {
-                let (feed, first) = Feed::open(target, stream, &params);
-                let subscription = stream.into();
-                let result = ResultBody::Subscription { target_id, subscription, from_sequence: Some(first) };
+                let (feed, Range { first, last }) = Feed::open(target, stream, &params);
+                let (from_sequence, subscription) = (Some(first), stream.into());
+                let result =
+                    ResultBody::Subscription { target_id, subscription, from_sequence, to_sequence: last };
                 Ok((result, Some(feed)))
             }
             Call::Why(params) => {

@@ -247,6 +247,72 @@ async fn lines_of_logs_are_pushed_with_the_child_they_come_from() {
     }
 }
 
+/// The lines that a reader is pushed who asks for the runs before the newest ones, and how it was answered.
+async fn previous(live: &Live, under: &str) -> (Value, Vec<Value>) {
+    let mut client = live.client().await;
+    let params = json!({"session_established": true, "under": under, "previous": true});
+    let answer = client.ask(json!({"request_id": "1", "method": LOGS, "params": params})).await;
+    let last = answer["result"]["to_sequence"].as_u64().unwrap();
+    let (mut lines, mut seen) = (Vec::new(), 0);
+    while seen < last {
+        let line = client.line().await.unwrap();
+        seen = line["log"]["sequence"].as_u64().or(line["to"].as_u64()).unwrap();
+        lines.push(line);
+    }
+    // Nothing comes after them, whatever is logged.
+    client.ask(json!({"request_id": "2", "method": "hello"})).await;
+    (answer["result"].clone(), lines)
+}
+
+#[tokio::test]
+async fn what_the_run_before_the_newest_one_logged_is_told_over_restarts() {
+    let says = |name: &str, lines: usize| {
+        ChildSpec::service(name, move |ctx| async move {
+            for line in 0..lines {
+                let text = format!("run {} line {line} {}", ctx.generation(), "x".repeat(lines));
+                ctx.log(Severity::Info, text, [("k", "v")]);
+            }
+            ctx.stopping().await;
+        })
+    };
+    let live =
+        Live::new(SupervisorSpec::root([says("a", 2), says("b", 1), says("loud", 1000)]), config()).await;
+    assert_eq!(
+        previous(&live, "/").await,
+        (
+            json!({"type": "subscription", "target_id": TARGET,
+        "subscription": "logs", "from_sequence": 1, "to_sequence": 0}),
+            Vec::new()
+        ),
+        "there was none before"
+    );
+    for child in ["a", "a", "b", "loud"] {
+        live.handle.restart_child(child, "test", "again").await.unwrap();
+    }
+    let told = |lines: &[Value]| -> Vec<String> {
+        lines
+            .iter()
+            .map(|line| {
+                line["log"]["message"].as_str().unwrap_or("gap").trim_end_matches('x').trim().to_owned()
+            })
+            .collect()
+    };
+    assert_eq!(told(&previous(&live, "/a").await.1), ["run 2 line 0", "run 2 line 1"]);
+    assert_eq!(told(&previous(&live, "/b").await.1), ["run 1 line 0"]);
+    // Of one that has said more than is kept, it is said that there was more.
+    let (_, lines) = previous(&live, "/loud").await;
+    assert_eq!((&lines[0]["type"], &lines[0]["from"]), (&json!("gap"), &json!(1)), "{:?}", lines[0]);
+    assert!(lines[1..].iter().all(|line| line["log"]["generation"] == 1), "{:?}", told(&lines));
+}
+
+#[tokio::test]
+async fn events_have_no_previous_run() {
+    let live = Live::shop().await;
+    let params = json!({"session_established": true, "previous": true});
+    let answer = live.ask_once(json!({"request_id": "1", "method": EVENTS, "params": params})).await;
+    assert_eq!(answer["error"]["code"], "invalid_command_params", "{answer}");
+}
+
 #[tokio::test]
 async fn pushes_and_answers_share_a_connection() {
     let live = Live::shop().await;

@@ -79,6 +79,10 @@ pub struct SubscribeParams {
     /// Only this child and what lies below it. Absent: the whole tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under: Option<SupervisorPath>,
+    /// For `logs.tail`: the lines of the run before the newest one of each child, as far as they are kept, and nothing
+    /// after them. Refused with `events.subscribe`. Absent is false. False: what comes.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "std::ops::Not::not")]
+    pub previous: bool,
 }
 
 /// The params of `why`.
@@ -205,6 +209,10 @@ fn read_call(frame: &Frame<'_>) -> Result<Call, WireError> {
 
 fn read_subscription(frame: &Frame<'_>, stream: Stream) -> Result<Call, WireError> {
     let params: SubscribeParams = params(frame)?.unwrap_or_default();
+    if params.previous && stream != Stream::Logs {
+        let message = "params.previous is for logs.tail; remove it";
+        return Err(WireError::new(ErrorCode::InvalidCommandParams, message));
+    }
     if params.session_established {
         return Ok(Call::Subscribe(stream, params));
     }

@@ -253,11 +253,12 @@ fn call() -> impl Strategy<Value = Call> {
         Just(Call::Hello),
         (option::of(path()), any::<Option<std::num::NonZeroU32>>(), option::of(path()))
             .prop_map(|(after, limit, under)| Call::State(StateParams { after, limit, under })),
-        (prop::sample::select(Stream::ALL), any::<Option<u64>>(), option::of(path())).prop_map(
-            |(stream, from_sequence, under)| {
-                Call::Subscribe(stream, SubscribeParams { session_established: true, from_sequence, under })
-            }
-        ),
+        (prop::sample::select(Stream::ALL), any::<Option<u64>>(), option::of(path()), any::<bool>())
+            .prop_map(|(stream, from_sequence, under, previous)| {
+                let previous = previous && stream == Stream::Logs;
+                let params = SubscribeParams { session_established: true, from_sequence, under, previous };
+                Call::Subscribe(stream, params)
+            }),
         text().prop_map(|child_path| Call::Why(WhyParams { child_path })),
         text().prop_map(|stack| Call::Plan(PlanParams { stack })),
         asked().prop_map(|asked| Call::Command(Box::new(asked))),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Subcommand, ValueEnum};
 use supervisor_api::manifest::StopSignal;
+use supervisor_api::{Severity, Vocabulary as _};
 
 use super::ColorWhen;
 
@@ -149,8 +150,21 @@ pub(crate) struct LogsArgs {
     /// Go on with what is logged from now on, until Ctrl-C; also when the target is started again.
     #[arg(long, short)]
     pub(crate) follow: bool,
+    /// Show what the run before the newest one logged, and nothing else.
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) previous: bool,
+    /// Show only lines that matter at least so much: trace, debug, info, warning or error.
+    #[arg(long, value_name = "LEVEL", value_parser = severity)]
+    pub(crate) severity: Option<Severity>,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    Severity::find(text).ok_or_else(|| {
+        let all: Vec<&str> = Severity::ALL.iter().map(|severity| severity.text()).collect();
+        format!("there is {}", all.join(", "))
+    })
 }
 
 pub(super) const LOGS_HELP: &str = concat!(
@@ -158,7 +172,8 @@ pub(super) const LOGS_HELP: &str = concat!(
     "
 Examples:
   supervisor logs /web
-  supervisor logs / --follow"
+  supervisor logs /web --previous
+  supervisor logs / --follow --severity warning"
 );
 
 #[derive(Debug, clap::Args)]

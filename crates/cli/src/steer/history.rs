@@ -24,6 +24,16 @@ pub(super) async fn read(
         return Ok(());
     }
     session.subscribe(stream, Some(since)).await?;
+    until(session, stream, newest, &mut give).await
+}
+
+/// Gives what is pushed of the stream up to `newest`.
+pub(super) async fn until(
+    session: &mut Session,
+    stream: Stream,
+    newest: u64,
+    give: &mut impl FnMut(Item),
+) -> Result<(), Fault> {
     loop {
         let (seen, item) = match session.push().await.map_err(CallError::from)? {
             Push::Event { event, .. } => (event.sequence, Item::Event(event)),

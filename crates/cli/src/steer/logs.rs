@@ -22,21 +22,32 @@ async fn begin(context: &Context<'_>, asked: &str) -> Result<(Session, Superviso
     Ok((session, path, newest))
 }
 
-/// Lines of the child and of what is below it.
-fn is_of(path: &SupervisorPath, log: &LogRecord) -> bool {
-    log.child_path.as_ref().is_some_and(|of| path.contains(of))
+/// Lines of the child and of what is below it that matter enough.
+fn wanted(args: &LogsArgs, path: &SupervisorPath, log: &LogRecord) -> bool {
+    let matters = |least| log.severity.known().is_none_or(|severity| severity >= least);
+    log.child_path.as_ref().is_some_and(|of| path.contains(of)) && args.severity.is_none_or(matters)
 }
 
 /// Shows every line that the target still has.
 pub(super) async fn logs(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, Fault> {
     let (mut session, path, newest) = begin(context, &args.path).await?;
     let target_id = session.hello().target_id().to_owned();
-    history::read(&mut session, Stream::Logs, 1, newest, |item| match item {
-        Item::Log(log) if is_of(&path, &log) => context.screen.log(&log),
+    let mut show = |item| match item {
+        Item::Log(log) if wanted(args, &path, &log) => context.screen.log(&log),
         Item::Gap(gap) => context.screen.gap(&target_id, Stream::Logs, gap),
         _ => {}
-    })
-    .await?;
+    };
+    if args.previous {
+        let last = session.previous_logs(path.clone()).await?;
+        let last = last.ok_or_else(|| {
+            Fault::failed("the target cannot tell what earlier runs logged; it is of an older version")
+        })?;
+        if last > 0 {
+            history::until(&mut session, Stream::Logs, last, &mut show).await?;
+        }
+    } else {
+        history::read(&mut session, Stream::Logs, 1, newest, show).await?;
+    }
     Ok(Exit::Good)
 }
 
@@ -47,7 +58,7 @@ pub(super) async fn follow(context: &Context<'_>, args: &LogsArgs) -> Result<Exi
     drop(session);
     while print::broken().is_none() {
         match follower.next().await {
-            Happening::Log(log) if is_of(&path, &log) => context.screen.log(&log),
+            Happening::Log(log) if wanted(args, &path, &log) => context.screen.log(&log),
             Happening::Gap { stream: Stream::Logs, gap } => {
                 context.screen.gap(&target_id(&follower), Stream::Logs, gap);
             }

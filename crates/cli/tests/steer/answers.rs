@@ -358,6 +358,13 @@ fn logs_are_those_of_the_child_and_of_what_is_below_it() {
 }
 
 #[test]
+fn a_target_that_does_not_know_earlier_runs_is_not_taken_for_one_that_has_none() {
+    let shop = Shop::after(|world| world.log("/db", "ready"));
+    shop.say(&["logs", "/db", "--previous"]).fails(1, &["it is of an older version"]);
+    shop.say(&["logs", "/db", "--previous", "--follow"]).fails(2, &["cannot be used with"]);
+}
+
+#[test]
 fn logs_follow_what_comes() {
     let shop = Shop::after(|world| world.log("/db", "one"));
     let mut child = shop

@@ -295,7 +295,13 @@ impl World {
             }
             Call::Subscribe(..) if self.pushes == Pushes::Refused => Err(unsupported()),
             Call::Subscribe(stream, _) if self.pushes == Pushes::Never => {
-                Ok(ResultBody::Subscription { target_id, subscription: stream.into(), from_sequence: None })
+                let subscription = stream.into();
+                Ok(ResultBody::Subscription {
+                    target_id,
+                    subscription,
+                    from_sequence: None,
+                    to_sequence: None,
+                })
             }
             Call::Subscribe(stream, params) => {
                 let (kept, next) = self.bounds(stream);
@@ -307,6 +313,7 @@ impl World {
                     target_id,
                     subscription: stream.into(),
                     from_sequence: Some(from),
+                    to_sequence: None,
                 })
             }
             Call::Why(_) => {

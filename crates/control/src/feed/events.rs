@@ -124,7 +124,8 @@ mod tests {
 
     async fn feed(from: Option<u64>) -> (SupervisorHandle, EventFeed) {
         let (handle, dispatcher) = serve(SupervisorSpec::root(["a", "b", "c"].map(service))).await;
-        let params = SubscribeParams { session_established: true, from_sequence: from, under: None };
+        let params =
+            SubscribeParams { session_established: true, from_sequence: from, ..SubscribeParams::default() };
         let (feed, _) = EventFeed::open(dispatcher.shared.target.clone(), &params);
         (handle, feed)
     }
@@ -194,7 +195,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_event_is_rendered_once_for_all_readers() {
         let (handle, mut one) = feed(None).await;
-        let params = SubscribeParams { session_established: true, from_sequence: None, under: None };
+        let params =
+            SubscribeParams { session_established: true, from_sequence: None, ..SubscribeParams::default() };
         let (mut other, _) = EventFeed::open(one.target.clone(), &params);
         restart(&handle, "a").await;
         assert!(Arc::ptr_eq(&one.try_next().unwrap(), &other.try_next().unwrap()));
@@ -219,7 +221,11 @@ mod tests {
         let waits = tokio::time::timeout(Duration::from_secs(3600), feed.next());
         assert!(waits.await.is_err(), "it is told once");
         // One who knows nothing is told with everything else.
-        let params = SubscribeParams { session_established: true, from_sequence: Some(9_999), under: None };
+        let params = SubscribeParams {
+            session_established: true,
+            from_sequence: Some(9_999),
+            ..SubscribeParams::default()
+        };
         let (mut afresh, _) = EventFeed::open(feed.target.clone(), &params);
         let line: Value = serde_json::from_slice(&afresh.next().await).unwrap();
         assert_eq!(line["delta"]["connection_state"], "expired");
@@ -249,7 +255,8 @@ mod tests {
         );
         let (handle, dispatcher) = serve(SupervisorSpec::root([service("a"), program])).await;
         handle.started().await.unwrap();
-        let params = SubscribeParams { session_established: true, from_sequence: None, under: None };
+        let params =
+            SubscribeParams { session_established: true, from_sequence: None, ..SubscribeParams::default() };
         let (mut feed, _) = EventFeed::open(dispatcher.shared.target.clone(), &params);
         for percent in [1, 7] {
             let line = feed.next().await;

@@ -7,7 +7,8 @@ use supervisor_api::wire::{Push, Stream, SubscribeParams};
 use tokio_supervisor::{LogItem, LogStream};
 
 use super::lines::rendered;
-use super::{Begin, Line, gap};
+use super::previous::Previous;
+use super::{Begin, Line, Range, gap};
 use crate::target::Target;
 
 /// The lines of a child and of what lies below it.
@@ -15,21 +16,35 @@ use crate::target::Target;
 pub(crate) struct LogFeed {
     target: Arc<Target>,
     under: SupervisorPath,
-    stream: LogStream,
+    source: Source,
+}
+
+/// Where the lines come from.
+#[derive(Debug)]
+enum Source {
+    /// All children, as they log.
+    Stream(LogStream),
+    /// Runs that are over.
+    Previous(Previous),
 }
 
 impl LogFeed {
-    pub(super) fn open(target: Arc<Target>, params: &SubscribeParams) -> (Self, u64) {
+    pub(super) fn open(target: Arc<Target>, params: &SubscribeParams) -> (Self, Range) {
+        let under = params.under.clone().unwrap_or_else(SupervisorPath::root);
+        if params.previous {
+            let previous = Previous::of(&target.handle, &under, params.from_sequence.unwrap_or(1));
+            let range = previous.range();
+            return (Self { target, under, source: Source::Previous(previous) }, range);
+        }
         let head = target.handle.subscribe_logs().position();
         let first = Begin::at(params.from_sequence, head).first();
         let stream = target.handle.logs_after(first - 1);
-        let under = params.under.clone().unwrap_or_else(SupervisorPath::root);
-        (Self { target, under, stream }, first)
+        (Self { target, under, source: Source::Stream(stream) }, Range { first, last: None })
     }
 
-    /// The next line. Waits for ever when the tree has ended. Cancel safe.
+    /// The next line. Waits for ever when there will be none. Cancel safe.
     pub(super) async fn next(&mut self) -> Line {
-        while let Some(item) = self.stream.next().await {
+        while let Some(item) = self.source.next().await {
             if let Some(line) = self.told(item) {
                 return line;
             }
@@ -39,7 +54,7 @@ impl LogFeed {
 
     /// The next line that is there already.
     pub(super) fn try_next(&mut self) -> Option<Line> {
-        while let Some(item) = self.stream.try_next() {
+        while let Some(item) = self.source.try_next() {
             if let Some(line) = self.told(item) {
                 return Some(line);
             }
@@ -56,6 +71,22 @@ impl LogFeed {
             }
             LogItem::Line(_) => None,
             LogItem::Gap(lost) => Some(gap(&self.target, Stream::Logs, lost)),
+        }
+    }
+}
+
+impl Source {
+    async fn next(&mut self) -> Option<LogItem> {
+        match self {
+            Self::Stream(stream) => stream.next().await,
+            Self::Previous(previous) => previous.next(),
+        }
+    }
+
+    fn try_next(&mut self) -> Option<LogItem> {
+        match self {
+            Self::Stream(stream) => stream.try_next(),
+            Self::Previous(previous) => previous.next(),
         }
     }
 }

@@ -13,6 +13,7 @@ mod delta;
 mod events;
 mod lines;
 mod logs;
+mod previous;
 mod usage;
 
 use std::sync::Arc;
@@ -42,17 +43,25 @@ pub(crate) enum Feed {
     Logs(LogFeed),
 }
 
+/// Which sequences a feed gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) first: u64,
+    /// `None`: there is always a next one. 0: there is none at all.
+    pub(crate) last: Option<u64>,
+}
+
 impl Feed {
-    /// A feed, and the first sequence that it gives.
-    pub(crate) fn open(target: &Arc<Target>, stream: Stream, params: &SubscribeParams) -> (Self, u64) {
+    /// A feed, and what it gives.
+    pub(crate) fn open(target: &Arc<Target>, stream: Stream, params: &SubscribeParams) -> (Self, Range) {
         match stream {
             Stream::Events => {
                 let (feed, first) = EventFeed::open(Arc::clone(target), params);
-                (Self::Events(feed), first)
+                (Self::Events(feed), Range { first, last: None })
             }
             Stream::Logs => {
-                let (feed, first) = LogFeed::open(Arc::clone(target), params);
-                (Self::Logs(feed), first)
+                let (feed, range) = LogFeed::open(Arc::clone(target), params);
+                (Self::Logs(feed), range)
             }
         }
     }
