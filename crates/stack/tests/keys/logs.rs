@@ -24,14 +24,19 @@ fn job(name: &str, script: &str, log: &str) -> String {
     format!("  - {{name: {name}, kind: process, role: job, command: [sh, -c, {script:?}]{log}}}\n")
 }
 
-/// The names in the directory of the log of a job with these rules, when its last line is written and everything is in
-/// order.
-async fn left_by(script: &str, last: &str, rules: &str, expected: &[&str]) {
+/// Runs a job that prints numbers with these rules for its log, and waits until these files are left. It prints so many
+/// times 100 000 numbers, which is less than may wait for a disk, and waits each time until they are written: nothing is
+/// lost on the slowest machine.
+async fn leaves(times: u32, rules: &str, expected: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.log");
-    let tree = launch("", &job("a", script, &format!(", log: {{file: {}, {rules}}}", path.display())));
+    let shown = path.display();
+    let script = format!(
+        "n=0; while [ $n -lt {times} ]; do seq $((n * 100000 + 1)) $((n * 100000 + 100000)); n=$((n + 1)); \
+         until tail -n 1 {shown} 2>/dev/null | grep -q \"^${{n}}00000$\"; do sleep 0.01; done; done"
+    );
+    let tree = launch("", &job("a", &script, &format!(", log: {{file: {shown}, {rules}}}")));
     assert_eq!(&*tree.end().await.phase, "all_done");
-    until(|| text(&path).ends_with(last)).await;
     let names = || {
         let entries = fs::read_dir(dir.path()).unwrap();
         let mut names: Vec<_> =
@@ -74,29 +79,25 @@ pub(crate) fn with_a_directory_each_program_has_the_file_of_its_path() {
     });
 }
 
-/// A little more than 3 MiB in lines.
-const MEBIBYTES: &str = "seq 1 500000";
-
 #[test]
 pub(crate) fn a_file_is_rotated_at_its_size_and_only_so_much_is_kept() {
     block(async {
-        let last = "\n500000\n";
         let [one, two, three] = [1, 2, 3].map(|number| format!("a.log.00000{number}"));
         let plain = "max_size_mb: 1, compress: false";
-        left_by(MEBIBYTES, last, plain, &["a.log", &one, &two, &three]).await;
-        left_by(MEBIBYTES, last, &format!("{plain}, keep: 2"), &["a.log", &two, &three]).await;
-        left_by(MEBIBYTES, last, &format!("{plain}, keep: 0"), &["a.log"]).await;
-        left_by(MEBIBYTES, last, &format!("{plain}, total_mb: 1"), &["a.log", &three]).await;
-        left_by(MEBIBYTES, last, "timestamps: false", &["a.log"]).await;
+        // A little more than 3 MiB.
+        leaves(5, plain, &["a.log", &one, &two, &three]).await;
+        leaves(5, &format!("{plain}, keep: 2"), &["a.log", &two, &three]).await;
+        leaves(5, &format!("{plain}, keep: 0"), &["a.log"]).await;
+        leaves(5, &format!("{plain}, total_mb: 1"), &["a.log", &three]).await;
+        leaves(5, "timestamps: false", &["a.log"]).await;
     });
 }
 
 #[test]
 pub(crate) fn rotated_files_are_compressed_unless_it_is_said() {
     block(async {
-        let script = "seq 1 200000";
-        left_by(script, "\n200000\n", "max_size_mb: 1", &["a.log", "a.log.000001.gz"]).await;
-        left_by(script, "\n200000\n", "max_size_mb: 1, compress: false", &["a.log", "a.log.000001"]).await;
+        leaves(2, "max_size_mb: 1", &["a.log", "a.log.000001.gz"]).await;
+        leaves(2, "max_size_mb: 1, compress: false", &["a.log", "a.log.000001"]).await;
     });
 }
 
