@@ -16,6 +16,7 @@ use crate::processes::Unconfined;
 use crate::run::{Orders, run};
 use crate::signal::Signal;
 use crate::spec::{Check, Health, ProgramSpec, Readiness, Watch};
+use crate::watch::Watched;
 
 /// Builds the children of `kind: process`, for
 /// [`Registry::kind`](tokio_supervisor::Registry::kind).
@@ -59,8 +60,8 @@ impl ProgramSpec {
     /// and with the level that a line of JSON says, unless the spec says otherwise. Processes that left its group are logged as `unconfined` when a run is
     /// over, and counted in the gauge of that name.
     ///
-    /// A program above its limit of memory ([`ProgramSpec::max_memory`]) is unhealthy; with a health check, being above
-    /// counts as misses of that, and only `max_retries` of them in a row make it so.
+    /// A program above its limit of memory ([`ProgramSpec::max_memory`]) or of CPU ([`ProgramSpec::max_cpu`]) is
+    /// unhealthy, whatever its health check finds.
     pub fn into_child(self, name: impl AsRef<str>) -> ChildSpec {
         let spec = Arc::new(self);
         let runs = Arc::clone(&spec);
@@ -75,7 +76,7 @@ impl ProgramSpec {
         });
         let child = child.readiness(ReadinessMode::Explicit);
         let Some(Health { watch, max_retries, start_period }) = spec.health.clone() else {
-            return if spec.max_memory.is_some() { child.watched() } else { child };
+            return if spec.watched == Watched::default() { child } else { child.watched() };
         };
         let child = child.start_period(start_period);
         match watch {

@@ -14,6 +14,7 @@ use crate::log_file::LogFile;
 use crate::probe::Probe;
 use crate::signal::Signal;
 use crate::spec::{Check, ProgramSpec, Readiness};
+use crate::watch::Watched;
 
 impl ProgramSpec {
     /// The program that a manifest of the kind `process` describes, which is at `path` in its tree.
@@ -39,10 +40,13 @@ impl ProgramSpec {
         }
         let limits = manifest.resource_limits.unwrap_or_default();
         spec.limits = Limits::of(&limits);
-        spec.max_memory = limits.max_memory_mb.map(|mib| u64::from(mib.get()) << 20);
         if let Some(said) = manifest.log.as_ref().and_then(LogManifest::kept) {
             spec.log_file = Some(log_file(said, path)?);
         }
+        spec.watched = Watched {
+            memory: limits.max_memory_mb.map(|mib| u64::from(mib.get()) << 20),
+            cpu: limits.max_cpu_percent.map(NonZeroU32::get),
+        };
         if let Some(ReadinessManifest::Probe(said)) = &manifest.readiness {
             spec.readiness = readiness(said)?;
         }
@@ -152,7 +156,8 @@ mod tests {
     fn every_key_of_a_program_has_its_effect() {
         let said = program(
             r#""command": ["x", "", "$y"], "working_dir": "/srv", "stop_signal": "SIGUSR1",
-               "success_exit_codes": [0, 143], "resource_limits": {"max_file_descriptors": 99, "max_memory_mb": 7}"#,
+               "success_exit_codes": [0, 143], "resource_limits": {"max_file_descriptors": 99, "max_memory_mb": 7,
+               "max_cpu_percent": 250}"#,
         );
         let expected = ProgramSpec::new("x")
             .args(["", "$y"])
@@ -160,7 +165,8 @@ mod tests {
             .stop_signal(Signal::USR1)
             .success_exit_codes([0, 143])
             .limit(Limit::FileDescriptors, 99)
-            .max_memory(7 << 20);
+            .max_memory(7 << 20)
+            .max_cpu(250);
         assert_eq!(format!("{:?}", said.unwrap()), format!("{expected:?}"));
     }
 

@@ -28,7 +28,6 @@ use crate::signal::Signal;
 use crate::spec::{Check, Health, ProgramSpec, Readiness, Watch, new_run};
 use crate::start_error::reason;
 use crate::usage;
-use crate::watch::MemoryWatch;
 
 /// An operator's signals that can wait to be sent.
 const SIGNALS: usize = 16;
@@ -110,7 +109,7 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
     });
     let measured = {
         let orders = orders.clone();
-        let watch = spec.max_memory.map(|limit| Mutex::new(MemoryWatch::new(limit)));
+        let watch = spec.watched.begin().map(Mutex::new);
         usage::measure(running.id(), move |usage| {
             orders.uses(usage);
             let watch = watch.as_ref().map(|watch| watch.lock().unwrap_or_else(PoisonError::into_inner));

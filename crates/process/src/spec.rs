@@ -17,6 +17,7 @@ use crate::output::OutputLine;
 use crate::probe::Probe;
 use crate::signal::Signal;
 use crate::start_error::{StartError, find};
+use crate::watch::Watched;
 
 /// A program to run: its command, its surroundings, how it is stopped, and when it counts as started.
 ///
@@ -46,7 +47,7 @@ pub struct ProgramSpec {
     pub(crate) readiness: Readiness,
     pub(crate) health: Option<Health>,
     pub(crate) limits: Limits,
-    pub(crate) max_memory: Option<u64>,
+    pub(crate) watched: Watched,
     pub(crate) allow_new_privileges: bool,
     pub(crate) on_output: Option<OnOutput>,
     pub(crate) log_file: Option<LogFile>,
@@ -193,7 +194,7 @@ impl ProgramSpec {
             readiness: Readiness::Immediate,
             health: None,
             limits: Limits::default(),
-            max_memory: None,
+            watched: Watched::default(),
             allow_new_privileges: false,
             on_output: None,
             log_file: None,
@@ -280,7 +281,15 @@ impl ProgramSpec {
     /// it twice in a row, the run is told of with [`Orders::unwell`](crate::Orders::unwell); a child of a
     /// tree is then unhealthy, and is stopped for it (D13). Between two measurements it may use any amount.
     pub fn max_memory(mut self, bytes: u64) -> Self {
-        self.max_memory = Some(bytes);
+        self.watched.memory = Some(bytes);
+        self
+    }
+
+    /// The most CPU that its processes may use together, in percent of one core: 150 is one and a half cores. It is
+    /// measured every two seconds: above it five times in a row, about ten seconds, the run is told of as for
+    /// [`Self::max_memory`]. The first measurement is the average since the program began.
+    pub fn max_cpu(mut self, percent: u32) -> Self {
+        self.watched.cpu = Some(percent);
         self
     }
 
@@ -432,8 +441,8 @@ impl fmt::Debug for ProgramSpec {
             .field("readiness", &self.readiness)
             .field("health", &self.health)
             .field("limits", &self.limits)
-            .field("max_memory", &self.max_memory)
             .field("log_file", &self.log_file)
+            .field("watched", &self.watched)
             .field("allow_new_privileges", &self.allow_new_privileges)
             .finish_non_exhaustive()
     }

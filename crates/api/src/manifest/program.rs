@@ -47,8 +47,8 @@ impl StopSignal {
     }
 }
 
-/// Limits of a program. The kernel holds each of its processes to them, but for `max_memory_mb`, which is for all of
-/// them together and is watched.
+/// Limits of a program. The kernel holds each of its processes to them, but for `max_memory_mb` and `max_cpu_percent`,
+/// which are for all of them together and are watched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -60,6 +60,11 @@ pub struct ResourceLimits {
     /// twice in a row, the program is unhealthy and is stopped for it. The kernel is not asked to enforce this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_memory_mb: Option<NonZeroU32>,
+    /// The most CPU that its processes may use together, in percent of one core: 150 is one and a half cores. It is
+    /// measured every two seconds: above it five times in a row, about ten seconds, the program is unhealthy and is
+    /// stopped for it. The kernel is not asked to enforce this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_cpu_percent: Option<NonZeroU32>,
     /// The largest core file of one of its processes, in MiB; 0 means none is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_core_mb: Option<u32>,

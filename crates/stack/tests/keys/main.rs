@@ -154,6 +154,7 @@ const KEYS: &[(&str, fn())] = &[
     ("RegistrationManifest.relay", control::the_relay_is_told_at_its_socket_with_the_lease_and_as_often_as_it_is_said),
     ("ResourceLimits.max_address_space_mb", programs::the_limits_of_a_program_are_set),
     ("ResourceLimits.max_core_mb", programs::the_limits_of_a_program_are_set),
+    ("ResourceLimits.max_cpu_percent", programs::a_program_above_its_cpu_is_stopped_for_it),
     ("ResourceLimits.max_cpu_secs", programs::the_limits_of_a_program_are_set),
     ("ResourceLimits.max_file_descriptors", programs::the_limits_of_a_program_are_set),
     ("ResourceLimits.max_file_size_mb", programs::the_limits_of_a_program_are_set),

@@ -91,6 +91,20 @@ pub(crate) fn a_program_above_its_memory_is_stopped_for_it() {
 }
 
 #[test]
+pub(crate) fn a_program_above_its_cpu_is_stopped_for_it() {
+    block(async {
+        let idle = shell("b", "while :; do sleep 60; done", "resource_limits: {max_cpu_percent: 50}");
+        let busy = shell("a", "while :; do :; done", "resource_limits: {max_cpu_percent: 3}");
+        let mut tree = launch("", &(busy + &idle));
+        let ended = tree.until("/a", EventKind::ChildFailed).await;
+        let text = ended.to_string();
+        assert!(text.contains("% CPU, its limit is 3 %"), "{text}");
+        assert_eq!(tree.handle.child("/b").unwrap().state.lifecycle_state, Lifecycle::Running);
+        tree.stop().await;
+    });
+}
+
+#[test]
 pub(crate) fn variables_come_from_the_child_the_defaults_and_secrets() {
     block(async {
         let top =
