@@ -565,6 +565,9 @@ export const FACTS = {
   uses: "Uses",
   usage: (cpu: number, memory: string, threads: string, descriptors: string, processes: string) =>
     `${cpu} % CPU · ${memory} · threads ${threads} · descriptors ${descriptors} · processes ${processes}`,
+  polled: "Polled",
+  pollTimes: (share: number, longest: string, polls: string) =>
+    `${share} % of the time · longest ${longest} ms · polls ${polls}`,
   usedAt: (age: string) => `measured ${age} ago; told again when it changes`,
   restarts: "Restarts",
   budget: "Budget used",

@@ -488,6 +488,20 @@ export type PolicyRule = {
   readonly value: string;
 };
 
+/** How long the run of a task is being polled: the time for which it keeps a worker of the runtime to itself. Tasks that it spawns are not part of it. */
+export type PollTimes = {
+  /** The time of all its polls, in milliseconds. 0: less than one. */
+  readonly busy_millis: number;
+  /** The share of the last two seconds, or somewhat more, in percent of one worker: 100 is all of its time. At first: since the run began. 0: less than half a percent. */
+  readonly busy_percent: number;
+  /** The longest poll of the run, the one that goes on included, in microseconds. 0: less than one. */
+  readonly longest_poll_micros: number;
+  /** When these figures were read. Never 0. */
+  readonly measured_at_unix_nanos: number;
+  /** How many polls are over. 0: none. */
+  readonly polls: number;
+};
+
 /** What a program uses: all processes of its group, and what they started, together. It is measured every two seconds; where that would take more than a twentieth of a core, less often. */
 export type ProgramUsage = {
   /** CPU since the run began, in milliseconds. 0: less than the system counts. */
@@ -642,6 +656,8 @@ export type RuntimeRow = {
   readonly phase?: string;
   /** The process of the program that runs. Absent when no program runs, and when the target does not say. Never 0. */
   readonly pid?: number;
+  /** How long the run of a task is being polled. Absent when no run is live, when its polls are not timed, and when the target does not say. */
+  readonly poll_times?: PollTimes;
   /** Whether the live run is ready. */
   readonly readiness: ReadinessWord;
   /** Automatic restarts so far. 0: none. */

@@ -4,12 +4,8 @@
 use supervisor_api::{Cause, EventKind, Next, Severity};
 
 /// Kinds that the catalogue has for the sake of the wire, and that no tree emits.
-const RESERVED: &[EventKind] = &[
-    EventKind::ChildDeclarationRejected,
-    EventKind::SubscriberLagged,
-    EventKind::LimitUnenforced,
-    EventKind::SpecApplied,
-];
+const RESERVED: &[EventKind] =
+    &[EventKind::ChildDeclarationRejected, EventKind::SubscriberLagged, EventKind::SpecApplied];
 
 const INTRODUCTION: &str = "\
 # Events

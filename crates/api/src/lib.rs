@@ -42,4 +42,4 @@ pub use nearest::nearest;
 pub use rules::{Rule, RuleSource, Rules};
 #[cfg(feature = "schema")]
 pub use schema::words_schema;
-pub use usage::ProgramUsage;
+pub use usage::{PollTimes, ProgramUsage};

@@ -99,7 +99,8 @@ pub struct ChildManifest {
     /// For programs: the file in which is written what it prints, or `off`. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<LogManifest>,
-    /// For programs: limits that the kernel enforces, or that are watched.
+    /// For programs: limits that the kernel enforces, or that are watched. For tasks: `max_cpu_percent`; other limits
+    /// cannot be enforced, and are marked as such.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_limits: Option<ResourceLimits>,
 

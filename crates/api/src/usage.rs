@@ -1,4 +1,4 @@
-//! What a program uses.
+//! What a program or a task uses.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,4 +30,22 @@ impl ProgramUsage {
     pub const fn at(self, measured_at_unix_nanos: u64) -> Self {
         Self { measured_at_unix_nanos, ..self }
     }
+}
+
+/// How long the run of a task is being polled: the time for which it keeps a worker of the runtime to itself. Tasks that it
+/// spawns are not part of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PollTimes {
+    /// The share of the last two seconds, or somewhat more, in percent of one worker: 100 is all of its time. At first:
+    /// since the run began. 0: less than half a percent.
+    pub busy_percent: u32,
+    /// The time of all its polls, in milliseconds. 0: less than one.
+    pub busy_millis: u64,
+    /// How many polls are over. 0: none.
+    pub polls: u64,
+    /// The longest poll of the run, the one that goes on included, in microseconds. 0: less than one.
+    pub longest_poll_micros: u64,
+    /// When these figures were read. Never 0.
+    pub measured_at_unix_nanos: u64,
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisor_api::manifest::{
-    ChildManifest, DefaultsManifest, EnvironmentEntry, Kind, ReadinessManifest, ReadyWithin, SecretEntry,
-    ShutdownManifest, SupervisorManifest, secret_reference,
+    ChildManifest, DefaultsManifest, EnvironmentEntry, Kind, ReadinessManifest, ReadyWithin, ResourceLimits,
+    SecretEntry, ShutdownManifest, SupervisorManifest, secret_reference,
 };
 use supervisor_api::policy::{Backoff, Budget, ReadinessMode};
 use supervisor_api::{Finding, SupervisorPath};
@@ -113,7 +113,7 @@ impl Building<'_> {
         let waits = matches!(what, What::Unbound(_));
         let mut spec = ChildSpec::of(Name::from(manifest.name.clone()), what);
         self.promises(&mut spec, manifest, path, waits);
-        Some(spec)
+        Some(limited(spec, manifest, blocking))
     }
 
     /// What a task promises: readiness and signs of life, with a probe where its factory has one.
@@ -206,6 +206,21 @@ impl Building<'_> {
         }
         ChildSpec::supervisor(below)
     }
+}
+
+/// A task with the limit that it can be held to, and a note of those that nothing holds it to.
+fn limited(mut spec: ChildSpec, manifest: &ChildManifest, blocking: bool) -> ChildSpec {
+    let limits = manifest.resource_limits.unwrap_or_default();
+    let cpu = limits.max_cpu_percent.filter(|_| !blocking);
+    if let Some(percent) = cpu {
+        spec = spec.max_cpu(percent);
+    }
+    let unenforced: Vec<_> =
+        limits.said().filter(|key| cpu.is_none() || *key != ResourceLimits::CPU).collect();
+    if !unenforced.is_empty() {
+        spec.more().extras.unenforced = unenforced;
+    }
+    spec
 }
 
 /// The manifest without the keys that every kind has: those change what the tree does with a child, not what it runs.

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::kept::{Kept, Past};
-use crate::run::Crew;
+use crate::run::{Crew, Meter};
 use crate::spec::Extras;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::sync::{Mutex, MutexGuard, RwLock, spin_loop};
@@ -186,6 +186,8 @@ pub(crate) struct Aids {
     pub(crate) pid: Option<u32>,
     /// Whether it has said that it ends by itself.
     pub(crate) winds_down: bool,
+    /// Times its polls.
+    pub(crate) meter: Option<Arc<Meter>>,
     /// What it uses.
     pub(crate) usage: Option<Box<ProgramUsage>>,
 }

@@ -51,6 +51,8 @@ pub(crate) struct Tree {
     pub(crate) missed: AtomicU64,
     /// Who runs a program.
     pub(crate) programs: Programs,
+    /// Whose polls are timed.
+    pub(crate) metered: Programs,
     #[cfg(feature = "metrics")]
     pub(crate) counts: std::sync::OnceLock<Arc<crate::metrics::Counts>>,
     /// What is doubtful about the spec.
@@ -96,6 +98,7 @@ impl Tree {
             stale: AtomicU64::new(0),
             missed: AtomicU64::new(0),
             programs: Programs::default(),
+            metered: Programs::default(),
             #[cfg(feature = "metrics")]
             counts: std::sync::OnceLock::new(),
             warnings,

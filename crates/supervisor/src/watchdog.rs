@@ -3,7 +3,8 @@
 //! It decides nothing. One thread serves all trees of the process and ends when there is none. Each worker
 //! that polls children has a mark: who is being polled, and a number that changes with every poll. The
 //! thread looks at the marks and rings the loops now and then; whoever shows the same number for too long
-//! is published in `health()` and told to `on_stuck`. A poll costs two stores, and no look at a clock.
+//! is published in `health()` and told to `on_stuck`; a poll also in the log of its child, when it is found and when it
+//! is over. A poll costs two stores, and no look at a clock.
 //!
 //! While Tokio's time is paused a tree is not watched: then real time means nothing to it.
 
@@ -14,9 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use supervisor_api::report::Stuck;
+use supervisor_api::{ChildKey, Severity};
 
 use crate::clock::{RealTime, nanos};
 use crate::contain::contain;
+use crate::kept;
 use crate::spec::{OnStuck, Options};
 use crate::tree::Tree;
 
@@ -98,10 +101,29 @@ struct Watch {
     turns: (u64, RealTime),
     /// Polls that have not moved: thread's mark → count, since when.
     polls: HashMap<usize, (u64, RealTime)>,
+    /// Polls of which the log of their child tells: thread's mark → what is known of it.
+    long: HashMap<usize, LongPoll>,
     /// Who was told to `on_stuck` already.
     told: Vec<Arc<str>>,
     /// The tree's time at the last look, and real time before and after it was read.
     last: Option<(RealTime, u64, RealTime)>,
+}
+
+/// A poll that took too long.
+#[derive(Clone, Copy)]
+struct LongPoll {
+    count: u64,
+    child: ChildKey,
+    generation: u64,
+    since: RealTime,
+}
+
+impl LongPoll {
+    fn log(&self, tree: &Tree, what: &str) {
+        let text = format!("{what} {:.1} s", self.since.age().as_secs_f64());
+        let fields = vec![("watchdog".to_owned(), "poll".to_owned())];
+        kept::log(tree, self.child, self.generation, Severity::Warning, text, fields);
+    }
 }
 
 /// Watches a tree until it ends.
@@ -114,6 +136,7 @@ pub(crate) fn watch(tree: &Arc<Tree>, options: &Options) {
         on_stuck: options.on_stuck.clone(),
         turns: (0, RealTime::now()),
         polls: HashMap::new(),
+        long: HashMap::new(),
         told: Vec::new(),
         last: None,
     });
@@ -208,6 +231,14 @@ impl Watch {
             if since.age() >= self.limit {
                 let index = mark.index.load(Ordering::Relaxed) as u32;
                 let slot = tree.table.slot(index);
+                let child = ChildKey { index, epoch: slot.epoch() };
+                let poll = LongPoll { count, child, generation: slot.order().generation(), since };
+                if self.long.get(&thread).is_none_or(|known| known.count != count) {
+                    // One that came right after another: that is over.
+                    self.over(tree, thread);
+                    poll.log(tree, "one poll blocks its worker, and has for");
+                    self.long.insert(thread, poll);
+                }
                 let said = slot.cell().kept.as_ref().and_then(|kept| kept.phase.clone());
                 stuck.push(Stuck {
                     name: slot.path().map_or_else(|| "/".into(), |path| path.shared()),
@@ -216,8 +247,21 @@ impl Watch {
                 });
             }
         }
+        let over = |(thread, poll): (&usize, &LongPoll)| {
+            seen.get(thread).is_none_or(|(count, _)| *count != poll.count).then_some(*thread)
+        };
+        for thread in self.long.iter().filter_map(over).collect::<Vec<_>>() {
+            self.over(tree, thread);
+        }
         self.polls = seen;
         stuck
+    }
+
+    /// A poll that took too long is over.
+    fn over(&mut self, tree: &Tree, thread: usize) {
+        if let Some(poll) = self.long.remove(&thread) {
+            poll.log(tree, "the poll that blocked its worker is over; it took about");
+        }
     }
 
     fn stuck_loop(&mut self, tree: &Tree) -> Option<Stuck> {

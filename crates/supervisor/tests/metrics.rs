@@ -356,3 +356,24 @@ async fn every_name_of_the_contract_is_there() {
         assert!(text.contains(&format!("# TYPE {name} ")), "{name}\n{text}");
     }
 }
+
+#[tokio::test]
+async fn tasks_whose_polls_are_timed_tell_their_share_and_the_longest() {
+    let busy = |name| {
+        ChildSpec::service(name, |ctx: ChildContext| async move {
+            // The worker is blocked for that long.
+            let (_keep, never) = std::sync::mpsc::channel::<()>();
+            assert!(never.recv_timeout(ms(30)).is_err());
+            ctx.stopping().await;
+        })
+    };
+    let scraped = scraped([busy("a").poll_times(), service("b")]).await;
+    let longest = format!("supervisor_task_longest_poll_seconds{{{A}}}");
+    while scraped.read(&longest).is_none_or(|seconds| seconds < 0.03) {
+        tokio::task::yield_now().await;
+    }
+    assert!(scraped.read(&format!("supervisor_task_busy_ratio{{{A}}}")).is_some_and(|share| share <= 1.0));
+    assert!(!scraped.text().contains(r#"longest_poll_seconds{supervisor_path="/",child_path="/b""#));
+    scraped.handle.shutdown("test", "over").await.unwrap();
+    assert_eq!(scraped.read(&longest), None);
+}

@@ -45,6 +45,50 @@ async fn d13_a_poll_that_does_not_move_is_published_and_told_once() {
     handle.shutdown("test", "done").await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d13_the_log_of_a_child_tells_once_of_a_poll_that_blocks_and_once_of_its_end() {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(std::sync::Mutex::new(held));
+    let child = ChildSpec::service("hog", move |ctx| {
+        let held = Arc::clone(&held);
+        async move {
+            held.lock().unwrap().recv().unwrap();
+            tokio::task::yield_now().await;
+            held.lock().unwrap().recv().unwrap();
+            ctx.stopping().await;
+        }
+    });
+    let handle = start(SupervisorSpec::root([child, service("b")]).stuck_after(Some(ms(40)))).await;
+    let lines =
+        || -> Vec<String> { handle.logs("/hog").unwrap().iter().map(|line| line.message.clone()).collect() };
+    let begins = "one poll blocks its worker, and has for ";
+    let ends = "the poll that blocked its worker is over; it took about ";
+    let mut expected = Vec::new();
+    for _ in 0..2 {
+        expected.push(begins);
+        while lines().len() < expected.len() {
+            tokio::time::sleep(ms(5)).await;
+        }
+        // It is told of once, however often it is looked at.
+        let age =
+            || handle.health().stuck.iter().find(|stuck| &*stuck.name == "/hog").map(|stuck| stuck.age_nanos);
+        while age().is_none_or(|age| age < 150_000_000) {
+            tokio::time::sleep(ms(5)).await;
+        }
+        assert_eq!(lines().len(), expected.len(), "{:?}", lines());
+        release.send(()).unwrap();
+        expected.push(ends);
+        while lines().len() < expected.len() {
+            tokio::time::sleep(ms(5)).await;
+        }
+    }
+    for (line, expected) in lines().iter().zip(expected) {
+        assert!(line.starts_with(expected) && line.ends_with(" s"), "{line}");
+    }
+    assert!(handle.logs("/b").unwrap().is_empty());
+    handle.shutdown("test", "done").await.unwrap();
+}
+
 #[test]
 fn d13_a_loop_that_does_not_move_is_published() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -13,6 +13,7 @@ const KEYS = [
   "phase",
   "budget",
   "usage",
+  "poll_times",
 ] as const;
 
 type More = Partial<Pick<RuntimeRow, (typeof KEYS)[number]>>;
@@ -49,6 +50,7 @@ export function moreAfter(before: RuntimeRow | undefined, after: Stage, event: E
     ...given("next_start_at_unix_nanos", next),
     ...given("pid", sameRun && live ? before.pid : null),
     ...given("usage", sameRun && live ? before.usage : null),
+    ...given("poll_times", sameRun && live ? before.poll_times : null),
     ...given("last_heartbeat_unix_nanos", well ? before.last_heartbeat_unix_nanos : null),
     ...given("budget", before.budget),
   };

@@ -147,14 +147,23 @@ describe("what a row tells beyond the contract", () => {
       processes: 1,
       measured_at_unix_nanos: 1_500,
     };
-    const { view, happen } = timed({ ...MORE, usage });
+    const poll_times = {
+      busy_percent: 12,
+      busy_millis: 900,
+      polls: 40,
+      longest_poll_micros: 7_000,
+      measured_at_unix_nanos: 1_500,
+    };
+    const { view, happen } = timed({ ...MORE, usage, poll_times });
     happen(51, "running", 4, {});
     expect(view.row("/db")?.usage).toEqual(usage);
+    expect(view.row("/db")?.poll_times).toEqual(poll_times);
     const other = { ...(view.row("/db") as RuntimeRow), usage: { ...usage, cpu_percent: 8 } };
     expect(view.applyDelta({ runtime_state: [other] })).toBe(true);
     expect(view.row("/db")?.usage?.cpu_percent).toBe(8);
     happen(52, "backoff", 4, {});
     expect(view.row("/db")?.usage).toBeUndefined();
+    expect(view.row("/db")?.poll_times).toBeUndefined();
     expect([512, 640 * 1024, usage.resident_bytes, 3.5 * 2 ** 30].map(bytes)).toEqual([
       "512 B",
       "640 KiB",

@@ -102,7 +102,7 @@ catalogue! {
     SubscriberLagged Warning ["missed"] "A reader was too slow and missed events.";
     ChildControlOperationChanged Debug [] "What happens when the child is gone was changed by a later command.";
     ChildRuntimeStateRemoved Info [] "The child is no longer in the tree.";
-    LimitUnenforced Warning [] "A limit cannot be enforced here.";
+    LimitUnenforced Warning [] "The child has limits that nothing holds it to; the text names them.";
     ChildSignalled Info [] "An operator's signal was sent to the program; the text names it.";
     TargetRegistered Info [] "A relay has the target; the text names the relay.";
     TargetUnregistered Warning [] "No relay has the target, which goes on trying; the text says why.";

@@ -72,7 +72,7 @@ impl Problems {
             ("stop_signal", child.stop_signal.is_some(), For::Programs),
             ("success_exit_codes", child.success_exit_codes.is_some(), For::Programs),
             ("log", child.log.is_some(), For::Programs),
-            ("resource_limits", child.resource_limits.is_some(), For::Programs),
+            ("resource_limits", child.resource_limits.is_some(), For::TasksAndPrograms),
             ("health_check", child.health_check.is_some(), For::TasksAndPrograms),
             ("readiness", child.readiness.is_some(), For::TasksAndPrograms),
             ("environment", !child.environment.is_empty(), For::TasksAndPrograms),
@@ -342,7 +342,7 @@ mod tests {
             let name = key.split('"').nth(1).unwrap();
             refused(&format!("{PROGRAM}, {key}"), name, "this child is a `process`");
         }
-        for key in [r#""command": ["x"]"#, r#""stop_signal": "INT""#, r#""resource_limits": {}"#] {
+        for key in [r#""command": ["x"]"#, r#""stop_signal": "INT""#] {
             let name = key.split('"').nth(1).unwrap();
             refused(&format!("{TASK}, {key}"), name, "this child is a `async_worker`");
         }

@@ -47,7 +47,8 @@ impl StopSignal {
     }
 }
 
-/// Limits of a program. The kernel holds each of its processes to them, but for `max_memory_mb` and `max_cpu_percent`,
+/// Limits of a program; of a task, whose polls are timed against `max_cpu_percent`, and which nothing can hold to the
+/// others: its `diagnostics` have them as `unenforced`. The kernel holds each of its processes to them, but for `max_memory_mb` and `max_cpu_percent`,
 /// which are for all of them together and are watched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,7 +63,8 @@ pub struct ResourceLimits {
     pub max_memory_mb: Option<NonZeroU32>,
     /// The most CPU that its processes may use together, in percent of one core: 150 is one and a half cores. It is
     /// measured every two seconds: above it five times in a row, about ten seconds, the program is unhealthy and is
-    /// stopped for it. The kernel is not asked to enforce this.
+    /// stopped for it. The kernel is not asked to enforce this. Of an `async_worker` it is the share of a worker's time that
+    /// its polls take, which is at most 100; tasks that it spawns are not part of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_cpu_percent: Option<NonZeroU32>,
     /// The largest core file of one of its processes, in MiB; 0 means none is written.
@@ -90,6 +92,28 @@ pub struct ResourceLimits {
     /// root to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_locked_memory_mb: Option<u32>,
+}
+
+impl ResourceLimits {
+    /// The key of the limit that tasks can be held to, as [`Self::said`] calls it.
+    pub const CPU: &'static str = "resource_limits.max_cpu_percent";
+
+    /// The limits that are said, by their keys.
+    pub fn said(&self) -> impl Iterator<Item = &'static str> {
+        let said = [
+            ("resource_limits.max_file_descriptors", self.max_file_descriptors.is_some()),
+            ("resource_limits.max_memory_mb", self.max_memory_mb.is_some()),
+            (Self::CPU, self.max_cpu_percent.is_some()),
+            ("resource_limits.max_core_mb", self.max_core_mb.is_some()),
+            ("resource_limits.max_user_processes", self.max_user_processes.is_some()),
+            ("resource_limits.max_file_size_mb", self.max_file_size_mb.is_some()),
+            ("resource_limits.max_address_space_mb", self.max_address_space_mb.is_some()),
+            ("resource_limits.max_stack_mb", self.max_stack_mb.is_some()),
+            ("resource_limits.max_cpu_secs", self.max_cpu_secs.is_some()),
+            ("resource_limits.max_locked_memory_mb", self.max_locked_memory_mb.is_some()),
+        ];
+        said.into_iter().filter(|(_, said)| *said).map(|(key, _)| key)
+    }
 }
 
 /// One variable: a name with a value, or with a reference to a secret.
@@ -149,6 +173,34 @@ mod tests {
         for text in ["", "SIG", "TREM", "9", "SIGSIGTERM"] {
             assert_eq!(StopSignal::parse(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn every_limit_that_is_said_is_named() {
+        let keys = |limits: &ResourceLimits| -> Vec<String> {
+            let text = serde_json::to_value(limits).unwrap();
+            text.as_object().unwrap().keys().map(|key| format!("resource_limits.{key}")).collect()
+        };
+        let one = NonZeroU32::new(1);
+        let all = ResourceLimits {
+            max_file_descriptors: one,
+            max_memory_mb: one,
+            max_cpu_percent: one,
+            max_core_mb: Some(1),
+            max_user_processes: one,
+            max_file_size_mb: one,
+            max_address_space_mb: one,
+            max_stack_mb: one,
+            max_cpu_secs: one,
+            max_locked_memory_mb: Some(1),
+        };
+        let (mut said, mut expected) = (all.said().map(str::to_owned).collect::<Vec<_>>(), keys(&all));
+        said.sort();
+        expected.sort();
+        assert_eq!(said, expected);
+        assert_eq!(ResourceLimits::default().said().count(), 0);
+        let cpu = ResourceLimits { max_cpu_percent: one, ..ResourceLimits::default() };
+        assert_eq!(cpu.said().collect::<Vec<_>>(), [ResourceLimits::CPU]);
     }
 
     #[test]

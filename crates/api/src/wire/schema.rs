@@ -16,9 +16,9 @@ use super::request::{PlanParams, Request, StateParams, SubscribeParams, WhatIfPa
 use super::response::Response;
 use super::state::RuntimeRow;
 use super::word::{UnixNanos, Word};
-use crate::ProgramUsage;
 use crate::command::BudgetUse;
 use crate::{Exit, Health, Lifecycle, Readiness, ShutdownState, SupervisorPath};
+use crate::{PollTimes, ProgramUsage};
 
 /// One property for each kind of line; their schemas stand under `$defs`.
 #[derive(JsonSchema)]
@@ -170,6 +170,10 @@ impl JsonSchema for RuntimeRow {
                 "usage": said(
                     of.subschema_for::<ProgramUsage>(),
                     "What the program that runs uses. Absent when no program runs, before the first measurement, and when the target does not say.",
+                ),
+                "poll_times": said(
+                    of.subschema_for::<PollTimes>(),
+                    "How long the run of a task is being polled. Absent when no run is live, when its polls are not timed, and when the target does not say.",
                 )
             }
         })

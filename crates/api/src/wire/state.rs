@@ -14,7 +14,7 @@ use crate::life::words;
 use crate::manifest::Kind;
 use crate::policy::{Criticality, Strategy};
 use crate::report::RuntimeHealthReport;
-use crate::{Health, Lifecycle, ProgramUsage, Readiness, ShutdownState, SupervisorPath};
+use crate::{Health, Lifecycle, PollTimes, ProgramUsage, Readiness, ShutdownState, SupervisorPath};
 
 /// Everything that is shown of a target at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -283,6 +283,8 @@ pub struct RowMore {
     pub budget: Option<BudgetUse>,
     /// What the program that runs uses. A reader that follows is told of a change every few seconds at most.
     pub usage: Option<Box<ProgramUsage>>,
+    /// How long the run of a task is being polled, if that is metered. Told as `usage` is.
+    pub poll_times: Option<Box<PollTimes>>,
 }
 
 /// A row as either dialect writes it.
@@ -354,6 +356,7 @@ impl Serialize for RuntimeRow {
             more.phase.is_some(),
             more.budget.is_some(),
             more.usage.is_some(),
+            more.poll_times.is_some(),
         ];
         let others = others.iter().filter(|given| **given).count();
         let mut row = out.serialize_struct("RuntimeRow", 11 + given + others)?;
@@ -387,6 +390,9 @@ impl Serialize for RuntimeRow {
         }
         if let Some(usage) = &more.usage {
             row.serialize_field("usage", usage)?;
+        }
+        if let Some(times) = &more.poll_times {
+            row.serialize_field("poll_times", times)?;
         }
         row.end()
     }

@@ -386,6 +386,7 @@ impl RowNews {
         let same_run = state.is_live() && self.generation == row.generation;
         more.pid = more.pid.filter(|_| same_run);
         more.usage = more.usage.take().filter(|_| same_run);
+        more.poll_times = more.poll_times.take().filter(|_| same_run);
         let well = same_run && state == Lifecycle::Running && self.health.is(Health::Healthy);
         more.last_heartbeat_unix_nanos = more.last_heartbeat_unix_nanos.filter(|_| well);
     }

@@ -6,7 +6,7 @@ use supervisor_api::wire::{
     Change, DashboardState, EventRecord, Gap, Push, RECENT, ResultBody, RowMore, StateDelta, Stream,
     TargetLine, TreeView, UnixNanos,
 };
-use supervisor_api::{Lifecycle, ProgramUsage, SupervisorPath};
+use supervisor_api::{Lifecycle, PollTimes, ProgramUsage, SupervisorPath};
 
 use crate::{lines, value};
 
@@ -195,6 +195,7 @@ fn timed() -> TreeView {
         phase: Some("loading".into()),
         budget: Some(BudgetUse { used: 1, max: 5, window_nanos: 60, clear_at_unix_nanos: Some(99) }),
         usage: Some(Box::new(ProgramUsage { cpu_percent: 7, ..ProgramUsage::default() })),
+        poll_times: Some(Box::new(PollTimes { busy_percent: 8, ..PollTimes::default() })),
         ..RowMore::default()
     };
     TreeView::new(state)
@@ -224,6 +225,7 @@ fn the_times_of_a_row_follow_the_events() {
     assert_eq!((on.since_unix_nanos, on.pid), (Some(UnixNanos(2_000)), Some(77)), "the state is the same");
     assert_eq!(on.phase, None, "nobody knows what it is doing now");
     assert_eq!(on.usage.map(|usage| usage.cpu_percent), Some(7));
+    assert_eq!(on.poll_times.map(|times| times.busy_percent), Some(8));
     view.apply_event(event(&view, 52, Lifecycle::Backoff, 4, json!(["start_at", 1_500])));
     let waits = RowMore {
         since_unix_nanos: Some(UnixNanos(52_000_000_000)),

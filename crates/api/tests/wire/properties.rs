@@ -7,12 +7,12 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Map, Value};
-use supervisor_api::ProgramUsage;
 use supervisor_api::command::BudgetUse;
 use supervisor_api::wire::*;
 use supervisor_api::{
     EventKind, Health, Lifecycle, Readiness, Severity, ShutdownState, SupervisorPath, Vocabulary,
 };
+use supervisor_api::{PollTimes, ProgramUsage};
 
 /// Bytes that are JSON more often than not: pieces of it, in any order, and other bytes between them.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
@@ -141,7 +141,7 @@ prop_compose! {
     fn more()(
         times: [Option<u64>; 4], pid: Option<u32>,
         budget: Option<(u32, u32, u64, Option<u64>)>, phase: Option<String>,
-        usage: Option<([u32; 4], [u64; 3])>,
+        usage: Option<([u32; 4], [u64; 3])>, polls: Option<(u32, [u64; 4])>,
     ) -> RowMore {
         let [since, started, next, beat] = times.map(|at| at.map(UnixNanos));
         RowMore {
@@ -154,6 +154,11 @@ prop_compose! {
                 Box::new(ProgramUsage {
                     cpu_percent, cpu_millis: cpu, resident_bytes: memory, threads, descriptors, processes,
                     measured_at_unix_nanos: at,
+                })
+            }),
+            poll_times: polls.map(|(busy_percent, [busy_millis, polls, longest_poll_micros, at])| {
+                Box::new(PollTimes {
+                    busy_percent, busy_millis, polls, longest_poll_micros, measured_at_unix_nanos: at,
                 })
             }),
         }

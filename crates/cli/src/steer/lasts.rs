@@ -43,6 +43,18 @@ pub(super) fn usage(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
     ))
 }
 
+/// How long the run of a task is being polled, in one line. `None`: nothing runs, or that is not timed.
+pub(super) fn polled(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
+    let times = row.more.poll_times.as_deref()?;
+    let age = between(UnixNanos(times.measured_at_unix_nanos), now);
+    let (busy, longest) = (span(times.busy_millis.saturating_mul(1_000)), span(times.longest_poll_micros));
+    let polls = counted(usize::try_from(times.polls).unwrap_or(usize::MAX), "poll");
+    Some(format!(
+        "{} % of the time ({busy} in {polls} so far), at most {longest}; {age} ago",
+        times.busy_percent
+    ))
+}
+
 /// Bytes as a person reads them.
 fn bytes(bytes: u64) -> String {
     const KIB: u64 = 1024;

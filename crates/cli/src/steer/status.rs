@@ -149,6 +149,7 @@ fn facts(node: &Node, row: &RuntimeRow, next: Option<String>, now: UnixNanos) ->
         ("up", lasts::up(row, now).unwrap_or_default()),
         ("process", row.more.pid.map(|pid| pid.to_string()).unwrap_or_default()),
         ("uses", lasts::usage(row, now).unwrap_or_default()),
+        ("polled", lasts::polled(row, now).unwrap_or_default()),
         ("attempt", row.attempt.to_string()),
         ("restarts", row.restart_count.to_string()),
         ("budget", lasts::budget(row).unwrap_or_default()),

@@ -6,10 +6,10 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use supervisor_api::EventKind::{ChildQuarantined, ChildStopped};
 use supervisor_api::Lifecycle::*;
-use supervisor_api::ProgramUsage;
 use supervisor_api::command::BudgetUse;
 use supervisor_api::policy::Strategy;
 use supervisor_api::wire::{DashboardState, NodeCriticality, UnixNanos};
+use supervisor_api::{PollTimes, ProgramUsage};
 
 use crate::shop::{Said, Shop};
 use crate::target::World;
@@ -108,6 +108,13 @@ fn long_ago(world: &mut World) {
                         processes: 1,
                         measured_at_unix_nanos: now - 1_500_000_000,
                     }));
+                    row.more.poll_times = Some(Box::new(PollTimes {
+                        busy_percent: 12,
+                        busy_millis: 3_400,
+                        polls: 1_234,
+                        longest_poll_micros: 7_900,
+                        measured_at_unix_nanos: now - 2_500_000_000,
+                    }));
                 }
                 "/jobs" => {
                     let window_nanos = 60_000_000_000;
@@ -148,6 +155,9 @@ config 9f86d081884c7d65, state generation 0
         "150 % CPU (1 min 1 s so far), 612 MiB memory, 4 threads, 11 descriptors, 1 process; 1.5 s ago";
     says("/db", "uses", uses);
     assert!(shop.say(&["why", "/db"]).out.contains(&format!("Its program uses {uses}.")));
+    let polled = "12 % of the time (3.4 s in 1234 polls so far), at most 7 ms; 2.5 s ago";
+    says("/db", "polled", polled);
+    assert!(shop.say(&["why", "/db"]).out.contains(&format!("It is being polled {polled}.")));
     says("/jobs", "budget", "2 of 5 restarts used within 1 min 0 s");
     says("/jobs", "strategy", "rest_for_one, dynamic");
     assert!(!facts("/api").contains("process"), "nothing runs");

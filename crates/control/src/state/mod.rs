@@ -88,6 +88,7 @@ fn row(state: &ChildState, view: Option<&ChildView>) -> RuntimeRow {
     row.more.phase = view.phase.clone().filter(|phase| same_run && !phase.is_empty());
     row.more.budget = view.budget;
     row.more.usage = view.usage.filter(|_| same_run).map(Box::new);
+    row.more.poll_times = view.poll_times.filter(|_| same_run).map(Box::new);
     row
 }
 

@@ -105,6 +105,52 @@ pub(crate) fn a_program_above_its_cpu_is_stopped_for_it() {
 }
 
 #[test]
+fn a_task_above_its_share_of_a_worker_is_stopped_for_it() {
+    block(async {
+        let task = |name: &str, factory: &str| {
+            format!(
+                "  - {{name: {name}, kind: async_worker, factory: {factory}, resource_limits: {{max_cpu_percent: 20}}}}\n"
+            )
+        };
+        let mut tree = launch("", &(task("a", "busy") + &task("b", "idle")));
+        let ended = tree.until("/a", EventKind::ChildUnhealthy).await;
+        let text = ended.to_string();
+        assert!(text.contains("% of a worker's time, its limit is 20 %"), "{text}");
+        let (a, b) = (tree.handle.child("/a").unwrap(), tree.handle.child("/b").unwrap());
+        assert_eq!(b.state.lifecycle_state, Lifecycle::Running);
+        assert_eq!(b.poll_times.map(|times| times.busy_percent), Some(0));
+        assert!(a.diagnostics.is_empty(), "{:?}", a.diagnostics);
+        tree.stop().await;
+    });
+}
+
+#[test]
+fn a_limit_that_nothing_holds_a_task_to_is_marked_and_told_once() {
+    block(async {
+        let limits = "resource_limits: {max_memory_mb: 10, max_cpu_percent: 90}";
+        let task = |name: &str, limits: &str| {
+            format!("  - {{name: {name}, kind: async_worker, factory: idle, {limits}}}\n")
+        };
+        let tree = &mut launch("", &(task("a", limits) + &task("b", "tags: [x]")));
+        let told = tree.until("/a", EventKind::LimitUnenforced).await;
+        let text = told.to_string();
+        assert!(text.ends_with("nothing holds it to resource_limits.max_memory_mb"), "{text}");
+        let marked = tree.handle.child("/a").unwrap().diagnostics;
+        let marked: Vec<_> = marked.iter().map(|(key, word)| (*key, word.as_str())).collect();
+        assert_eq!(marked, [("resource_limits.max_memory_mb", "unenforced")]);
+        assert!(tree.handle.child("/b").unwrap().diagnostics.is_empty());
+        tree.handle.restart_child("/a", "test", "again").await.unwrap();
+        tree.stop().await;
+        tree.until("/", EventKind::ShutdownCompleted).await;
+        let times = tree
+            .seen()
+            .iter()
+            .filter(|line| line.contains("nothing holds it to"));
+        assert_eq!(times.count(), 1, "{:#?}", tree.seen());
+    });
+}
+
+#[test]
 pub(crate) fn variables_come_from_the_child_the_defaults_and_secrets() {
     block(async {
         let top =

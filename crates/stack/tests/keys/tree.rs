@@ -36,6 +36,13 @@ fn registry() -> Registry {
             ctx.ready();
             ctx.stopping().await;
         })
+        .factory("busy", |ctx: ChildContext| async move {
+            while !ctx.is_stopping() {
+                let until = tokio::time::Instant::now() + Duration::from_millis(5);
+                while tokio::time::Instant::now() < until {}
+                tokio::task::yield_now().await;
+            }
+        })
         .factory("teller", |ctx: ChildContext| async move {
             let secret = ctx.secret("s").map(|secret| secret.expose().to_owned());
             ctx.log(tokio_supervisor::Severity::Info, format!("{secret:?}"), [("k", "v")]);

@@ -24,6 +24,9 @@ impl Brain {
             for effect in effects.drain(..) {
                 self.apply_one(tree, now, effect);
             }
+            for key in std::mem::take(&mut self.unenforced) {
+                self.tell_unenforced(tree, now, key);
+            }
             tree.journal.close_window();
             // A large tree is declared in one go; its list is not needed at that size again.
             effects.shrink_to(KEPT);
@@ -79,6 +82,9 @@ impl Brain {
         policy: Arc<ChildPolicy>,
     ) {
         let extras = self.extras_of(&path, body);
+        if extras.as_ref().is_some_and(|extras| !extras.unenforced.is_empty()) {
+            self.unenforced.push(key);
+        }
         if let Some((_, ticket)) = self.adding.take_if(|(adding, _)| *adding == path)
             && let Some(batch) = self.waiting.get_mut(&ticket).and_then(|waiter| waiter.batch.as_mut())
         {
@@ -126,7 +132,14 @@ impl Brain {
         let slot = tree.table.slot(key.index);
         let path = slot.path().unwrap_or_else(SupervisorPath::root);
         let extras = self.extras_of(&path, body);
+        let limits = |extras: &Option<Arc<Extras>>| {
+            extras.as_ref().map(|extras| extras.unenforced.clone()).unwrap_or_default()
+        };
+        let unenforced = limits(&extras);
         slot.change(|about| {
+            if !unenforced.is_empty() && unenforced != limits(&about.extras) {
+                self.unenforced.push(key);
+            }
             about.policy = Some(policy);
             about.extras = extras;
         });

@@ -60,6 +60,8 @@ pub(crate) struct Brain {
     live: u64,
     /// Children whose late body the machine has to be told of again.
     rebind: Vec<ChildKey>,
+    /// Children with limits that nothing holds them to, which are to be told of.
+    unenforced: Vec<ChildKey>,
     /// Reports taken from the queue.
     reports: VecDeque<(u32, u32)>,
     effects: Vec<Effect>,
@@ -145,6 +147,7 @@ impl Brain {
             tickets: 0,
             live: 0,
             rebind: Vec::new(),
+            unenforced: Vec::new(),
             reports: VecDeque::new(),
             effects: Vec::new(),
             after: Vec::new(),

@@ -219,7 +219,8 @@ impl Body {
             }
             _ => false,
         };
-        run && probe && own.env == others.env && own.secrets == others.secrets && own.wanted == others.wanted
+        let given = own.env == others.env && own.secrets == others.secrets;
+        run && probe && given && own.wanted == others.wanted && own.metering == others.metering
     }
 }
 
@@ -228,7 +229,7 @@ impl Extras {
     fn say_the_same(own: Option<&Self>, others: Option<&Self>) -> bool {
         let blank = Self::default();
         let (own, others) = (own.unwrap_or(&blank), others.unwrap_or(&blank));
-        (own.kind, &own.tags, &own.notes, &own.defaults)
-            == (others.kind, &others.tags, &others.notes, &others.defaults)
+        (own.kind, &own.tags, &own.notes, &own.unenforced, &own.defaults)
+            == (others.kind, &others.tags, &others.notes, &others.unenforced, &others.defaults)
     }
 }

@@ -81,6 +81,23 @@ impl Brain {
         tree.journal.close_window();
     }
 
+    /// Which limits of a child nothing holds it to. The machine has no part in it, since it decides nothing by them.
+    pub(super) fn tell_unenforced(&mut self, tree: &Tree, now: u64, child: ChildKey) {
+        let slot = tree.table.slot(child.index);
+        let Some(extras) = slot.about().extras.filter(|_| slot.is(child)) else { return };
+        let text = format!("nothing holds it to {}", extras.unenforced.join(", "));
+        let event = Event {
+            kind: EventKind::LimitUnenforced,
+            child,
+            row: slot.row().row,
+            cause: Cause::Report,
+            next: Next::Nothing,
+            numbers: [0; 4],
+            detail: Some(Arc::new(Detail { text: Some(text.into()), ..Detail::default() })),
+        };
+        self.emit(tree, now, event);
+    }
+
     /// A command has its answer.
     pub(super) fn tell_completed(
         &mut self,

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use supervisor_api::command::{BudgetUse, ChildState, CommandResult};
 use supervisor_api::manifest::Kind;
 use supervisor_api::policy::{Criticality, Permissions, RestartType, Role, Strategy};
-use supervisor_api::{ChildKey, ProgramUsage, Row, Rules, SupervisorError, SupervisorPath};
+use supervisor_api::{ChildKey, PollTimes, ProgramUsage, Row, Rules, SupervisorError, SupervisorPath};
 use supervisor_core::{Address, ChildPolicy};
 
 use super::{ChildAddress, SupervisorHandle};
@@ -50,7 +50,8 @@ pub struct ChildView {
     /// Its gauges.
     pub gauges: BTreeMap<String, f64>,
     /// What stands in its way, as sentences by name: `unbound`, when nobody has
-    /// registered its factory; a key of its manifest, when that is doubtful.
+    /// registered its factory; a key of its manifest, when that is doubtful; `unenforced` for a limit that nothing holds
+    /// it to.
     pub diagnostics: BTreeMap<&'static str, String>,
     /// Lines of its log that were dropped for want of room.
     pub dropped_logs: u64,
@@ -58,6 +59,8 @@ pub struct ChildView {
     pub pid: Option<u32>,
     /// What the program that its live run owns uses, once it was measured.
     pub usage: Option<ProgramUsage>,
+    /// How long its live run is being polled, if that is timed.
+    pub poll_times: Option<PollTimes>,
     /// When its last heartbeat came, or its last probe succeeded, in Unix nanoseconds; known while none is missed.
     pub last_heartbeat_unix_nanos: Option<u64>,
     /// Of a supervisor the budget that it applies to its children, of another child its own, as of this read; `None`
@@ -234,7 +237,9 @@ impl SupervisorHandle {
         let kind = if policy.is_supervisor { Some(Kind::Supervisor) } else { declared };
         let unbound = unbound.map(|factory| ("unbound", format!("no factory named {factory}")));
         let notes = about.extras.iter().flat_map(|extras| extras.notes.iter().cloned());
-        let diagnostics = unbound.into_iter().chain(notes).collect();
+        let unenforced = about.extras.iter().flat_map(|extras| &extras.unenforced);
+        let unenforced = unenforced.map(|key| (*key, "unenforced".to_owned()));
+        let diagnostics = unbound.into_iter().chain(notes).chain(unenforced).collect();
         ChildView {
             key,
             state,
@@ -253,6 +258,7 @@ impl SupervisorHandle {
             dropped_logs: kept.map_or(0, |kept| kept.dropped),
             pid: aids.and_then(|aids| aids.pid),
             usage: aids.and_then(|aids| aids.usage.as_deref().copied()),
+            poll_times: aids.and_then(|aids| aids.meter.as_ref()).map(|meter| meter.read()),
             last_heartbeat_unix_nanos,
             budget,
             strategy,

@@ -1,5 +1,6 @@
 //! What a scrape reads.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
@@ -78,6 +79,7 @@ impl Collector for TreeCollector {
         let book = self.counts.book().clone();
         self.children(&mut encoder, &book, tree.as_deref())?;
         self.programs(&mut encoder, &book, tree.as_deref())?;
+        self.polls(&mut encoder, &book, tree.as_deref())?;
         self.supervisors(&mut encoder, &book)?;
         self.limits(&mut encoder, &book, tree.as_deref())?;
         self.whole(&mut encoder, tree.as_deref())
@@ -152,6 +154,30 @@ impl TreeCollector {
             for (series, used) in &used {
                 gauge.gauge(&series.labels(), figure(used))?;
             }
+        }
+        Ok(())
+    }
+
+    /// How long tasks are being polled, of those whose polls are timed.
+    fn polls(&self, encoder: &mut DescriptorEncoder<'_>, book: &Book, tree: Option<&Tree>) -> fmt::Result {
+        let Some(tree) = tree else { return Ok(()) };
+        let mut sums: BTreeMap<_, (f64, f64)> = BTreeMap::new();
+        for (key, path, times) in tree.metered.read(&tree.table, |aids| Some(aids.meter.as_ref()?.read())) {
+            let Some(series) = book.series(key, &path) else { continue };
+            let labels = series.labels().map(|(name, value)| (name, value.to_owned()));
+            let sum = sums.entry(labels).or_default();
+            sum.0 += f64::from(times.busy_percent) / 100.0;
+            sum.1 = sum.1.max(times.longest_poll_micros as f64 / 1e6);
+        }
+        let help = "The share of a worker's time that the polls of tasks take.";
+        let mut busy = family(encoder, "supervisor_task_busy_ratio", help, MetricType::Gauge)?;
+        for (labels, (share, _)) in &sums {
+            busy.gauge(&labels.each_ref().map(|(name, value)| (*name, value.as_str())), *share)?;
+        }
+        let help = "The longest poll of the runs that are on.";
+        let mut longest = family(encoder, "supervisor_task_longest_poll_seconds", help, MetricType::Gauge)?;
+        for (labels, (_, seconds)) in &sums {
+            longest.gauge(&labels.each_ref().map(|(name, value)| (*name, value.as_str())), *seconds)?;
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use supervisor_api::{Cause, ChildKey, Exit};
 use tokio::time::Sleep;
 use tracing::Span;
 
-use super::{Crew, Seat, Task, probe};
+use super::{Crew, Meter, Seat, Task, probe};
 use crate::clock::nanos;
 use crate::contain::contain;
 use crate::context::ChildContext;
@@ -60,6 +60,8 @@ struct Beside {
     drain: Option<Drain>,
     /// What is recorded of the run, where somebody listens.
     span: Option<Span>,
+    /// Times its polls, where that is asked for.
+    meter: Option<Arc<Meter>>,
 }
 
 /// A run whose own future is gone, and which waits for the tasks it spawned.
@@ -140,7 +142,14 @@ where
         Some(Poll::Ready(end)) => Poll::Ready(end.into_exit()),
         None => Poll::Ready(Exit::Aborted),
     };
+    let meter = host.meter();
+    if let Some(meter) = meter {
+        meter.begins();
+    }
     let polled = contain(|| host.inside(poll));
+    if let Some(meter) = meter {
+        host.polled(meter);
+    }
     polled.unwrap_or_else(Poll::Ready)
 }
 
@@ -236,8 +245,7 @@ impl Host {
             return None;
         }
         self.stage = Stage::Running;
-        let attempt = slot.cell().attempt;
-        Some(Step::Build(ChildContext::new(Arc::clone(&self.tree), self.key, self.generation, attempt)))
+        Some(Step::Build(self.context()))
     }
 
     /// What keeps the run from being polled again.
@@ -257,10 +265,31 @@ impl Host {
 
     /// The factory has made the run's future.
     fn built(&mut self) {
-        if let Some(uses) = self.slot().about().extras.and_then(|extras| extras.probe.clone()) {
-            let attempt = self.slot().cell().attempt;
-            let ctx = ChildContext::new(Arc::clone(&self.tree), self.key, self.generation, attempt);
-            probe::start(ctx, uses);
+        let Some(extras) = self.slot().about().extras else { return };
+        if let Some(metering) = extras.metering {
+            let meter = Arc::new(Meter::new(metering));
+            self.slot().cell().aids(self.generation).meter = Some(Arc::clone(&meter));
+            self.tree.metered.began(self.key, self.generation);
+            self.beside.get_or_insert_default().meter = Some(meter);
+        }
+        if let Some(uses) = extras.probe.clone() {
+            probe::start(self.context(), uses);
+        }
+    }
+
+    fn context(&self) -> ChildContext {
+        let attempt = self.slot().cell().attempt;
+        ChildContext::new(Arc::clone(&self.tree), self.key, self.generation, attempt)
+    }
+
+    fn meter(&self) -> Option<&Meter> {
+        self.beside.as_ref()?.meter.as_deref()
+    }
+
+    /// A poll that was timed is over.
+    fn polled(&self, meter: &Meter) {
+        if let Some(why) = meter.ends() {
+            self.context().unwell(why);
         }
     }
 

@@ -3,6 +3,7 @@
 mod blocking;
 mod crew;
 mod host;
+mod meter;
 mod probe;
 
 use std::future::Future;
@@ -17,6 +18,7 @@ use crate::tree::Tree;
 
 pub(crate) use blocking::blocking;
 pub(crate) use crew::Crew;
+pub(crate) use meter::{Meter, Metering};
 
 /// The place a task takes when it begins to host the runs of a child.
 pub(crate) struct Seat {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::extras::{Extras, Probe, ProbeTimes, ProbeUse, SecretSource, Variable}
 use super::{Name, SupervisorSpec, Wanted};
 use crate::context::ChildContext;
 use crate::exit::IntoExit;
-use crate::run::{self, Run};
+use crate::run::{self, Metering, Run};
 
 /// What a child runs, and how it is looked after.
 ///
@@ -275,6 +276,23 @@ impl ChildSpec {
     /// once, and is stopped for it.
     pub fn watched(self) -> Self {
         self.set(|s| s.heartbeat = Some(Heartbeat::WATCHED))
+    }
+
+    /// The polls of its runs are timed: the share of a worker's time that they take and the longest one are in its row
+    /// ([`PollTimes`](supervisor_api::PollTimes)). Only of tasks; not of the tasks that a run spawns. It costs two looks at
+    /// the clock for each poll.
+    pub fn poll_times(mut self) -> Self {
+        self.more().extras.metering.get_or_insert(Metering { limit: None });
+        self
+    }
+
+    /// Its polls are timed, and a run is unhealthy whose polls take more than so many percent of a worker's time for about
+    /// ten seconds, as with [`ChildContext::unwell`]. 100 is never exceeded.
+    pub fn max_cpu(mut self, percent: NonZeroU32) -> Self {
+        self.more().extras.metering = Some(Metering { limit: Some(percent) });
+        self.set(|s| {
+            s.heartbeat.get_or_insert(Heartbeat::WATCHED);
+        })
     }
 
     /// Every `interval` from started, `check` is called and may take `timeout`. `Ok` is a sign of life;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind};
 
 use crate::context::ChildContext;
+use crate::run::Metering;
 
 /// A value that is never printed. `Debug` shows that there is one. What [`expose`](Self::expose) gives is a text like any
 /// other: a log line, an error or a panic message that it is put into is told as it is.
@@ -127,6 +128,10 @@ pub(crate) struct Extras {
     pub(crate) probe: Option<ProbeUse>,
     /// Of a child whose factory is not registered yet: what a probe of that factory will be called for.
     pub(crate) wanted: Option<ProbeTimes>,
+    /// Whether the polls of its runs are timed.
+    pub(crate) metering: Option<Metering>,
+    /// Limits that nothing holds it to, by key.
+    pub(crate) unenforced: Vec<&'static str>,
     /// What is doubtful about it, as sentences by key.
     pub(crate) notes: Vec<(&'static str, String)>,
     /// Of a supervisor: what manifests that are added below it take when they do not say.

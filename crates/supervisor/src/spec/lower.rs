@@ -188,6 +188,8 @@ impl Extras {
             && self.secrets.is_empty()
             && self.probe.is_none()
             && self.wanted.is_none()
+            && self.metering.is_none()
+            && self.unenforced.is_empty()
             && self.notes.is_empty()
             && self.defaults.is_none()
     }

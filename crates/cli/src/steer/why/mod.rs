@@ -78,7 +78,9 @@ fn so_far(row: &RuntimeRow, why: &WhyAnswer, now: UnixNanos) -> Option<String> {
     let next = lasts::next_start(row, now).filter(|_| why.chain.is_empty());
     let next = next.map(|next| format!("; it {next}")).unwrap_or_default();
     let uses = lasts::usage(row, now).map(|uses| format!(" Its program uses {uses}.")).unwrap_or_default();
-    Some(format!("It has been {} for {lasts}{next}.{uses}", row.lifecycle_state))
+    let polled =
+        lasts::polled(row, now).map(|polled| format!(" It is being polled {polled}.")).unwrap_or_default();
+    Some(format!("It has been {} for {lasts}{next}.{uses}{polled}", row.lifecycle_state))
 }
 
 fn show(screen: &Screen, why: &WhyAnswer, so_far: Option<&str>) {
