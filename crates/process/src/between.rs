@@ -37,6 +37,8 @@ pub(crate) struct Image {
     pub(crate) working_dir: Option<CString>,
     pub(crate) limits: Vec<(Limit, Rlimit)>,
     pub(crate) no_new_privileges: bool,
+    /// Its cgroup's list of processes, open for writing.
+    pub(crate) cgroup: Option<Arc<OwnedFd>>,
 }
 
 /// The steps of a child between fork and exec.
@@ -52,12 +54,14 @@ pub(crate) enum Step {
     /// The group could not be written to the guardian.
     Guardian,
     Exec,
+    /// It could not be put into its cgroup.
+    Cgroup,
     /// A limit could not be set.
     Limit(Limit),
 }
 
 /// Those that are numbered by their place; the limits follow.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step::Fork,
     Step::Orphaned,
     Step::WorkingDir,
@@ -65,6 +69,7 @@ const STEPS: [Step; 7] = [
     Step::Descriptors,
     Step::Guardian,
     Step::Exec,
+    Step::Cgroup,
 ];
 
 impl Step {
@@ -78,6 +83,7 @@ impl Step {
             Self::Descriptors => 4,
             Self::Guardian => 5,
             Self::Exec => 6,
+            Self::Cgroup => 7,
             Self::Limit(limit) => STEPS.len() as i32 + limit as i32,
         }
     }
@@ -329,6 +335,10 @@ fn die_with(supervisor: Pid) -> io::Result<()> {
 }
 
 fn enter(image: &Image) -> io::Result<()> {
+    if let Some(cgroup) = &image.cgroup {
+        // To the kernel 0 is whoever writes it.
+        rustix::io::write(cgroup.as_fd(), b"0").map_err(|error| Step::Cgroup.failed(error))?;
+    }
     if let Some(dir) = &image.working_dir {
         rustix::process::chdir(dir.as_c_str()).map_err(|error| Step::WorkingDir.failed(error))?;
     }

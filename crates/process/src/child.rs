@@ -8,6 +8,7 @@ use tokio_supervisor::{
     ChildContext, ChildSpec, Exit, Finding, ReadinessMode, Role, Severity, SupervisorPath,
 };
 
+use crate::cgroup;
 use crate::level;
 use crate::output::OutputLine;
 use crate::probe::LineSeen;
@@ -16,7 +17,7 @@ use crate::processes::Unconfined;
 use crate::run::{Orders, run};
 use crate::signal::Signal;
 use crate::spec::{Check, Health, ProgramSpec, Readiness, Watch};
-use crate::watch::Watched;
+use crate::watch::Together;
 
 /// Builds the children of `kind: process`, for
 /// [`Registry::kind`](tokio_supervisor::Registry::kind).
@@ -52,6 +53,17 @@ pub fn kind(manifest: &ChildManifest, path: &SupervisorPath) -> Result<ChildSpec
 }
 
 impl ProgramSpec {
+    /// The limits that nothing holds it to in this process, by their keys in a file. Those that can be watched are not
+    /// among them.
+    pub fn unenforced(&self) -> impl Iterator<Item = &'static str> {
+        let held = cgroup::current().map(cgroup::House::held).unwrap_or_default();
+        self.together
+            .high_memory
+            .filter(|_| !held.memory)
+            .map(|_| "resource_limits.high_memory_mb")
+            .into_iter()
+    }
+
     /// The program as a child. Its role is `service` until something else is said.
     ///
     /// It is started when it was executed, or when its readiness probe succeeds (D19). A stop is the stop
@@ -74,9 +86,9 @@ impl ProgramSpec {
                 }
             }
         });
-        let child = child.readiness(ReadinessMode::Explicit);
+        let child = child.readiness(ReadinessMode::Explicit).unenforced(spec.unenforced());
         let Some(Health { watch, max_retries, start_period }) = spec.health.clone() else {
-            return if spec.watched == Watched::default() { child } else { child.watched() };
+            return if spec.together == Together::default() { child } else { child.watched() };
         };
         let child = child.start_period(start_period);
         match watch {

@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 
 use supervisor_api::Exit;
 
+use crate::cgroup::Ended;
 use crate::limits::Limit;
 use crate::signal::Signal;
 use crate::spec::ProgramSpec;
@@ -29,7 +30,10 @@ pub(crate) enum Request {
 /// | killed | `Stopped` | `Failed` | `Stopped` | `Killed` by us | `Killed` |
 ///
 /// A signal by which the kernel holds it to a limit of its spec is `Failed`, with the limit.
-pub(crate) fn of(status: ExitStatus, request: Request, spec: &ProgramSpec) -> Exit {
+///
+/// A bad end of which the kernel says that it killed a process for want of memory is `Failed` and says that, unless
+/// SIGKILL was sent.
+pub(crate) fn of(status: ExitStatus, request: Request, spec: &ProgramSpec, ended: Ended) -> Exit {
     let asked = request != Request::None;
     match (status.code(), status.signal()) {
         (Some(code), _) if spec.success_exit_codes.contains(&code) => match asked {
@@ -40,11 +44,24 @@ pub(crate) fn of(status: ExitStatus, request: Request, spec: &ProgramSpec) -> Ex
             Exit::Killed { signal, by_us: true }
         }
         (_, Some(signal)) if asked && signal == spec.stop_signal.number() => Exit::Stopped,
+        _ if ended.out_of_memory => Exit::failed(out_of_memory(status, spec)),
         (_, Some(signal)) => match over_limit(signal, spec) {
             Some(limit) => Exit::failed(format!("{}: it came to its {limit}", describe(status))),
             None => Exit::Killed { signal, by_us: false },
         },
         _ => Exit::failed(describe(status)),
+    }
+}
+
+/// How a program ended of which the kernel killed a process.
+fn out_of_memory(status: ExitStatus, spec: &ProgramSpec) -> String {
+    let limit = spec.together.memory.map(|limit| format!(", limit {} MiB", limit >> 20)).unwrap_or_default();
+    match status.signal() {
+        Some(libc::SIGKILL) => format!("killed by the kernel: out of memory{limit}"),
+        _ => format!(
+            "{}, after the kernel killed one of its processes: out of memory{limit}",
+            describe(status)
+        ),
     }
 }
 
@@ -111,32 +128,52 @@ mod tests {
             (Kill, signal(9), killed(9, true)),
             (Kill, signal(11), killed(11, false)),
         ] {
-            assert_eq!(of(status, request, &spec), exit, "{request:?} {status:?}");
+            assert_eq!(of(status, request, &spec, Ended::default()), exit, "{request:?} {status:?}");
         }
     }
 
     #[test]
     fn d22_the_stop_signal_is_the_one_of_the_spec() {
         let spec = ProgramSpec::new("x").stop_signal(Signal::INT);
-        assert_eq!(of(signal(2), Request::Stop, &spec), Exit::Stopped);
-        assert_eq!(of(signal(15), Request::Stop, &spec), killed(15, false));
+        assert_eq!(of(signal(2), Request::Stop, &spec, Ended::default()), Exit::Stopped);
+        assert_eq!(of(signal(15), Request::Stop, &spec, Ended::default()), killed(15, false));
         let spec = spec.stop_signal(Signal::KILL).success_exit_codes([]);
-        assert_eq!(of(signal(9), Request::Stop, &spec), Exit::Stopped);
-        assert_eq!(of(code(0), Request::None, &spec), Exit::failed("exit code 0"));
+        assert_eq!(of(signal(9), Request::Stop, &spec, Ended::default()), Exit::Stopped);
+        assert_eq!(of(code(0), Request::None, &spec, Ended::default()), Exit::failed("exit code 0"));
     }
 
     #[test]
     fn a_signal_that_speaks_of_a_limit_names_it_if_there_is_one() {
         let spec = ProgramSpec::new("x").limit(Limit::CpuTime, 7);
-        let cpu = of(signal(libc::SIGXCPU), Request::None, &spec);
+        let cpu = of(signal(libc::SIGXCPU), Request::None, &spec, Ended::default());
         assert_eq!(cpu, Exit::failed("killed by SIGXCPU: it came to its max_cpu_secs of 7"));
-        assert_eq!(of(signal(libc::SIGXFSZ), Request::None, &spec), killed(libc::SIGXFSZ, false));
+        assert_eq!(
+            of(signal(libc::SIGXFSZ), Request::None, &spec, Ended::default()),
+            killed(libc::SIGXFSZ, false)
+        );
+    }
+
+    #[test]
+    fn a_bad_end_for_want_of_memory_says_so_with_the_limit() {
+        let spec = ProgramSpec::new("x").max_memory(500 << 20);
+        let end = |status, request, spec| of(status, request, spec, Ended { out_of_memory: true });
+        let killed_for_it = Exit::failed("killed by the kernel: out of memory, limit 500 MiB");
+        assert_eq!(end(signal(9), Request::None, &spec), killed_for_it);
+        assert_eq!(end(signal(9), Request::Stop, &spec), killed_for_it);
+        assert_eq!(end(signal(9), Request::Kill, &spec), killed(9, true), "that was us");
+        let of_a_child =
+            "exit code 1, after the kernel killed one of its processes: out of memory, limit 500 MiB";
+        assert_eq!(end(code(1), Request::None, &spec), Exit::failed(of_a_child));
+        assert_eq!(end(code(0), Request::None, &spec), Exit::Completed, "it did without");
+        assert_eq!(end(signal(15), Request::Stop, &spec), Exit::Stopped);
+        let machine = Exit::failed("killed by the kernel: out of memory");
+        assert_eq!(end(signal(9), Request::None, &ProgramSpec::new("x")), machine);
     }
 
     #[test]
     fn a_core_dump_is_the_signal_that_made_it() {
         let spec = ProgramSpec::new("x");
-        assert_eq!(of(signal(11 | 0x80), Request::None, &spec), killed(11, false));
+        assert_eq!(of(signal(11 | 0x80), Request::None, &spec, Ended::default()), killed(11, false));
         assert_eq!(describe(signal(11 | 0x80)), "killed by SIGSEGV");
     }
 }

@@ -24,6 +24,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::between::{self, Image, Step};
+use crate::cgroup::{Cgroup, Ended, Held};
 use crate::guardian::{self, PipeEnd};
 use crate::processes;
 use crate::signal::Signal;
@@ -41,6 +42,8 @@ pub(crate) struct Program {
     pub(crate) file: PathBuf,
     /// The working directory in `image`, for messages.
     pub(crate) working_dir: Option<PathBuf>,
+    /// The cgroup that it enters. Dropped without a process in it, it is removed.
+    pub(crate) cgroup: Option<Cgroup>,
 }
 
 /// A program that was executed and has not been reaped. Dropping it kills the whole group.
@@ -51,6 +54,8 @@ pub(crate) struct Group {
     pidfd: Option<OwnedFd>,
     /// The guardian that has this group in its book.
     guardian: Option<Arc<guardian::Shared>>,
+    /// What it cannot leave.
+    cgroup: Option<Cgroup>,
 }
 
 /// A program that was just executed, with the reading ends of its output.
@@ -72,11 +77,13 @@ pub(crate) async fn spawn(
     prepare: impl FnOnce() -> Result<Program, StartError> + Send + 'static,
 ) -> Result<Started, StartError> {
     let start = || {
-        let program = prepare()?;
-        fork(&program.image).map_err(|error| {
+        let mut program = prepare()?;
+        let mut started = fork(&program.image).map_err(|error| {
             let limits = &program.image.limits;
             start_error::explain(&error, &program.file, program.working_dir.as_deref(), limits)
-        })
+        })?;
+        started.group.cgroup = program.cgroup.take();
+        Ok(started)
     };
     SPAWNER.run(start).await.unwrap_or(Err(StartError::NoThread))
 }
@@ -117,7 +124,7 @@ fn fork_once(
     }
     let guardian = guardian.map(|(guardian, _)| Arc::clone(guardian));
     let pidfd = rustix::process::pidfd_open(id, PidfdFlags::empty()).ok();
-    let group = Group { leader: Some(leader), id, pidfd, guardian };
+    let group = Group { leader: Some(leader), id, pidfd, guardian, cgroup: None };
     let (stdout, stderr) = pipes.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
     Ok(Started { group, stdout: stdout.into(), stderr: stderr.into() })
 }
@@ -159,9 +166,17 @@ impl Group {
         self.send(libc::SIGCONT);
     }
 
-    /// SIGKILL to every process of the group.
+    /// SIGKILL to every process of the group, and of the cgroup.
     pub(crate) fn kill(&self) {
         self.send(libc::SIGKILL);
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.kill();
+        }
+    }
+
+    /// The limits that the kernel holds it to as a whole.
+    pub(crate) fn held(&self) -> Held {
+        self.cgroup.as_ref().map(Cgroup::held).unwrap_or_default()
     }
 
     /// To the group, and to the leader by itself when the group is empty because the leader moved to another
@@ -187,7 +202,7 @@ impl Group {
     /// # Errors
     ///
     /// When something else in this process has reaped the leader.
-    pub(crate) async fn finish(mut self) -> io::Result<ExitStatus> {
+    pub(crate) async fn finish(mut self) -> (io::Result<ExitStatus>, Ended) {
         self.kill();
         self.write_end();
         let status = match self.leader.take() {
@@ -195,7 +210,11 @@ impl Group {
             None => Err(io::Error::from_raw_os_error(libc::ECHILD)),
         };
         processes::group_is_gone(self.id).await;
-        status
+        let ended = match self.cgroup.take() {
+            Some(cgroup) => cgroup.finish().await,
+            None => Ended::default(),
+        };
+        (status, ended)
     }
 
     fn write_end(&mut self) {

@@ -35,18 +35,22 @@
 //! | its children, in its group | killed | **live on** |
 //! | what left the group | **lives on** | **lives on** |
 //!
+//! What lives on in a cgroup ([`cgroup`]) is killed when the next supervisor is started in the same place.
+//!
 //! # Unconfined processes
 //!
 //! A process can leave its group: with `setsid`, as daemons do, or `setpgid`, as an interactive shell does
 //! for its jobs. No signal to the group reaches it then. Such processes are not ended. They are found by a
 //! variable of their environment (`SUPERVISOR_RUN`, another value for each run) when the run is over, and
-//! reported as [`Unconfined`]. One that cleared its environment or runs as another user is not found.
+//! reported as [`Unconfined`]. Where programs have cgroups ([`cgroup::start`]) such processes are killed with the rest, and
+//! none is left to be reported. One that cleared its environment or runs as another user is not found.
 //! Configure programs not to put themselves into the background.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("supervisor-process needs Linux: pidfd, /proc and PR_SET_PDEATHSIG");
 
 mod between;
+pub mod cgroup;
 mod child;
 mod descriptors;
 mod environment;

@@ -14,7 +14,7 @@ use crate::log_file::LogFile;
 use crate::probe::Probe;
 use crate::signal::Signal;
 use crate::spec::{Check, ProgramSpec, Readiness};
-use crate::watch::Watched;
+use crate::watch::Together;
 
 impl ProgramSpec {
     /// The program that a manifest of the kind `process` describes, which is at `path` in its tree.
@@ -43,9 +43,12 @@ impl ProgramSpec {
         if let Some(said) = manifest.log.as_ref().and_then(LogManifest::kept) {
             spec.log_file = Some(log_file(said, path)?);
         }
-        spec.watched = Watched {
-            memory: limits.max_memory_mb.map(|mib| u64::from(mib.get()) << 20),
+        let bytes = |mib: NonZeroU32| u64::from(mib.get()) << 20;
+        spec.together = Together {
+            memory: limits.max_memory_mb.map(bytes),
+            high_memory: limits.high_memory_mb.map(bytes),
             cpu: limits.max_cpu_percent.map(NonZeroU32::get),
+            processes: limits.max_processes.map(NonZeroU32::get),
         };
         if let Some(ReadinessManifest::Probe(said)) = &manifest.readiness {
             spec.readiness = readiness(said)?;
@@ -157,7 +160,7 @@ mod tests {
         let said = program(
             r#""command": ["x", "", "$y"], "working_dir": "/srv", "stop_signal": "SIGUSR1",
                "success_exit_codes": [0, 143], "resource_limits": {"max_file_descriptors": 99, "max_memory_mb": 7,
-               "max_cpu_percent": 250}"#,
+               "max_cpu_percent": 250, "high_memory_mb": 6, "max_processes": 5}"#,
         );
         let expected = ProgramSpec::new("x")
             .args(["", "$y"])
@@ -166,7 +169,9 @@ mod tests {
             .success_exit_codes([0, 143])
             .limit(Limit::FileDescriptors, 99)
             .max_memory(7 << 20)
-            .max_cpu(250);
+            .max_cpu(250)
+            .high_memory(6 << 20)
+            .max_processes(5);
         assert_eq!(format!("{:?}", said.unwrap()), format!("{expected:?}"));
     }
 

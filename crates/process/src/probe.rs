@@ -176,7 +176,7 @@ async fn exec(command: &[OsString], spec: &ProgramSpec, limit: Duration) -> Resu
     );
     let running = running.await.map_err(|error| error.to_string())?;
     let in_time = timeout(limit, running.exited()).await.is_ok();
-    let status = running.finish().await.map_err(|error| reason(&error))?;
+    let status = running.finish().await.0.map_err(|error| reason(&error))?;
     if !in_time {
         return Err(format!("not done within {limit:?}, killed"));
     }

@@ -109,7 +109,7 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
     });
     let measured = {
         let orders = orders.clone();
-        let watch = spec.watched.begin().map(Mutex::new);
+        let watch = spec.together.without(running.held()).begin().map(Mutex::new);
         usage::measure(running.id(), move |usage| {
             orders.uses(usage);
             let watch = watch.as_ref().map(|watch| watch.lock().unwrap_or_else(PoisonError::into_inner));
@@ -138,13 +138,13 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
     };
     drop(measured);
     let id = running.id();
-    let status = running.finish().await;
+    let (status, ended) = running.finish().await;
     let unconfined = processes::unconfined(name).await;
     if !unconfined.is_empty() {
         orders.unconfined(&unconfined);
     }
     match status {
-        Ok(status) => progress.complete(exit::of(status, request, spec)),
+        Ok(status) => progress.complete(exit::of(status, request, spec, ended)),
         Err(error) => Exit::failed(format!(
             "the end of process {id} is unknown: {}; \
              something else in this process reaps every child, or SIGCHLD is ignored",

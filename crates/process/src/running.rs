@@ -9,6 +9,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::cgroup::{Ended, Held};
 use crate::group::{self, Group, Program, Started};
 use crate::output::{OutputLine, Stream, pump};
 use crate::signal::Signal;
@@ -53,6 +54,11 @@ impl Running {
         self.group.id()
     }
 
+    /// See [`Group::held`].
+    pub(crate) fn held(&self) -> Held {
+        self.group.held()
+    }
+
     /// See [`Group::exited`].
     pub(crate) async fn exited(&self) -> io::Result<()> {
         self.group.exited().await
@@ -69,14 +75,14 @@ impl Running {
     }
 
     /// Ends the group as [`Group::finish`] does, and reads what it had written.
-    pub(crate) async fn finish(self) -> io::Result<ExitStatus> {
+    pub(crate) async fn finish(self) -> (io::Result<ExitStatus>, Ended) {
         let Self { group, mut readers, over } = self;
-        let status = group.finish().await;
+        let ended = group.finish().await;
         let mut drained = pin!(async { while readers.join_next().await.is_some() {} });
         if tokio::time::timeout(DRAIN, &mut drained).await.is_err() {
             over.send_replace(true);
             drained.await;
         }
-        status
+        ended
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::between::Image;
+use crate::cgroup::{self, Cgroup};
 use crate::environment;
 use crate::group::Program;
 use crate::limits::{Limit, Limits};
@@ -16,8 +17,8 @@ use crate::log_file::LogFile;
 use crate::output::OutputLine;
 use crate::probe::Probe;
 use crate::signal::Signal;
-use crate::start_error::{StartError, find};
-use crate::watch::Watched;
+use crate::start_error::{StartError, find, reason};
+use crate::watch::Together;
 
 /// A program to run: its command, its surroundings, how it is stopped, and when it counts as started.
 ///
@@ -47,7 +48,7 @@ pub struct ProgramSpec {
     pub(crate) readiness: Readiness,
     pub(crate) health: Option<Health>,
     pub(crate) limits: Limits,
-    pub(crate) watched: Watched,
+    pub(crate) together: Together,
     pub(crate) allow_new_privileges: bool,
     pub(crate) on_output: Option<OnOutput>,
     pub(crate) log_file: Option<LogFile>,
@@ -194,7 +195,7 @@ impl ProgramSpec {
             readiness: Readiness::Immediate,
             health: None,
             limits: Limits::default(),
-            watched: Watched::default(),
+            together: Together::default(),
             allow_new_privileges: false,
             on_output: None,
             log_file: None,
@@ -277,19 +278,36 @@ impl ProgramSpec {
         self
     }
 
-    /// The most memory that its processes may have in use together, in bytes. It is measured every two seconds: above
+    /// The most memory that its processes may have in use together, in bytes. Where it has a cgroup with this controller
+    /// ([`cgroup::start`](crate::cgroup::start)) the kernel holds it to that, and kills all of it when there is no other
+    /// way; the end says so. Elsewhere it is measured every two seconds: above
     /// it twice in a row, the run is told of with [`Orders::unwell`](crate::Orders::unwell); a child of a
     /// tree is then unhealthy, and is stopped for it (D13). Between two measurements it may use any amount.
     pub fn max_memory(mut self, bytes: u64) -> Self {
-        self.watched.memory = Some(bytes);
+        self.together.memory = Some(bytes);
         self
     }
 
-    /// The most CPU that its processes may use together, in percent of one core: 150 is one and a half cores. It is
-    /// measured every two seconds: above it five times in a row, about ten seconds, the run is told of as for
+    /// The most CPU that its processes may use together, in percent of one core: 150 is one and a half cores. Where it has
+    /// a cgroup with this controller the kernel gives it no more. Elsewhere it is measured every two seconds: above it five times in a row, about ten seconds, the run is told of as for
     /// [`Self::max_memory`]. The first measurement is the average since the program began.
     pub fn max_cpu(mut self, percent: u32) -> Self {
-        self.watched.cpu = Some(percent);
+        self.together.cpu = Some(percent);
+        self
+    }
+
+    /// The memory, in bytes, above which the kernel slows its processes down and takes memory back from them. Only where it
+    /// has a cgroup with this controller; elsewhere nothing comes of it ([`Self::unenforced`]).
+    pub fn high_memory(mut self, bytes: u64) -> Self {
+        self.together.high_memory = Some(bytes);
+        self
+    }
+
+    /// The most processes and threads that it may have together. Where it has a cgroup with this controller the kernel
+    /// refuses it more. Elsewhere they are counted every two seconds: above it twice in a row, the run is told of as for
+    /// [`Self::max_memory`].
+    pub fn max_processes(mut self, many: u32) -> Self {
+        self.together.processes = Some(many);
         self
     }
 
@@ -356,14 +374,21 @@ impl ProgramSpec {
     }
 
     /// What is executed for the run called `run`: the program found, every word ready. It gets the variables `more`
-    /// over its own.
+    /// over its own, and is in a cgroup of its own if this process makes any.
     pub(crate) fn program(&self, run: &str, more: &[(&str, String)]) -> Result<Program, StartError> {
         let more = more.iter().map(|(name, value)| (*name, value.as_str()));
         let own = self.own_environment().chain(more).chain([(environment::RUN, run)]);
         let environment = environment::build(std::env::vars_os(), own);
         let file = find(&self.program, environment::path(&environment), self.working_dir.as_deref())?;
-        let image = Arc::new(self.image(file.as_os_str(), &environment)?);
-        Ok(Program { image, file, working_dir: self.working_dir.clone() })
+        let mut image = self.image(file.as_os_str(), &environment)?;
+        let made = cgroup::current().map(|house| house.make(run, &self.together)).transpose();
+        let cgroup = made.map_err(|(place, error)| StartError::Cgroup {
+            program: file.display().to_string(),
+            place: place.display().to_string(),
+            why: reason(&error),
+        })?;
+        image.cgroup = cgroup.as_ref().map(Cgroup::procs);
+        Ok(Program { image: Arc::new(image), file, working_dir: self.working_dir.clone(), cgroup })
     }
 
     fn image(&self, file: &OsStr, environment: &environment::Environment) -> Result<Image, StartError> {
@@ -396,6 +421,7 @@ impl ProgramSpec {
                 .transpose()?,
             limits: self.limits.to_set(),
             no_new_privileges: !self.allow_new_privileges,
+            cgroup: None,
         })
     }
 
@@ -442,7 +468,7 @@ impl fmt::Debug for ProgramSpec {
             .field("health", &self.health)
             .field("limits", &self.limits)
             .field("log_file", &self.log_file)
-            .field("watched", &self.watched)
+            .field("together", &self.together)
             .field("allow_new_privileges", &self.allow_new_privileges)
             .finish_non_exhaustive()
     }

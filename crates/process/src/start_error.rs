@@ -52,6 +52,16 @@ pub enum StartError {
         /// Which word.
         what: String,
     },
+    /// The program's cgroup could not be made, or not be held to a limit.
+    #[error("cannot start `{program}`: its cgroup: {place}: {why}")]
+    Cgroup {
+        /// The program.
+        program: String,
+        /// The directory or file.
+        place: String,
+        /// The system's reason.
+        why: String,
+    },
     /// The thread that starts programs could not be started, or is gone.
     #[error("cannot start a program: the system gives no thread to start it from")]
     NoThread,
@@ -123,6 +133,7 @@ pub(crate) fn explain(
         Step::Orphaned => system("the supervisor is ending"),
         Step::NoNewPrivileges => system("no_new_privs"),
         Step::Descriptors => system("closing inherited descriptors"),
+        Step::Cgroup => system("entering its cgroup"),
         Step::Guardian => system("the guardian cannot be told of it"),
     }
 }

@@ -1,5 +1,6 @@
 //! A stack file from its bytes to a [`Stack`], or to everything that is wrong with it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -13,6 +14,7 @@ use supervisor_yaml::{
 };
 use tokio_supervisor::{Registry, SupervisorSpec};
 
+use crate::cgroup::{self, Controller};
 use crate::control::{self, Settled};
 use crate::dashboard::DashboardAt;
 use crate::launch::Live;
@@ -108,6 +110,34 @@ impl Stack {
     /// How many programs the file names, at any depth.
     pub fn programs(&self) -> usize {
         programs(&self.manifest.children)
+    }
+
+    /// The limits that programs of the file say, at any depth, and that are watched in this process: they have no cgroup
+    /// ([`cgroup::start`](crate::cgroup::start)), or one in which the kernel cannot be asked for them.
+    pub fn watched_limits(&self) -> BTreeSet<&'static str> {
+        let held = cgroup::status().map(|status| status.controllers).unwrap_or_default();
+        let mut limits = BTreeSet::new();
+        said_limits(&self.manifest.children, &mut limits);
+        limits.retain(|limit| controller(limit).is_some_and(|controller| !held.contains(&controller)));
+        limits
+    }
+}
+
+fn said_limits(children: &[ChildManifest], said: &mut BTreeSet<&'static str>) {
+    for child in children {
+        let limits = child.resource_limits.filter(|_| child.kind == Kind::Process);
+        said.extend(limits.iter().flat_map(|limits| limits.said()));
+        said_limits(child.children.as_deref().unwrap_or_default(), said);
+    }
+}
+
+/// What of a cgroup a limit takes, of those that can be watched instead.
+fn controller(limit: &str) -> Option<Controller> {
+    match limit.strip_prefix("resource_limits.")? {
+        "max_memory_mb" => Some(Controller::Memory),
+        "max_cpu_percent" => Some(Controller::Cpu),
+        "max_processes" => Some(Controller::Pids),
+        _ => None,
     }
 }
 

@@ -41,10 +41,10 @@ pub use supervisor_control::{
 };
 /// Waits for the log files of programs, before the process ends.
 pub use supervisor_process::flush_log_files;
-/// The process that kills programs when the supervisor is killed.
-pub use supervisor_process::guardian;
 /// More open files for this process: each program takes three.
 pub use supervisor_process::raise_descriptors;
+/// The process that kills programs when the supervisor is killed; and a cgroup for each program.
+pub use supervisor_process::{cgroup, guardian};
 /// What is wrong in a file, and where.
 pub use supervisor_yaml::{FileFinding, Findings, Place, UnreadableFile, printable};
 /// The library that runs the tree.

@@ -47,9 +47,10 @@ impl StopSignal {
     }
 }
 
-/// Limits of a program; of a task, whose polls are timed against `max_cpu_percent`, and which nothing can hold to the
-/// others: its `diagnostics` have them as `unenforced`. The kernel holds each of its processes to them, but for `max_memory_mb` and `max_cpu_percent`,
-/// which are for all of them together and are watched.
+/// Limits of a program, or of a task. The kernel holds each process of a program to them, but for `max_memory_mb`,
+/// `max_cpu_percent`, `high_memory_mb` and `max_processes`, which are for all of them together: the kernel holds a program to
+/// these in a cgroup, and elsewhere they are watched. Of a task polls are timed against `max_cpu_percent`; nothing holds it
+/// to the others, and its `diagnostics` have them as `unenforced`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -58,15 +59,23 @@ pub struct ResourceLimits {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_file_descriptors: Option<NonZeroU32>,
     /// The most memory that its processes may have in use together, in MiB. It is measured every two seconds: above it
-    /// twice in a row, the program is unhealthy and is stopped for it. The kernel is not asked to enforce this.
+    /// twice in a row, the program is unhealthy and is stopped for it. In a cgroup the kernel enforces this instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_memory_mb: Option<NonZeroU32>,
     /// The most CPU that its processes may use together, in percent of one core: 150 is one and a half cores. It is
     /// measured every two seconds: above it five times in a row, about ten seconds, the program is unhealthy and is
-    /// stopped for it. The kernel is not asked to enforce this. Of an `async_worker` it is the share of a worker's time that
+    /// stopped for it. In a cgroup the kernel enforces this instead. Of an `async_worker` it is the share of a worker's time that
     /// its polls take, which is at most 100; tasks that it spawns are not part of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_cpu_percent: Option<NonZeroU32>,
+    /// The memory, in MiB, above which the kernel slows the processes of the program down and takes memory back from them.
+    /// Only in a cgroup; elsewhere it is `unenforced`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub high_memory_mb: Option<NonZeroU32>,
+    /// The most processes and threads that it may have together. In a cgroup the kernel refuses it more. Elsewhere they are
+    /// counted every two seconds: above it twice in a row, the program is unhealthy and is stopped for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_processes: Option<NonZeroU32>,
     /// The largest core file of one of its processes, in MiB; 0 means none is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_core_mb: Option<u32>,
@@ -104,6 +113,8 @@ impl ResourceLimits {
             ("resource_limits.max_file_descriptors", self.max_file_descriptors.is_some()),
             ("resource_limits.max_memory_mb", self.max_memory_mb.is_some()),
             (Self::CPU, self.max_cpu_percent.is_some()),
+            ("resource_limits.high_memory_mb", self.high_memory_mb.is_some()),
+            ("resource_limits.max_processes", self.max_processes.is_some()),
             ("resource_limits.max_core_mb", self.max_core_mb.is_some()),
             ("resource_limits.max_user_processes", self.max_user_processes.is_some()),
             ("resource_limits.max_file_size_mb", self.max_file_size_mb.is_some()),
@@ -186,6 +197,8 @@ mod tests {
             max_file_descriptors: one,
             max_memory_mb: one,
             max_cpu_percent: one,
+            high_memory_mb: one,
+            max_processes: one,
             max_core_mb: Some(1),
             max_user_processes: one,
             max_file_size_mb: one,

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use supervisor_stack::tokio_supervisor::{StopSignals, SupervisorHandle};
 use supervisor_stack::{
-    Doors, Instance, InstanceError, PrepareError, Prepared, SocketAt, Stack, Surroundings, flush_log_files,
-    guardian, printable, raise_descriptors,
+    Doors, Instance, InstanceError, PrepareError, Prepared, SocketAt, Stack, Surroundings, cgroup,
+    flush_log_files, guardian, printable, raise_descriptors,
 };
 use tokio::time::Instant;
 
@@ -39,10 +39,13 @@ const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 /// Runs the stack to its end.
 pub(crate) fn run(args: &RunArgs) -> Exit {
+    // Before the file, whose programs are told what the kernel can hold them to; and before the guardian, which goes along.
+    let cgroups = cgroup::start(&cgroup::Place::Own);
     let stack = match read::stack(&args.file) {
         Ok(stack) => stack,
         Err(exit) => return exit,
     };
+    say_watched(&stack, cgroups);
     if let Err(sentence) = raise_descriptors(stack.programs()) {
         print::err(&format!("supervisor: {sentence}\n"));
     }
@@ -64,6 +67,22 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     let exit = runtime.block_on(supervise(&stack, instance.as_ref(), args));
     runtime.shutdown_timeout(Duration::from_secs(1));
     exit
+}
+
+/// Says which limits are watched and not enforced, and why.
+fn say_watched(stack: &Stack, cgroups: Result<cgroup::Status, cgroup::NoCgroup>) {
+    let limits: Vec<_> = stack.watched_limits().into_iter().collect();
+    if limits.is_empty() {
+        return;
+    }
+    let why = match cgroups {
+        Ok(status) => format!("{} has no such controller", status.dir.display()),
+        Err(error) => error.to_string(),
+    };
+    let limits = limits.join(", ");
+    print::err(&format!(
+        "supervisor: {limits}: watched every two seconds, and not enforced by the kernel: {why}\n"
+    ));
 }
 
 /// Sees to it that no other run has the name. Without a control socket nothing is kept in the directory of the stack's

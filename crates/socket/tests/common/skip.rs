@@ -29,7 +29,7 @@ pub(crate) fn has(program: &str, test: &str) -> bool {
 }
 
 #[expect(clippy::print_stdout, reason = "who runs the test alone sees why it does nothing")]
-fn skip(line: &str) {
+pub(crate) fn skip(line: &str) {
     match std::env::var_os("TEST_SKIP_REPORT") {
         Some(path) => writeln!(OpenOptions::new().append(true).open(path).unwrap(), "{line}").unwrap(),
         None => println!("SKIP {line}"),

@@ -105,6 +105,30 @@ pub(crate) fn a_program_above_its_cpu_is_stopped_for_it() {
 }
 
 #[test]
+pub(crate) fn a_program_with_too_many_processes_is_stopped_for_it() {
+    block(async {
+        let script = "sleep 1000 & sleep 1000 & wait";
+        let mut tree = launch("", &shell("a", script, "resource_limits: {max_processes: 2}"));
+        let ended = tree.until("/a", EventKind::ChildFailed).await;
+        assert!(ended.to_string().contains("has 3 processes and threads, its limit is 2"), "{ended}");
+        tree.stop().await;
+    });
+}
+
+#[test]
+pub(crate) fn a_limit_that_only_a_cgroup_has_is_marked_where_there_is_none() {
+    block(async {
+        let limits = "resource_limits: {high_memory_mb: 20, max_memory_mb: 900}";
+        let mut tree = launch("", &shell("a", "sleep 1000", limits));
+        let told = tree.until("/a", EventKind::LimitUnenforced).await.to_string();
+        assert!(told.ends_with("nothing holds it to resource_limits.high_memory_mb"), "{told}");
+        let marked = tree.handle.child("/a").unwrap().diagnostics;
+        assert_eq!(marked["resource_limits.high_memory_mb"], "unenforced");
+        tree.stop().await;
+    });
+}
+
+#[test]
 fn a_task_above_its_share_of_a_worker_is_stopped_for_it() {
     block(async {
         let task = |name: &str, factory: &str| {
@@ -142,10 +166,7 @@ fn a_limit_that_nothing_holds_a_task_to_is_marked_and_told_once() {
         tree.handle.restart_child("/a", "test", "again").await.unwrap();
         tree.stop().await;
         tree.until("/", EventKind::ShutdownCompleted).await;
-        let times = tree
-            .seen()
-            .iter()
-            .filter(|line| line.contains("nothing holds it to"));
+        let times = tree.seen().iter().filter(|line| line.contains("nothing holds it to"));
         assert_eq!(times.count(), 1, "{:#?}", tree.seen());
     });
 }

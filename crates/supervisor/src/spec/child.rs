@@ -278,6 +278,16 @@ impl ChildSpec {
         self.set(|s| s.heartbeat = Some(Heartbeat::WATCHED))
     }
 
+    /// Limits that nothing holds it to, by their keys in a file. For builders of kinds: they are in its diagnostics as
+    /// `unenforced`, and the event `LimitUnenforced` tells of them.
+    pub fn unenforced(mut self, limits: impl IntoIterator<Item = &'static str>) -> Self {
+        let mut limits = limits.into_iter().peekable();
+        if limits.peek().is_some() {
+            self.more().extras.unenforced.extend(limits);
+        }
+        self
+    }
+
     /// The polls of its runs are timed: the share of a worker's time that they take and the longest one are in its row
     /// ([`PollTimes`](supervisor_api::PollTimes)). Only of tasks; not of the tasks that a run spawns. It costs two looks at
     /// the clock for each poll.
