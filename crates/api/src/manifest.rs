@@ -23,6 +23,7 @@ mod later;
 mod probe;
 mod program;
 mod stack;
+mod surroundings;
 mod units;
 
 use std::num::NonZeroU32;
@@ -50,6 +51,7 @@ pub use later::{KEY_ALIASES, LATER, LaterKey, WORD_ALIASES, later_sentence};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
 pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, StopSignal};
 pub use stack::{RootShutdownManifest, STACK_VERSION, StackManifest, StopWithin, SupervisorManifest};
+pub use surroundings::Umask;
 pub use units::{Infinity, Millis, RangeError, Ratio, Seconds};
 
 words! {
@@ -88,6 +90,27 @@ pub struct ChildManifest {
     /// was started, which is also the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
+    /// For programs: the user it runs as, by number, or by name as `/etc/passwd` has it. It gets that user's groups and
+    /// none of the supervisor's. Only root may say another than its own. Default: the supervisor's user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Account>,
+    /// For programs: the group it runs as, by number, or by name as `/etc/group` has it. Only root may say another.
+    /// Default: the primary group of `user`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Account>,
+    /// For programs: the permissions that its files are made without, in octal digits such as `027`. Default: the
+    /// supervisor's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub umask: Option<Umask>,
+    /// For programs: how much it gives way to others for the CPU, from -20 (least) to 19 (most). Only root may go below
+    /// the supervisor's own. Default: the supervisor's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = -20, max = 19)))]
+    pub nice: Option<i8>,
+    /// For programs: whether neither it nor what it starts can gain privileges, as with `sudo` and other setuid
+    /// programs. Default: `true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_new_privs: Option<bool>,
     /// For programs: the signal that asks it to stop. Default: `SIGTERM`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<StopSignal>,
@@ -203,6 +226,11 @@ impl ChildManifest {
             factory: None,
             command: None,
             working_dir: None,
+            user: None,
+            group: None,
+            umask: None,
+            nice: None,
+            no_new_privs: None,
             stop_signal: None,
             success_exit_codes: None,
             resource_limits: None,
@@ -377,7 +405,7 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_later_keys_are_refused_by_name() {
-        for key in ["bogus", "user", "group", "stdin"] {
+        for key in ["bogus", "stdin"] {
             let text = format!(r#"{{"name": "a", "kind": "process", "{key}": 1}}"#);
             let error = serde_json::from_str::<ChildManifest>(&text).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");

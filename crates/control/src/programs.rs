@@ -128,6 +128,11 @@ fn surroundings(manifest: &ChildManifest) -> Option<&'static str> {
         ("environment", !manifest.environment.is_empty()),
         ("secrets", !manifest.secrets.is_empty()),
         ("working_dir", manifest.working_dir.is_some()),
+        ("user", manifest.user.is_some()),
+        ("group", manifest.group.is_some()),
+        ("umask", manifest.umask.is_some()),
+        ("nice", manifest.nice.is_some()),
+        ("no_new_privs", manifest.no_new_privs.is_some()),
         ("defaults.environment", defaults.is_some_and(|defaults| !defaults.environment.is_empty())),
         ("defaults.working_dir", defaults.is_some_and(|defaults| defaults.working_dir.is_some())),
     ];
@@ -184,6 +189,11 @@ mod tests {
             ("environment", serde_json::json!([{"name": "LD_PRELOAD", "value": "/tmp/x.so"}])),
             ("secrets", serde_json::json!([{"name": "key", "key": "KEY"}])),
             ("working_dir", serde_json::json!("/tmp")),
+            ("user", serde_json::json!("root")),
+            ("group", serde_json::json!(0)),
+            ("umask", serde_json::json!("000")),
+            ("nice", serde_json::json!(-20)),
+            ("no_new_privs", serde_json::json!(false)),
             ("defaults", serde_json::json!({"environment": [{"name": "A", "value": "b"}]})),
             ("defaults", serde_json::json!({"working_dir": "/tmp"})),
         ] {

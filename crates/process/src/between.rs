@@ -20,10 +20,13 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
 
+use rustix::fs::Mode;
 use rustix::process::{Pid, Resource, Rlimit};
 
 use crate::guardian::record;
+use crate::identity::RunsAs;
 use crate::limits::Limit;
+use crate::step::Step;
 
 /// What becomes of the child: the program, and the surroundings it starts in.
 #[derive(Debug)]
@@ -36,65 +39,10 @@ pub(crate) struct Image {
     pub(crate) own_pid: Option<usize>,
     pub(crate) working_dir: Option<CString>,
     pub(crate) limits: Vec<(Limit, Rlimit)>,
+    pub(crate) runs_as: Option<RunsAs>,
+    pub(crate) umask: Option<Mode>,
+    pub(crate) nice: Option<i32>,
     pub(crate) no_new_privileges: bool,
-}
-
-/// The steps of a child between fork and exec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// std's own part: fork, the group, the three descriptors.
-    Fork,
-    /// The supervisor had died before its death could be watched.
-    Orphaned,
-    WorkingDir,
-    NoNewPrivileges,
-    Descriptors,
-    /// The group could not be written to the guardian.
-    Guardian,
-    Exec,
-    /// A limit could not be set.
-    Limit(Limit),
-}
-
-/// Those that are numbered by their place; the limits follow.
-const STEPS: [Step; 7] = [
-    Step::Fork,
-    Step::Orphaned,
-    Step::WorkingDir,
-    Step::NoNewPrivileges,
-    Step::Descriptors,
-    Step::Guardian,
-    Step::Exec,
-];
-
-impl Step {
-    /// Its number, from 0.
-    const fn number(self) -> i32 {
-        match self {
-            Self::Fork => 0,
-            Self::Orphaned => 1,
-            Self::WorkingDir => 2,
-            Self::NoNewPrivileges => 3,
-            Self::Descriptors => 4,
-            Self::Guardian => 5,
-            Self::Exec => 6,
-            Self::Limit(limit) => STEPS.len() as i32 + limit as i32,
-        }
-    }
-
-    /// Error numbers are below 4096, so the step fits above them.
-    fn failed(self, error: rustix::io::Errno) -> io::Error {
-        io::Error::from_raw_os_error(self.number() << 16 | error.raw_os_error())
-    }
-
-    /// The step and the plain error of a failed spawn.
-    pub(crate) fn of(error: &io::Error) -> (Self, io::Error) {
-        let raw = error.raw_os_error().unwrap_or(libc::EINVAL);
-        let number = (raw >> 16) as usize;
-        let limit = || Limit::ALL.get(number.checked_sub(STEPS.len())?).copied().map(Self::Limit);
-        let step = STEPS.get(number).copied().or_else(limit).unwrap_or(Self::Fork);
-        (step, io::Error::from_raw_os_error(raw & 0xffff))
-    }
 }
 
 /// A null-terminated table of C strings, as `execve` wants it.
@@ -139,9 +87,11 @@ pub(crate) fn become_program(command: &mut Command, image: &Arc<Image>, guardian
     let supervisor = rustix::process::getpid();
     let child = move || {
         reset_signals();
-        die_with(supervisor)?;
         // Before the limits: they may be below the number of a descriptor that is open.
         close_on_exec()?;
+        take_rights(&image)?;
+        // Not before: the kernel forgets it when the user changes.
+        die_with(supervisor)?;
         enter(&image)?;
         list(guardian.as_deref())?;
         let own_pid = own_pid();
@@ -328,13 +278,41 @@ fn die_with(supervisor: Pid) -> io::Result<()> {
     }
 }
 
-fn enter(image: &Image) -> io::Result<()> {
-    if let Some(dir) = &image.working_dir {
-        rustix::process::chdir(dir.as_c_str()).map_err(|error| Step::WorkingDir.failed(error))?;
-    }
+/// What only root may raise comes first; then root is given up, if the program runs as another.
+fn take_rights(image: &Image) -> io::Result<()> {
     for &(limit, value) in &image.limits {
         rustix::process::setrlimit(limit.resource(), value)
             .map_err(|error| Step::Limit(limit).failed(error))?;
+    }
+    if let Some(nice) = image.nice {
+        rustix::process::setpriority_process(None, nice).map_err(|error| Step::Nice.failed(error))?;
+    }
+    if let Some(mask) = image.umask {
+        rustix::process::umask(mask);
+    }
+    image.runs_as.as_ref().map_or(Ok(()), become_user).map_err(|error| Step::RunsAs.failed(error))
+}
+
+/// Groups first, the user last: afterwards there is no right left to change the others. The calls are for the calling
+/// thread alone, and a child has no other.
+fn become_user(to: &RunsAs) -> rustix::io::Result<()> {
+    use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+    // Its output is its own to open again, as through `/dev/stderr`. Without it, that alone is refused to it.
+    for output in [rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        let _ = rustix::fs::fchown(output, to.user, Some(to.group));
+    }
+    set_thread_groups(&to.groups)?;
+    set_thread_res_gid(to.group, to.group, to.group)?;
+    match to.user {
+        Some(user) => set_thread_res_uid(user, user, user),
+        None => Ok(()),
+    }
+}
+
+/// As the user that it runs as: a directory that this one may not enter is not entered.
+fn enter(image: &Image) -> io::Result<()> {
+    if let Some(dir) = &image.working_dir {
+        rustix::process::chdir(dir.as_c_str()).map_err(|error| Step::WorkingDir.failed(error))?;
     }
     if image.no_new_privileges {
         rustix::thread::set_no_new_privs(true).map_err(|error| Step::NoNewPrivileges.failed(error))?;
@@ -401,14 +379,5 @@ mod tests {
     fn the_own_number_is_written_in_digits() {
         let expected = format!("WATCHDOG_PID={}\0", std::process::id());
         assert!(own_pid().starts_with(expected.as_bytes()));
-    }
-
-    #[test]
-    fn a_failed_step_comes_back_with_its_plain_error() {
-        let limits = Limit::ALL.iter().copied().map(Step::Limit);
-        for step in STEPS.into_iter().chain(limits) {
-            let (back, error) = Step::of(&step.failed(rustix::io::Errno::NOEXEC));
-            assert_eq!((back, error.raw_os_error()), (step, Some(libc::ENOEXEC)));
-        }
     }
 }

@@ -8,13 +8,14 @@ use tokio_supervisor::{
     ChildContext, ChildSpec, Exit, Finding, ReadinessMode, Role, Severity, SupervisorPath,
 };
 
+use crate::checks::{Check, Health, Readiness, Watch};
 use crate::output::OutputLine;
 use crate::probe::LineSeen;
 use crate::probe::Probe;
 use crate::processes::Unconfined;
 use crate::run::{Orders, run};
 use crate::signal::Signal;
-use crate::spec::{Check, Health, ProgramSpec, Readiness, Watch};
+use crate::spec::ProgramSpec;
 
 /// Builds the children of `kind: process`, for
 /// [`Registry::kind`](tokio_supervisor::Registry::kind).

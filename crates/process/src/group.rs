@@ -23,11 +23,12 @@ use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::between::{self, Image, Step};
+use crate::between::{self, Image};
 use crate::guardian::{self, PipeEnd};
 use crate::processes;
 use crate::signal::Signal;
 use crate::start_error::{self, StartError};
+use crate::step::Step;
 use crate::worker::{SPAWNER, UNDERTAKER};
 
 /// How often a leader without a pidfd (Linux before 5.3) is looked at.
@@ -73,10 +74,7 @@ pub(crate) async fn spawn(
 ) -> Result<Started, StartError> {
     let start = || {
         let program = prepare()?;
-        fork(&program.image).map_err(|error| {
-            let limits = &program.image.limits;
-            start_error::explain(&error, &program.file, program.working_dir.as_deref(), limits)
-        })
+        fork(&program.image).map_err(|error| start_error::explain(&error, &program))
     };
     SPAWNER.run(start).await.unwrap_or(Err(StartError::NoThread))
 }

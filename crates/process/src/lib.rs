@@ -42,7 +42,9 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("supervisor-process needs Linux: pidfd, /proc and PR_SET_PDEATHSIG");
 
+pub mod accounts;
 mod between;
+mod checks;
 mod child;
 mod descriptors;
 mod environment;
@@ -50,10 +52,12 @@ mod exit;
 mod group;
 pub mod guardian;
 mod http;
+mod identity;
 mod limits;
 mod manifest;
 mod notify;
 mod output;
+mod prepare;
 mod probe;
 mod processes;
 mod progress;
@@ -62,11 +66,13 @@ mod running;
 mod signal;
 mod spec;
 mod start_error;
+mod step;
 mod text;
 mod usage;
 mod watch;
 mod worker;
 
+pub use checks::{Check, Readiness};
 pub use child::kind;
 pub use descriptors::raise_descriptors;
 pub use environment::INHERITED;
@@ -77,6 +83,6 @@ pub use probe::Probe;
 pub use processes::Unconfined;
 pub use run::{Orders, run};
 pub use signal::Signal;
-pub use spec::{Check, ProgramSpec, Readiness};
+pub use spec::ProgramSpec;
 pub use start_error::StartError;
 pub use text::MAX_LINE;

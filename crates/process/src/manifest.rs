@@ -1,14 +1,16 @@
 //! From the words of a manifest (`kind: process`) to a program.
 
 use supervisor_api::manifest::{
-    ChildManifest, HealthCheckManifest, ReadinessManifest, ReadinessProbe, StopSignal,
+    ChildManifest, HealthCheckManifest, ReadinessManifest, ReadinessProbe, StopSignal, Umask,
 };
 
+use crate::checks::{Check, Readiness};
 use crate::http::Http;
+use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::probe::Probe;
 use crate::signal::Signal;
-use crate::spec::{Check, ProgramSpec, Readiness};
+use crate::spec::ProgramSpec;
 
 impl ProgramSpec {
     /// The program that a manifest of the kind `process` describes.
@@ -26,6 +28,13 @@ impl ProgramSpec {
         };
         let mut spec = Self::new(program).args(args);
         spec.working_dir = manifest.working_dir.as_ref().map(Into::into);
+        spec.identity = Identity {
+            user: manifest.user.clone(),
+            group: manifest.group.clone(),
+            umask: manifest.umask.map(Umask::bits),
+            nice: manifest.nice,
+        };
+        spec.allow_new_privileges = manifest.no_new_privs == Some(false);
         if let Some(signal) = manifest.stop_signal {
             spec.stop_signal = signal.into();
         }
@@ -107,8 +116,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::checks::{Health, Watch};
     use crate::limits::Limit;
-    use crate::spec::{Health, Watch};
 
     /// The program of a manifest with these keys.
     fn program(keys: &str) -> Result<ProgramSpec, String> {
@@ -130,7 +139,8 @@ mod tests {
     fn every_key_of_a_program_has_its_effect() {
         let said = program(
             r#""command": ["x", "", "$y"], "working_dir": "/srv", "stop_signal": "SIGUSR1",
-               "success_exit_codes": [0, 143], "resource_limits": {"max_file_descriptors": 99, "max_memory_mb": 7}"#,
+               "success_exit_codes": [0, 143], "resource_limits": {"max_file_descriptors": 99, "max_memory_mb": 7},
+               "user": "nobody", "group": 7, "umask": "027", "nice": 5, "no_new_privs": false"#,
         );
         let expected = ProgramSpec::new("x")
             .args(["", "$y"])
@@ -138,7 +148,12 @@ mod tests {
             .stop_signal(Signal::USR1)
             .success_exit_codes([0, 143])
             .limit(Limit::FileDescriptors, 99)
-            .max_memory(7 << 20);
+            .max_memory(7 << 20)
+            .user("nobody")
+            .group(7)
+            .umask(0o027)
+            .nice(5)
+            .allow_new_privileges();
         assert_eq!(format!("{:?}", said.unwrap()), format!("{expected:?}"));
     }
 

@@ -16,15 +16,17 @@ use supervisor_api::{Exit, ProgramUsage};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::checks::{Check, Health, Readiness, Watch};
 use crate::exit::{self, Request};
 use crate::notify::{self, Heard, Socket, Told, Word};
 use crate::output::OutputLine;
+use crate::prepare::new_run;
 use crate::probe::LineSeen;
 use crate::processes::{self, Unconfined};
 use crate::progress::{Doing, Progress};
 use crate::running::Running;
 use crate::signal::Signal;
-use crate::spec::{Check, Health, ProgramSpec, Readiness, Watch, new_run};
+use crate::spec::ProgramSpec;
 use crate::start_error::reason;
 use crate::usage;
 use crate::watch::MemoryWatch;

@@ -14,6 +14,7 @@ mod skip;
 #[path = "../../../control/tests/common/stranger.rs"]
 mod stranger;
 mod supervisors;
+mod surroundings;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -52,9 +53,12 @@ const KEYS: &[(&str, fn())] = &[
     ("ChildManifest.environment", programs::variables_come_from_the_child_the_defaults_and_secrets),
     ("ChildManifest.factory", policy::a_task_is_made_by_the_factory_it_names_or_is_called_like),
     ("ChildManifest.factory_key", policy::a_task_is_made_by_the_factory_it_names_or_is_called_like),
+    ("ChildManifest.group", surroundings::a_program_runs_as_the_user_and_the_group_that_are_said),
     ("ChildManifest.health_check", programs::a_program_that_does_not_answer_is_unhealthy),
     ("ChildManifest.kind", policy::a_task_is_made_by_the_factory_it_names_or_is_called_like),
     ("ChildManifest.name", programs::a_command_gets_its_words_as_they_are),
+    ("ChildManifest.nice", surroundings::files_are_made_without_the_umask_and_the_cpu_is_shared_as_nice_says),
+    ("ChildManifest.no_new_privs", surroundings::privileges_are_gained_only_where_that_is_said),
     ("ChildManifest.on_start_failure", supervisors::a_failed_start_is_unwound_or_tried_again),
     ("ChildManifest.order", supervisors::declared_order_waits_for_each_and_dependencies_for_those_named_only),
     ("ChildManifest.primary", policy::a_sidecar_starts_before_its_primary_and_ends_with_it),
@@ -76,6 +80,8 @@ const KEYS: &[(&str, fn())] = &[
     ("ChildManifest.success_exit_codes", programs::success_exit_codes_are_good_ends),
     ("ChildManifest.tags", policy::tags_are_kept_with_the_child),
     ("ChildManifest.task_role", policy::a_role_says_what_an_end_means),
+    ("ChildManifest.umask", surroundings::files_are_made_without_the_umask_and_the_cpu_is_shared_as_nice_says),
+    ("ChildManifest.user", surroundings::a_program_runs_as_the_user_and_the_group_that_are_said),
     ("ChildManifest.working_dir", programs::the_working_directory_is_the_childs_or_the_default),
     ("CommandPermissions.allow_restart", policy::commands_that_a_child_does_not_permit_are_refused),
     ("CommandPermissions.allow_shutdown", policy::commands_that_a_child_does_not_permit_are_refused),

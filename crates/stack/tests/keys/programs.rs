@@ -5,7 +5,7 @@ use tokio_supervisor::{EventKind, Exit, Lifecycle};
 use crate::tree::{block, launch};
 
 /// A child that runs a shell script, with more keys.
-fn shell(name: &str, script: &str, keys: &str) -> String {
+pub(crate) fn shell(name: &str, script: &str, keys: &str) -> String {
     let more = if keys.is_empty() { String::new() } else { format!(", {keys}") };
     format!("  - {{name: {name}, kind: process, command: [sh, -c, {script:?}]{more}}}\n")
 }
