@@ -51,7 +51,7 @@ pub use later::{KEY_ALIASES, LATER, LaterKey, WORD_ALIASES, later_sentence};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
 pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, StopSignal};
 pub use stack::{RootShutdownManifest, STACK_VERSION, StackManifest, StopWithin, SupervisorManifest};
-pub use surroundings::Umask;
+pub use surroundings::{StdinFile, StdinManifest, StdinWord, Umask};
 pub use units::{Infinity, Millis, RangeError, Ratio, Seconds};
 
 words! {
@@ -107,6 +107,9 @@ pub struct ChildManifest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = -20, max = 19)))]
     pub nice: Option<i8>,
+    /// For programs: what it reads as its standard input: `null`, a file, or `pipe`. Default: `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<StdinManifest>,
     /// For programs: whether neither it nor what it starts can gain privileges, as with `sudo` and other setuid
     /// programs. Default: `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -230,6 +233,7 @@ impl ChildManifest {
             group: None,
             umask: None,
             nice: None,
+            stdin: None,
             no_new_privs: None,
             stop_signal: None,
             success_exit_codes: None,
@@ -405,7 +409,7 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_later_keys_are_refused_by_name() {
-        for key in ["bogus", "stdin"] {
+        for key in ["bogus", "max_cpu_percent"] {
             let text = format!(r#"{{"name": "a", "kind": "process", "{key}": 1}}"#);
             let error = serde_json::from_str::<ChildManifest>(&text).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");

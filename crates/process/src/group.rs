@@ -25,6 +25,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::between::{self, Image};
 use crate::guardian::{self, PipeEnd};
+use crate::input::Opened;
 use crate::processes;
 use crate::signal::Signal;
 use crate::start_error::{self, StartError};
@@ -42,6 +43,8 @@ pub(crate) struct Program {
     pub(crate) file: PathBuf,
     /// The working directory in `image`, for messages.
     pub(crate) working_dir: Option<PathBuf>,
+    /// What it reads.
+    pub(crate) input: Opened,
 }
 
 /// A program that was executed and has not been reaped. Dropping it kills the whole group.
@@ -57,6 +60,8 @@ pub(crate) struct Group {
 /// A program that was just executed, with the reading ends of its output.
 pub(crate) struct Started {
     pub(crate) group: Group,
+    /// The writing end of its input, if that is a pipe.
+    pub(crate) stdin: Option<OwnedFd>,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
 }
@@ -74,18 +79,18 @@ pub(crate) async fn spawn(
 ) -> Result<Started, StartError> {
     let start = || {
         let program = prepare()?;
-        fork(&program.image).map_err(|error| start_error::explain(&error, &program))
+        fork(&program).map_err(|error| start_error::explain(&error, &program))
     };
     SPAWNER.run(start).await.unwrap_or(Err(StartError::NoThread))
 }
 
 /// On the spawning thread. A guardian that does not take the record is replaced, once.
-fn fork(image: &Arc<Image>) -> io::Result<Started> {
+fn fork(program: &Program) -> io::Result<Started> {
     let guardian = guardian::current();
     let mut renewed = false;
     loop {
         let end = guardian.as_ref().map(|guardian| (guardian, guardian.pipe_end()));
-        match (fork_once(image, end.as_ref()), end) {
+        match (fork_once(program, end.as_ref()), end) {
             (Err(error), Some((guardian, end))) if !renewed && Step::of(&error).0 == Step::Guardian => {
                 renewed = guardian.renew(&end);
                 if !renewed {
@@ -97,15 +102,13 @@ fn fork(image: &Arc<Image>) -> io::Result<Started> {
     }
 }
 
-fn fork_once(
-    image: &Arc<Image>,
-    guardian: Option<&(&Arc<guardian::Shared>, PipeEnd)>,
-) -> io::Result<Started> {
+fn fork_once(program: &Program, guardian: Option<&(&Arc<guardian::Shared>, PipeEnd)>) -> io::Result<Started> {
     // std executes nothing: `become_program` does. The name is what it would have been.
     let mut command = Command::new(Path::new("/nonexistent"));
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    between::become_program(&mut command, image, guardian.and_then(|(_, end)| end.pipe.clone()));
+    command.process_group(0).stdin(program.input.stdio()?).stdout(Stdio::piped()).stderr(Stdio::piped());
+    between::become_program(&mut command, &program.image, guardian.and_then(|(_, end)| end.pipe.clone()));
     let mut leader = command.spawn()?;
+    let stdin = leader.stdin.take().map(OwnedFd::from);
     let pipes = leader.stdout.take().zip(leader.stderr.take());
     let Some(id) = Pid::from_raw(leader.id().cast_signed()) else {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
@@ -117,7 +120,7 @@ fn fork_once(
     let pidfd = rustix::process::pidfd_open(id, PidfdFlags::empty()).ok();
     let group = Group { leader: Some(leader), id, pidfd, guardian };
     let (stdout, stderr) = pipes.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
-    Ok(Started { group, stdout: stdout.into(), stderr: stderr.into() })
+    Ok(Started { group, stdin, stdout: stdout.into(), stderr: stderr.into() })
 }
 
 impl Group {

@@ -7,6 +7,7 @@ use supervisor_api::manifest::{
 use crate::checks::{Check, Readiness};
 use crate::http::Http;
 use crate::identity::Identity;
+use crate::input::Input;
 use crate::limits::Limits;
 use crate::probe::Probe;
 use crate::signal::Signal;
@@ -34,6 +35,7 @@ impl ProgramSpec {
             umask: manifest.umask.map(Umask::bits),
             nice: manifest.nice,
         };
+        spec.input = manifest.stdin.as_ref().map(Input::of).unwrap_or_default();
         spec.allow_new_privileges = manifest.no_new_privs == Some(false);
         if let Some(signal) = manifest.stop_signal {
             spec.stop_signal = signal.into();
@@ -140,7 +142,7 @@ mod tests {
         let said = program(
             r#""command": ["x", "", "$y"], "working_dir": "/srv", "stop_signal": "SIGUSR1",
                "success_exit_codes": [0, 143], "resource_limits": {"max_file_descriptors": 99, "max_memory_mb": 7},
-               "user": "nobody", "group": 7, "umask": "027", "nice": 5, "no_new_privs": false"#,
+               "user": "nobody", "group": 7, "umask": "027", "nice": 5, "no_new_privs": false, "stdin": {"file": "in"}"#,
         );
         let expected = ProgramSpec::new("x")
             .args(["", "$y"])
@@ -153,6 +155,7 @@ mod tests {
             .group(7)
             .umask(0o027)
             .nice(5)
+            .stdin(Input::File("in".into()))
             .allow_new_privileges();
         assert_eq!(format!("{:?}", said.unwrap()), format!("{expected:?}"));
     }

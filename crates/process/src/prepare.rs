@@ -33,7 +33,12 @@ impl ProgramSpec {
         let file = find(&self.program, environment::path(&environment), self.working_dir.as_deref())?;
         let image = Image { runs_as, ..self.image(file.as_os_str(), &environment)? };
         let image = Arc::new(image);
-        Ok(Program { image, file, working_dir: self.working_dir.clone() })
+        let input = self.input.open(self.working_dir.as_deref()).map_err(|why| StartError::System {
+            program: file.display().to_string(),
+            what: "stdin",
+            why,
+        })?;
+        Ok(Program { image, file, working_dir: self.working_dir.clone(), input })
     }
 
     /// The image without the identity, which is looked up on this machine.

@@ -11,6 +11,7 @@ use supervisor_api::manifest::Account;
 use crate::checks::{Check, Health, Readiness, Watch};
 use crate::environment;
 use crate::identity::Identity;
+use crate::input::Input;
 use crate::limits::{Limit, Limits};
 use crate::output::OutputLine;
 use crate::signal::Signal;
@@ -30,7 +31,7 @@ use crate::signal::Signal;
 /// ```
 ///
 /// The program is executed as it is: no shell reads its words. It starts in a process group of its own with
-/// `/dev/null` as its input, no descriptor but the first three, no signal blocked or ignored, and an
+/// nothing to read unless [`ProgramSpec::stdin`] says so, no descriptor but the first three, no signal blocked or ignored, and an
 /// environment made of [`INHERITED`](crate::INHERITED) and [`ProgramSpec::env`] alone.
 #[derive(Clone)]
 pub struct ProgramSpec {
@@ -39,6 +40,7 @@ pub struct ProgramSpec {
     pub(crate) working_dir: Option<PathBuf>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) identity: Identity,
+    pub(crate) input: Input,
     pub(crate) stop_signal: Signal,
     pub(crate) success_exit_codes: Vec<i32>,
     pub(crate) readiness: Readiness,
@@ -63,6 +65,7 @@ impl ProgramSpec {
             working_dir: None,
             environment: Vec::new(),
             identity: Identity::default(),
+            input: Input::Null,
             stop_signal: Signal::TERM,
             success_exit_codes: vec![0],
             readiness: Readiness::Immediate,
@@ -125,6 +128,12 @@ impl ProgramSpec {
     /// supervisor's own. Default: the supervisor's.
     pub fn nice(mut self, nice: i8) -> Self {
         self.identity.nice = Some(nice);
+        self
+    }
+
+    /// What it reads as its standard input. Default: [`Input::Null`]. Probes that are programs read nothing.
+    pub fn stdin(mut self, input: Input) -> Self {
+        self.input = input;
         self
     }
 
@@ -251,6 +260,7 @@ impl fmt::Debug for ProgramSpec {
             .field("working_dir", &self.working_dir)
             .field("environment", &names)
             .field("identity", &self.identity)
+            .field("input", &self.input)
             .field("stop_signal", &self.stop_signal)
             .field("success_exit_codes", &self.success_exit_codes)
             .field("readiness", &self.readiness)

@@ -94,7 +94,7 @@ pub(crate) fn find(program: &OsStr, path: &OsStr, working_dir: Option<&Path>) ->
 }
 
 /// Says in words what a failed spawn of `file` means.
-pub(crate) fn explain(error: &io::Error, Program { image, file, working_dir }: &Program) -> StartError {
+pub(crate) fn explain(error: &io::Error, Program { image, file, working_dir, .. }: &Program) -> StartError {
     let (program, working_dir) = (show(file), working_dir.as_deref());
     let (step, error) = Step::of(error);
     let system = |what| StartError::System { program: program.clone(), what, why: reason(&error) };
@@ -206,7 +206,7 @@ fn shebang(file: &Path) -> Option<String> {
 }
 
 /// `file` as seen from `dir`.
-fn from(dir: Option<&Path>, file: &Path) -> PathBuf {
+pub(crate) fn from(dir: Option<&Path>, file: &Path) -> PathBuf {
     dir.map_or_else(|| file.into(), |dir| dir.join(file))
 }
 

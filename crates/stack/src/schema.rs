@@ -36,7 +36,8 @@ mod tests {
     #[test]
     fn no_key_may_be_null() {
         let text = schema().to_string();
-        assert!(!text.contains("\"null\""), "{text}");
+        // But for the word of `stdin`, which stands for something.
+        assert_eq!(text.matches("\"null\"").count(), text.matches("\"const\":\"null\"").count(), "{text}");
     }
 
     #[test]

@@ -185,9 +185,10 @@ impl<'a> Walker<'a> {
             Shape::Words(words) => Some(words),
             _ => None,
         });
-        match (words, node.text()) {
+        match (words, node.word()) {
             (Some(words), Some(text)) => match self.word(words, text) {
                 Some(word) => Some(json!(word)),
+                None if node.is_null() => self.mismatch(node, shape, ""),
                 None => self.mismatch(node, shape, &did_you_mean(text, &words.words)),
             },
             _ => self.mismatch(node, shape, ""),

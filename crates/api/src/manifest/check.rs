@@ -74,6 +74,7 @@ impl Problems {
             ("group", child.group.is_some(), For::Programs),
             ("umask", child.umask.is_some(), For::Programs),
             ("nice", child.nice.is_some(), For::Programs),
+            ("stdin", child.stdin.is_some(), For::Programs),
             ("no_new_privs", child.no_new_privs.is_some(), For::Programs),
             ("stop_signal", child.stop_signal.is_some(), For::Programs),
             ("success_exit_codes", child.success_exit_codes.is_some(), For::Programs),
@@ -352,8 +353,9 @@ mod tests {
         refused(&format!(r#"{PROGRAM}, "user": """#), "user", "a name or a number");
         refused(&format!(r#"{PROGRAM}, "group": "a:b""#), "group", "a name or a number");
         refused(&format!(r#"{PROGRAM}, "nice": 20"#), "nice", "-20 to 19");
+        refused(&format!(r#"{PROGRAM}, "stdin": {{"file": ""}}"#), "stdin.file", "path of a file");
         refused(&format!(r#"{TASK}, "umask": "022""#), "umask", "this child is a `async_worker`");
-        let good = r#""user": "nobody", "group": 0, "nice": -20, "no_new_privs": false, "umask": "7""#;
+        let good = r#""user": "nobody", "group": 0, "nice": -20, "no_new_privs": false, "umask": "7", "stdin": "pipe""#;
         assert_eq!(problems(&format!("{PROGRAM}, {good}")), [""; 0]);
     }
 

@@ -15,7 +15,7 @@ const fn later(owner: &'static str, key: &'static str) -> LaterKey {
 
 /// Keys of the contract whose effect comes with a later version. They are refused by name, and are
 /// neither in the schema nor in the docs.
-pub const LATER: &[LaterKey] = &[later("ChildManifest", "stdin"), later("ResourceLimits", "max_cpu_percent")];
+pub const LATER: &[LaterKey] = &[later("ResourceLimits", "max_cpu_percent")];
 
 /// What is said of a key in [`LATER`]. `path` is the key as the user reads it, such as
 /// `resource_limits.max_memory_mb`.

@@ -6,6 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Account, ChildManifest};
+use crate::life::words;
 
 /// The permissions that files of a program are made without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,37 @@ impl schemars::JsonSchema for Umask {
     }
 }
 
+words! {
+    /// An input that is no file.
+    StdinWord {
+        /// Nothing: it has ended before it begins.
+        Null = "null",
+        /// A pipe that stays open and to which nobody writes, for programs that end when their input does.
+        Pipe = "pipe",
+    }
+}
+
+/// What a program reads: `null`, `pipe`, or a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "`null`, `pipe` or a mapping with `file`")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum StdinManifest {
+    /// No file.
+    Word(StdinWord),
+    /// A file.
+    File(StdinFile),
+}
+
+/// The file that a program reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StdinFile {
+    /// The path of a file or a device, read from its beginning by each run. A relative one is taken from `working_dir`.
+    /// It is opened with the rights of the supervisor, whatever `user` says.
+    pub file: String,
+}
+
 /// What of this is wrong in a manifest: the key, and a sentence.
 pub(super) fn problems(child: &ChildManifest) -> Vec<(&'static str, String)> {
     let mut problems = Vec::new();
@@ -70,6 +102,11 @@ pub(super) fn problems(child: &ChildManifest) -> Vec<(&'static str, String)> {
         {
             problems.push((key, format!("`{key}` must be a name or a number, for example `{key}: nobody`")));
         }
+    }
+    if let Some(StdinManifest::File(StdinFile { file })) = &child.stdin
+        && (file.is_empty() || file.contains('\0'))
+    {
+        problems.push(("stdin.file", "`stdin.file` must be the path of a file".to_owned()));
     }
     if child.nice.is_some_and(|nice| !(-20..=19).contains(&nice)) {
         problems.push(("nice", "`nice` must be a whole number from -20 to 19".to_owned()));

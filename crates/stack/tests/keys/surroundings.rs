@@ -1,5 +1,7 @@
 //! As whom a program runs, and what it is started with.
 
+use tokio_supervisor::EventKind;
+
 use crate::programs::shell;
 use crate::skip;
 use crate::tree::{block, launch};
@@ -48,5 +50,35 @@ pub(crate) fn privileges_are_gained_only_where_that_is_said() {
             let mut tree = launch("", &shell("a", script, keys));
             assert_eq!(tree.said("/a").await, format!("NoNewPrivs:\t{said}"), "{keys}");
         }
+    });
+}
+
+#[test]
+pub(crate) fn a_program_reads_what_is_said() {
+    block(async {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("in"), "from a file\n").unwrap();
+        let beside = format!("stdin: {{file: in}}, working_dir: {}", dir.path().display());
+        let script = "read line || line='end of input'; echo $line";
+        for (keys, said) in [
+            ("stdin: null", "end of input"),
+            ("tags: [stdin is not said]", "end of input"),
+            ("stdin: {file: /proc/sys/kernel/ostype}", "Linux"),
+            (&beside, "from a file"),
+        ] {
+            let mut tree = launch("", &shell("a", script, &format!("role: job, {keys}")));
+            assert_eq!(tree.said("/a").await, said, "{keys}");
+        }
+        let mut tree = launch("", &shell("a", "echo up; exec cat", "stdin: pipe"));
+        assert_eq!(tree.said("/a").await, "up");
+        let pid = tree.handle.child("/a").unwrap().pid.unwrap();
+        let input = std::fs::read_link(format!("/proc/{pid}/fd/0")).unwrap();
+        assert!(input.display().to_string().starts_with("pipe:"), "{}", input.display());
+        tree.stop().await;
+        let ended = tree.until("/a", EventKind::ChildStopped).await;
+        assert_eq!(
+            ended.event.row.generation, 1,
+            "`cat` would have ended with its input, and have been restarted: {ended}"
+        );
     });
 }
