@@ -23,6 +23,7 @@ mod later;
 mod probe;
 mod program;
 mod stack;
+mod stopping;
 mod surroundings;
 mod units;
 
@@ -51,6 +52,7 @@ pub use later::{KEY_ALIASES, LATER, LaterKey, WORD_ALIASES, later_sentence};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
 pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, StopSignal};
 pub use stack::{RootShutdownManifest, STACK_VERSION, StackManifest, StopWithin, SupervisorManifest};
+pub use stopping::{EscalationStep, escalation_problem};
 pub use surroundings::{StdinFile, StdinManifest, StdinWord, Umask};
 pub use units::{Infinity, Millis, RangeError, Ratio, Seconds};
 
@@ -117,6 +119,10 @@ pub struct ChildManifest {
     /// For programs: the signal that asks it to stop. Default: `SIGTERM`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<StopSignal>,
+    /// For programs: what is sent when it does not end at the stop signal, in order. All of it comes within the grace, and
+    /// what is left when that is over is killed. Default: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalation: Vec<EscalationStep>,
     /// For programs: the exit codes that count as a good end. Default: `[0]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub success_exit_codes: Option<Vec<u8>>,
@@ -236,6 +242,7 @@ impl ChildManifest {
             stdin: None,
             no_new_privs: None,
             stop_signal: None,
+            escalation: Vec::new(),
             success_exit_codes: None,
             resource_limits: None,
             role: None,

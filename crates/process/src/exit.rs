@@ -28,7 +28,7 @@ pub(crate) enum Request {
 /// | to stop | `Stopped` | `Failed` | `Stopped` | `Killed` | `Killed` |
 /// | killed | `Stopped` | `Failed` | `Stopped` | `Killed` by us | `Killed` |
 ///
-/// A signal by which the kernel holds it to a limit of its spec is `Failed`, with the limit.
+/// The stop signal stands for those of the escalation, too. A signal by which the kernel holds it to a limit of its spec is `Failed`, with the limit.
 pub(crate) fn of(status: ExitStatus, request: Request, spec: &ProgramSpec) -> Exit {
     let asked = request != Request::None;
     match (status.code(), status.signal()) {
@@ -39,7 +39,7 @@ pub(crate) fn of(status: ExitStatus, request: Request, spec: &ProgramSpec) -> Ex
         (_, Some(signal)) if request == Request::Kill && signal == Signal::KILL.number() => {
             Exit::Killed { signal, by_us: true }
         }
-        (_, Some(signal)) if asked && signal == spec.stop_signal.number() => Exit::Stopped,
+        (_, Some(signal)) if asked && spec.asks_with(signal) => Exit::Stopped,
         (_, Some(signal)) => match over_limit(signal, spec) {
             Some(limit) => Exit::failed(format!("{}: it came to its {limit}", describe(status))),
             None => Exit::Killed { signal, by_us: false },
@@ -118,6 +118,9 @@ mod tests {
     #[test]
     fn d22_the_stop_signal_is_the_one_of_the_spec() {
         let spec = ProgramSpec::new("x").stop_signal(Signal::INT);
+        let later = spec.clone().escalate(std::time::Duration::ZERO, Signal::QUIT);
+        assert_eq!(of(signal(libc::SIGQUIT), Request::Stop, &later), Exit::Stopped);
+        assert_eq!(of(signal(libc::SIGQUIT), Request::None, &later), killed(libc::SIGQUIT, false));
         assert_eq!(of(signal(2), Request::Stop, &spec), Exit::Stopped);
         assert_eq!(of(signal(15), Request::Stop, &spec), killed(15, false));
         let spec = spec.stop_signal(Signal::KILL).success_exit_codes([]);

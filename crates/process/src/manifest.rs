@@ -1,8 +1,12 @@
 //! From the words of a manifest (`kind: process`) to a program.
 
+use std::time::Duration;
+
 use supervisor_api::manifest::{
     ChildManifest, HealthCheckManifest, ReadinessManifest, ReadinessProbe, StopSignal, Umask,
+    escalation_problem,
 };
+use supervisor_api::policy::Grace;
 
 use crate::checks::{Check, Readiness};
 use crate::http::Http;
@@ -12,6 +16,9 @@ use crate::limits::Limits;
 use crate::probe::Probe;
 use crate::signal::Signal;
 use crate::spec::ProgramSpec;
+
+/// The grace of a program that says none (D8).
+const DEFAULT_GRACE: Duration = Duration::from_secs(5);
 
 impl ProgramSpec {
     /// The program that a manifest of the kind `process` describes.
@@ -40,6 +47,13 @@ impl ProgramSpec {
         if let Some(signal) = manifest.stop_signal {
             spec.stop_signal = signal.into();
         }
+        let grace = manifest.shutdown.and_then(|shutdown| shutdown.graceful_timeout_ms);
+        let grace = grace.map_or(Grace::Timeout(DEFAULT_GRACE), Into::into);
+        if let Some(problem) = escalation_problem(&manifest.escalation, grace) {
+            return Err(format!("escalation: {problem}"));
+        }
+        let steps = manifest.escalation.iter();
+        spec.escalation = steps.map(|step| (step.after_ms.duration(), step.signal.into())).collect();
         if let Some(codes) = &manifest.success_exit_codes {
             spec.success_exit_codes = codes.iter().map(|&code| code.into()).collect();
         }
@@ -115,8 +129,6 @@ impl From<StopSignal> for Signal {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::checks::{Health, Watch};
     use crate::limits::Limit;
@@ -141,6 +153,7 @@ mod tests {
     fn every_key_of_a_program_has_its_effect() {
         let said = program(
             r#""command": ["x", "", "$y"], "working_dir": "/srv", "stop_signal": "SIGUSR1",
+               "escalation": [{"signal": "INT", "after_ms": 300}, {"signal": "QUIT", "after_ms": 4699}],
                "success_exit_codes": [0, 143], "resource_limits": {"max_file_descriptors": 99, "max_memory_mb": 7},
                "user": "nobody", "group": 7, "umask": "027", "nice": 5, "no_new_privs": false, "stdin": {"file": "in"}"#,
         );
@@ -148,6 +161,8 @@ mod tests {
             .args(["", "$y"])
             .working_dir("/srv")
             .stop_signal(Signal::USR1)
+            .escalate(Duration::from_millis(300), Signal::INT)
+            .escalate(Duration::from_millis(4_699), Signal::QUIT)
             .success_exit_codes([0, 143])
             .limit(Limit::FileDescriptors, 99)
             .max_memory(7 << 20)
@@ -220,6 +235,10 @@ mod tests {
             (r#""tags": []"#, "command: "),
             (r#""command": []"#, "command: "),
             (r#""command": [""]"#, "command: "),
+            (
+                r#""command": ["x"], "escalation": [{"signal": "INT", "after_ms": 5000}]"#,
+                "escalation: the last signal would be sent after 5000 ms, and the grace is 5000 ms",
+            ),
             (r#""command": ["x"], "readiness": {}"#, "readiness: "),
             (r#""command": ["x"], "readiness": {"tcp": "x"}"#, "readiness: tcp: "),
             (

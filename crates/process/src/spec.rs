@@ -42,6 +42,7 @@ pub struct ProgramSpec {
     pub(crate) identity: Identity,
     pub(crate) input: Input,
     pub(crate) stop_signal: Signal,
+    pub(crate) escalation: Vec<(Duration, Signal)>,
     pub(crate) success_exit_codes: Vec<i32>,
     pub(crate) readiness: Readiness,
     pub(crate) health: Option<Health>,
@@ -67,6 +68,7 @@ impl ProgramSpec {
             identity: Identity::default(),
             input: Input::Null,
             stop_signal: Signal::TERM,
+            escalation: Vec::new(),
             success_exit_codes: vec![0],
             readiness: Readiness::Immediate,
             health: None,
@@ -141,6 +143,19 @@ impl ProgramSpec {
     pub fn stop_signal(mut self, signal: Signal) -> Self {
         self.stop_signal = signal;
         self
+    }
+
+    /// When it has not ended `after` the stop signal, or after the last signal added here, sends it this one, too.
+    /// What has not ended when its grace is over is killed as ever: a signal that would come later is not sent.
+    pub fn escalate(mut self, after: Duration, signal: Signal) -> Self {
+        self.escalation.push((after, signal));
+        self
+    }
+
+    /// Whether it is asked to stop with this signal, first or later.
+    pub(crate) fn asks_with(&self, signal: i32) -> bool {
+        let later = self.escalation.iter().map(|(_, signal)| *signal);
+        later.chain([self.stop_signal]).any(|asked| asked.number() == signal)
     }
 
     /// Exit codes that mean a good end. Default: 0 alone. A shell that is stopped by TERM often says 143.
@@ -262,6 +277,7 @@ impl fmt::Debug for ProgramSpec {
             .field("identity", &self.identity)
             .field("input", &self.input)
             .field("stop_signal", &self.stop_signal)
+            .field("escalation", &self.escalation)
             .field("success_exit_codes", &self.success_exit_codes)
             .field("readiness", &self.readiness)
             .field("health", &self.health)

@@ -3,7 +3,8 @@
 
 use super::address::connect_target;
 use super::{
-    ChildManifest, EnvironmentEntry, HttpManifest, Kind, ReadinessManifest, ReadinessProbe, surroundings,
+    ChildManifest, EnvironmentEntry, HttpManifest, Kind, ReadinessManifest, ReadinessProbe, stopping,
+    surroundings,
 };
 use crate::policy::ReadinessMode;
 use crate::{Finding, SupervisorPath};
@@ -15,7 +16,7 @@ impl ChildManifest {
         let mut problems = Problems { path: path.to_string(), findings: Vec::new() };
         problems.keys_of_other_kinds(self);
         problems.command(self);
-        for (key, message) in surroundings::problems(self) {
+        for (key, message) in surroundings::problems(self).into_iter().chain(stopping::problems(self)) {
             problems.add(key, message);
         }
         problems.spellings(self);
@@ -77,6 +78,7 @@ impl Problems {
             ("stdin", child.stdin.is_some(), For::Programs),
             ("no_new_privs", child.no_new_privs.is_some(), For::Programs),
             ("stop_signal", child.stop_signal.is_some(), For::Programs),
+            ("escalation", !child.escalation.is_empty(), For::Programs),
             ("success_exit_codes", child.success_exit_codes.is_some(), For::Programs),
             ("resource_limits", child.resource_limits.is_some(), For::Programs),
             ("health_check", child.health_check.is_some(), For::TasksAndPrograms),
@@ -353,6 +355,8 @@ mod tests {
         refused(&format!(r#"{PROGRAM}, "user": """#), "user", "a name or a number");
         refused(&format!(r#"{PROGRAM}, "group": "a:b""#), "group", "a name or a number");
         refused(&format!(r#"{PROGRAM}, "nice": 20"#), "nice", "-20 to 19");
+        let kill = r#""escalation": [{"signal": "SIGKILL", "after_ms": 5}]"#;
+        refused(&format!("{PROGRAM}, {kill}"), "escalation", "when the grace is over");
         refused(&format!(r#"{PROGRAM}, "stdin": {{"file": ""}}"#), "stdin.file", "path of a file");
         refused(&format!(r#"{TASK}, "umask": "022""#), "umask", "this child is a `async_worker`");
         let good = r#""user": "nobody", "group": 0, "nice": -20, "no_new_privs": false, "umask": "7", "stdin": "pipe""#;
