@@ -23,9 +23,11 @@ use std::sync::Arc;
 use rustix::fs::Mode;
 use rustix::process::{Pid, Resource, Rlimit};
 
+use crate::environment;
 use crate::guardian::record;
 use crate::identity::RunsAs;
 use crate::limits::Limit;
+use crate::passed;
 use crate::step::Step;
 
 /// What becomes of the child: the program, and the surroundings it starts in.
@@ -35,8 +37,10 @@ pub(crate) struct Image {
     pub(crate) path: CString,
     pub(crate) arguments: Vec<CString>,
     pub(crate) environment: Vec<CString>,
-    /// Which variable of the environment becomes `WATCHDOG_PID=` with the process id.
-    pub(crate) own_pid: Option<usize>,
+    /// Which variables of the environment become those of [`OWN_PID`] with the process id.
+    pub(crate) own_pid: [Option<usize>; OWN_PID.len()],
+    /// What the program is given from descriptor 3 on. Their numbers here are above those.
+    pub(crate) passed: Vec<OwnedFd>,
     pub(crate) working_dir: Option<CString>,
     pub(crate) limits: Vec<(Limit, Rlimit)>,
     pub(crate) runs_as: Option<RunsAs>,
@@ -80,7 +84,14 @@ impl Pointers {
 /// Whatever program `command` was made with is not executed. The child must lead its own process group
 /// (`process_group(0)`). It gets SIGKILL when the *thread* that spawns it ends, so that thread must
 /// live as long as the supervisor.
-pub(crate) fn become_program(command: &mut Command, image: &Arc<Image>, guardian: Option<Arc<OwnedFd>>) {
+///
+/// `places` are what is at the numbers of [`Image::passed`] now. The descriptor of the guardian must be above those.
+pub(crate) fn become_program(
+    command: &mut Command,
+    image: &Arc<Image>,
+    guardian: Option<Arc<OwnedFd>>,
+    places: Vec<Option<File>>,
+) {
     let image = image.clone();
     let arguments = Pointers::to(&image, |image| &image.arguments);
     let mut environment = Pointers::to(&image, |image| &image.environment);
@@ -89,14 +100,17 @@ pub(crate) fn become_program(command: &mut Command, image: &Arc<Image>, guardian
         reset_signals();
         // Before the limits: they may be below the number of a descriptor that is open.
         close_on_exec()?;
+        give(&image.passed, &places)?;
         take_rights(&image)?;
         // Not before: the kernel forgets it when the user changes.
         die_with(supervisor)?;
         enter(&image)?;
         list(guardian.as_deref())?;
-        let own_pid = own_pid();
-        if let Some(at) = image.own_pid {
-            environment.replace(at, own_pid.as_ptr().cast());
+        let own_pid = OWN_PID.map(own_pid);
+        for (at, text) in image.own_pid.into_iter().zip(&own_pid) {
+            if let Some(at) = at {
+                environment.replace(at, text.as_ptr().cast());
+            }
         }
         // SAFETY: the path is a C string and both tables are null-terminated tables of C strings, alive
         // until this call ends. `execve` is async-signal-safe.
@@ -158,12 +172,15 @@ pub(crate) fn signal_group(leader: Option<BorrowedFd<'_>>, group: Pid, signal: c
     }
 }
 
-/// `WATCHDOG_PID=` with the number of this process, as a C string. Made without memory from an allocator.
-fn own_pid() -> [u8; 32] {
+/// The variables whose value is the process id of the program, which is known only between fork and exec.
+pub(crate) const OWN_PID: [&str; 2] = [environment::WATCHDOG_PID, passed::PID];
+
+/// `NAME=` with the number of this process, as a C string. Made without memory from an allocator. The name is one of
+/// [`OWN_PID`], so there is room.
+fn own_pid(name: &str) -> [u8; 32] {
     let mut text = [0; 32];
-    let name = b"WATCHDOG_PID=";
-    for (to, byte) in text.iter_mut().zip(name) {
-        *to = *byte;
+    for (to, byte) in text.iter_mut().zip(name.bytes().chain([b'='])) {
+        *to = byte;
     }
     let mut number = rustix::process::getpid().as_raw_nonzero().get().cast_unsigned();
     let mut digits = 1;
@@ -172,7 +189,7 @@ fn own_pid() -> [u8; 32] {
         (digits, rest) = (digits + 1, rest / 10);
     }
     // At most ten digits, so the last byte stays 0.
-    for to in text.iter_mut().skip(name.len()).take(digits).rev() {
+    for to in text.iter_mut().skip(name.len() + 1).take(digits).rev() {
         (*to, number) = (b'0' + (number % 10) as u8, number / 10);
     }
     text
@@ -278,6 +295,36 @@ fn die_with(supervisor: Pid) -> io::Result<()> {
     }
 }
 
+/// Which file a descriptor leads to: the numbers of its device and of itself.
+pub(crate) type File = (libc::dev_t, libc::ino_t);
+
+/// The file at this number; `None` when nothing is open there.
+pub(crate) fn file_at(number: c_int) -> Option<File> {
+    let mut about = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `fstat` fills the structure, which is large enough and alive, or fails; it is async-signal-safe. It takes
+    // any number, also one that is no open descriptor.
+    let found = unsafe { libc::fstat(number, about.as_mut_ptr()) } == 0;
+    // SAFETY: it was filled.
+    found.then(|| unsafe { about.assume_init() }).map(|about| (about.st_dev, about.st_ino))
+}
+
+/// Puts what the program is given to its numbers, open over exec. Nothing is changed when one of the numbers has come to
+/// something else since the parent looked: it may be std's own.
+fn give(passed: &[OwnedFd], places: &[Option<File>]) -> io::Result<()> {
+    let numbers = passed::FIRST..;
+    if numbers.clone().zip(places).any(|(number, place)| place.is_none() || file_at(number) != *place) {
+        return Err(Step::Descriptors.failed(rustix::io::Errno::AGAIN));
+    }
+    for (number, descriptor) in numbers.zip(passed) {
+        // SAFETY: what was at the number is a copy of the parent's, which nothing in this process uses: no more code of
+        // the parent runs here, and std's own descriptors are not there.
+        if unsafe { libc::dup2(descriptor.as_raw_fd(), number) } == -1 {
+            return Err(Step::Descriptors.failed(last_error()));
+        }
+    }
+    Ok(())
+}
+
 /// What only root may raise comes first; then root is given up, if the program runs as another.
 fn take_rights(image: &Image) -> io::Result<()> {
     for &(limit, value) in &image.limits {
@@ -376,8 +423,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nothing_is_given_where_something_else_has_come_since() {
+        let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        // Nobody has this file, so whatever is at the first number is another.
+        for places in [vec![None], vec![Some((0, 0))]] {
+            let (step, error) = Step::of(&give(&[null()], &places).unwrap_err());
+            assert_eq!((step, error.raw_os_error()), (Step::Descriptors, Some(libc::EAGAIN)));
+        }
+        let open = null();
+        assert!(file_at(open.as_raw_fd()).is_some());
+        assert_eq!(file_at(-1), None);
+    }
+
+    #[test]
     fn the_own_number_is_written_in_digits() {
-        let expected = format!("WATCHDOG_PID={}\0", std::process::id());
-        assert!(own_pid().starts_with(expected.as_bytes()));
+        for name in OWN_PID {
+            let expected = format!("{name}={}\0", std::process::id());
+            assert!(own_pid(name).starts_with(expected.as_bytes()));
+        }
     }
 }

@@ -26,6 +26,7 @@ use tokio::io::unix::AsyncFd;
 use crate::between::{self, Image};
 use crate::guardian::{self, PipeEnd};
 use crate::input::Opened;
+use crate::passed::{self, Places};
 use crate::processes;
 use crate::signal::Signal;
 use crate::start_error::{self, StartError};
@@ -34,6 +35,9 @@ use crate::worker::{SPAWNER, UNDERTAKER};
 
 /// How often a leader without a pidfd (Linux before 5.3) is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How often a child is forked again that did not find the places of its descriptors as they were.
+const TRIES: u32 = 100;
 
 /// What is to be executed.
 #[derive(Debug)]
@@ -88,6 +92,7 @@ pub(crate) async fn spawn(
 fn fork(program: &Program) -> io::Result<Started> {
     let guardian = guardian::current();
     let mut renewed = false;
+    let mut tries = 0;
     loop {
         let end = guardian.as_ref().map(|guardian| (guardian, guardian.pipe_end()));
         match (fork_once(program, end.as_ref()), end) {
@@ -97,17 +102,33 @@ fn fork(program: &Program) -> io::Result<Started> {
                     return Err(error);
                 }
             }
+            // Another thread had closed a descriptor in between.
+            (Err(error), _) if is_again(&error) && tries < TRIES => tries += 1,
             (done, _) => return done,
         }
     }
+}
+
+fn is_again(error: &io::Error) -> bool {
+    let (step, error) = Step::of(error);
+    step == Step::Descriptors && error.raw_os_error() == Some(libc::EAGAIN)
 }
 
 fn fork_once(program: &Program, guardian: Option<&(&Arc<guardian::Shared>, PipeEnd)>) -> io::Result<Started> {
     // std executes nothing: `become_program` does. The name is what it would have been.
     let mut command = Command::new(Path::new("/nonexistent"));
     command.process_group(0).stdin(program.input.stdio()?).stdout(Stdio::piped()).stderr(Stdio::piped());
-    between::become_program(&mut command, &program.image, guardian.and_then(|(_, end)| end.pipe.clone()));
-    let mut leader = command.spawn()?;
+    let count = program.image.passed.len();
+    let places = Places::take(count)?;
+    let pipe = guardian.and_then(|(_, end)| end.pipe.clone());
+    let pipe = match pipe {
+        Some(pipe) if count > 0 => Some(Arc::new(passed::raised(&pipe, count)?)),
+        pipe => pipe,
+    };
+    between::become_program(&mut command, &program.image, pipe, places.files.clone());
+    let leader = command.spawn();
+    drop(places);
+    let mut leader = leader?;
     let stdin = leader.stdin.take().map(OwnedFd::from);
     let pipes = leader.stdout.take().zip(leader.stderr.take());
     let Some(id) = Pid::from_raw(leader.id().cast_signed()) else {

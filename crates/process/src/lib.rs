@@ -58,6 +58,7 @@ mod limits;
 mod manifest;
 mod notify;
 mod output;
+mod passed;
 mod prepare;
 mod probe;
 mod processes;

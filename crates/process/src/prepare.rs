@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::Mode;
 
-use crate::between::Image;
+use crate::between::{Image, OWN_PID};
 use crate::environment;
 use crate::group::Program;
+use crate::passed;
 use crate::spec::ProgramSpec;
-use crate::start_error::{StartError, find};
+use crate::start_error::{StartError, find, reason};
 
 impl ProgramSpec {
     pub(crate) fn own_environment(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -22,7 +23,8 @@ impl ProgramSpec {
     /// What is executed for the run called `run`: the program found, every word ready. It gets the variables `more`
     /// over its own.
     pub(crate) fn program(&self, run: &str, more: &[(&str, String)]) -> Result<Program, StartError> {
-        let more = more.iter().map(|(name, value)| (*name, value.as_str()));
+        let passed = passed::variables(&self.passed);
+        let more = more.iter().chain(&passed).map(|(name, value)| (*name, value.as_str()));
         let own = self.own_environment().chain(more).chain([(environment::RUN, run)]);
         let (runs_as, variables) = self.identity.look_up().map_err(|(what, why)| StartError::System {
             program: self.program.to_string_lossy().into_owned(),
@@ -31,7 +33,12 @@ impl ProgramSpec {
         })?;
         let environment = environment::build(variables.over(std::env::vars_os()), own);
         let file = find(&self.program, environment::path(&environment), self.working_dir.as_deref())?;
-        let image = Image { runs_as, ..self.image(file.as_os_str(), &environment)? };
+        let passed = passed::above(&self.passed).map_err(|error| StartError::System {
+            program: file.display().to_string(),
+            what: "passing its descriptors",
+            why: reason(&error),
+        })?;
+        let image = Image { runs_as, passed, ..self.image(file.as_os_str(), &environment)? };
         let image = Arc::new(image);
         let input = self.input.open(self.working_dir.as_deref()).map_err(|why| StartError::System {
             program: file.display().to_string(),
@@ -41,7 +48,7 @@ impl ProgramSpec {
         Ok(Program { image, file, working_dir: self.working_dir.clone(), input })
     }
 
-    /// The image without the identity, which is looked up on this machine.
+    /// The image without the identity, which is looked up on this machine, and without what is passed.
     pub(crate) fn image(
         &self,
         file: &OsStr,
@@ -60,11 +67,10 @@ impl ProgramSpec {
         let arguments = std::iter::once(&self.program).chain(&self.args);
         // Its place is known here, its value only when there is a process.
         let own_pid =
-            (environment.get(OsStr::new(environment::WATCHDOG_PID)).is_some_and(|value| value.is_empty()))
-                .then(|| environment.keys().position(|name| name == environment::WATCHDOG_PID))
-                .flatten();
+            OWN_PID.map(|own| environment.iter().position(|(name, value)| name == own && value.is_empty()));
         Ok(Image {
             own_pid,
+            passed: Vec::new(),
             path: word(file, "its path")?,
             arguments: arguments.map(|arg| word(arg, "an argument")).collect::<Result<_, _>>()?,
             environment: environment.iter().map(pair).collect::<Result<_, _>>()?,

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::identity::Identity;
 use crate::input::Input;
 use crate::limits::{Limit, Limits};
 use crate::output::OutputLine;
+use crate::passed::{self, Passed};
 use crate::signal::Signal;
 
 /// A program to run: its command, its surroundings, how it is stopped, and when it counts as started.
@@ -31,7 +33,7 @@ use crate::signal::Signal;
 /// ```
 ///
 /// The program is executed as it is: no shell reads its words. It starts in a process group of its own with
-/// nothing to read unless [`ProgramSpec::stdin`] says so, no descriptor but the first three, no signal blocked or ignored, and an
+/// nothing to read unless [`ProgramSpec::stdin`] says so, no descriptor but the first three and those of [`ProgramSpec::pass`], no signal blocked or ignored, and an
 /// environment made of [`INHERITED`](crate::INHERITED) and [`ProgramSpec::env`] alone.
 #[derive(Clone)]
 pub struct ProgramSpec {
@@ -41,6 +43,7 @@ pub struct ProgramSpec {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) identity: Identity,
     pub(crate) input: Input,
+    pub(crate) passed: Vec<Passed>,
     pub(crate) stop_signal: Signal,
     pub(crate) escalation: Vec<(Duration, Signal)>,
     pub(crate) success_exit_codes: Vec<i32>,
@@ -67,6 +70,7 @@ impl ProgramSpec {
             environment: Vec::new(),
             identity: Identity::default(),
             input: Input::Null,
+            passed: Vec::new(),
             stop_signal: Signal::TERM,
             escalation: Vec::new(),
             success_exit_codes: vec![0],
@@ -136,6 +140,24 @@ impl ProgramSpec {
     /// What it reads as its standard input. Default: [`Input::Null`]. Probes that are programs read nothing.
     pub fn stdin(mut self, input: Input) -> Self {
         self.input = input;
+        self
+    }
+
+    /// Gives each run of it this descriptor, for example a socket that listens: the first one as 3, the next as 4, and so
+    /// on. It learns of them as from systemd: `LISTEN_FDS` is how many there are, `LISTEN_FDNAMES` their names with `:`
+    /// between them, and `LISTEN_PID` its own process id. All of its runs, and all clones of the spec, share it, so that
+    /// who connects between two runs waits for the next one and is not refused:
+    ///
+    /// ```
+    /// # use supervisor_process::ProgramSpec;
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let spec = ProgramSpec::new("./web").pass("http", listener);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// It is closed with the last clone of the spec. Probes that are programs do not get it. A name has no `:`.
+    pub fn pass(mut self, name: impl Into<String>, descriptor: impl Into<OwnedFd>) -> Self {
+        self.passed.push(Passed { name: name.into(), descriptor: Arc::new(descriptor.into()) });
         self
     }
 
@@ -254,6 +276,7 @@ impl ProgramSpec {
             findings.push(format!("success_exit_codes: {code} is no exit code; they go from 0 to 255"));
         }
         findings.extend(self.identity.findings());
+        findings.extend(passed::findings(&self.passed));
         findings.extend(self.limits.findings());
         if let Readiness::Probe(check) = &self.readiness {
             findings.extend(check.findings("readiness"));
@@ -276,6 +299,7 @@ impl fmt::Debug for ProgramSpec {
             .field("environment", &names)
             .field("identity", &self.identity)
             .field("input", &self.input)
+            .field("passed", &self.passed)
             .field("stop_signal", &self.stop_signal)
             .field("escalation", &self.escalation)
             .field("success_exit_codes", &self.success_exit_codes)
