@@ -6,24 +6,25 @@
 //!
 //! Every key is optional but those that name a thing. An absent key means "the default applies"
 //! (`semantics.md` D1, D15); a manifest never holds a default itself, so what a user wrote can be
-//! told from what was filled in. A key whose effect comes with a later version is in [`LATER`] and
-//! is refused by name.
+//! told from what was filled in.
 //!
 //! [`ChildManifest::problems`] says where one manifest contradicts itself. What concerns siblings
 //! (unknown dependencies, cycles, duplicates) is decided where the whole tree is known.
 
 mod address;
+mod aliases;
 mod budget;
 mod check;
 mod control;
 mod dashboard;
 mod defaults;
 mod http;
-mod later;
 mod log;
 mod probe;
 mod program;
 mod stack;
+mod stopping;
+mod surroundings;
 mod units;
 
 use std::num::NonZeroU32;
@@ -37,6 +38,7 @@ use crate::policy::{
 use crate::{ChildId, policy};
 
 pub use address::{ConnectTarget, HttpTarget, connect_target, http_target, tcp_target};
+pub use aliases::{KEY_ALIASES, WORD_ALIASES};
 pub use budget::{BackoffManifest, BudgetLimits, BudgetManifest, Unlimited};
 pub use check::secret_reference;
 pub use control::{
@@ -47,11 +49,12 @@ pub use control::{
 pub use dashboard::{DashboardListens, DashboardManifest, NoDashboard, dashboard_address};
 pub use defaults::DefaultsManifest;
 pub use http::{HeaderEntry, HttpManifest, HttpRequestManifest, ResponseHeader, StatusManifest, StatusRange};
-pub use later::{KEY_ALIASES, LATER, LaterKey, WORD_ALIASES, later_sentence};
 pub use log::{LogFileManifest, LogManifest, NoLog};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
 pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, StopSignal};
 pub use stack::{RootShutdownManifest, STACK_VERSION, StackManifest, StopWithin, SupervisorManifest};
+pub use stopping::{EscalationStep, escalation_problem};
+pub use surroundings::{StdinFile, StdinManifest, StdinWord, Umask};
 pub use units::{Hours, Infinity, Millis, RangeError, Ratio, Seconds};
 
 words! {
@@ -90,9 +93,37 @@ pub struct ChildManifest {
     /// was started, which is also the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
+    /// For programs: the user it runs as, by number, or by name as `/etc/passwd` has it. It gets that user's groups and
+    /// none of the supervisor's. Only root may say another than its own. Default: the supervisor's user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Account>,
+    /// For programs: the group it runs as, by number, or by name as `/etc/group` has it. Only root may say another.
+    /// Default: the primary group of `user`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Account>,
+    /// For programs: the permissions that its files are made without, in octal digits such as `027`. Default: the
+    /// supervisor's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub umask: Option<Umask>,
+    /// For programs: how much it gives way to others for the CPU, from -20 (least) to 19 (most). Only root may go below
+    /// the supervisor's own. Default: the supervisor's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = -20, max = 19)))]
+    pub nice: Option<i8>,
+    /// For programs: what it reads as its standard input: `null`, a file, or `pipe`. Default: `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<StdinManifest>,
+    /// For programs: whether neither it nor what it starts can gain privileges, as with `sudo` and other setuid
+    /// programs. Default: `true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_new_privs: Option<bool>,
     /// For programs: the signal that asks it to stop. Default: `SIGTERM`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<StopSignal>,
+    /// For programs: what is sent when it does not end at the stop signal, in order. All of it comes within the grace, and
+    /// what is left when that is over is killed. Default: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalation: Vec<EscalationStep>,
     /// For programs: the exit codes that count as a good end. Default: `[0]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub success_exit_codes: Option<Vec<u8>>,
@@ -209,7 +240,14 @@ impl ChildManifest {
             factory: None,
             command: None,
             working_dir: None,
+            user: None,
+            group: None,
+            umask: None,
+            nice: None,
+            stdin: None,
+            no_new_privs: None,
             stop_signal: None,
+            escalation: Vec::new(),
             success_exit_codes: None,
             log: None,
             resource_limits: None,
@@ -384,7 +422,7 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_later_keys_are_refused_by_name() {
-        for key in ["bogus", "user", "group", "stdin"] {
+        for key in ["bogus", "max_cpu_percent"] {
             let text = format!(r#"{{"name": "a", "kind": "process", "{key}": 1}}"#);
             let error = serde_json::from_str::<ChildManifest>(&text).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");

@@ -20,10 +20,15 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
 
+use rustix::fs::Mode;
 use rustix::process::{Pid, Resource, Rlimit};
 
+use crate::environment;
 use crate::guardian::record;
+use crate::identity::RunsAs;
 use crate::limits::Limit;
+use crate::passed;
+use crate::step::Step;
 
 /// What becomes of the child: the program, and the surroundings it starts in.
 #[derive(Debug)]
@@ -32,75 +37,18 @@ pub(crate) struct Image {
     pub(crate) path: CString,
     pub(crate) arguments: Vec<CString>,
     pub(crate) environment: Vec<CString>,
-    /// Which variable of the environment becomes `WATCHDOG_PID=` with the process id.
-    pub(crate) own_pid: Option<usize>,
+    /// Which variables of the environment become those of [`OWN_PID`] with the process id.
+    pub(crate) own_pid: [Option<usize>; OWN_PID.len()],
+    /// What the program is given from descriptor 3 on. Their numbers here are above those.
+    pub(crate) passed: Vec<OwnedFd>,
     pub(crate) working_dir: Option<CString>,
     pub(crate) limits: Vec<(Limit, Rlimit)>,
+    pub(crate) runs_as: Option<RunsAs>,
+    pub(crate) umask: Option<Mode>,
+    pub(crate) nice: Option<i32>,
     pub(crate) no_new_privileges: bool,
     /// Its cgroup's list of processes, open for writing.
     pub(crate) cgroup: Option<Arc<OwnedFd>>,
-}
-
-/// The steps of a child between fork and exec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// std's own part: fork, the group, the three descriptors.
-    Fork,
-    /// The supervisor had died before its death could be watched.
-    Orphaned,
-    WorkingDir,
-    NoNewPrivileges,
-    Descriptors,
-    /// The group could not be written to the guardian.
-    Guardian,
-    Exec,
-    /// It could not be put into its cgroup.
-    Cgroup,
-    /// A limit could not be set.
-    Limit(Limit),
-}
-
-/// Those that are numbered by their place; the limits follow.
-const STEPS: [Step; 8] = [
-    Step::Fork,
-    Step::Orphaned,
-    Step::WorkingDir,
-    Step::NoNewPrivileges,
-    Step::Descriptors,
-    Step::Guardian,
-    Step::Exec,
-    Step::Cgroup,
-];
-
-impl Step {
-    /// Its number, from 0.
-    const fn number(self) -> i32 {
-        match self {
-            Self::Fork => 0,
-            Self::Orphaned => 1,
-            Self::WorkingDir => 2,
-            Self::NoNewPrivileges => 3,
-            Self::Descriptors => 4,
-            Self::Guardian => 5,
-            Self::Exec => 6,
-            Self::Cgroup => 7,
-            Self::Limit(limit) => STEPS.len() as i32 + limit as i32,
-        }
-    }
-
-    /// Error numbers are below 4096, so the step fits above them.
-    fn failed(self, error: rustix::io::Errno) -> io::Error {
-        io::Error::from_raw_os_error(self.number() << 16 | error.raw_os_error())
-    }
-
-    /// The step and the plain error of a failed spawn.
-    pub(crate) fn of(error: &io::Error) -> (Self, io::Error) {
-        let raw = error.raw_os_error().unwrap_or(libc::EINVAL);
-        let number = (raw >> 16) as usize;
-        let limit = || Limit::ALL.get(number.checked_sub(STEPS.len())?).copied().map(Self::Limit);
-        let step = STEPS.get(number).copied().or_else(limit).unwrap_or(Self::Fork);
-        (step, io::Error::from_raw_os_error(raw & 0xffff))
-    }
 }
 
 /// A null-terminated table of C strings, as `execve` wants it.
@@ -138,21 +86,33 @@ impl Pointers {
 /// Whatever program `command` was made with is not executed. The child must lead its own process group
 /// (`process_group(0)`). It gets SIGKILL when the *thread* that spawns it ends, so that thread must
 /// live as long as the supervisor.
-pub(crate) fn become_program(command: &mut Command, image: &Arc<Image>, guardian: Option<Arc<OwnedFd>>) {
+///
+/// `places` are what is at the numbers of [`Image::passed`] now. The descriptor of the guardian must be above those.
+pub(crate) fn become_program(
+    command: &mut Command,
+    image: &Arc<Image>,
+    guardian: Option<Arc<OwnedFd>>,
+    places: Vec<Option<File>>,
+) {
     let image = image.clone();
     let arguments = Pointers::to(&image, |image| &image.arguments);
     let mut environment = Pointers::to(&image, |image| &image.environment);
     let supervisor = rustix::process::getpid();
     let child = move || {
         reset_signals();
-        die_with(supervisor)?;
         // Before the limits: they may be below the number of a descriptor that is open.
         close_on_exec()?;
+        give(&image.passed, &places)?;
+        take_rights(&image)?;
+        // Not before: the kernel forgets it when the user changes.
+        die_with(supervisor)?;
         enter(&image)?;
         list(guardian.as_deref())?;
-        let own_pid = own_pid();
-        if let Some(at) = image.own_pid {
-            environment.replace(at, own_pid.as_ptr().cast());
+        let own_pid = OWN_PID.map(own_pid);
+        for (at, text) in image.own_pid.into_iter().zip(&own_pid) {
+            if let Some(at) = at {
+                environment.replace(at, text.as_ptr().cast());
+            }
         }
         // SAFETY: the path is a C string and both tables are null-terminated tables of C strings, alive
         // until this call ends. `execve` is async-signal-safe.
@@ -214,12 +174,15 @@ pub(crate) fn signal_group(leader: Option<BorrowedFd<'_>>, group: Pid, signal: c
     }
 }
 
-/// `WATCHDOG_PID=` with the number of this process, as a C string. Made without memory from an allocator.
-fn own_pid() -> [u8; 32] {
+/// The variables whose value is the process id of the program, which is known only between fork and exec.
+pub(crate) const OWN_PID: [&str; 2] = [environment::WATCHDOG_PID, passed::PID];
+
+/// `NAME=` with the number of this process, as a C string. Made without memory from an allocator. The name is one of
+/// [`OWN_PID`], so there is room.
+fn own_pid(name: &str) -> [u8; 32] {
     let mut text = [0; 32];
-    let name = b"WATCHDOG_PID=";
-    for (to, byte) in text.iter_mut().zip(name) {
-        *to = *byte;
+    for (to, byte) in text.iter_mut().zip(name.bytes().chain([b'='])) {
+        *to = byte;
     }
     let mut number = rustix::process::getpid().as_raw_nonzero().get().cast_unsigned();
     let mut digits = 1;
@@ -228,7 +191,7 @@ fn own_pid() -> [u8; 32] {
         (digits, rest) = (digits + 1, rest / 10);
     }
     // At most ten digits, so the last byte stays 0.
-    for to in text.iter_mut().skip(name.len()).take(digits).rev() {
+    for to in text.iter_mut().skip(name.len() + 1).take(digits).rev() {
         (*to, number) = (b'0' + (number % 10) as u8, number / 10);
     }
     text
@@ -334,17 +297,75 @@ fn die_with(supervisor: Pid) -> io::Result<()> {
     }
 }
 
-fn enter(image: &Image) -> io::Result<()> {
+/// Which file a descriptor leads to: the numbers of its device and of itself.
+pub(crate) type File = (libc::dev_t, libc::ino_t);
+
+/// The file at this number; `None` when nothing is open there.
+pub(crate) fn file_at(number: c_int) -> Option<File> {
+    let mut about = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `fstat` fills the structure, which is large enough and alive, or fails; it is async-signal-safe. It takes
+    // any number, also one that is no open descriptor.
+    let found = unsafe { libc::fstat(number, about.as_mut_ptr()) } == 0;
+    // SAFETY: it was filled.
+    found.then(|| unsafe { about.assume_init() }).map(|about| (about.st_dev, about.st_ino))
+}
+
+/// Puts what the program is given to its numbers, open over exec. Nothing is changed when one of the numbers has come to
+/// something else since the parent looked: it may be std's own.
+fn give(passed: &[OwnedFd], places: &[Option<File>]) -> io::Result<()> {
+    let numbers = passed::FIRST..;
+    if numbers.clone().zip(places).any(|(number, place)| place.is_none() || file_at(number) != *place) {
+        return Err(Step::Descriptors.failed(rustix::io::Errno::AGAIN));
+    }
+    for (number, descriptor) in numbers.zip(passed) {
+        // SAFETY: what was at the number is a copy of the parent's, which nothing in this process uses: no more code of
+        // the parent runs here, and std's own descriptors are not there.
+        if unsafe { libc::dup2(descriptor.as_raw_fd(), number) } == -1 {
+            return Err(Step::Descriptors.failed(last_error()));
+        }
+    }
+    Ok(())
+}
+
+/// What only root may raise comes first; then root is given up, if the program runs as another.
+fn take_rights(image: &Image) -> io::Result<()> {
     if let Some(cgroup) = &image.cgroup {
         // To the kernel 0 is whoever writes it.
         rustix::io::write(cgroup.as_fd(), b"0").map_err(|error| Step::Cgroup.failed(error))?;
     }
-    if let Some(dir) = &image.working_dir {
-        rustix::process::chdir(dir.as_c_str()).map_err(|error| Step::WorkingDir.failed(error))?;
-    }
     for &(limit, value) in &image.limits {
         rustix::process::setrlimit(limit.resource(), value)
             .map_err(|error| Step::Limit(limit).failed(error))?;
+    }
+    if let Some(nice) = image.nice {
+        rustix::process::setpriority_process(None, nice).map_err(|error| Step::Nice.failed(error))?;
+    }
+    if let Some(mask) = image.umask {
+        rustix::process::umask(mask);
+    }
+    image.runs_as.as_ref().map_or(Ok(()), become_user).map_err(|error| Step::RunsAs.failed(error))
+}
+
+/// Groups first, the user last: afterwards there is no right left to change the others. The calls are for the calling
+/// thread alone, and a child has no other.
+fn become_user(to: &RunsAs) -> rustix::io::Result<()> {
+    use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+    // Its output is its own to open again, as through `/dev/stderr`. Without it, that alone is refused to it.
+    for output in [rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        let _ = rustix::fs::fchown(output, to.user, Some(to.group));
+    }
+    set_thread_groups(&to.groups)?;
+    set_thread_res_gid(to.group, to.group, to.group)?;
+    match to.user {
+        Some(user) => set_thread_res_uid(user, user, user),
+        None => Ok(()),
+    }
+}
+
+/// As the user that it runs as: a directory that this one may not enter is not entered.
+fn enter(image: &Image) -> io::Result<()> {
+    if let Some(dir) = &image.working_dir {
+        rustix::process::chdir(dir.as_c_str()).map_err(|error| Step::WorkingDir.failed(error))?;
     }
     if image.no_new_privileges {
         rustix::thread::set_no_new_privs(true).map_err(|error| Step::NoNewPrivileges.failed(error))?;
@@ -408,17 +429,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_own_number_is_written_in_digits() {
-        let expected = format!("WATCHDOG_PID={}\0", std::process::id());
-        assert!(own_pid().starts_with(expected.as_bytes()));
+    fn nothing_is_given_where_something_else_has_come_since() {
+        let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        // Nobody has this file, so whatever is at the first number is another.
+        for places in [vec![None], vec![Some((0, 0))]] {
+            let (step, error) = Step::of(&give(&[null()], &places).unwrap_err());
+            assert_eq!((step, error.raw_os_error()), (Step::Descriptors, Some(libc::EAGAIN)));
+        }
+        let open = null();
+        assert!(file_at(open.as_raw_fd()).is_some());
+        assert_eq!(file_at(-1), None);
     }
 
     #[test]
-    fn a_failed_step_comes_back_with_its_plain_error() {
-        let limits = Limit::ALL.iter().copied().map(Step::Limit);
-        for step in STEPS.into_iter().chain(limits) {
-            let (back, error) = Step::of(&step.failed(rustix::io::Errno::NOEXEC));
-            assert_eq!((back, error.raw_os_error()), (step, Some(libc::ENOEXEC)));
+    fn the_own_number_is_written_in_digits() {
+        for name in OWN_PID {
+            let expected = format!("{name}={}\0", std::process::id());
+            assert!(own_pid(name).starts_with(expected.as_bytes()));
         }
     }
 }

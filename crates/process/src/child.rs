@@ -9,6 +9,7 @@ use tokio_supervisor::{
 };
 
 use crate::cgroup;
+use crate::checks::{Check, Health, Readiness, Watch};
 use crate::level;
 use crate::output::OutputLine;
 use crate::probe::LineSeen;
@@ -16,7 +17,7 @@ use crate::probe::Probe;
 use crate::processes::Unconfined;
 use crate::run::{Orders, run};
 use crate::signal::Signal;
-use crate::spec::{Check, Health, ProgramSpec, Readiness, Watch};
+use crate::spec::ProgramSpec;
 use crate::watch::Together;
 
 /// Builds the children of `kind: process`, for

@@ -29,7 +29,7 @@ pub(crate) enum Request {
 /// | to stop | `Stopped` | `Failed` | `Stopped` | `Killed` | `Killed` |
 /// | killed | `Stopped` | `Failed` | `Stopped` | `Killed` by us | `Killed` |
 ///
-/// A signal by which the kernel holds it to a limit of its spec is `Failed`, with the limit.
+/// The stop signal stands for those of the escalation, too. A signal by which the kernel holds it to a limit of its spec is `Failed`, with the limit.
 ///
 /// A bad end of which the kernel says that it killed a process for want of memory is `Failed` and says that, unless
 /// SIGKILL was sent.
@@ -43,7 +43,7 @@ pub(crate) fn of(status: ExitStatus, request: Request, spec: &ProgramSpec, ended
         (_, Some(signal)) if request == Request::Kill && signal == Signal::KILL.number() => {
             Exit::Killed { signal, by_us: true }
         }
-        (_, Some(signal)) if asked && signal == spec.stop_signal.number() => Exit::Stopped,
+        (_, Some(signal)) if asked && spec.asks_with(signal) => Exit::Stopped,
         _ if ended.out_of_memory => Exit::failed(out_of_memory(status, spec)),
         (_, Some(signal)) => match over_limit(signal, spec) {
             Some(limit) => Exit::failed(format!("{}: it came to its {limit}", describe(status))),
@@ -137,6 +137,10 @@ mod tests {
         let spec = ProgramSpec::new("x").stop_signal(Signal::INT);
         assert_eq!(of(signal(2), Request::Stop, &spec, Ended::default()), Exit::Stopped);
         assert_eq!(of(signal(15), Request::Stop, &spec, Ended::default()), killed(15, false));
+        let later = spec.clone().escalate(std::time::Duration::ZERO, Signal::QUIT);
+        assert_eq!(of(signal(libc::SIGQUIT), Request::Stop, &later, Ended::default()), Exit::Stopped);
+        let unasked = of(signal(libc::SIGQUIT), Request::None, &later, Ended::default());
+        assert_eq!(unasked, killed(libc::SIGQUIT, false));
         let spec = spec.stop_signal(Signal::KILL).success_exit_codes([]);
         assert_eq!(of(signal(9), Request::Stop, &spec, Ended::default()), Exit::Stopped);
         assert_eq!(of(code(0), Request::None, &spec, Ended::default()), Exit::failed("exit code 0"));

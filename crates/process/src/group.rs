@@ -23,16 +23,22 @@ use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::between::{self, Image, Step};
+use crate::between::{self, Image};
 use crate::cgroup::{Cgroup, Ended, Held};
 use crate::guardian::{self, PipeEnd};
+use crate::input::Opened;
+use crate::passed::{self, Places};
 use crate::processes;
 use crate::signal::Signal;
 use crate::start_error::{self, StartError};
+use crate::step::Step;
 use crate::worker::{SPAWNER, UNDERTAKER};
 
 /// How often a leader without a pidfd (Linux before 5.3) is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How often a child is forked again that did not find the places of its descriptors as they were.
+const TRIES: u32 = 100;
 
 /// What is to be executed.
 #[derive(Debug)]
@@ -44,6 +50,8 @@ pub(crate) struct Program {
     pub(crate) working_dir: Option<PathBuf>,
     /// The cgroup that it enters. Dropped without a process in it, it is removed.
     pub(crate) cgroup: Option<Cgroup>,
+    /// What it reads.
+    pub(crate) input: Opened,
 }
 
 /// A program that was executed and has not been reaped. Dropping it kills the whole group.
@@ -61,6 +69,8 @@ pub(crate) struct Group {
 /// A program that was just executed, with the reading ends of its output.
 pub(crate) struct Started {
     pub(crate) group: Group,
+    /// The writing end of its input, if that is a pipe.
+    pub(crate) stdin: Option<OwnedFd>,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
 }
@@ -78,10 +88,7 @@ pub(crate) async fn spawn(
 ) -> Result<Started, StartError> {
     let start = || {
         let mut program = prepare()?;
-        let mut started = fork(&program.image).map_err(|error| {
-            let limits = &program.image.limits;
-            start_error::explain(&error, &program.file, program.working_dir.as_deref(), limits)
-        })?;
+        let mut started = fork(&program).map_err(|error| start_error::explain(&error, &program))?;
         started.group.cgroup = program.cgroup.take();
         Ok(started)
     };
@@ -89,32 +96,47 @@ pub(crate) async fn spawn(
 }
 
 /// On the spawning thread. A guardian that does not take the record is replaced, once.
-fn fork(image: &Arc<Image>) -> io::Result<Started> {
+fn fork(program: &Program) -> io::Result<Started> {
     let guardian = guardian::current();
     let mut renewed = false;
+    let mut tries = 0;
     loop {
         let end = guardian.as_ref().map(|guardian| (guardian, guardian.pipe_end()));
-        match (fork_once(image, end.as_ref()), end) {
+        match (fork_once(program, end.as_ref()), end) {
             (Err(error), Some((guardian, end))) if !renewed && Step::of(&error).0 == Step::Guardian => {
                 renewed = guardian.renew(&end);
                 if !renewed {
                     return Err(error);
                 }
             }
+            // Another thread had closed a descriptor in between.
+            (Err(error), _) if is_again(&error) && tries < TRIES => tries += 1,
             (done, _) => return done,
         }
     }
 }
 
-fn fork_once(
-    image: &Arc<Image>,
-    guardian: Option<&(&Arc<guardian::Shared>, PipeEnd)>,
-) -> io::Result<Started> {
+fn is_again(error: &io::Error) -> bool {
+    let (step, error) = Step::of(error);
+    step == Step::Descriptors && error.raw_os_error() == Some(libc::EAGAIN)
+}
+
+fn fork_once(program: &Program, guardian: Option<&(&Arc<guardian::Shared>, PipeEnd)>) -> io::Result<Started> {
     // std executes nothing: `become_program` does. The name is what it would have been.
     let mut command = Command::new(Path::new("/nonexistent"));
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    between::become_program(&mut command, image, guardian.and_then(|(_, end)| end.pipe.clone()));
-    let mut leader = command.spawn()?;
+    command.process_group(0).stdin(program.input.stdio()?).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let count = program.image.passed.len();
+    let places = Places::take(count)?;
+    let pipe = guardian.and_then(|(_, end)| end.pipe.clone());
+    let pipe = match pipe {
+        Some(pipe) if count > 0 => Some(Arc::new(passed::raised(&pipe, count)?)),
+        pipe => pipe,
+    };
+    between::become_program(&mut command, &program.image, pipe, places.files.clone());
+    let leader = command.spawn();
+    drop(places);
+    let mut leader = leader?;
+    let stdin = leader.stdin.take().map(OwnedFd::from);
     let pipes = leader.stdout.take().zip(leader.stderr.take());
     let Some(id) = Pid::from_raw(leader.id().cast_signed()) else {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
@@ -126,7 +148,7 @@ fn fork_once(
     let pidfd = rustix::process::pidfd_open(id, PidfdFlags::empty()).ok();
     let group = Group { leader: Some(leader), id, pidfd, guardian, cgroup: None };
     let (stdout, stderr) = pipes.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
-    Ok(Started { group, stdout: stdout.into(), stderr: stderr.into() })
+    Ok(Started { group, stdin, stdout: stdout.into(), stderr: stderr.into() })
 }
 
 impl Group {

@@ -1,20 +1,28 @@
 //! From the words of a manifest (`kind: process`) to a program.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use supervisor_api::SupervisorPath;
 use supervisor_api::manifest::{
     ChildManifest, HealthCheckManifest, Hours, LogFileManifest, LogManifest, ReadinessManifest,
-    ReadinessProbe, StopSignal,
+    ReadinessProbe, StopSignal, Umask, escalation_problem,
 };
+use supervisor_api::policy::Grace;
 
+use crate::checks::{Check, Readiness};
 use crate::http::Http;
+use crate::identity::Identity;
+use crate::input::Input;
 use crate::limits::Limits;
 use crate::log_file::LogFile;
 use crate::probe::Probe;
 use crate::signal::Signal;
-use crate::spec::{Check, ProgramSpec, Readiness};
+use crate::spec::ProgramSpec;
 use crate::watch::Together;
+
+/// The grace of a program that says none (D8).
+const DEFAULT_GRACE: Duration = Duration::from_secs(5);
 
 impl ProgramSpec {
     /// The program that a manifest of the kind `process` describes, which is at `path` in its tree.
@@ -32,9 +40,24 @@ impl ProgramSpec {
         };
         let mut spec = Self::new(program).args(args);
         spec.working_dir = manifest.working_dir.as_ref().map(Into::into);
+        spec.identity = Identity {
+            user: manifest.user.clone(),
+            group: manifest.group.clone(),
+            umask: manifest.umask.map(Umask::bits),
+            nice: manifest.nice,
+        };
+        spec.input = manifest.stdin.as_ref().map(Input::of).unwrap_or_default();
+        spec.allow_new_privileges = manifest.no_new_privs == Some(false);
         if let Some(signal) = manifest.stop_signal {
             spec.stop_signal = signal.into();
         }
+        let grace = manifest.shutdown.and_then(|shutdown| shutdown.graceful_timeout_ms);
+        let grace = grace.map_or(Grace::Timeout(DEFAULT_GRACE), Into::into);
+        if let Some(problem) = escalation_problem(&manifest.escalation, grace) {
+            return Err(format!("escalation: {problem}"));
+        }
+        let steps = manifest.escalation.iter();
+        spec.escalation = steps.map(|step| (step.after_ms.duration(), step.signal.into())).collect();
         if let Some(codes) = &manifest.success_exit_codes {
             spec.success_exit_codes = codes.iter().map(|&code| code.into()).collect();
         }
@@ -132,11 +155,9 @@ impl From<StopSignal> for Signal {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+    use crate::checks::{Health, Watch};
     use crate::limits::Limit;
-    use crate::spec::{Health, Watch};
 
     /// The program of a manifest with these keys.
     fn program(keys: &str) -> Result<ProgramSpec, String> {
@@ -160,18 +181,28 @@ mod tests {
         let said = program(
             r#""command": ["x", "", "$y"], "working_dir": "/srv", "stop_signal": "SIGUSR1",
                "success_exit_codes": [0, 143], "resource_limits": {"max_file_descriptors": 99, "max_memory_mb": 7,
-               "max_cpu_percent": 250, "high_memory_mb": 6, "max_processes": 5}"#,
+               "max_cpu_percent": 250, "high_memory_mb": 6, "max_processes": 5},
+               "escalation": [{"signal": "INT", "after_ms": 300}, {"signal": "QUIT", "after_ms": 4699}],
+               "user": "nobody", "group": 7, "umask": "027", "nice": 5, "no_new_privs": false, "stdin": {"file": "in"}"#,
         );
         let expected = ProgramSpec::new("x")
             .args(["", "$y"])
             .working_dir("/srv")
             .stop_signal(Signal::USR1)
+            .escalate(Duration::from_millis(300), Signal::INT)
+            .escalate(Duration::from_millis(4_699), Signal::QUIT)
             .success_exit_codes([0, 143])
             .limit(Limit::FileDescriptors, 99)
             .max_memory(7 << 20)
             .max_cpu(250)
             .high_memory(6 << 20)
-            .max_processes(5);
+            .max_processes(5)
+            .user("nobody")
+            .group(7)
+            .umask(0o027)
+            .nice(5)
+            .stdin(Input::File("in".into()))
+            .allow_new_privileges();
         assert_eq!(format!("{:?}", said.unwrap()), format!("{expected:?}"));
     }
 
@@ -249,6 +280,10 @@ mod tests {
             (r#""tags": []"#, "command: "),
             (r#""command": []"#, "command: "),
             (r#""command": [""]"#, "command: "),
+            (
+                r#""command": ["x"], "escalation": [{"signal": "INT", "after_ms": 5000}]"#,
+                "escalation: the last signal would be sent after 5000 ms, and the grace is 5000 ms",
+            ),
             (r#""command": ["x"], "readiness": {}"#, "readiness: "),
             (r#""command": ["x"], "readiness": {"tcp": "x"}"#, "readiness: tcp: "),
             (

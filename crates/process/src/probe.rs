@@ -11,9 +11,11 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::checks::Check;
 use crate::http::Http;
+use crate::prepare::new_run;
 use crate::running::Running;
-use crate::spec::{Check, ProgramSpec, new_run};
+use crate::spec::ProgramSpec;
 use crate::start_error::reason;
 
 /// One way to find out whether a program is there.

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use supervisor_api::Exit;
 
-use crate::spec::Readiness;
+use crate::checks::Readiness;
 
 /// How far a run has come on its way to ready and, later, to its end.
 pub(crate) struct Progress(Mutex<State>);

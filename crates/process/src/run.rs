@@ -4,28 +4,33 @@
 //!  start ──► probed until ready ──► ready ──────────────┐
 //!    │                                                  ├─ ends by itself ──┐
 //!    │  stop asked: stop signal to the group, no probes │                   ├─► group killed, reaped,
+//!    │  not heard: the signals of the escalation        │
 //!    │  grace ended: SIGKILL to the group ──────────────┴─ ends ────────────┘   output read, exit named
 //!    └─ cannot start: failed
 //! ```
 
 use std::future::pending;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use supervisor_api::{Exit, ProgramUsage};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::Sleep;
 
+use crate::checks::{Check, Health, Readiness, Watch};
 use crate::exit::{self, Request};
 use crate::log_file::Writer;
 use crate::notify::{self, Heard, Socket, Told, Word};
 use crate::output::OutputLine;
+use crate::prepare::new_run;
 use crate::probe::LineSeen;
 use crate::processes::{self, Unconfined};
 use crate::progress::{Doing, Progress};
 use crate::running::Running;
 use crate::signal::Signal;
-use crate::spec::{Check, Health, ProgramSpec, Readiness, Watch, new_run};
+use crate::spec::ProgramSpec;
 use crate::start_error::reason;
 use crate::usage;
 
@@ -199,6 +204,8 @@ async fn attend<O: Orders>(
     // Dropped at the first request: nobody probes a program that was told to end.
     let mut readiness = readiness.map(Box::pin);
     let mut exited = pin!(running.exited());
+    let mut escalation = spec.escalation.iter();
+    let mut due: Due = None;
     loop {
         let readying = async {
             match &mut readiness {
@@ -212,11 +219,18 @@ async fn attend<O: Orders>(
             _ = &mut exited => return request,
             () = orders.killed(), if request != Request::Kill => {
                 request = Request::Kill;
+                due = None;
                 running.kill();
             }
             () = orders.stopping(), if request == Request::None => {
                 request = Request::Stop;
                 running.signal(spec.stop_signal);
+                due = next(&mut escalation);
+            }
+            signal = sent(&mut due) => {
+                running.signal(signal);
+                due = next(&mut escalation);
+                continue;
             }
             Some(signal) = signals.recv() => {
                 running.signal(signal);
@@ -225,6 +239,25 @@ async fn attend<O: Orders>(
             () = readying => {}
         }
         readiness = None;
+    }
+}
+
+/// The signal that is sent next to a program that was asked to stop, and when.
+type Due = Option<(Pin<Box<Sleep>>, Signal)>;
+
+/// The next signal of an escalation, from now.
+fn next<'a>(steps: &mut impl Iterator<Item = &'a (Duration, Signal)>) -> Due {
+    steps.next().map(|&(after, signal)| (Box::pin(tokio::time::sleep(after)), signal))
+}
+
+/// Resolves when the next signal is due; never when there is none. Cancel safe.
+async fn sent(due: &mut Due) -> Signal {
+    match due {
+        Some((time, signal)) => {
+            time.await;
+            *signal
+        }
+        None => pending().await,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A program that runs, with its output being read.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -23,6 +24,8 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// A program that runs. Dropping it kills the group and stops reading.
 pub(crate) struct Running {
     group: Group,
+    /// Held open: its end would be the end of what the program reads.
+    _stdin: Option<OwnedFd>,
     readers: JoinSet<()>,
     /// Set when no more output is waited for.
     over: watch::Sender<bool>,
@@ -35,7 +38,7 @@ impl Running {
         prepare: impl FnOnce() -> Result<Program, StartError> + Send + 'static,
         each: impl Fn(OutputLine) + Clone + Send + 'static,
     ) -> Result<Self, StartError> {
-        let Started { group, stdout, stderr } = group::spawn(prepare).await?;
+        let Started { group, stdin, stdout, stderr } = group::spawn(prepare).await?;
         let mut readers = JoinSet::new();
         let over = watch::Sender::new(false);
         for (pipe, stream) in [(stdout, Stream::Stdout), (stderr, Stream::Stderr)] {
@@ -46,7 +49,7 @@ impl Running {
             })?;
             readers.spawn(pump(pipe, stream, over.subscribe(), each.clone()));
         }
-        Ok(Self { group, readers, over })
+        Ok(Self { group, _stdin: stdin, readers, over })
     }
 
     /// The program's process id, which is also its group's number.
@@ -76,7 +79,7 @@ impl Running {
 
     /// Ends the group as [`Group::finish`] does, and reads what it had written.
     pub(crate) async fn finish(self) -> (io::Result<ExitStatus>, Ended) {
-        let Self { group, mut readers, over } = self;
+        let Self { group, _stdin, mut readers, over } = self;
         let ended = group.finish().await;
         let mut drained = pin!(async { while readers.join_next().await.is_some() {} });
         if tokio::time::timeout(DRAIN, &mut drained).await.is_err() {

@@ -1,23 +1,23 @@
 //! What a program is and how it is run.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::between::Image;
-use crate::cgroup::{self, Cgroup};
+use supervisor_api::manifest::Account;
+
+use crate::checks::{Check, Health, Readiness, Watch};
 use crate::environment;
-use crate::group::Program;
+use crate::identity::Identity;
+use crate::input::Input;
 use crate::limits::{Limit, Limits};
 use crate::log_file::LogFile;
 use crate::output::OutputLine;
-use crate::probe::Probe;
+use crate::passed::{self, Passed};
 use crate::signal::Signal;
-use crate::start_error::{StartError, find, reason};
 use crate::watch::Together;
 
 /// A program to run: its command, its surroundings, how it is stopped, and when it counts as started.
@@ -35,7 +35,7 @@ use crate::watch::Together;
 /// ```
 ///
 /// The program is executed as it is: no shell reads its words. It starts in a process group of its own with
-/// `/dev/null` as its input, no descriptor but the first three, no signal blocked or ignored, and an
+/// nothing to read unless [`ProgramSpec::stdin`] says so, no descriptor but the first three and those of [`ProgramSpec::pass`], no signal blocked or ignored, and an
 /// environment made of [`INHERITED`](crate::INHERITED) and [`ProgramSpec::env`] alone.
 #[derive(Clone)]
 pub struct ProgramSpec {
@@ -43,7 +43,11 @@ pub struct ProgramSpec {
     pub(crate) args: Vec<OsString>,
     pub(crate) working_dir: Option<PathBuf>,
     pub(crate) environment: Vec<(String, String)>,
+    pub(crate) identity: Identity,
+    pub(crate) input: Input,
+    pub(crate) passed: Vec<Passed>,
     pub(crate) stop_signal: Signal,
+    pub(crate) escalation: Vec<(Duration, Signal)>,
     pub(crate) success_exit_codes: Vec<i32>,
     pub(crate) readiness: Readiness,
     pub(crate) health: Option<Health>,
@@ -57,129 +61,6 @@ pub struct ProgramSpec {
 /// What is called with each line of a program's output.
 pub(crate) type OnOutput = Arc<dyn Fn(OutputLine) + Send + Sync>;
 
-/// When a program counts as started (D19).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Readiness {
-    /// As soon as it was executed.
-    #[default]
-    Immediate,
-    /// When a probe succeeds. It is tried until then; how long is the child's `ready_within`.
-    Probe(Check),
-    /// When it says `READY=1` on the socket `NOTIFY_SOCKET`, as `sd_notify` does.
-    Notify,
-}
-
-/// A probe and how often it is tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// What is tried.
-    pub probe: Probe,
-    /// How long after a try ended the next one begins.
-    pub interval: Duration,
-    /// How long one try may take.
-    pub timeout: Duration,
-    /// How many good tries in a row make a program ready. Of health each good one counts by itself.
-    pub successes: u32,
-}
-
-/// The promise of life that is kept while the program runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Health {
-    pub(crate) watch: Watch,
-    pub(crate) max_retries: u32,
-    pub(crate) start_period: Duration,
-}
-
-/// Who keeps the promise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Watch {
-    /// A probe that is tried.
-    Probe(Check),
-    /// The program: it says `WATCHDOG=1` every `interval`, at most `timeout` late.
-    Notify { interval: Duration, timeout: Duration },
-}
-
-impl Health {
-    fn findings(&self) -> Vec<String> {
-        let mut findings = Vec::new();
-        match &self.watch {
-            Watch::Probe(check) => {
-                findings.extend(check.findings("health_check"));
-                if matches!(check.probe, Probe::LogLine(_) | Probe::Delay(_)) {
-                    findings.push(
-                        "health_check: use `http`, `tcp`, `exec` or `notify`; the others say nothing about health"
-                            .into(),
-                    );
-                }
-            }
-            Watch::Notify { interval, .. } if interval.is_zero() => {
-                findings.push("health_check: check_interval must be above 0".into());
-            }
-            Watch::Notify { .. } => {}
-        }
-        if self.max_retries == 0 {
-            findings.push("health_check: max_retries must be at least 1".into());
-        }
-        findings
-    }
-}
-
-impl Check {
-    /// Tries `probe` every second, for at most a second.
-    pub const fn new(probe: Probe) -> Self {
-        Self { probe, interval: Duration::from_secs(1), timeout: Duration::from_secs(1), successes: 1 }
-    }
-
-    /// Pauses this long between two tries.
-    pub const fn every(mut self, interval: Duration) -> Self {
-        self.interval = interval;
-        self
-    }
-
-    /// Gives each try this long.
-    pub const fn within(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Takes so many good tries in a row for ready.
-    pub const fn successes(mut self, successes: u32) -> Self {
-        self.successes = successes;
-        self
-    }
-}
-
-impl Readiness {
-    /// Ready when `probe` succeeds. It is tried at once and then every 250 ms, for at most a second each.
-    pub const fn probe(probe: Probe) -> Self {
-        Self::Probe(Check::new(probe).every(Duration::from_millis(250)))
-    }
-
-    /// Pauses this long between two tries. Without a probe there is nothing to try, and nothing changes.
-    pub fn every(self, interval: Duration) -> Self {
-        match self {
-            Self::Probe(check) => Self::Probe(check.every(interval)),
-            other => other,
-        }
-    }
-
-    /// Takes so many good tries in a row. Without a probe nothing changes.
-    pub fn successes(self, successes: u32) -> Self {
-        match self {
-            Self::Probe(check) => Self::Probe(check.successes(successes)),
-            other => other,
-        }
-    }
-
-    /// Gives each try this long. Without a probe nothing changes.
-    pub fn within(self, timeout: Duration) -> Self {
-        match self {
-            Self::Probe(check) => Self::Probe(check.within(timeout)),
-            other => other,
-        }
-    }
-}
-
 impl ProgramSpec {
     /// A program without arguments: a path, or a name that is looked for in the `PATH` it will have.
     ///
@@ -190,7 +71,11 @@ impl ProgramSpec {
             args: Vec::new(),
             working_dir: None,
             environment: Vec::new(),
+            identity: Identity::default(),
+            input: Input::Null,
+            passed: Vec::new(),
             stop_signal: Signal::TERM,
+            escalation: Vec::new(),
             success_exit_codes: vec![0],
             readiness: Readiness::Immediate,
             health: None,
@@ -226,10 +111,77 @@ impl ProgramSpec {
         self
     }
 
+    /// Runs it as this user, with that user's groups and none of the supervisor's. It finds its own `HOME`, `USER`,
+    /// `LOGNAME` and `SHELL`. Only root may say another user than its own; a start as one that cannot be had is refused.
+    /// Default: the supervisor's.
+    ///
+    /// A name is looked up in `/etc/passwd` and `/etc/group`, at each start. A number needs no entry there, but then
+    /// [`Self::group`].
+    pub fn user(mut self, user: impl Into<Account>) -> Self {
+        self.identity.user = Some(user.into());
+        self
+    }
+
+    /// Runs it as this group. Without a [`Self::user`] it is in no other. Default: the primary group of the user.
+    pub fn group(mut self, group: impl Into<Account>) -> Self {
+        self.identity.group = Some(group.into());
+        self
+    }
+
+    /// The permissions that its files are made without, such as `0o027`. Default: the supervisor's.
+    pub fn umask(mut self, mask: u32) -> Self {
+        self.identity.umask = Some(mask & 0o777);
+        self
+    }
+
+    /// How much it gives way to others for the CPU, from -20 (least) to 19 (most). Only root may go below the
+    /// supervisor's own. Default: the supervisor's.
+    pub fn nice(mut self, nice: i8) -> Self {
+        self.identity.nice = Some(nice);
+        self
+    }
+
+    /// What it reads as its standard input. Default: [`Input::Null`]. Probes that are programs read nothing.
+    pub fn stdin(mut self, input: Input) -> Self {
+        self.input = input;
+        self
+    }
+
+    /// Gives each run of it this descriptor, for example a socket that listens: the first one as 3, the next as 4, and so
+    /// on. It learns of them as from systemd: `LISTEN_FDS` is how many there are, `LISTEN_FDNAMES` their names with `:`
+    /// between them, and `LISTEN_PID` its own process id. All of its runs, and all clones of the spec, share it, so that
+    /// who connects between two runs waits for the next one and is not refused:
+    ///
+    /// ```
+    /// # use supervisor_process::ProgramSpec;
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let spec = ProgramSpec::new("./web").pass("http", listener);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// It is closed with the last clone of the spec. Probes that are programs do not get it. A name has no `:`.
+    pub fn pass(mut self, name: impl Into<String>, descriptor: impl Into<OwnedFd>) -> Self {
+        self.passed.push(Passed { name: name.into(), descriptor: Arc::new(descriptor.into()) });
+        self
+    }
+
     /// What asks it to stop, sent to its whole group. Default: TERM.
     pub fn stop_signal(mut self, signal: Signal) -> Self {
         self.stop_signal = signal;
         self
+    }
+
+    /// When it has not ended `after` the stop signal, or after the last signal added here, sends it this one, too.
+    /// What has not ended when its grace is over is killed as ever: a signal that would come later is not sent.
+    pub fn escalate(mut self, after: Duration, signal: Signal) -> Self {
+        self.escalation.push((after, signal));
+        self
+    }
+
+    /// Whether it is asked to stop with this signal, first or later.
+    pub(crate) fn asks_with(&self, signal: i32) -> bool {
+        let later = self.escalation.iter().map(|(_, signal)| *signal);
+        later.chain([self.stop_signal]).any(|asked| asked.number() == signal)
     }
 
     /// Exit codes that mean a good end. Default: 0 alone. A shell that is stopped by TERM often says 143.
@@ -359,6 +311,8 @@ impl ProgramSpec {
         for code in self.success_exit_codes.iter().filter(|code| !(0..=255).contains(*code)) {
             findings.push(format!("success_exit_codes: {code} is no exit code; they go from 0 to 255"));
         }
+        findings.extend(self.identity.findings());
+        findings.extend(passed::findings(&self.passed));
         findings.extend(self.limits.findings());
         if let Readiness::Probe(check) = &self.readiness {
             findings.extend(check.findings("readiness"));
@@ -368,89 +322,6 @@ impl ProgramSpec {
         }
         findings
     }
-
-    fn own_environment(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
-    /// What is executed for the run called `run`: the program found, every word ready. It gets the variables `more`
-    /// over its own, and is in a cgroup of its own if this process makes any.
-    pub(crate) fn program(&self, run: &str, more: &[(&str, String)]) -> Result<Program, StartError> {
-        let more = more.iter().map(|(name, value)| (*name, value.as_str()));
-        let own = self.own_environment().chain(more).chain([(environment::RUN, run)]);
-        let environment = environment::build(std::env::vars_os(), own);
-        let file = find(&self.program, environment::path(&environment), self.working_dir.as_deref())?;
-        let mut image = self.image(file.as_os_str(), &environment)?;
-        let made = cgroup::current().map(|house| house.make(run, &self.together)).transpose();
-        let cgroup = made.map_err(|(place, error)| StartError::Cgroup {
-            program: file.display().to_string(),
-            place: place.display().to_string(),
-            why: reason(&error),
-        })?;
-        image.cgroup = cgroup.as_ref().map(Cgroup::procs);
-        Ok(Program { image: Arc::new(image), file, working_dir: self.working_dir.clone(), cgroup })
-    }
-
-    fn image(&self, file: &OsStr, environment: &environment::Environment) -> Result<Image, StartError> {
-        let word = |text: &OsStr, what: &str| {
-            CString::new(text.as_bytes()).map_err(|_| StartError::Nul {
-                program: file.to_string_lossy().replace('\0', "\\0"),
-                what: what.replace('\0', "\\0"),
-            })
-        };
-        let pair = |(name, value): (&OsString, &OsString)| {
-            let text = [name.as_os_str(), value.as_os_str()].join(OsStr::new("="));
-            word(&text, &format!("the variable {}", name.to_string_lossy()))
-        };
-        let arguments = std::iter::once(&self.program).chain(&self.args);
-        // Its place is known here, its value only when there is a process.
-        let own_pid =
-            (environment.get(OsStr::new(environment::WATCHDOG_PID)).is_some_and(|value| value.is_empty()))
-                .then(|| environment.keys().position(|name| name == environment::WATCHDOG_PID))
-                .flatten();
-        Ok(Image {
-            own_pid,
-            path: word(file, "its path")?,
-            arguments: arguments.map(|arg| word(arg, "an argument")).collect::<Result<_, _>>()?,
-            environment: environment.iter().map(pair).collect::<Result<_, _>>()?,
-            working_dir: self
-                .working_dir
-                .as_deref()
-                .map(Path::as_os_str)
-                .map(|d| word(d, "working_dir"))
-                .transpose()?,
-            limits: self.limits.to_set(),
-            no_new_privileges: !self.allow_new_privileges,
-            cgroup: None,
-        })
-    }
-
-    /// The same program's surroundings with another command: for a probe that is a program.
-    pub(crate) fn with_command(&self, program: &OsStr, args: &[OsString]) -> Self {
-        Self { args: args.to_vec(), ..self.surroundings(program) }
-    }
-
-    fn surroundings(&self, program: &OsStr) -> Self {
-        Self {
-            working_dir: self.working_dir.clone(),
-            environment: self.environment.clone(),
-            limits: self.limits,
-            allow_new_privileges: self.allow_new_privileges,
-            ..Self::new(program)
-        }
-    }
-}
-
-/// A name for a run that no other run on this machine has.
-pub(crate) fn new_run() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(1);
-    static PROCESS: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    let process = PROCESS.get_or_init(|| {
-        // The process id alone comes again after the machine or the container was started again.
-        let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
-        format!("{}-{}", uuid.trim(), std::process::id())
-    });
-    format!("{process}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Names the variables of the environment and keeps their values to itself: they may be secret.
@@ -462,7 +333,11 @@ impl fmt::Debug for ProgramSpec {
             .field("args", &self.args)
             .field("working_dir", &self.working_dir)
             .field("environment", &names)
+            .field("identity", &self.identity)
+            .field("input", &self.input)
+            .field("passed", &self.passed)
             .field("stop_signal", &self.stop_signal)
+            .field("escalation", &self.escalation)
             .field("success_exit_codes", &self.success_exit_codes)
             .field("readiness", &self.readiness)
             .field("health", &self.health)
@@ -477,6 +352,7 @@ impl fmt::Debug for ProgramSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::Probe;
 
     #[test]
     fn a_sound_spec_has_no_findings() {
@@ -526,10 +402,5 @@ mod tests {
     fn debug_shows_no_value_of_the_environment() {
         let text = format!("{:?}", ProgramSpec::new("a").env("TOKEN", "canary"));
         assert!(text.contains("TOKEN") && !text.contains("canary"), "{text}");
-    }
-
-    #[test]
-    fn no_two_runs_have_one_name() {
-        assert_ne!(new_run(), new_run());
     }
 }

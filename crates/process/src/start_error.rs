@@ -6,10 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::process::Rlimit;
-
-use crate::between::Step;
-use crate::limits::Limit;
+use crate::group::Program;
+use crate::identity::RunsAs;
+use crate::step::Step;
 
 /// Why a program could not be started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,24 +104,23 @@ pub(crate) fn find(program: &OsStr, path: &OsStr, working_dir: Option<&Path>) ->
 }
 
 /// Says in words what a failed spawn of `file` means.
-pub(crate) fn explain(
-    error: &io::Error,
-    file: &Path,
-    working_dir: Option<&Path>,
-    limits: &[(Limit, Rlimit)],
-) -> StartError {
-    let program = show(file);
+pub(crate) fn explain(error: &io::Error, Program { image, file, working_dir, .. }: &Program) -> StartError {
+    let (program, working_dir) = (show(file), working_dir.as_deref());
     let (step, error) = Step::of(error);
     let system = |what| StartError::System { program: program.clone(), what, why: reason(&error) };
     match step {
-        Step::Exec => StartError::Program { why: exec_failed(&error, file, working_dir), program },
+        Step::Exec => {
+            let why = exec_failed(&error, file, working_dir) + &may_not(&error, image.runs_as.as_ref());
+            StartError::Program { program, why }
+        }
         Step::WorkingDir => StartError::WorkingDir {
             program,
             dir: working_dir.map(show).unwrap_or_default(),
-            why: reason(&error),
+            why: reason(&error) + &may_not(&error, image.runs_as.as_ref()),
         },
         Step::Limit(limit) => {
-            let value = limits.iter().find(|(set, _)| *set == limit).and_then(|(_, value)| value.current);
+            let value =
+                image.limits.iter().find(|(set, _)| *set == limit).and_then(|(_, value)| value.current);
             let value = limit.as_in_a_file(value.unwrap_or_default());
             let why = format!("{value}: {}", limit.refusal(&reason(&error)));
             StartError::System { program, what: limit.key(), why }
@@ -131,6 +129,20 @@ pub(crate) fn explain(
             StartError::System { what: "the system cannot make a process", why: no_process(&error), program }
         }
         Step::Orphaned => system("the supervisor is ending"),
+        Step::RunsAs => {
+            let (what, why) = image.runs_as.as_ref().map_or(("user", String::new()), RunsAs::refusal);
+            StartError::System { program, what, why: format!("{}; {why}", reason(&error)) }
+        }
+        Step::Nice => {
+            let why = format!(
+                "{}: {}; only root may go below the supervisor's own, which is {}: raise it, or start the supervisor as \
+                 root",
+                image.nice.unwrap_or_default(),
+                reason(&error),
+                rustix::process::getpriority_process(None).unwrap_or_default()
+            );
+            StartError::System { program, what: "nice", why }
+        }
         Step::NoNewPrivileges => system("no_new_privs"),
         Step::Descriptors => system("closing inherited descriptors"),
         Step::Cgroup => system("entering its cgroup"),
@@ -150,6 +162,14 @@ fn no_process(error: &io::Error) -> String {
             "{why}; its user, its cgroup or the machine has as many processes as it may (`ulimit -u`, pids.max)"
         ),
         _ => why,
+    }
+}
+
+/// Who it is that may not, when it is not the supervisor.
+fn may_not(error: &io::Error, runs_as: Option<&RunsAs>) -> String {
+    match runs_as.and_then(|runs_as| runs_as.user) {
+        Some(user) if error.raw_os_error() == Some(libc::EACCES) => format!("; it runs as the user {user}"),
+        _ => String::new(),
     }
 }
 
@@ -175,6 +195,9 @@ fn exec_failed(error: &io::Error, file: &Path, working_dir: Option<&Path>) -> St
              a binary must be made for this machine"
                 .into()
         }
+        (Some(libc::EAGAIN), _) => {
+            "its user has as many processes as it may; raise `max_user_processes`, or end some of them".into()
+        }
         (Some(libc::E2BIG), _) => "its arguments and environment are too long for the system".into(),
         _ => reason(error),
     }
@@ -194,7 +217,7 @@ fn shebang(file: &Path) -> Option<String> {
 }
 
 /// `file` as seen from `dir`.
-fn from(dir: Option<&Path>, file: &Path) -> PathBuf {
+pub(crate) fn from(dir: Option<&Path>, file: &Path) -> PathBuf {
     dir.map_or_else(|| file.into(), |dir| dir.join(file))
 }
 

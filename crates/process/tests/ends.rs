@@ -3,9 +3,11 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Bench, Mark, end, exists, exit_of, failure_of, sh, until, zombies};
 use supervisor_api::Exit;
-use supervisor_process::{ProgramSpec, Signal};
+use supervisor_process::{Limit, ProgramSpec, Signal};
 
 #[tokio::test]
 async fn d22_exit_code_zero_is_completed() {
@@ -148,4 +150,34 @@ async fn d16_a_run_dropped_while_its_program_starts_leaves_nothing() {
         end(run).await;
     }
     mark.until(0).await;
+}
+
+#[tokio::test]
+async fn d8_an_escalation_goes_on_until_the_program_has_ended_and_its_signals_count_as_the_stop_signal() {
+    let spec = sh("trap '' TERM; echo up; exec sleep 60").escalate(Duration::from_millis(50), Signal::QUIT);
+    let bench = Bench::new();
+    let run = bench.start(spec.escalate(Duration::from_secs(3600), Signal::KILL).limit(Limit::Core, 0));
+    bench.word("up").await;
+    bench.stop();
+    assert_eq!(end(run).await, Exit::Stopped);
+}
+
+#[tokio::test]
+async fn d8_who_hears_no_signal_of_an_escalation_is_killed_all_the_same() {
+    let traps = "trap 'echo term' TERM; trap 'echo int' INT; trap 'echo quit' QUIT";
+    let spec = sh(&format!("{traps}; echo up; while :; do sleep 0.01; done"));
+    let spec = spec.escalate(Duration::from_millis(20), Signal::INT).escalate(Duration::ZERO, Signal::QUIT);
+    let bench = Bench::new();
+    let run = bench.start(spec.escalate(Duration::from_secs(3600), Signal::HUP));
+    bench.word("up").await;
+    bench.stop();
+    for word in ["term", "int", "quit"] {
+        bench.word(word).await;
+    }
+    bench.kill();
+    assert_eq!(end(run).await, Exit::Killed { signal: 9, by_us: true });
+    let words: Vec<_> = bench.seen().lines.into_iter().map(|line| line.text).collect();
+    for word in ["term", "int", "quit"] {
+        assert_eq!(words.iter().filter(|said| *said == word).count(), 1, "{words:?}");
+    }
 }

@@ -218,6 +218,24 @@ async fn what_is_said_last_is_heard_and_an_end_before_ready_says_what_was_missin
 }
 
 #[tokio::test]
+async fn a_program_of_another_user_is_heard() {
+    let test = "a_program_of_another_user_is_heard";
+    if !skip::is_root(test) || !python(test) {
+        return;
+    }
+    // Its own directory may not be entered by that user, nor may those of root that can be in PATH.
+    let as_nobody = |spec: ProgramSpec| {
+        let spec = spec.env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        spec.readiness(Readiness::Notify).user("nobody").working_dir("/")
+    };
+    let speaker = Speaker::start("say('READY=1')", as_nobody);
+    speaker.until("ready", |seen| seen.ready).await;
+    let pid = speaker.bench.seen().pid.unwrap();
+    assert_eq!(common::status(pid, "Uid"), "65534\t65534\t65534\t65534");
+    speaker.stop().await;
+}
+
+#[tokio::test]
 async fn who_says_nothing_has_no_socket_and_a_bad_place_is_named() {
     let bench = Bench::new();
     end(bench.start(sh("echo socket=$NOTIFY_SOCKET$WATCHDOG_USEC"))).await;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::AsRawFd;
 
-use common::{Bench, end, executable, exit_of, sh, status, until};
+use common::{Bench, end, executable, sh, status, until};
 use supervisor_api::Exit;
 use supervisor_process::ProgramSpec;
 
@@ -122,9 +122,4 @@ async fn a_relative_program_is_found_from_its_working_directory() {
 async fn s18_privileges_cannot_be_gained_unless_that_is_allowed() {
     assert_eq!(look_at(waiting(), |pid| status(pid, "NoNewPrivs")).await, "1");
     assert_eq!(look_at(waiting().allow_new_privileges(), |pid| status(pid, "NoNewPrivs")).await, "0");
-}
-
-#[tokio::test]
-async fn reading_its_input_ends_at_once() {
-    assert_eq!(exit_of(ProgramSpec::new("cat")).await, Exit::Completed);
 }

@@ -14,7 +14,7 @@ use supervisor_control::{
     RegistrationConfig, Roles,
 };
 
-use crate::accounts::{GROUPS, USERS};
+use supervisor_process::accounts::{GROUPS, USERS};
 
 const KIB: usize = 1024;
 const MIB: u64 = 1024 * 1024;

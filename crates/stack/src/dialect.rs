@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use supervisor_api::ChildId;
-use supervisor_api::manifest::{KEY_ALIASES, LATER, WORD_ALIASES};
+use supervisor_api::manifest::{KEY_ALIASES, Umask, WORD_ALIASES};
 use supervisor_yaml::Dialect;
 
 /// The types of the file and of a child in the schema.
@@ -18,7 +18,6 @@ pub(crate) const STACK: Dialect = Dialect {
     child: Some(CHILD),
     key_aliases: KEY_ALIASES,
     word_aliases: WORD_ALIASES,
-    later: LATER,
     example,
     placeholders,
     text,
@@ -43,6 +42,7 @@ fn placeholders() -> Vec<(&'static str, Value)> {
 fn text(owner: &str, text: &str) -> Result<(), String> {
     match owner {
         "ChildId" => ChildId::new(text).map(drop).map_err(|error| error.to_string()),
+        "Umask" => Umask::parse(text).map(drop),
         _ => Ok(()),
     }
 }

@@ -14,7 +14,6 @@
 //! assert!(error.contains("did you mean `process`?"));
 //! ```
 
-mod accounts;
 mod belongs;
 mod control;
 mod dashboard;

@@ -113,7 +113,7 @@ fn the_schema_takes_what_a_file_takes_and_refuses_what_it_refuses() {
     }
     for bad in [
         with("bogus", json!(1)),
-        with("user", json!("nobody")),
+        with("umask", json!("8")),
         with("ready_within_secs", json!(0)),
         with("backoff", json!({"initial_ms": -1})),
         with("backoff", json!(null)),

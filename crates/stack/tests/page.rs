@@ -38,6 +38,8 @@ const MAPPINGS: &[(&str, &str)] = &[
     ("HeaderEntry", "An item of `http.headers`"),
     ("ResponseHeader", "`http.response_header`"),
     ("ShutdownManifest", "`shutdown` of a child"),
+    ("EscalationStep", "An item of `escalation`"),
+    ("StdinFile", "`stdin`"),
     ("EnvironmentEntry", "An item of `environment`"),
     ("SecretEntry", "An item of `secrets`"),
     ("LogFileManifest", "`log`"),

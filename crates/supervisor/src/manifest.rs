@@ -3,7 +3,7 @@
 //! Strict: no aliases, no merge keys, no tags that mean nothing here, no key twice; `no` and `on` are text.
 
 use serde_saphyr::{Error, MergeKeyPolicy, options};
-use supervisor_api::manifest::{ChildManifest, LATER, later_sentence};
+use supervisor_api::manifest::ChildManifest;
 use supervisor_api::{Finding, SupervisorError, nearest};
 
 use crate::handle::IntoManifest;
@@ -55,10 +55,6 @@ fn sentence(error: &Error) -> String {
     let words = error.without_snippet().to_string();
     let unknown = words.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`'));
     let Some((key, rest)) = unknown else { return words };
-    if LATER.iter().any(|later| later.key == key) {
-        let place = words.split_once(" at line ").map_or("?", |(_, place)| place);
-        return format!("{} (line {place})", later_sentence(key));
-    }
     let (names, place) = rest.split_once(" at line ").unwrap_or((rest, "?"));
     let known: Vec<&str> = names.split(|c: char| !c.is_ascii_lowercase() && c != '_').collect();
     let known = known.into_iter().filter(|name| !matches!(*name, "" | "expected" | "one" | "of" | "or"));
@@ -88,8 +84,6 @@ mod tests {
         let message = refused("name: a\nkind: async_worker\nrestart_polciy: permanent\n");
         assert!(message.contains("did you mean `restart_policy`"), "{message}");
         assert!(message.contains("line 3"), "{message}");
-        let message = refused("name: a\nkind: process\nuser: root\n");
-        assert!(message.contains("not supported by this version"), "{message}");
     }
 
     #[test]

@@ -65,11 +65,3 @@ fn the_table_of_keys_has_the_keys_of_a_manifest_and_no_others() {
         assert!(listed.contains(key), "the page lacks `{key}`");
     }
 }
-
-#[test]
-fn the_keys_that_the_page_calls_refused_are_those_that_are() {
-    let (_, rest) = section("Keys of a child manifest").split_once("are refused by name").unwrap();
-    let said: BTreeSet<&str> = quoted(rest.split("\n\n").next().unwrap()).collect();
-    let refused = tokio_supervisor::api::manifest::LATER.iter().map(|later| later.key).collect();
-    assert_eq!(said, refused);
-}

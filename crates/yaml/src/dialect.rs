@@ -1,7 +1,6 @@
 //! What one kind of file is, beyond the schema of its types.
 
 use serde_json::Value as Json;
-use supervisor_api::manifest::LaterKey;
 
 /// One kind of file.
 #[derive(Debug)]
@@ -22,8 +21,6 @@ pub struct Dialect {
     pub key_aliases: &'static [(&'static str, &'static str, &'static str)],
     /// Other spellings of words: type, spelling, word.
     pub word_aliases: &'static [(&'static str, &'static str, &'static str)],
-    /// Keys of later versions.
-    pub later: &'static [LaterKey],
     /// What is shown after the name of a required key that is missing: type, key. Empty: nothing.
     pub example: fn(&str, &str) -> &'static str,
     /// What stands for a required value of the file that is missing or wrong, so that the rest can be read.

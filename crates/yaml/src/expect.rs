@@ -15,7 +15,7 @@ pub(crate) fn expected(shapes: &Shapes, id: ShapeId) -> String {
         Shape::Text { owner } if owner == NAME => "a name".to_owned(),
         Shape::Text { .. } => "a text".to_owned(),
         Shape::Bool => "`true` or `false`".to_owned(),
-        Shape::Whole { min, max } if min == max => format!("{min}"),
+        Shape::Whole { min, max } if i128::from(*min) == i128::from(*max) => format!("{min}"),
         Shape::Whole { min, max } if *max >= u64::from(u32::MAX) && *max != 31_536_000_000 => {
             format!("a whole number of at least {min}")
         }
@@ -81,17 +81,20 @@ pub(crate) fn truth(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Reads a whole number as plain decimals. The error is advice, and may be empty.
-pub(crate) fn whole(text: &str, min: u64, max: u64) -> Result<u64, String> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+/// Reads a whole number as plain decimals, with a sign where there are numbers below 0. The error is advice, and may
+/// be empty.
+pub(crate) fn whole(text: &str, min: i64, max: u64) -> Result<serde_json::Number, String> {
+    let digits = text.strip_prefix('-').filter(|_| min < 0).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(number_advice(text));
     }
-    if text.len() > 1 && text.starts_with('0') {
-        return Err(leading_zero(text));
+    if digits.len() > 1 && digits.starts_with('0') {
+        return Err(leading_zero(digits));
     }
-    // More digits than a u64 holds are out of any range.
-    let number = text.parse::<u64>().map_err(|_| String::new())?;
-    (min..=max).contains(&number).then_some(number).ok_or_else(String::new)
+    // More digits than this holds are out of any range.
+    let number = text.parse::<i128>().map_err(|_| String::new())?;
+    let fits = (i128::from(min)..=i128::from(max)).contains(&number);
+    fits.then(|| serde_json::Number::from_i128(number)).flatten().ok_or_else(String::new)
 }
 
 /// Reads a number with an optional fraction and exponent. The error is advice, and may be empty.
@@ -137,8 +140,12 @@ mod tests {
 
     #[test]
     fn only_plain_decimals_are_whole_numbers() {
-        assert_eq!(whole("0", 0, 9), Ok(0));
-        assert_eq!(whole("18446744073709551615", 0, u64::MAX), Ok(u64::MAX));
+        assert_eq!(whole("0", 0, 9), Ok(0.into()));
+        assert_eq!(whole("18446744073709551615", 0, u64::MAX), Ok(u64::MAX.into()));
+        assert_eq!(whole("-5", -5, 9), Ok((-5).into()));
+        for bad in ["-6", "--5", "-", "-05"] {
+            assert!(whole(bad, -5, 9).is_err(), "{bad}");
+        }
         for bad in ["", "-1", "+1", "012", "0x1f", "1_000", "1e3", "1.0", "10", "18446744073709551616", "٣"]
         {
             assert!(whole(bad, 0, 9).is_err(), "{bad}");

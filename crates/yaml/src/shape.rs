@@ -15,7 +15,7 @@ pub(crate) enum Shape {
     /// `true` or `false`.
     Bool,
     /// A whole number.
-    Whole { min: u64, max: u64 },
+    Whole { min: i64, max: u64 },
     /// Any number.
     Number { min: f64, above_min: bool, max: f64 },
     /// One of some words.
@@ -151,7 +151,7 @@ fn whole(schema: &Value) -> Shape {
         _ => u64::MAX,
     };
     Shape::Whole {
-        min: schema["minimum"].as_u64().unwrap_or(0),
+        min: schema["minimum"].as_i64().unwrap_or(0),
         max: schema["maximum"].as_u64().unwrap_or(most),
     }
 }

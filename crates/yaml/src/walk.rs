@@ -7,7 +7,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
-use supervisor_api::manifest::later_sentence;
 use supervisor_api::{ChildId, SupervisorPath, nearest};
 
 use crate::dialect::Dialect;
@@ -185,9 +184,10 @@ impl<'a> Walker<'a> {
             Shape::Words(words) => Some(words),
             _ => None,
         });
-        match (words, node.text()) {
+        match (words, node.word()) {
             (Some(words), Some(text)) => match self.word(words, text) {
                 Some(word) => Some(json!(word)),
+                None if node.is_null() => self.mismatch(node, shape, ""),
                 None => self.mismatch(node, shape, &did_you_mean(text, &words.words)),
             },
             _ => self.mismatch(node, shape, ""),
@@ -320,12 +320,6 @@ impl<'a> Walker<'a> {
 
     fn unknown_key(&mut self, entry: &'a Entry, map: &MapShape) {
         let shown = entry.key.escape_debug();
-        if self.dialect.later.iter().any(|later| later.owner == map.owner && later.key == entry.key) {
-            self.keys.push(Step::Key(&entry.key));
-            self.complain(entry.place, later_sentence(&self.key_path()));
-            self.keys.pop();
-            return;
-        }
         self.complain(entry.place, format!("unknown key `{shown}`; {}", self.advice(&entry.key, map)));
     }
 
@@ -434,7 +428,6 @@ pub(crate) mod tests {
         child: None,
         key_aliases: &[],
         word_aliases: &[],
-        later: &[],
         example: |_, _| "",
         placeholders: Vec::new,
         text: |_, _| Ok(()),

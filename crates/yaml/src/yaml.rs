@@ -73,6 +73,14 @@ impl Node {
         }
     }
 
+    /// The text of a scalar, also where the word for nothing is meant as a word.
+    pub(crate) fn word(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, .. } if !self.is_null() || text == "null" => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether nothing stands here, or the word for nothing.
     pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true }

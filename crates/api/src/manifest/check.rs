@@ -4,7 +4,7 @@
 use super::address::connect_target;
 use super::{
     ChildManifest, EnvironmentEntry, HttpManifest, Kind, LogFileManifest, LogManifest, ReadinessManifest,
-    ReadinessProbe,
+    ReadinessProbe, stopping, surroundings,
 };
 use crate::policy::ReadinessMode;
 use crate::{Finding, SupervisorPath};
@@ -16,6 +16,9 @@ impl ChildManifest {
         let mut problems = Problems { path: path.to_string(), findings: Vec::new() };
         problems.keys_of_other_kinds(self);
         problems.command(self);
+        for (key, message) in surroundings::problems(self).into_iter().chain(stopping::problems(self)) {
+            problems.add(key, message);
+        }
         problems.spellings(self);
         problems.readiness(self);
         problems.health_check(self);
@@ -69,7 +72,14 @@ impl Problems {
             ("factory", child.factory.is_some(), For::Tasks),
             ("command", child.command.is_some(), For::Programs),
             ("working_dir", child.working_dir.is_some(), For::Programs),
+            ("user", child.user.is_some(), For::Programs),
+            ("group", child.group.is_some(), For::Programs),
+            ("umask", child.umask.is_some(), For::Programs),
+            ("nice", child.nice.is_some(), For::Programs),
+            ("stdin", child.stdin.is_some(), For::Programs),
+            ("no_new_privs", child.no_new_privs.is_some(), For::Programs),
             ("stop_signal", child.stop_signal.is_some(), For::Programs),
+            ("escalation", !child.escalation.is_empty(), For::Programs),
             ("success_exit_codes", child.success_exit_codes.is_some(), For::Programs),
             ("log", child.log.is_some(), For::Programs),
             ("resource_limits", child.resource_limits.is_some(), For::TasksAndPrograms),
@@ -362,6 +372,19 @@ mod tests {
         refused(r#""kind": "process", "command": []"#, "command", "is empty");
         refused(r#""kind": "process", "command": [""]"#, "command", "is empty");
         refused(r#""kind": "process", "command": ["a\u0000b"]"#, "command", "NUL");
+    }
+
+    #[test]
+    fn an_account_has_a_name_and_niceness_an_end() {
+        refused(&format!(r#"{PROGRAM}, "user": """#), "user", "a name or a number");
+        refused(&format!(r#"{PROGRAM}, "group": "a:b""#), "group", "a name or a number");
+        refused(&format!(r#"{PROGRAM}, "nice": 20"#), "nice", "-20 to 19");
+        let kill = r#""escalation": [{"signal": "SIGKILL", "after_ms": 5}]"#;
+        refused(&format!("{PROGRAM}, {kill}"), "escalation", "when the grace is over");
+        refused(&format!(r#"{PROGRAM}, "stdin": {{"file": ""}}"#), "stdin.file", "path of a file");
+        refused(&format!(r#"{TASK}, "umask": "022""#), "umask", "this child is a `async_worker`");
+        let good = r#""user": "nobody", "group": 0, "nice": -20, "no_new_privs": false, "umask": "7", "stdin": "pipe""#;
+        assert_eq!(problems(&format!("{PROGRAM}, {good}")), [""; 0]);
     }
 
     #[test]

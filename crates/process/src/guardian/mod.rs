@@ -287,7 +287,7 @@ impl Link {
         let name = helper.to_string();
         let failed = |error: io::Error| GuardianError::Spawn {
             helper: name.clone(),
-            error: between::Step::of(&error).1,
+            error: crate::step::Step::of(&error).1,
         };
         let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|e| failed(e.into()))?;
         // Only the writing end: a supervisor must never wait for its guardian.

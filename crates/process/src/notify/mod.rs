@@ -16,8 +16,9 @@ use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
 use crate::between::{self, Datagram};
+use crate::checks::{Health, Readiness, Watch};
 use crate::environment;
-use crate::spec::{Health, ProgramSpec, Readiness, Watch};
+use crate::spec::ProgramSpec;
 use crate::start_error::{StartError, reason};
 use crate::worker::SPAWNER;
 use message::MAX_MESSAGE;
@@ -66,7 +67,10 @@ impl Socket {
         if !is_wanted(spec) {
             return Ok(None);
         }
-        let bound = SPAWNER.run(place::bind).await;
+        let identity = spec.identity.clone();
+        // An account that is not known is told by the start itself.
+        let bind = move || place::bind(identity.look_up().ok().and_then(|(runs_as, _)| runs_as).as_ref());
+        let bound = SPAWNER.run(bind).await;
         let (socket, place) = bound.unwrap_or_else(|| Err(StartError::NoThread.to_string()))?;
         let socket = UnixDatagram::from_std(socket).map_err(|error| format!("notify: {}", reason(&error)))?;
         Ok(Some(Self { socket, place }))

@@ -34,7 +34,6 @@ const RELAY: Dialect = Dialect {
     child: None,
     key_aliases: &[],
     word_aliases: &[],
-    later: &[],
     example,
     placeholders: || vec![("version", json!(1))],
     text: text::check,

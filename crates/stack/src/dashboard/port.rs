@@ -9,7 +9,7 @@ use supervisor_relay::{Identities, Principal, Role};
 use tokio::net::TcpListener;
 
 use super::links::{self, LinkFile};
-use crate::accounts::USERS;
+use supervisor_process::accounts::USERS;
 
 /// The port when nobody says another, and the last that is tried when it is taken.
 const FIRST: u16 = 9_900;

@@ -15,6 +15,7 @@ mod skip;
 #[path = "../../../control/tests/common/stranger.rs"]
 mod stranger;
 mod supervisors;
+mod surroundings;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -51,12 +52,16 @@ const KEYS: &[(&str, fn())] = &[
     ("ChildManifest.dependencies", policy::a_dependant_waits_for_a_job_to_end_well),
     ("ChildManifest.dynamic", supervisors::a_dynamic_supervisor_takes_as_many_children_as_it_is_said),
     ("ChildManifest.environment", programs::variables_come_from_the_child_the_defaults_and_secrets),
+    ("ChildManifest.escalation", programs::what_does_not_end_at_the_stop_signal_gets_the_next_ones_within_its_grace),
     ("ChildManifest.factory", policy::a_task_is_made_by_the_factory_it_names_or_is_called_like),
     ("ChildManifest.factory_key", policy::a_task_is_made_by_the_factory_it_names_or_is_called_like),
+    ("ChildManifest.group", surroundings::a_program_runs_as_the_user_and_the_group_that_are_said),
     ("ChildManifest.health_check", programs::a_program_that_does_not_answer_is_unhealthy),
     ("ChildManifest.kind", policy::a_task_is_made_by_the_factory_it_names_or_is_called_like),
     ("ChildManifest.log", logs::what_a_program_prints_is_in_its_file_beside_that_of_the_stack),
     ("ChildManifest.name", programs::a_command_gets_its_words_as_they_are),
+    ("ChildManifest.nice", surroundings::files_are_made_without_the_umask_and_the_cpu_is_shared_as_nice_says),
+    ("ChildManifest.no_new_privs", surroundings::privileges_are_gained_only_where_that_is_said),
     ("ChildManifest.on_start_failure", supervisors::a_failed_start_is_unwound_or_tried_again),
     ("ChildManifest.order", supervisors::declared_order_waits_for_each_and_dependencies_for_those_named_only),
     ("ChildManifest.primary", policy::a_sidecar_starts_before_its_primary_and_ends_with_it),
@@ -72,12 +77,15 @@ const KEYS: &[(&str, fn())] = &[
     ("ChildManifest.shutdown", policy::a_program_that_does_not_stop_is_killed_after_its_grace),
     ("ChildManifest.sidecar_config", policy::a_sidecar_starts_before_its_primary_and_ends_with_it),
     ("ChildManifest.significant", supervisors::a_significant_child_ends_its_supervisor),
+    ("ChildManifest.stdin", surroundings::a_program_reads_what_is_said),
     ("ChildManifest.stop", supervisors::children_are_stopped_one_by_one_or_at_once),
     ("ChildManifest.stop_signal", programs::the_stop_signal_is_the_one_that_is_sent),
     ("ChildManifest.strategy", supervisors::the_strategy_says_who_is_restarted),
     ("ChildManifest.success_exit_codes", programs::success_exit_codes_are_good_ends),
     ("ChildManifest.tags", policy::tags_are_kept_with_the_child),
     ("ChildManifest.task_role", policy::a_role_says_what_an_end_means),
+    ("ChildManifest.umask", surroundings::files_are_made_without_the_umask_and_the_cpu_is_shared_as_nice_says),
+    ("ChildManifest.user", surroundings::a_program_runs_as_the_user_and_the_group_that_are_said),
     ("ChildManifest.working_dir", programs::the_working_directory_is_the_childs_or_the_default),
     ("CommandPermissions.allow_restart", policy::commands_that_a_child_does_not_permit_are_refused),
     ("CommandPermissions.allow_shutdown", policy::commands_that_a_child_does_not_permit_are_refused),
@@ -115,6 +123,8 @@ const KEYS: &[(&str, fn())] = &[
     ("EnvironmentEntry.name", programs::variables_come_from_the_child_the_defaults_and_secrets),
     ("EnvironmentEntry.secret_ref", programs::variables_come_from_the_child_the_defaults_and_secrets),
     ("EnvironmentEntry.value", programs::variables_come_from_the_child_the_defaults_and_secrets),
+    ("EscalationStep.after_ms", programs::what_does_not_end_at_the_stop_signal_gets_the_next_ones_within_its_grace),
+    ("EscalationStep.signal", programs::what_does_not_end_at_the_stop_signal_gets_the_next_ones_within_its_grace),
     ("HeaderEntry.name", probes::headers_are_sent_with_values_and_with_secrets),
     ("HeaderEntry.secret_ref", probes::headers_are_sent_with_values_and_with_secrets),
     ("HeaderEntry.value", probes::headers_are_sent_with_values_and_with_secrets),
@@ -184,6 +194,7 @@ const KEYS: &[(&str, fn())] = &[
     ("Stack.name", the_name_and_the_version_are_read),
     ("Stack.supervisor", supervisors::the_strategy_says_who_is_restarted),
     ("Stack.version", the_name_and_the_version_are_read),
+    ("StdinFile.file", surroundings::a_program_reads_what_is_said),
     ("SupervisorManifest.auto_shutdown", supervisors::d20_a_stack_ends_when_it_is_done_unless_it_is_told_not_to),
     ("SupervisorManifest.budget", supervisors::the_budget_of_a_supervisor_is_for_its_children),
     ("SupervisorManifest.defaults", supervisors::defaults_reach_the_children_of_children),

@@ -5,7 +5,7 @@ use tokio_supervisor::{EventKind, Exit, Lifecycle};
 use crate::tree::{block, launch};
 
 /// A child that runs a shell script, with more keys.
-fn shell(name: &str, script: &str, keys: &str) -> String {
+pub(crate) fn shell(name: &str, script: &str, keys: &str) -> String {
     let more = if keys.is_empty() { String::new() } else { format!(", {keys}") };
     format!("  - {{name: {name}, kind: process, command: [sh, -c, {script:?}]{more}}}\n")
 }
@@ -41,6 +41,29 @@ pub(crate) fn the_stop_signal_is_the_one_that_is_sent() {
         tree.stop().await;
         // The shell may first tell of its own child, which got the signal too.
         while tree.said("/a").await != "usr1" {}
+    });
+}
+
+#[test]
+pub(crate) fn what_does_not_end_at_the_stop_signal_gets_the_next_ones_within_its_grace() {
+    block(async {
+        let script = "trap 'echo term; t=1' TERM; trap 'echo int; i=1' INT; trap 'echo quit; q=1' QUIT; echo up; \
+                      until [ \"$t$i$q\" = 111 ]; do sleep 0.01; done";
+        let keys = "escalation: [{signal: INT, after_ms: 150}, {signal: QUIT, after_ms: 150}], \
+                    shutdown: {graceful_timeout_ms: 60000}";
+        let mut tree = launch("", &shell("a", script, keys));
+        assert_eq!(tree.said("/a").await, "up");
+        let asked = tokio::time::Instant::now();
+        tree.stop().await;
+        let took = asked.elapsed().as_millis();
+        assert!((300..60_000).contains(&took), "each waited for its time, and none for the grace: {took} ms");
+        let mut left = vec!["term", "int", "quit"];
+        while !left.is_empty() {
+            // The shell tells of its own child, too, which gets each signal.
+            let said = tree.said("/a").await;
+            left.retain(|word| *word != said);
+        }
+        tree.until("/a", EventKind::ChildStopped).await;
     });
 }
 

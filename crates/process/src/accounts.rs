@@ -12,7 +12,7 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// One of the two kinds of accounts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Book {
+pub struct Book {
     file: &'static str,
     what: &'static str,
     /// The command that shows the number of one that is not in the file.
@@ -20,13 +20,17 @@ pub(crate) struct Book {
 }
 
 /// Those that `uid` names.
-pub(crate) const USERS: Book = Book { file: "/etc/passwd", what: "user", ask: "getent passwd" };
+pub const USERS: Book = Book { file: "/etc/passwd", what: "user", ask: "getent passwd" };
 /// Those that `gid` names.
-pub(crate) const GROUPS: Book = Book { file: "/etc/group", what: "group", ask: "getent group" };
+pub const GROUPS: Book = Book { file: "/etc/group", what: "group", ask: "getent group" };
 
 impl Book {
     /// The number of an account. The error is a sentence that quotes the name first.
-    pub(crate) fn number(self, account: &Account) -> Result<u32, String> {
+    ///
+    /// # Errors
+    ///
+    /// A name that is not in the file, or a file that cannot be read.
+    pub fn number(self, account: &Account) -> Result<u32, String> {
         let name = match account {
             Account::Number(number) => return Ok(*number),
             Account::Name(name) => name,
@@ -42,11 +46,11 @@ impl Book {
     }
 
     /// The name of the account with this number, if it has one here.
-    pub(crate) fn name(self, number: u32) -> Option<String> {
+    pub fn name(self, number: u32) -> Option<String> {
         named(&self.read().ok()?, number)
     }
 
-    fn read(self) -> std::io::Result<String> {
+    pub(crate) fn read(self) -> std::io::Result<String> {
         let mut bytes = Vec::new();
         std::fs::File::open(self.file)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
         // A name that is no text is none that a file of ours can have.
