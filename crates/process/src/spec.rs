@@ -197,8 +197,8 @@ impl ProgramSpec {
     }
 
     /// Probes it while it runs, from ready on. After `max_retries` failures in a row it is unhealthy, and
-    /// is stopped for it (D13). A probe that only waits or watches the output ([`Probe::delay`],
-    /// [`Probe::log_line`]) says nothing about health and is refused.
+    /// is stopped for it (D13). A probe that only waits or watches the output ([`Probe::delay`](crate::Probe::delay),
+    /// [`Probe::log_line`](crate::Probe::log_line)) says nothing about health and is refused.
     pub fn health(mut self, check: Check, max_retries: u32) -> Self {
         let start_period = Duration::ZERO;
         self.health = Some(Health { watch: Watch::Probe(check), max_retries, start_period });
