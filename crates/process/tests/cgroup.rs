@@ -51,6 +51,12 @@ fn is_alive(pid: u32) -> bool {
     exists(pid) && !stat.contains("\nState:\tZ")
 }
 
+/// The number of the namespace of our process numbers.
+fn numbers() -> String {
+    let name = fs::read_link("/proc/self/ns/pid").unwrap();
+    name.to_str().unwrap().trim_matches(|c: char| !c.is_ascii_digit()).to_owned()
+}
+
 /// One test, since a process has one place for its cgroups.
 #[tokio::test]
 async fn nothing_that_a_program_started_gets_away() {
@@ -59,7 +65,7 @@ async fn nothing_that_a_program_started_gets_away() {
         return skip::skip(&format!("nothing_that_a_program_started_gets_away: needs {needs}"));
     };
     // What a supervisor that is dead left: another one had our number before us.
-    let left = place.0.join(format!("tokio-supervisor.{}.1", std::process::id()));
+    let left = place.0.join(format!("tokio-supervisor.{}.{}.1", numbers(), std::process::id()));
     fs::create_dir_all(left.join("run")).unwrap();
     let mut sleeper = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
     fs::write(left.join("run/cgroup.procs"), sleeper.id().to_string()).unwrap();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  PLACE                               a cgroup v2 that was delegated to the supervisor
-//!   └─ tokio-supervisor.PID.BEGAN      one for each supervisor; a dead one's is removed by the next
+//!   └─ tokio-supervisor.NUMBERS.PID.BEGAN   one for each supervisor; a dead one's is removed by the next
 //!       ├─ self                        the supervisor itself, where controllers can be had
 //!       ├─ RUN                         one for each run of a program
 //!       └─ RUN
@@ -147,8 +147,8 @@ impl House {
         let refused = |what: &Path, error: io::Error| format!("{}: {}", what.display(), reason(&error));
         remove_leftovers(at);
         let own = std::process::id();
-        let began = began(own).ok_or("/proc does not tell when this process began")?;
-        let dir = at.join(format!("{PREFIX}{own}.{began}"));
+        let name = name_of(own).ok_or("/proc does not tell when this process began")?;
+        let dir = at.join(name);
         fs::create_dir(&dir).map_err(|error| refused(&dir, error))?;
         let offered = fs::read_to_string(at.join("cgroup.controllers")).unwrap_or_default();
         let offered: Vec<_> = offered.split_whitespace().collect();
@@ -222,17 +222,30 @@ fn began(pid: u32) -> Option<u64> {
     processes::parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?).map(|stat| stat.began)
 }
 
-/// Removes what supervisors that are dead left in a place.
+/// Whose process numbers are meant: the namespace of them that this process is in, in which a number is one process.
+fn numbers() -> Option<String> {
+    let name = fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(name.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.to_owned())
+}
+
+/// The name of the directory of a supervisor that runs, with this process number.
+fn name_of(pid: u32) -> Option<String> {
+    Some(format!("{PREFIX}{}.{pid}.{}", numbers()?, began(pid)?))
+}
+
+/// Removes what supervisors that are dead left in a place. Whether one with numbers of another namespace is dead cannot be
+/// seen from here, so what is theirs is left alone.
 fn remove_leftovers(place: &Path) {
+    let Some(numbers) = numbers() else { return };
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once('.'));
-        let Some((pid, since)) =
-            owner.and_then(|(pid, since)| Some((pid.parse().ok()?, since.parse().ok()?)))
-        else {
-            continue;
-        };
-        if began(pid) != Some(since) {
+        let Some(owner) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+        let parts: Vec<_> = owner.split('.').collect();
+        if let [of, pid, since] = parts[..]
+            && of == numbers
+            && let (Ok(pid), Ok(since)) = (pid.parse(), since.parse())
+            && began(pid) != Some(since)
+        {
             remove_soon(&entry.path());
         }
     }
@@ -316,15 +329,21 @@ mod tests {
         let at = place.path();
         fs::write(at.join("cgroup.controllers"), "cpuset cpu io memory hugetlb\n").unwrap();
         let own = std::process::id();
-        let (dead, alive) = (format!("{PREFIX}{own}.1"), format!("{PREFIX}1.{}", began(1).unwrap()));
-        for name in [&*dead, &*alive, "another", "tokio-supervisor.x.y"] {
+        let dead = format!("{PREFIX}{}.{own}.1", numbers().unwrap());
+        let (alive, foreign) = (name_of(1).unwrap(), format!("{PREFIX}4026539999.{own}.1"));
+        for name in [&*dead, &*alive, &*foreign, "another", "tokio-supervisor.x.y.z"] {
             fs::create_dir_all(at.join(name)).unwrap();
         }
         // Nothing else is in the directories of the kernel's but directories.
         fs::create_dir(at.join(&dead).join("run-1")).unwrap();
         remove_leftovers(at);
         let there = |name: &str| at.join(name).exists();
-        assert!(there(&alive) && there("another") && there("tokio-supervisor.x.y"));
+        // The kernel's directories have no such file that would keep them from being removed.
+        let killed = |name: &str| at.join(name).join("cgroup.kill").exists();
+        assert!(killed(&dead) && !there(&format!("{dead}/run-1")));
+        assert!(there(&alive) && there("another") && there("tokio-supervisor.x.y.z"));
+        assert!(there(&foreign), "whether its supervisor is dead cannot be seen from here");
+        assert!(![&*alive, &*foreign, "another", "tokio-supervisor.x.y.z"].into_iter().any(killed));
         let house = House::below(at, false).unwrap();
         assert_eq!(house.controllers, [Controller::Memory, Controller::Cpu]);
         assert_eq!(fs::read_to_string(at.join("cgroup.subtree_control")).unwrap(), "+cpu");
