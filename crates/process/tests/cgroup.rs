@@ -11,7 +11,7 @@ mod skip;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{Bench, end, exists, exit_of, failure_of, sh, until};
+use common::{Bench, end, exit_of, failure_of, is_alive, sh, until};
 use supervisor_api::Exit;
 use supervisor_process::cgroup::{self, Place, Status};
 use supervisor_process::{Limit, ProgramSpec};
@@ -43,12 +43,6 @@ fn delegated() -> Option<Delegated> {
 fn runs(status: &Status) -> Vec<PathBuf> {
     let entries = fs::read_dir(&status.dir).unwrap().flatten().map(|entry| entry.path());
     entries.filter(|path| path.is_dir()).collect()
-}
-
-/// Whether a process runs. Its new parent may take its time to reap it.
-fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    exists(pid) && !stat.contains("\nState:\tZ")
 }
 
 /// The number of the namespace of our process numbers.

@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
 
-use common::{Bench, end, exists, failure_of, sh, status, until};
+use common::{Bench, end, failure_of, is_alive, sh, status, until};
 use supervisor_api::Exit;
 use supervisor_process::ProgramSpec;
 
@@ -95,7 +95,7 @@ async fn a_program_of_another_user_is_stopped_and_killed_whole() {
     bench.until("asked", |seen| seen.lines.iter().any(|line| line.text == "asked")).await;
     bench.kill();
     assert_eq!(end(run).await, Exit::Killed { signal: 9, by_us: true });
-    until("all gone", || !exists(child)).await;
+    until("all gone", || !is_alive(child)).await;
 }
 
 #[tokio::test]

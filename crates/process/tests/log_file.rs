@@ -58,8 +58,10 @@ fn count(last: u32) -> (String, String) {
     (format!("seq 1 {last}"), (1..=last).map(|number| format!("{number}\n")).collect())
 }
 
+/// In memory where that can be: a compressed file is synced, which on a disk that others write to takes as long as they
+/// have written.
 fn folder() -> (TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let path = dir.path().join("logs/web.log");
     (dir, path)
 }

@@ -317,6 +317,12 @@ pub(crate) fn exists(pid: u32) -> bool {
     fs::exists(format!("/proc/{pid}")).unwrap()
 }
 
+/// Whether a process that is no child of this one runs. Once it is dead, its parent may take its time to reap it.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    exists(pid) && !status.contains("\nState:\tZ")
+}
+
 /// A line of `/proc/PID/status`, without its name.
 pub(crate) fn status(pid: u32, key: &str) -> String {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
