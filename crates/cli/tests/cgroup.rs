@@ -3,49 +3,22 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "../../process/tests/common/delegated.rs"]
+mod delegated;
 #[path = "../../socket/tests/common/skip.rs"]
 mod skip;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-use common::{file, home, supervisor};
+use common::after;
+use delegated::Delegated;
 use rustix::fs::{XattrFlags, setxattr};
-
-/// A cgroup that is ours alone, removed with what is in it when the test is over.
-struct Delegated(PathBuf);
-
-impl Drop for Delegated {
-    fn drop(&mut self) {
-        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten().map(|entry| entry.path());
-        for dir in entries.filter(|path| path.is_dir()).collect::<Vec<_>>().iter().chain([&self.0]) {
-            let _ = fs::remove_dir(dir);
-        }
-    }
-}
 
 /// Marked as systemd marks it; `None` where none can be had.
 fn delegated() -> Option<Delegated> {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"))?;
-    let dir = Path::new(mount.split(' ').nth(1)?).join(format!("supervisor-cli-{}", std::process::id()));
-    fs::create_dir(&dir).ok()?;
-    let dir = Delegated(dir);
+    let dir = delegated::delegated("supervisor-cli")?;
     setxattr(&dir.0, "trusted.delegate", b"1", XattrFlags::empty()).ok()?;
-    dir.0.join("cgroup.kill").exists().then_some(dir)
-}
-
-/// Runs a stack to its end, from a shell that did this before.
-fn after(shell: &str, text: &str) -> Output {
-    let home = home();
-    let path = file(home.path(), text);
-    let told = supervisor(home.path());
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("{shell} && exec \"$0\" \"$@\"")]).arg(told.get_program());
-    command.args(["run", "--dashboard", "off", "--no-socket"]).arg(path);
-    command.envs(told.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.output().unwrap()
+    Some(dir)
 }
 
 #[test]

@@ -4,21 +4,7 @@
 
 mod common;
 
-use std::process::{Command, Output};
-
-use common::{file, home, supervisor};
-
-/// Runs a stack to its end, from a shell that did this before.
-fn after(shell: &str, text: &str) -> Output {
-    let home = home();
-    let path = file(home.path(), text);
-    let told = supervisor(home.path());
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("{shell} && exec \"$0\" \"$@\"")]).arg(told.get_program());
-    command.args(["run", "--dashboard", "off", "--no-socket"]).arg(path);
-    command.envs(told.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.output().unwrap()
-}
+use common::after;
 
 #[test]
 fn a_run_has_as_many_open_files_as_it_may_and_its_programs_what_it_was_started_with() {

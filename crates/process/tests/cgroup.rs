@@ -5,39 +5,18 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
+#[path = "common/delegated.rs"]
+mod delegated;
 #[path = "../../socket/tests/common/skip.rs"]
 mod skip;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use common::{Bench, end, exit_of, failure_of, is_alive, sh, until};
 use supervisor_api::Exit;
 use supervisor_process::cgroup::{self, Place, Status};
 use supervisor_process::{Limit, ProgramSpec};
-
-/// Removed when the test is over.
-struct Delegated(PathBuf);
-
-impl Drop for Delegated {
-    fn drop(&mut self) {
-        let own: Vec<PathBuf> =
-            fs::read_dir(&self.0).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-        for dir in own.iter().filter(|path| path.is_dir()).chain([&self.0]) {
-            let _ = fs::remove_dir(dir);
-        }
-    }
-}
-
-/// A directory of a cgroup v2 file system that is ours alone; `None` where none can be had.
-fn delegated() -> Option<Delegated> {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"))?;
-    let dir = Path::new(mount.split(' ').nth(1)?).join(format!("supervisor-test-{}", std::process::id()));
-    fs::create_dir(&dir).ok()?;
-    let dir = Delegated(dir);
-    dir.0.join("cgroup.kill").exists().then_some(dir)
-}
 
 /// The directories of runs.
 fn runs(status: &Status) -> Vec<PathBuf> {
@@ -54,7 +33,7 @@ fn numbers() -> String {
 /// One test, since a process has one place for its cgroups.
 #[tokio::test]
 async fn nothing_that_a_program_started_gets_away() {
-    let Some(place) = delegated() else {
+    let Some(place) = delegated::delegated("supervisor-test") else {
         let needs = "a cgroup v2 in which directories can be made: root, Linux 5.14 or later";
         return skip::skip(&format!("nothing_that_a_program_started_gets_away: needs {needs}"));
     };

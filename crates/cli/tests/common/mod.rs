@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
@@ -430,4 +430,16 @@ pub(crate) fn wait_gone(processes: &[Process]) {
         let ended = poll(&mut [PollFd::new(&process.end, PollFlags::IN)], Some(&patience)).unwrap();
         assert_eq!(ended, 1, "{process:?} lives on");
     }
+}
+
+/// Runs a stack to its end, from a shell that did this before.
+pub(crate) fn after(shell: &str, text: &str) -> Output {
+    let home = home();
+    let path = file(home.path(), text);
+    let told = supervisor(home.path());
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{shell} && exec \"$0\" \"$@\"")]).arg(told.get_program());
+    command.args(["run", "--dashboard", "off", "--no-socket"]).arg(path);
+    command.envs(told.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.output().unwrap()
 }
