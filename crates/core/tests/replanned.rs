@@ -362,3 +362,38 @@ fn d12_d8_a_dropped_supervisor_that_is_kept_for_somebody_below_it_stands_before_
     let order: Vec<_> = bench.machine().children(root).collect();
     assert_eq!(order, [bench.key("s"), bench.key("new")]);
 }
+
+/// A child that a start was to leave out, and whose turn never came, since its supervisor was restarted.
+#[test]
+fn r48_r36_who_was_terminated_before_its_turn_is_started_in_a_new_incarnation() {
+    let slow = perm("slow").explicit().runs(2..=3, Run::never_ready());
+    let u = perm("u").grace(ms(10)).abort_wait(ms(10)).run(1, Run::healthy().immortal());
+    let below = one_for_all([perm("a"), slow, u]);
+    let mut bench = Bench::launch(one_for_one([sup("s", below)]));
+    bench.crash("s/a");
+    bench.pass(ms(20));
+    assert_eq!([bench.state("s/slow"), bench.state("s/u")], [Lifecycle::Starting, Lifecycle::Unresponsive]);
+    bench.terminate("s/u");
+    bench.restart("s");
+    assert_eq!([bench.state("s/slow"), bench.state("s/u")], [Lifecycle::Starting, Lifecycle::Unresponsive]);
+    bench.crash("s/a");
+    bench.end("s/u", Exit::Aborted);
+    bench.pass(secs(1));
+    let all = ["s/a", "s/slow", "s/u"].map(|name| (bench.state(name), bench.generation(name)));
+    assert_eq!(all, [(Lifecycle::Running, 4), (Lifecycle::Running, 4), (Lifecycle::Running, 2)]);
+}
+
+/// The apply has the sidecar started for its primary, before the start of the group comes by it; then the primary
+/// fails, and under the new strategy that is a matter of those behind it alone.
+#[test]
+fn d12_r24_whom_somebody_else_started_before_its_turn_is_not_taken_down_by_the_group_that_comes_instead() {
+    let a = perm("a").explicit().run(2, Run::never_ready());
+    let mut bench = Bench::launch(one_for_all([a, perm("b"), sidecar("s", "b")]));
+    bench.crash("b");
+    assert_eq!(bench.state("a"), Lifecycle::Starting);
+    bench.take();
+    let b = perm("b").version(2).explicit().within(ms(11)).run(2, Run::never_ready());
+    bench.apply(rest_for_one([perm("a"), b, sidecar("s", "b").explicit()]));
+    bench.pass(ms(12));
+    assert_eq!(bench.take(), ["start s", "ready s", "start b", "stop b", "down b"]);
+}

@@ -72,6 +72,38 @@ fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
     assert_ne!(one.trace(7, Size::Full), other.trace(8, Size::Full));
 }
 
+/// In this one a new spec reorders a group that starts, which then fails: who an operator started meanwhile may be a
+/// member of it or not, and is no fault of the second start.
+#[test]
+fn who_may_be_a_member_of_a_group_may_be_started_with_it() {
+    assert_eq!(batch(1_252_680_741, 1, None).faults, []);
+}
+
+/// In this one a group took down whom somebody else had started before its turn.
+#[test]
+fn a_group_over_a_new_order_leaves_whom_somebody_else_started() {
+    assert_eq!(batch(1_261_296_996, 1, None).faults, []);
+}
+
+/// In this one a supervisor was restarted before the turn of a child that a start of its children was to leave out.
+#[test]
+fn who_was_to_be_left_out_has_its_turn_in_a_new_incarnation() {
+    assert_eq!(batch(1_271_122_890, 1, None).faults, []);
+}
+
+/// In this one a new child that is parked when the start would come by it goes on being a member of the group.
+#[test]
+fn a_parked_child_is_none_that_somebody_else_started() {
+    assert_eq!(batch(1_272_111_299, 1, None).faults, []);
+}
+
+/// In this one a child that others go down with is up again and gives up again, while they still go down: who started
+/// in between does not go down before them.
+#[test]
+fn who_started_before_a_second_end_goes_down_after_the_line_of_the_first() {
+    assert_eq!(batch(1_273_623_385, 1, None).faults, []);
+}
+
 #[test]
 fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
     let few = batch(0, 2, None).markers();

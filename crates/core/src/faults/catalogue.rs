@@ -78,6 +78,10 @@ catalogue! {
     group_forgets_its_delay: "A group is started as soon as it is down.", breaks [D3], found by [10] within 2000;
     group_takes_the_shortest_delay: "A group waits for the shortest delay in it.",
         breaks [D3], found by [10] within 5000;
+    new_incarnation_leaves_out: "Whom a start was to leave out is left out by one of the next incarnation.",
+        breaks [R48, R36];
+    group_takes_whom_the_start_left: "A group takes down whom somebody else started before the start came by.",
+        breaks [R24, D12];
     retry_takes_time: "Without back-off a retry still waits a millisecond.", breaks [R33], found by [10] within 1000;
     // What an end leads to.
     clean_end_rests: "A permanent child that ends cleanly is not restarted.",

@@ -80,10 +80,25 @@ impl Machine {
     /// A failure while a plan goes over an order that is not the one it began with: the new group has those whom
     /// the plan had still to do, and those from its own beginning on. Says where to look for them from.
     fn widen_group(&mut self, sup: u32, from: u32) -> u32 {
+        self.leave_the_started(sup, from);
         for index in self.indices_from(sup, from).collect::<Vec<_>>() {
             self.node_mut(index).flags.ahead = true;
         }
         0
+    }
+
+    /// Whom a start would come by and somebody else has started since, such as its primary, is up already: the
+    /// start had nothing to do there, so neither has the group that takes its place.
+    fn leave_the_started(&mut self, sup: u32, from: u32) {
+        if !matches!(self.sup(sup).flow, Flow::Up { .. }) || fault!(group_takes_whom_the_start_left) {
+            return;
+        }
+        let earlier = self.indices(sup).take_while(|&index| self.node(index).rank < from);
+        let started =
+            earlier.filter(|&index| matches!(self.node(index).life, Life::Starting | Life::Running));
+        for index in started.collect::<Vec<_>>() {
+            self.node_mut(index).flags.ahead = false;
+        }
     }
 
     /// Whether a plan has this child down already, or on its way down, to start it with its group.

@@ -334,6 +334,8 @@ impl Machine {
             node.flags.forgiven = true;
             node.own_charges = None;
             (node.flags.again, node.flags.grow, node.flags.trial) = (false, false, Trial::No);
+            // What was to be left out by a start of the former incarnation has its turn in this one (R48).
+            node.flags.left_out &= fault!(new_incarnation_leaves_out);
             node.flags.unpark = automatic && node.is_supervisor();
             if let Life::Unresponsive { then } = &mut node.life {
                 // It is a declared child of the new incarnation; only an operator's hold outlives an operator's restart.

@@ -4,7 +4,7 @@ use supervisor_api::policy::{Grace, StopOrder};
 use supervisor_api::{Cause, Event, Lifecycle};
 
 use super::Checker;
-use super::model::{Node, nanos};
+use super::model::{Node, Stop, nanos};
 use super::violation::{Check, must};
 
 impl Checker {
@@ -63,7 +63,10 @@ impl Checker {
             let needs = |on: u32| other.needs.contains(&on) && self.model.node(on).policy.restart_dependants;
             // Who started since the child is up again, or is a job that was done again, does not go down with it.
             let began = self.model.node(on).life.spawned_call;
-            let again = matches!(self.model.node(on).state(), Lifecycle::Running | Lifecycle::Completed);
+            // Who ends by itself takes nobody down before it has ended.
+            let again = matches!(self.model.node(on).state(), Lifecycle::Running | Lifecycle::Completed)
+                || self.model.node(on).is(Lifecycle::Stopping)
+                    && matches!(self.model.node(on).life.stop, Stop::Itself(_));
             let newer = again && other.life.spawned_call >= began;
             // Nor, maybe, who needs it only since a new spec said so.
             let relinked = other.linked > node.life.spawned_call;

@@ -122,8 +122,10 @@ impl Checker {
                 // A sidecar comes before its primary, whoever asks for that.
                 let asked = self.is_asked_for(at) || node.primary != NONE && self.is_asked_for(node.primary);
                 let new = life.spawned_in != sup.incarnation;
-                let member =
-                    sup.group.is_some_and(|group| node.is_member_of(&group) || group.mixed && (new || asked));
+                let member = sup.group.is_some_and(|group| {
+                    let perhaps = life.perhaps == group.number;
+                    node.is_member_of(&group) || perhaps || group.mixed && (new || asked)
+                });
                 (member || late) && (!had_its_run || asked)
             }
             Cause::Exit => {
