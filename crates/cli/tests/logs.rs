@@ -90,3 +90,36 @@ fn what_the_run_before_printed_is_told_with_its_level_when_the_program_was_start
     assert_eq!(say(&["logs", "/a", "--severity", "loud"]).code, Some(2));
     assert_eq!(run.stop().code, Some(0));
 }
+
+#[test]
+fn what_a_program_printed_is_shown_however_much_another_one_prints() {
+    let text = r#"
+version: 1
+name: shop
+children:
+  - {name: quiet, kind: process, command: [sh, -c, "echo first; read line < $HOME/go; echo second; exec sleep 1000"]}
+  - {name: loud, kind: process, command: [sh, -c, "seq 1 20000; exec sleep 1000"], dependencies: [quiet]}
+"#;
+    let home = home();
+    let go = home.path().join("go");
+    rustix::fs::mknodat(rustix::fs::CWD, &go, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let run = Run::start(home, text, &["--output", "json"]);
+    let say = |args: &[&str]| -> Said { supervisor(run.home.path()).args(args).output().unwrap().into() };
+    soon("the end of the flood", || say(&["logs", "/loud"]).out.contains("20000\n").then_some(()));
+    let quiet = say(&["logs", "/quiet"]).out;
+    assert_eq!(quiet.lines().count(), 1, "{quiet}");
+    assert!(quiet.ends_with("first\n"), "{quiet}");
+
+    let mut follow = supervisor(run.home.path())
+        .args(["logs", "/quiet", "--follow"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(follow.stdout.take().unwrap()));
+    assert_eq!(lines.next().unwrap().unwrap(), quiet.trim_end());
+    fs::write(&go, "x\n").unwrap();
+    assert!(lines.next().unwrap().unwrap().ends_with("second"));
+    follow.kill().unwrap();
+    follow.wait().unwrap();
+    assert_eq!(run.stop().code, Some(0));
+}

@@ -6,9 +6,9 @@ use std::path::Path;
 use supervisor_api::SupervisorPath;
 use supervisor_api::command::Plan;
 use supervisor_api::wire::{
-    Call, ControlCommandRequest, ControlCommandResult, DashboardState, PlanDetails, PlanParams, Push,
-    ResultBody, StateParams, Stream, SubscribeParams, TARGET_PROTOCOL, WhatIfAnswer, WhatIfParams, WhyAnswer,
-    WhyParams,
+    Call, ControlCommandRequest, ControlCommandResult, DashboardState, KeptLogs, PlanDetails, PlanParams,
+    Push, ResultBody, StateParams, Stream, SubscribeParams, TARGET_PROTOCOL, WhatIfAnswer, WhatIfParams,
+    WhyAnswer, WhyParams,
 };
 use supervisor_socket::{Deadlines, FrameLimits, Peer};
 use tokio::time::timeout;
@@ -116,19 +116,23 @@ impl Session {
         .await
     }
 
-    /// `logs.tail` of what the runs before the newest ones logged, of a child and of what lies below it:
-    /// [`push`](Self::push) gives these lines, or gaps, up to the sequence that is returned, and nothing after them. 0:
-    /// there are none. `None`: the target does not know how, and pushes what comes.
+    /// `logs.tail` of the lines that there are already, of a child and of what lies below it:
+    /// [`push`](Self::push) gives these, or gaps, up to the sequence that is returned, and nothing after them. 0:
+    /// there are none. `None`: the target does not know how, and pushes what it has of all children, and what comes.
     ///
     /// # Errors
     ///
     /// See [`CallError`].
-    pub async fn previous_logs(&mut self, under: SupervisorPath) -> Result<Option<u64>, CallError> {
+    pub async fn kept_logs(
+        &mut self,
+        under: SupervisorPath,
+        which: KeptLogs,
+    ) -> Result<Option<u64>, CallError> {
         let params = SubscribeParams {
             session_established: true,
             from_sequence: Some(1),
             under: Some(under),
-            previous: true,
+            kept: Some(which),
         };
         self.typed(Call::Subscribe(Stream::Logs, params), |body| match body {
             ResultBody::Subscription { subscription, to_sequence, .. } if subscription.is(Stream::Logs) => {

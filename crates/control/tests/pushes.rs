@@ -247,10 +247,10 @@ async fn lines_of_logs_are_pushed_with_the_child_they_come_from() {
     }
 }
 
-/// The lines that a reader is pushed who asks for the runs before the newest ones, and how it was answered.
-async fn previous(live: &Live, under: &str) -> (Value, Vec<Value>) {
+/// The lines that a reader is pushed who asks for those that are kept, and how it was answered.
+async fn kept(live: &Live, under: &str, which: &str) -> (Value, Vec<Value>) {
     let mut client = live.client().await;
-    let params = json!({"session_established": true, "under": under, "previous": true});
+    let params = json!({"session_established": true, "under": under, "kept": which});
     let answer = client.ask(json!({"request_id": "1", "method": LOGS, "params": params})).await;
     let last = answer["result"]["to_sequence"].as_u64().unwrap();
     let (mut lines, mut seen) = (Vec::new(), 0);
@@ -262,6 +262,11 @@ async fn previous(live: &Live, under: &str) -> (Value, Vec<Value>) {
     // Nothing comes after them, whatever is logged.
     client.ask(json!({"request_id": "2", "method": "hello"})).await;
     (answer["result"].clone(), lines)
+}
+
+fn told(lines: &[Value]) -> Vec<String> {
+    let text = |line: &Value| line["log"]["message"].as_str().unwrap_or("gap").to_owned();
+    lines.iter().map(|line| text(line).trim_end_matches('x').trim().to_owned()).collect()
 }
 
 #[tokio::test]
@@ -278,7 +283,7 @@ async fn what_the_run_before_the_newest_one_logged_is_told_over_restarts() {
     let live =
         Live::new(SupervisorSpec::root([says("a", 2), says("b", 1), says("loud", 1000)]), config()).await;
     assert_eq!(
-        previous(&live, "/").await,
+        kept(&live, "/", "previous_run").await,
         (
             json!({"type": "subscription", "target_id": TARGET,
         "subscription": "logs", "from_sequence": 1, "to_sequence": 0}),
@@ -289,26 +294,64 @@ async fn what_the_run_before_the_newest_one_logged_is_told_over_restarts() {
     for child in ["a", "a", "b", "loud"] {
         live.handle.restart_child(child, "test", "again").await.unwrap();
     }
-    let told = |lines: &[Value]| -> Vec<String> {
-        lines
-            .iter()
-            .map(|line| {
-                line["log"]["message"].as_str().unwrap_or("gap").trim_end_matches('x').trim().to_owned()
-            })
-            .collect()
-    };
-    assert_eq!(told(&previous(&live, "/a").await.1), ["run 2 line 0", "run 2 line 1"]);
-    assert_eq!(told(&previous(&live, "/b").await.1), ["run 1 line 0"]);
+    assert_eq!(told(&kept(&live, "/a", "previous_run").await.1), ["run 2 line 0", "run 2 line 1"]);
+    assert_eq!(told(&kept(&live, "/b", "previous_run").await.1), ["run 1 line 0"]);
     // Of one that has said more than is kept, it is said that there was more.
-    let (_, lines) = previous(&live, "/loud").await;
+    let (_, lines) = kept(&live, "/loud", "previous_run").await;
     assert_eq!((&lines[0]["type"], &lines[0]["from"]), (&json!("gap"), &json!(1)), "{:?}", lines[0]);
     assert!(lines[1..].iter().all(|line| line["log"]["generation"] == 1), "{:?}", told(&lines));
 }
 
+/// The ring of the whole tree has 4 096 lines, and of each child 256 KiB are kept.
 #[tokio::test]
-async fn events_have_no_previous_run() {
+async fn what_a_child_logged_is_told_however_much_the_others_log() {
+    let says = |name: &'static str, lines: usize, bytes: usize| {
+        ChildSpec::service(name, move |ctx| async move {
+            for line in 0..lines {
+                let text = format!("{name} {} {}", line, "x".repeat(bytes));
+                ctx.log(Severity::Info, text, [("k", "v")]);
+            }
+            ctx.stopping().await;
+            ctx.log(Severity::Info, format!("{name} ends"), [("k", "v")]);
+        })
+    };
+    // They start in this order, and each logs when it is first polled.
+    let spec = [says("quiet", 2, 0), says("gone", 1, 0), says("long", 2_000, 500), says("loud", 4_000, 0)];
+    let live = Live::new(SupervisorSpec::root(spec), config()).await;
+    live.handle.remove_child("gone", "test", "out").await.unwrap();
+
+    assert_eq!(told(&kept(&live, "/quiet", "all").await.1), ["quiet 0", "quiet 1"]);
+    let (answer, lines) = kept(&live, "/loud", "all").await;
+    assert_eq!((lines.len(), told(&lines)[3_999].as_str()), (4_000, "loud 3999"));
+    assert_eq!(answer["to_sequence"], lines[3_999]["log"]["sequence"]);
+
+    // Of this one the first are gone, after those of others that are not.
+    let (_, lines) = kept(&live, "/long", "all").await;
+    let oldest = lines[1]["log"]["sequence"].as_u64().unwrap();
+    assert_eq!((&lines[0]["type"], lines[0]["to"].as_u64()), (&json!("gap"), Some(oldest - 1)));
+    assert!(lines.len() > 100, "{}", lines.len());
+    assert!(lines[1..].iter().all(|line| line["type"] == "log"), "{:?}", told(&lines));
+
+    // All of them in their order, and what the ring has of who is gone.
+    let (_, lines) = kept(&live, "/", "all").await;
+    let sequences = lines.iter().filter_map(|line| line["log"]["sequence"].as_u64());
+    assert!(sequences.is_sorted_by(|one, next| one < next));
+    let texts = told(&lines);
+    assert_eq!(texts[..3], ["quiet 0", "quiet 1", "gap"], "{:?}", &texts[..5]);
+    assert_eq!(texts.last().unwrap(), "gone ends");
+    assert_eq!(texts.iter().filter(|text| *text == "gap").count(), 1);
+
+    // From a sequence on.
+    let mut client = live.client().await;
+    let params = json!({"session_established": true, "under": "/quiet", "kept": "all", "from_sequence": 2});
+    client.ask(json!({"request_id": "1", "method": LOGS, "params": params})).await;
+    assert_eq!(client.line().await.unwrap()["log"]["message"].as_str().unwrap().trim(), "quiet 1");
+}
+
+#[tokio::test]
+async fn of_events_nothing_but_what_comes_is_told() {
     let live = Live::shop().await;
-    let params = json!({"session_established": true, "previous": true});
+    let params = json!({"session_established": true, "kept": "all"});
     let answer = live.ask_once(json!({"request_id": "1", "method": EVENTS, "params": params})).await;
     assert_eq!(answer["error"]["code"], "invalid_command_params", "{answer}");
 }

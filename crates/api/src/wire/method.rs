@@ -18,6 +18,16 @@ words! {
     }
 }
 
+words! {
+    /// Lines that are there already.
+    KeptLogs {
+        /// All that are kept of each child.
+        All = "all",
+        /// Those of the run before the newest one of each child.
+        PreviousRun = "previous_run",
+    }
+}
+
 /// The method of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {

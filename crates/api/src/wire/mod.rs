@@ -67,7 +67,7 @@ pub use convert::{EventOnWire, canonical_json, config_version};
 pub use error::{ErrorCode, Stage, WireError};
 pub use filter::{EventFacts, FilterConditions, LogFacts};
 pub use frame::{MAX_DEPTH, plain};
-pub use method::{Method, MethodSpec, Stream};
+pub use method::{KeptLogs, Method, MethodSpec, Stream};
 #[cfg(feature = "schema")]
 pub use page::protocol_page;
 pub use push::{Push, StateDelta, TargetLine};

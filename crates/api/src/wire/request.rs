@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::command::{Command, CommandTarget, ControlCommandRequest, Happening};
 use super::error::{ErrorCode, WireError};
 use super::frame::{BadFrame, Frame};
-use super::method::{Method, Stream};
+use super::method::{KeptLogs, Method, Stream};
 use super::response::Response;
 use super::word::or_default;
 use crate::SupervisorPath;
@@ -79,10 +79,10 @@ pub struct SubscribeParams {
     /// Only this child and what lies below it. Absent: the whole tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under: Option<SupervisorPath>,
-    /// For `logs.tail`: the lines of the run before the newest one of each child, as far as they are kept, and nothing
-    /// after them. Refused with `events.subscribe`. Absent is false. False: what comes.
-    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "std::ops::Not::not")]
-    pub previous: bool,
+    /// For `logs.tail`: the lines that are there already, and nothing after them. Of each child more are kept than
+    /// the stream has when others log much. Refused with `events.subscribe`. Absent: what comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptLogs>,
 }
 
 /// The params of `why`.
@@ -209,8 +209,8 @@ fn read_call(frame: &Frame<'_>) -> Result<Call, WireError> {
 
 fn read_subscription(frame: &Frame<'_>, stream: Stream) -> Result<Call, WireError> {
     let params: SubscribeParams = params(frame)?.unwrap_or_default();
-    if params.previous && stream != Stream::Logs {
-        let message = "params.previous is for logs.tail; remove it";
+    if params.kept.is_some() && stream != Stream::Logs {
+        let message = "params.kept is for logs.tail; remove it";
         return Err(WireError::new(ErrorCode::InvalidCommandParams, message));
     }
     if params.session_established {

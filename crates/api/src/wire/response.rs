@@ -85,7 +85,7 @@ pub enum ResultBody {
         /// target is 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from_sequence: Option<u64>,
-        /// The last sequence that is pushed, where `previous` was asked for. Absent: it goes on. 0: nothing is pushed.
+        /// The last sequence that is pushed, where `kept` was asked for. Absent: it goes on. 0: nothing is pushed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to_sequence: Option<u64>,
     },

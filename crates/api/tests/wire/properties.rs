@@ -258,10 +258,15 @@ fn call() -> impl Strategy<Value = Call> {
         Just(Call::Hello),
         (option::of(path()), any::<Option<std::num::NonZeroU32>>(), option::of(path()))
             .prop_map(|(after, limit, under)| Call::State(StateParams { after, limit, under })),
-        (prop::sample::select(Stream::ALL), any::<Option<u64>>(), option::of(path()), any::<bool>())
-            .prop_map(|(stream, from_sequence, under, previous)| {
-                let previous = previous && stream == Stream::Logs;
-                let params = SubscribeParams { session_established: true, from_sequence, under, previous };
+        (
+            prop::sample::select(Stream::ALL),
+            any::<Option<u64>>(),
+            option::of(path()),
+            option::of(prop::sample::select(KeptLogs::ALL))
+        )
+            .prop_map(|(stream, from_sequence, under, kept)| {
+                let kept = kept.filter(|_| stream == Stream::Logs);
+                let params = SubscribeParams { session_established: true, from_sequence, under, kept };
                 Call::Subscribe(stream, params)
             }),
         text().prop_map(|child_path| Call::Why(WhyParams { child_path })),

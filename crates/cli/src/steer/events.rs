@@ -23,12 +23,13 @@ pub(super) async fn events(context: &Context<'_>, args: &EventsArgs) -> Result<E
         return Ok(Exit::Good);
     };
     let newest = state.recent_events.last().map_or(0, |event| event.sequence);
-    history::read(&mut session, Stream::Events, since, newest, |item| match item {
-        Item::Event(event) if filter.wants(&event) => context.screen.event(&event),
-        Item::Gap(gap) => context.screen.gap(&state.target.target_id, Stream::Events, gap),
-        _ => {}
-    })
-    .await?;
+    for item in history::read(&mut session, Stream::Events, since, newest).await? {
+        match item {
+            Item::Event(event) if filter.wants(&event) => context.screen.event(&event),
+            Item::Gap(gap) => context.screen.gap(&state.target.target_id, Stream::Events, gap),
+            _ => {}
+        }
+    }
     Ok(Exit::Good)
 }
 

@@ -12,39 +12,48 @@ pub(super) enum Item {
     Gap(Gap),
 }
 
-/// Gives every record of the stream from `since` to `newest`, in order. What happens meanwhile is not waited for.
+impl Item {
+    /// The place of the record in its stream, or of the last that is gone.
+    pub(super) fn sequence(&self) -> u64 {
+        match self {
+            Self::Event(event) => event.sequence,
+            Self::Log(log) => log.sequence.unwrap_or(0),
+            Self::Gap(gap) => gap.to,
+        }
+    }
+}
+
+/// Every record of the stream from `since` to `newest`, in order. What happens meanwhile is not waited for.
+///
+/// All of them are read before any is shown: who reads the terminal takes its time, and the target waits for nobody.
 pub(super) async fn read(
     session: &mut Session,
     stream: Stream,
     since: u64,
     newest: u64,
-    mut give: impl FnMut(Item),
-) -> Result<(), Fault> {
+) -> Result<Vec<Item>, Fault> {
     if since > newest {
-        return Ok(());
+        return Ok(Vec::new());
     }
     session.subscribe(stream, Some(since)).await?;
-    until(session, stream, newest, &mut give).await
+    until(session, stream, newest).await
 }
 
-/// Gives what is pushed of the stream up to `newest`.
-pub(super) async fn until(
-    session: &mut Session,
-    stream: Stream,
-    newest: u64,
-    give: &mut impl FnMut(Item),
-) -> Result<(), Fault> {
+/// What is pushed of the stream up to `newest`.
+pub(super) async fn until(session: &mut Session, stream: Stream, newest: u64) -> Result<Vec<Item>, Fault> {
+    let mut items = Vec::new();
     loop {
-        let (seen, item) = match session.push().await.map_err(CallError::from)? {
-            Push::Event { event, .. } => (event.sequence, Item::Event(event)),
-            Push::Log { log, .. } => (log.sequence.unwrap_or(0), Item::Log(log)),
-            Push::Gap { stream: of, from, to, .. } if of.is(stream) => (to, Item::Gap(Gap { from, to })),
+        let item = match session.push().await.map_err(CallError::from)? {
+            Push::Event { event, .. } => Item::Event(event),
+            Push::Log { log, .. } => Item::Log(log),
+            Push::Gap { stream: of, from, to, .. } if of.is(stream) => Item::Gap(Gap { from, to }),
             Push::Error { error } => return Err(error.into()),
             _ => continue,
         };
-        give(item);
+        let seen = item.sequence();
+        items.push(item);
         if seen >= newest {
-            return Ok(());
+            return Ok(items);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `supervisor logs PATH`.
 
 use supervisor_api::SupervisorPath;
-use supervisor_api::wire::{LogRecord, StateParams, Stream};
+use supervisor_api::wire::{KeptLogs, LogRecord, StateParams, Stream};
 use supervisor_client::{Follower, Happening, Session};
 
 use super::events::{notice, target_id};
@@ -31,31 +31,55 @@ fn wanted(args: &LogsArgs, path: &SupervisorPath, log: &LogRecord) -> bool {
 /// Shows every line that the target still has.
 pub(super) async fn logs(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, Fault> {
     let (mut session, path, newest) = begin(context, &args.path).await?;
-    let target_id = session.hello().target_id().to_owned();
-    let mut show = |item| match item {
-        Item::Log(log) if wanted(args, &path, &log) => context.screen.log(&log),
-        Item::Gap(gap) => context.screen.gap(&target_id, Stream::Logs, gap),
-        _ => {}
-    };
-    if args.previous {
-        let last = session.previous_logs(path.clone()).await?;
-        let last = last.ok_or_else(|| {
-            Fault::failed("the target cannot tell what earlier runs logged; it is of an older version")
-        })?;
-        if last > 0 {
-            history::until(&mut session, Stream::Logs, last, &mut show).await?;
-        }
-    } else {
-        history::read(&mut session, Stream::Logs, 1, newest, show).await?;
-    }
+    let items = kept(args, &mut session, &path, newest).await?;
+    show(context, args, session.hello().target_id(), &path, items);
     Ok(Exit::Good)
+}
+
+/// What the target keeps of the child.
+async fn kept(
+    args: &LogsArgs,
+    session: &mut Session,
+    path: &SupervisorPath,
+    newest: u64,
+) -> Result<Vec<Item>, Fault> {
+    let which = if args.previous { KeptLogs::PreviousRun } else { KeptLogs::All };
+    let last = match session.kept_logs(path.clone(), which).await? {
+        Some(last) => last,
+        // It is of an older version, and gives what it has of all children.
+        None if which == KeptLogs::All => newest,
+        None => {
+            let what = "the target cannot tell what earlier runs logged; it is of an older version";
+            return Err(Fault::failed(what));
+        }
+    };
+    if last == 0 {
+        return Ok(Vec::new());
+    }
+    history::until(session, Stream::Logs, last).await
+}
+
+fn show(context: &Context<'_>, args: &LogsArgs, target_id: &str, path: &SupervisorPath, items: Vec<Item>) {
+    for item in items {
+        match item {
+            Item::Log(log) if wanted(args, path, &log) => context.screen.log(&log),
+            Item::Gap(gap) => context.screen.gap(target_id, Stream::Logs, gap),
+            _ => {}
+        }
+    }
 }
 
 /// Shows the same, and goes on until it is interrupted or nobody reads it any more.
 pub(super) async fn follow(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, Fault> {
-    let (session, path, _) = context.within(READ, begin(context, &args.path)).await?;
-    let mut follower = Follower::new(session.path(), context.settings.clone()).logs(Some(1));
-    drop(session);
+    let earlier = async {
+        let (mut session, path, newest) = begin(context, &args.path).await?;
+        let items = kept(args, &mut session, &path, newest).await?;
+        let last = items.last().map_or(0, Item::sequence).max(newest);
+        let follower = Follower::new(session.path(), context.settings.clone()).logs(Some(last + 1));
+        show(context, args, session.hello().target_id(), &path, items);
+        Ok((follower, path))
+    };
+    let (mut follower, path) = context.within(READ, earlier).await?;
     while print::broken().is_none() {
         match follower.next().await {
             Happening::Log(log) if wanted(args, &path, &log) => context.screen.log(&log),

@@ -6,8 +6,8 @@ use supervisor_api::SupervisorPath;
 use supervisor_api::wire::{Push, Stream, SubscribeParams};
 use tokio_supervisor::{LogItem, LogStream};
 
+use super::kept::Kept;
 use super::lines::rendered;
-use super::previous::Previous;
 use super::{Begin, Line, Range, gap};
 use crate::target::Target;
 
@@ -24,17 +24,17 @@ pub(crate) struct LogFeed {
 enum Source {
     /// All children, as they log.
     Stream(LogStream),
-    /// Runs that are over.
-    Previous(Previous),
+    /// What there is already.
+    Kept(Kept),
 }
 
 impl LogFeed {
     pub(super) fn open(target: Arc<Target>, params: &SubscribeParams) -> (Self, Range) {
         let under = params.under.clone().unwrap_or_else(SupervisorPath::root);
-        if params.previous {
-            let previous = Previous::of(&target.handle, &under, params.from_sequence.unwrap_or(1));
-            let range = previous.range();
-            return (Self { target, under, source: Source::Previous(previous) }, range);
+        if let Some(which) = params.kept {
+            let kept = Kept::of(&target.handle, &under, which, params.from_sequence.unwrap_or(1));
+            let range = kept.range();
+            return (Self { target, under, source: Source::Kept(kept) }, range);
         }
         let head = target.handle.subscribe_logs().position();
         let first = Begin::at(params.from_sequence, head).first();
@@ -79,14 +79,14 @@ impl Source {
     async fn next(&mut self) -> Option<LogItem> {
         match self {
             Self::Stream(stream) => stream.next().await,
-            Self::Previous(previous) => previous.next(),
+            Self::Kept(kept) => kept.next(),
         }
     }
 
     fn try_next(&mut self) -> Option<LogItem> {
         match self {
             Self::Stream(stream) => stream.try_next(),
-            Self::Previous(previous) => previous.next(),
+            Self::Kept(kept) => kept.next(),
         }
     }
 }

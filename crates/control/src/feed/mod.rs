@@ -11,9 +11,9 @@
 
 mod delta;
 mod events;
+mod kept;
 mod lines;
 mod logs;
-mod previous;
 mod usage;
 
 use std::sync::Arc;

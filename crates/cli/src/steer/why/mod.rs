@@ -43,14 +43,9 @@ pub(super) async fn why(context: &Context<'_>, args: &WhyArgs) -> Result<Exit, F
 /// Every event that the target still has, up to the state.
 async fn events(session: &mut Session, state: &DashboardState) -> Result<Vec<EventRecord>, Fault> {
     let newest = state.recent_events.last().map_or(0, |event| event.sequence);
-    let mut events = Vec::new();
-    history::read(session, Stream::Events, 1, newest, |item| {
-        if let Item::Event(event) = item {
-            events.push(*event);
-        }
-    })
-    .await?;
-    Ok(events)
+    let items = history::read(session, Stream::Events, 1, newest).await?;
+    let event = |item| if let Item::Event(event) = item { Some(*event) } else { None };
+    Ok(items.into_iter().filter_map(event).collect())
 }
 
 fn worked_out(state: &DashboardState, path: &SupervisorPath, events: &[EventRecord]) -> WhyAnswer {
