@@ -366,7 +366,8 @@ fn d12_d8_a_dropped_supervisor_that_is_kept_for_somebody_below_it_stands_before_
 /// A child that a start was to leave out, and whose turn never came, since its supervisor was restarted.
 #[test]
 fn r48_r36_who_was_terminated_before_its_turn_is_started_in_a_new_incarnation() {
-    let slow = perm("slow").explicit().runs(2..=3, Run::never_ready());
+    let slow = perm("slow").explicit().run(2, Run::never_ready());
+    let slow = slow.run(3, Run::never_ready().stops_after(ms(50)));
     let u = perm("u").grace(ms(10)).abort_wait(ms(10)).run(1, Run::healthy().immortal());
     let below = one_for_all([perm("a"), slow, u]);
     let mut bench = Bench::launch(one_for_one([sup("s", below)]));
