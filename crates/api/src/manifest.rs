@@ -18,6 +18,7 @@ mod check;
 mod control;
 mod dashboard;
 mod defaults;
+mod dependency;
 mod http;
 mod log;
 mod probe;
@@ -48,6 +49,7 @@ pub use control::{
 };
 pub use dashboard::{DashboardListens, DashboardManifest, NoDashboard, dashboard_address};
 pub use defaults::DefaultsManifest;
+pub use dependency::{DependencyManifest, DependencyUntil};
 pub use http::{HeaderEntry, HttpManifest, HttpRequestManifest, ResponseHeader, StatusManifest, StatusRange};
 pub use log::{LogFileManifest, LogManifest, NoLog};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
@@ -161,9 +163,9 @@ pub struct ChildManifest {
     /// its children.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetManifest>,
-    /// The siblings that must be ready before this child starts.
+    /// The siblings that must be ready, or done, before this child starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub dependencies: Vec<ChildId>,
+    pub dependencies: Vec<DependencyManifest>,
     /// Whether the children that depend on this one are restarted when it is. Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart_dependants: Option<bool>,

@@ -51,6 +51,20 @@ words! {
 }
 
 words! {
+    /// What of a sibling a child waits for before it starts (D11).
+    Condition {
+        /// It is ready; a job that does not report ready has completed.
+        Ready = "ready",
+        /// It has a run, ready or not; or it has completed.
+        Started = "started",
+        /// It has ended, well or badly, and nothing starts it by itself.
+        Completed = "completed",
+        /// It has ended well.
+        CompletedOk = "completed_ok",
+    }
+}
+
+words! {
     /// How much the whole suffers when the child does (D4, D21).
     Criticality {
         /// The tree is unhealthy without it.

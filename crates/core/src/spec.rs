@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use supervisor_api::ChildId;
 use supervisor_api::policy::{
-    AutoShutdown, Backoff, Budget, Criticality, Grace, Heartbeat, OnExhausted, OnStartFailure, Permissions,
-    Profile, ReadinessMode, RestartType, Role, StartOrder, StopOrder, Strategy,
+    AutoShutdown, Backoff, Budget, Condition, Criticality, Grace, Heartbeat, OnExhausted, OnStartFailure,
+    Permissions, Profile, ReadinessMode, RestartType, Role, StartOrder, StopOrder, Strategy,
 };
 
 use crate::resolve::Filled;
@@ -55,6 +55,8 @@ pub struct ChildSettings {
     pub permissions: Option<Permissions>,
     /// Whether those who depend on it are stopped when it goes down (D11).
     pub restart_dependants: Option<bool>,
+    /// Of those it depends on: what it waits for, where that is something else than being ready (D11).
+    pub conditions: Vec<(ChildId, Condition)>,
     /// A number of the driver's for what it says of the child and the machine does not decide by. Another number is
     /// a change that needs no restart (D12).
     pub label: Option<u32>,

@@ -1,6 +1,6 @@
 //! Decisions D11 and D19: dependencies, and what counts as started.
 
-use supervisor_api::policy::RestartType;
+use supervisor_api::policy::{Condition, RestartType};
 use supervisor_api::{Cause, EventKind, Exit, Lifecycle, Next, Readiness, SupervisorError};
 use supervisor_core::{End, Reply};
 use supervisor_testkit::*;
@@ -427,4 +427,73 @@ fn d19_under_retry_the_start_is_over_when_the_rest_waits_for_one_that_is_parked(
     let trace = bench.take();
     assert_eq!(trace.iter().filter(|line| *line == "started").count(), 1, "{trace:?}");
     assert_eq!([bench.state("bad"), bench.state("waits")], [Lifecycle::Quarantined, Lifecycle::Waiting]);
+}
+
+#[test]
+fn d11_a_child_may_wait_until_a_sibling_is_started_and_no_longer() {
+    let slow = || perm("slow").explicit().always(Run::ready_after(ms(50)));
+    let both = [perm("early").after_when([("slow", Condition::Started)]), perm("late").after(["slow"])];
+    let [early, late] = both;
+    let mut bench = Bench::launch(one_for_one([early, late, slow()]).by_dependencies());
+    assert_eq!(bench.take(), ["start slow", "start early"]);
+    assert_eq!(bench.state("late"), Lifecycle::Waiting);
+    bench.pass(ms(50));
+    assert_eq!(bench.take(), ["ready slow", "start late", "started"]);
+}
+
+#[test]
+fn d11_a_child_may_wait_until_a_job_has_ended_however_it_does() {
+    for (exit, ok) in [(Exit::Completed, true), (Exit::Failed { error: "boom".into() }, false)] {
+        let any = perm("any").after_when([("job", Condition::Completed)]);
+        let good = perm("good").after_when([("job", Condition::CompletedOk)]);
+        // It is ready long before it ends, which is enough for who says nothing.
+        let tree = one_for_one([job("job").explicit(), perm("soon").after(["job"]), any, good]);
+        let mut bench = Bench::launch(tree.by_dependencies());
+        assert_eq!(bench.state("soon"), Lifecycle::Running);
+        assert_eq!(["any", "good"].map(|name| bench.state(name)), [Lifecycle::Waiting; 2]);
+        bench.end("job", exit);
+        assert_eq!(bench.state("any"), Lifecycle::Running);
+        assert_eq!(bench.state("good") == Lifecycle::Running, ok);
+    }
+}
+
+/// What a job did in an earlier incarnation of its supervisor satisfies nobody (D18).
+#[test]
+fn d11_d18_the_bad_end_of_a_job_counts_in_its_incarnation() {
+    let any = perm("any").after_when([("job", Condition::Completed)]);
+    let below = one_for_one([job("job"), any]).by_dependencies();
+    let mut bench = Bench::launch(one_for_one([sup("s", below)]));
+    bench.crash("s/job");
+    assert_eq!(bench.state("s/any"), Lifecycle::Running);
+    bench.restart("s");
+    assert_eq!([bench.state("s/job"), bench.state("s/any")], [Lifecycle::Running, Lifecycle::Waiting]);
+    bench.crash("s/job");
+    assert_eq!(bench.state("s/any"), Lifecycle::Running);
+}
+
+#[test]
+fn d11_d12_another_condition_is_applied_live_and_frees_who_waits() {
+    let tree = |until| {
+        let waits = perm("waits").after_when([("slow", until)]);
+        one_for_one([perm("slow").explicit().always(Run::never_ready()), waits]).by_dependencies()
+    };
+    let mut bench = Bench::launch(tree(Condition::Ready));
+    assert_eq!(bench.state("waits"), Lifecycle::Waiting);
+    let ticket = bench.apply(tree(Condition::Started));
+    bench.ok(ticket);
+    assert_eq!((bench.state("waits"), bench.generation("slow")), (Lifecycle::Running, 1));
+    bench.apply(tree(Condition::Ready));
+    assert_eq!((bench.state("waits"), bench.generation("waits")), (Lifecycle::Running, 1), "it has started");
+}
+
+#[test]
+fn d11_nobody_waits_for_the_end_of_what_is_always_started_again() {
+    for until in [Condition::Completed, Condition::CompletedOk] {
+        let tree = one_for_one([perm("a"), perm("b").after_when([("a", until)])]);
+        let findings = tree.resolve().unwrap_err();
+        assert!(findings[0].message.contains("started again whenever it ends"), "{findings:?}");
+        let mut bench = Bench::launch(one_for_one([perm("a")]));
+        let ticket = bench.add("/", perm("b").after_when([("a", until)]));
+        assert!(matches!(bench.refused(ticket), SupervisorError::InvalidSpec(_)));
+    }
 }

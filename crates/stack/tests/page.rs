@@ -30,6 +30,7 @@ const MAPPINGS: &[(&str, &str)] = &[
     ("RootShutdownManifest", "`supervisor.shutdown`"),
     ("DefaultsManifest", "`defaults`"),
     ("ChildManifest", "A child"),
+    ("DependencyUntil", "An item of `dependencies`"),
     ("BackoffManifest", "`backoff`"),
     ("BudgetLimits", "`budget`"),
     ("ReadinessProbe", "`readiness`"),

@@ -7,7 +7,7 @@ use supervisor_api::manifest::{
     ChildManifest, DefaultsManifest, EnvironmentEntry, Kind, ReadinessManifest, ReadyWithin, ResourceLimits,
     SecretEntry, ShutdownManifest, SupervisorManifest, secret_reference,
 };
-use supervisor_api::policy::{Backoff, Budget, ReadinessMode};
+use supervisor_api::policy::{Backoff, Budget, Condition, ReadinessMode};
 use supervisor_api::{Finding, SupervisorPath};
 use supervisor_core::{ChildSettings, Filled, Key, Limit};
 
@@ -321,6 +321,8 @@ fn common(spec: &mut ChildSpec, said: &ChildManifest) {
     to.permissions = said.command_permissions.clone().map(Into::into).or(to.permissions);
     to.significant = said.significant.or(to.significant);
     to.restart_dependants = said.restart_dependants.or(to.restart_dependants);
+    let until = said.dependencies.iter().map(|on| (on.name().clone(), on.condition()));
+    to.conditions.extend(until.filter(|(_, until)| *until != Condition::Ready));
     let primary = said.primary().cloned();
     if heavy(said.kind).is_none()
         && said.dependencies.is_empty()
@@ -332,7 +334,7 @@ fn common(spec: &mut ChildSpec, said: &ChildManifest) {
         return;
     }
     let more = spec.more();
-    more.depends_on.extend(said.dependencies.iter().cloned().map(Name::from));
+    more.depends_on.extend(said.dependencies.iter().map(|on| Name::from(on.name().clone())));
     more.primary = primary.map(Name::from).or(more.primary.take());
     given(&mut more.extras, said);
 }

@@ -118,8 +118,8 @@ pub use supervisor_api::command::{
 };
 pub use supervisor_api::manifest::{ChildManifest, Kind, SupervisorManifest};
 pub use supervisor_api::policy::{
-    AutoShutdown, Backoff, Budget, Criticality, Grace, Heartbeat, OnExhausted, OnStartFailure, Permissions,
-    Profile, ReadinessMode, RestartType, Role, StartOrder, StopOrder, Strategy,
+    AutoShutdown, Backoff, Budget, Condition, Criticality, Grace, Heartbeat, OnExhausted, OnStartFailure,
+    Permissions, Profile, ReadinessMode, RestartType, Role, StartOrder, StopOrder, Strategy,
 };
 pub use supervisor_api::report::{
     ChildShutdownOutcome, ReconcileReport, RuntimeControlPlaneState, RuntimeExitReport, RuntimeFailureReason,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisor_api::policy::{
-    AutoShutdown, Backoff, Budget, Criticality, Grace, Heartbeat, OnExhausted, OnStartFailure, Permissions,
-    Profile, ReadinessMode, RestartType, Role, StartOrder, StopOrder, Strategy,
+    AutoShutdown, Backoff, Budget, Condition, Criticality, Grace, Heartbeat, OnExhausted, OnStartFailure,
+    Permissions, Profile, ReadinessMode, RestartType, Role, StartOrder, StopOrder, Strategy,
 };
 use supervisor_api::{ChildId, Finding, SupervisorPath};
 use supervisor_core::{
@@ -194,6 +194,16 @@ impl Child {
     #[must_use]
     pub fn after<'a>(mut self, siblings: impl IntoIterator<Item = &'a str>) -> Self {
         self.after = siblings.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// The siblings it waits for, each until this is so.
+    #[must_use]
+    pub fn after_when<'a>(mut self, siblings: impl IntoIterator<Item = (&'a str, Condition)>) -> Self {
+        for (name, until) in siblings {
+            self.after.push(name.to_owned());
+            self.settings.conditions.push((id(name), until));
+        }
         self
     }
 

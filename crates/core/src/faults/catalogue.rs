@@ -153,6 +153,8 @@ catalogue! {
         breaks [D11], found by [4] within 500;
     starts_on_who_goes_down: "A child starts on one that is about to go down with those who depend on it.",
         breaks [D11];
+    conditions_are_ignored: "What a child waits for is always that the other one is ready.",
+        breaks [D11], found by [4] within 20000;
     failed_job_satisfies: "A job that failed satisfies its dependants.", breaks [D11], found by [4] within 2000;
     running_job_satisfies: "A job that still runs satisfies its dependants.", breaks [D11], found by [4] within 2000;
     ready_means_spawned: "A child that reports readiness counts as started when it is spawned.",

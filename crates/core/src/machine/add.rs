@@ -37,7 +37,8 @@ impl Machine {
         let above = self.node(self.sup(sup).node).path.clone();
         let find = |id: &supervisor_api::ChildId| {
             let index = self.find_index(above.child(id).as_str()).filter(|&index| !self.is_leaving(index))?;
-            Some(Sibling { index, dependable: !self.leaves_no_trace(index) })
+            let policy = Arc::clone(&self.node(index).policy);
+            Some(Sibling { index, dependable: !self.leaves_no_trace(index), policy })
         };
         let siblings = self.indices(sup).filter_map(|index| self.node(index).path.last_segment());
         let siblings: Vec<&str> =

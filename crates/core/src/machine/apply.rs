@@ -207,6 +207,10 @@ impl Machine {
         self.account(index, true);
         self.keep(index);
         self.take_up_deadlines(index, &old);
+        if old.conditions != child.policy.conditions && matches!(self.node(index).life, Life::Waiting { .. })
+        {
+            self.wake_soon(index);
+        }
         if runs_else || decided_else {
             let key = self.node(index).key(index);
             self.out.push(Effect::Changed {

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use supervisor_api::policy::Condition;
 use supervisor_api::{Cause, Detail, Event, EventKind, Exit, Health, Lifecycle, Next, Readiness};
 
 use super::node::{Flow, Life, NONE};
@@ -189,9 +190,15 @@ impl Machine {
     }
 
     fn notify_linked(&mut self, index: u32, old: Life, life: Life) {
-        if matches!(life, Life::Running | Life::Completed) {
+        if matches!(life, Life::Starting | Life::Running | Life::Completed | Life::Failed) {
             for dependant in self.node(index).dependants().to_vec() {
-                if matches!(self.node(dependant).life, Life::Waiting { .. }) && !fault!(wake_is_lost) {
+                let enough = match life {
+                    Life::Starting => self.condition(dependant, index) == Condition::Started,
+                    Life::Failed => self.condition(dependant, index) == Condition::Completed,
+                    _ => true,
+                };
+                let waits = enough && matches!(self.node(dependant).life, Life::Waiting { .. });
+                if waits && !fault!(wake_is_lost) {
                     self.wake_soon(dependant);
                     if fault!(only_the_first_is_woken) {
                         break;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use supervisor_api::policy::ReadinessMode;
+use supervisor_api::policy::{Condition, ReadinessMode};
 use supervisor_api::{Cause, ChildKey, EventKind, Exit, Next};
 
 use super::Machine;
@@ -63,8 +63,18 @@ impl Machine {
         let looked_at = if fault!(second_need_is_ignored) { 1 } else { usize::MAX };
         node.depends_on().iter().copied().take(looked_at).find(|&at| {
             let on = self.node(at);
+            let until =
+                if fault!(conditions_are_ignored) { Condition::Ready } else { self.condition(index, at) };
             match on.life {
-                Life::Running if self.takes_dependants_down(at) && !fault!(starts_on_who_goes_down) => true,
+                Life::Starting | Life::Running
+                    if self.takes_dependants_down(at) && !fault!(starts_on_who_goes_down) =>
+                {
+                    true
+                }
+                Life::Starting | Life::Running if until == Condition::Started => false,
+                Life::Running if until != Condition::Ready => true,
+                // Only of this incarnation, as below.
+                Life::Failed if until == Condition::Completed => on.spawned_in != incarnation,
                 // A job that runs has not done anything yet, unless it says so (D19).
                 Life::Running if fault!(running_job_satisfies) => false,
                 Life::Running => on.policy.keeps_row && on.policy.readiness == ReadinessMode::Immediate,
@@ -76,6 +86,17 @@ impl Machine {
                 _ => true,
             }
         })
+    }
+
+    /// What of another one a child waits for.
+    pub(super) fn condition(&self, index: u32, on: u32) -> Condition {
+        let conditions = &self.node(index).policy.conditions;
+        if conditions.is_empty() {
+            return Condition::Ready;
+        }
+        let name = self.node(on).path.last_segment();
+        let said = conditions.iter().find(|(id, _)| Some(id.as_str()) == name);
+        said.map_or(Condition::Ready, |(_, until)| *until)
     }
 
     /// Whether a child is about to go down, and who depends on it goes before it (D11). Nobody starts on it any more.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisor_api::policy::{
-    AutoShutdown, Backoff, Budget, Criticality, Grace, OnExhausted, Profile, ReadinessMode, RestartType, Role,
+    AutoShutdown, Backoff, Budget, Condition, Criticality, Grace, OnExhausted, Profile, ReadinessMode,
+    RestartType, Role,
 };
 use supervisor_api::{ChildId, Finding, SupervisorPath};
 
-use super::supervisor::{resolve_supervisor, unknown_sibling};
+use super::supervisor::{check_condition, resolve_supervisor, unknown_sibling};
 use super::{ChildPolicy, Context, Findings, ResolvedChild, Told, nanos};
 use crate::spec::{Body, ChildDecl, ChildSettings, Limit, SupervisorDecl};
 
@@ -115,6 +116,7 @@ pub(super) fn resolve_policy(
         significant: own.significant.unwrap_or(false),
         permissions: said!(own, context, permissions).unwrap_or_default(),
         restart_dependants: said!(own, context, restart_dependants).unwrap_or(false),
+        conditions: own.conditions.iter().filter(|(_, until)| *until != Condition::Ready).cloned().collect(),
         label: own.label,
         is_supervisor,
         told: Told::of_child(own, context, is_supervisor),
@@ -321,6 +323,7 @@ fn unreachable_limit(budget: &Budget, backoff: &Backoff) -> Option<u32> {
 pub(crate) struct Sibling {
     pub(crate) index: u32,
     pub(crate) dependable: bool,
+    pub(crate) policy: Arc<ChildPolicy>,
 }
 
 /// Checks a child that is added to a running supervisor, and fills in its defaults.
@@ -348,7 +351,10 @@ pub(crate) fn resolve_added<'a>(
     let mut depends_on = Vec::new();
     for name in &child.depends_on {
         match find(name) {
-            Some(sibling) if sibling.dependable => depends_on.push(sibling.index),
+            Some(sibling) if sibling.dependable => {
+                check_condition(&policy, name, &sibling.policy, text, &mut findings);
+                depends_on.push(sibling.index);
+            }
             Some(_) => findings.mistake(
                 text,
                 "dependencies",

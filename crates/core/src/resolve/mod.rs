@@ -12,8 +12,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use supervisor_api::policy::AutoShutdown;
 use supervisor_api::policy::{
-    Backoff, Budget, Criticality, Grace, Heartbeat, OnExhausted, OnStartFailure, Permissions, Profile,
-    ReadinessMode, RestartType, Role, StartOrder, StopOrder, Strategy,
+    Backoff, Budget, Condition, Criticality, Grace, Heartbeat, OnExhausted, OnStartFailure, Permissions,
+    Profile, ReadinessMode, RestartType, Role, StartOrder, StopOrder, Strategy,
 };
 use supervisor_api::{ChildId, Finding, SupervisorPath};
 
@@ -67,6 +67,8 @@ pub struct ChildPolicy {
     pub permissions: Permissions,
     /// Whether those who depend on it are stopped when it goes down.
     pub restart_dependants: bool,
+    /// Of those it depends on: what it waits for, where that is something else than being ready.
+    pub conditions: Box<[(ChildId, Condition)]>,
     /// The driver's number for what else is said of it.
     pub label: Option<u32>,
     /// Whether it is a nested supervisor.

@@ -51,6 +51,14 @@ impl ChildPolicy {
             let promise = self.heartbeat.as_ref().map_or("none".to_owned(), heartbeat);
             rules.push(of.rule("health_check", promise, Key::Heartbeat));
         }
+        for (on, until) in &self.conditions {
+            rules.push(Rule::new(
+                "dependencies.condition",
+                format!("{on}: {until}"),
+                RuleSource::Child,
+                None,
+            ));
+        }
         rules.extend([
             of.rule("restart_dependants", yes(self.restart_dependants), Key::RestartDependants),
             of.rule("significant", yes(self.significant), Key::Significant),

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use supervisor_api::policy::{
-    AutoShutdown, Budget, OnExhausted, OnStartFailure, Profile, RestartType, StartOrder, StopOrder, Strategy,
+    AutoShutdown, Budget, Condition, OnExhausted, OnStartFailure, Profile, RestartType, StartOrder,
+    StopOrder, Strategy,
 };
 use supervisor_api::{SupervisorPath, nearest};
 
 use super::child::{PolicyCache, resolve_policy};
 use super::{
-    Context, Findings, Inherited, Positions, ResolvedChild, ResolvedSupervisor, SupervisorPolicy, Told, order,
+    ChildPolicy, Context, Findings, Inherited, Positions, ResolvedChild, ResolvedSupervisor,
+    SupervisorPolicy, Told, order,
 };
 use crate::spec::{Body, SupervisorDecl, SupervisorSettings};
 
@@ -117,6 +119,7 @@ fn check_dependencies(children: &[ResolvedChild], path: &SupervisorPath, finding
     for child in children {
         for &dependency in &child.depends_on {
             let Some(on) = children.get(dependency as usize) else { continue };
+            check_condition(&child.policy, &on.id, &on.policy, path.child(&child.id).as_str(), findings);
             if on.policy.restart == RestartType::Temporary && !on.policy.keeps_row {
                 findings.mistake(
                     path.child(&child.id).as_str(),
@@ -128,6 +131,28 @@ fn check_dependencies(children: &[ResolvedChild], path: &SupervisorPath, finding
                 );
             }
         }
+    }
+}
+
+/// Nobody waits for the end of what is started again whenever it ends.
+pub(super) fn check_condition(
+    policy: &ChildPolicy,
+    on: &supervisor_api::ChildId,
+    its: &ChildPolicy,
+    path: &str,
+    findings: &mut Findings,
+) {
+    let said = policy.conditions.iter().find(|(id, _)| id == on).map(|(_, until)| *until);
+    let Some(until @ (Condition::Completed | Condition::CompletedOk)) = said else { return };
+    if its.restart == RestartType::Permanent {
+        findings.mistake(
+            path,
+            "dependencies",
+            format!(
+                "waits until '{on}' is {until}, but that is started again whenever it ends (restart_policy `permanent`); \
+                 make it a job, or wait until it is ready"
+            ),
+        );
     }
 }
 

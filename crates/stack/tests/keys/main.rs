@@ -49,6 +49,8 @@ const KEYS: &[(&str, fn())] = &[
     ("ChildManifest.command_permissions", policy::commands_that_a_child_does_not_permit_are_refused),
     ("ChildManifest.criticality", policy::an_optional_child_is_parked_where_another_takes_the_tree_down),
     ("ChildManifest.defaults", supervisors::defaults_reach_the_children_of_children),
+    ("DependencyUntil.condition", policy::what_is_waited_for_of_a_sibling_can_be_said),
+    ("DependencyUntil.name", policy::what_is_waited_for_of_a_sibling_can_be_said),
     ("ChildManifest.dependencies", policy::a_dependant_waits_for_a_job_to_end_well),
     ("ChildManifest.dynamic", supervisors::a_dynamic_supervisor_takes_as_many_children_as_it_is_said),
     ("ChildManifest.environment", programs::variables_come_from_the_child_the_defaults_and_secrets),

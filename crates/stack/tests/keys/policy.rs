@@ -1,7 +1,7 @@
 //! What any child has: role, restart, back-off, budget, order among siblings, stop, permissions.
 
 use tokio_supervisor::api::manifest::StopSignal;
-use tokio_supervisor::{EventKind, Exit, SupervisorError};
+use tokio_supervisor::{EventKind, Exit, Lifecycle, SupervisorError};
 
 use crate::tree::{block, delay_ms, launch};
 
@@ -125,6 +125,24 @@ pub(crate) fn a_dependant_waits_for_a_job_to_end_well() {
         assert_eq!(waits.next_path.unwrap().as_str(), "/a");
         tree.until("/a", EventKind::ChildCompleted).await;
         tree.until("/b", EventKind::ChildRunning).await;
+    });
+}
+
+#[test]
+pub(crate) fn what_is_waited_for_of_a_sibling_can_be_said() {
+    block(async {
+        // It fails at once, and never says that it is ready.
+        let job = shell("a", "sleep 0.1; exit 1", "role: job, readiness: {log_line: never}");
+        let after = |name: &str, until: &str| {
+            shell(name, "sleep 1000", &format!("dependencies: [{{name: a, condition: {until}}}]"))
+        };
+        let waiting = ["ready", "started", "completed", "completed_ok"];
+        let mut tree = launch("", &(job + &waiting.map(|until| after(until, until)).concat()));
+        tree.until("/started", EventKind::ChildRunning).await;
+        assert!(!tree.seen().iter().any(|line| line.contains("/a failed")), "{:?}", tree.seen());
+        tree.until("/completed", EventKind::ChildRunning).await;
+        let state = |name: &str| tree.handle.child(name).unwrap().state.lifecycle_state;
+        assert_eq!(["ready", "completed_ok"].map(state), [Lifecycle::Waiting; 2]);
     });
 }
 

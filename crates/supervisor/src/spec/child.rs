@@ -6,9 +6,10 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use supervisor_api::ChildId;
 use supervisor_api::policy::{
-    Backoff, Budget, Criticality, Grace, Heartbeat, OnExhausted, Permissions, ReadinessMode, RestartType,
-    Role,
+    Backoff, Budget, Condition, Criticality, Grace, Heartbeat, OnExhausted, Permissions, ReadinessMode,
+    RestartType, Role,
 };
 use supervisor_core::{ChildSettings, Limit};
 
@@ -345,6 +346,17 @@ impl ChildSpec {
     /// The siblings that must be ready, or done, before it starts (D11). Adds to those said before.
     pub fn depends_on<N: AsRef<str>>(mut self, siblings: impl IntoIterator<Item = N>) -> Self {
         self.more().depends_on.extend(siblings.into_iter().map(Name::new));
+        self
+    }
+
+    /// A sibling of which this must be so before it starts (D11). Adds to those said before.
+    ///
+    /// The end of a sibling that is started again whenever it ends cannot be waited for: that is a mistake of the spec.
+    pub fn depends_on_when(mut self, sibling: impl AsRef<str>, until: Condition) -> Self {
+        if let Ok(id) = ChildId::new(sibling.as_ref()) {
+            self = self.set(|s| s.conditions.push((id, until)));
+        }
+        self.more().depends_on.push(Name::new(sibling));
         self
     }
 

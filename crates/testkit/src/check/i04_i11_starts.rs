@@ -1,6 +1,6 @@
 //! Invariants 4 and 11: when a child may start at all.
 
-use supervisor_api::policy::ReadinessMode;
+use supervisor_api::policy::{Condition, ReadinessMode};
 use supervisor_api::{Cause, Event, Lifecycle};
 use supervisor_core::Machine;
 
@@ -35,17 +35,33 @@ impl Checker {
     /// The first of those a child depends on that is neither ready nor completed.
     pub(super) fn unmet(&self, at: u32) -> Option<u32> {
         let node = self.model.node(at);
-        node.needs.iter().copied().find(|on| !self.satisfies(*on))
+        node.needs.iter().copied().find(|on| !self.satisfies(at, *on))
     }
 
-    pub(super) fn satisfies(&self, on: u32) -> bool {
-        let node = self.model.node(on);
+    /// What of another one a child waits for.
+    pub(super) fn condition(&self, at: u32, on: u32) -> Condition {
+        let name = self.model.node(on).path.last_segment();
+        let conditions = &self.model.node(at).policy.conditions;
+        let said = conditions.iter().find(|(id, _)| name == Some(id.as_str()));
+        said.map_or(Condition::Ready, |(_, until)| *until)
+    }
+
+    /// Whether a child need not wait for another one any longer.
+    pub(super) fn satisfies(&self, at: u32, on: u32) -> bool {
+        let (until, node) = (self.condition(at, on), self.model.node(on));
+        let ended = || node.life.spawned_in == self.model.above(on).incarnation;
+        match (until, node.state()) {
+            (Condition::Started, Lifecycle::Starting | Lifecycle::Running) => return true,
+            (Condition::Completed, Lifecycle::Failed) => return ended(),
+            (Condition::Completed | Condition::CompletedOk, Lifecycle::Running) => return false,
+            _ => {}
+        }
         match node.state() {
             // A job that does not report ready satisfies nobody before it completed (D19).
             Lifecycle::Running => {
                 !(node.policy.keeps_row && node.policy.readiness == ReadinessMode::Immediate)
             }
-            Lifecycle::Completed => node.life.spawned_in == self.model.above(on).incarnation,
+            Lifecycle::Completed => ended(),
             _ => false,
         }
     }

@@ -1,6 +1,6 @@
 //! Invariant 5: in which order children are asked to stop.
 
-use supervisor_api::policy::{Grace, StopOrder};
+use supervisor_api::policy::{Condition, Grace, StopOrder};
 use supervisor_api::{Cause, Event, Lifecycle};
 
 use super::Checker;
@@ -54,25 +54,29 @@ impl Checker {
         let Cause::Dependency(on) = event.cause else { return Ok(()) };
         let Some(on) = self.model.place(on) else { return Ok(()) };
         let (node, sup) = (self.model.node(at), self.model.above(at));
-        let siblings = || sup.children.iter().map(|other| self.model.node(*other));
-        let in_line = |other: &&Node| {
+        let in_line = |&other: &u32| {
+            let other = self.model.node(other);
             other.is(Lifecycle::Stopping) && matches!(other.life.stopped_for, Cause::Dependency(_))
         };
-        let runs = |other: &&Node| matches!(other.state(), Lifecycle::Starting | Lifecycle::Running);
-        let later = |other: &&Node| {
+        let runs = |other: &Node| matches!(other.state(), Lifecycle::Starting | Lifecycle::Running);
+        let later = |&other_at: &u32| {
+            let other = self.model.node(other_at);
             let needs = |on: u32| other.needs.contains(&on) && self.model.node(on).policy.restart_dependants;
             // Who started since the child is up again, or is a job that was done again, does not go down with it.
             let began = self.model.node(on).life.spawned_call;
             // Who ends by itself takes nobody down before it has ended.
             let again = matches!(self.model.node(on).state(), Lifecycle::Running | Lifecycle::Completed)
                 || self.model.node(on).is(Lifecycle::Stopping)
-                    && matches!(self.model.node(on).life.stop, Stop::Itself(_));
+                    && matches!(self.model.node(on).life.stop, Stop::Itself(_))
+                // Nor who waited for its end, which is why it started.
+                || self.model.node(on).is(Lifecycle::Failed) && self.condition(other_at, on) == Condition::Completed;
             let newer = again && other.life.spawned_call >= began;
             // Nor, maybe, who needs it only since a new spec said so.
             let relinked = other.linked > node.life.spawned_call;
             other.rank > node.rank && runs(other) && !newer && !relinked && (needs(on) || needs(at))
         };
-        if let Some(other) = siblings().find(|other| in_line(other) || later(other)) {
+        if let Some(other) = sup.children.iter().find(|other| in_line(other) || later(other)) {
+            let other = self.model.node(*other);
             must!(
                 self,
                 false,

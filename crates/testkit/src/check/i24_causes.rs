@@ -150,7 +150,7 @@ impl Checker {
                 // Who went down with a sibling waits until all that did are down, and nobody starts on one that is about
                 // to go down with those who depend on it (D11).
                 let line = matches!(life.stopped_for, Cause::Dependency(_)) || self.takes_dependants_down(by);
-                let waits = line || !self.satisfies(by);
+                let waits = line || !self.satisfies(at, by);
                 node.needs.contains(&by) && waits && event.next == Next::WaitsFor(index)
             }
             Cause::Dependency(_) => node.needs.contains(&by),

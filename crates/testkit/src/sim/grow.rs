@@ -1,5 +1,6 @@
 //! Random trees: every strategy, role, restart type, dependency, budget, grace and mode.
 
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -112,10 +113,30 @@ impl<'a> Grower<'a> {
             elders.push(Elder { id: child.id.clone(), dependable, sidecar });
             children.push(child);
         }
+        self.set_conditions(&mut children, otp);
         if self.random.percent(20) {
             self.shuffle(&mut children);
         }
         SupervisorDecl { settings, children }
+    }
+
+    /// Some wait for something else than that a sibling is ready; for the end of one only if there can be one.
+    fn set_conditions(&self, children: &mut [ChildDecl], otp: bool) {
+        if self.knobs.conditions == 0 {
+            return;
+        }
+        let mut random = Random::new(self.knobs.conditions.wrapping_add(self.scripts.len() as u64));
+        let ends: HashMap<ChildId, bool> =
+            children.iter().map(|child| (child.id.clone(), ends(&child.settings, otp))).collect();
+        for child in children.iter_mut().filter(|child| !child.depends_on.is_empty()) {
+            let mut conditions = Vec::new();
+            for on in &child.depends_on {
+                let most = if ends.get(on) == Some(&true) { 4 } else { 2 };
+                let until = Condition::ALL[random.below(most) as usize];
+                conditions.push((on.clone(), until));
+            }
+            Arc::make_mut(&mut child.settings).conditions = conditions;
+        }
     }
 
     /// The effective order is not the declared one then.
@@ -277,11 +298,7 @@ impl<'a> Grower<'a> {
             }
         }
         say_about_any(random, self.knobs.said, &mut settings);
-        let ends = match (settings.restart, settings.role) {
-            (Some(restart), _) => restart != RestartType::Permanent,
-            (None, role) => !house.otp && matches!(role, Some(Role::Worker | Role::Job)),
-        };
-        settings.significant = significant(random, ends, house);
+        settings.significant = significant(random, ends(&settings, house.otp), house);
         let job = settings.role == Some(Role::Job) && !house.otp;
         let dependable = job || settings.restart != Some(RestartType::Temporary);
         (Arc::new(settings), dependable)
@@ -410,6 +427,14 @@ impl<'a> Grower<'a> {
         let mut copy = tree.clone();
         spoil(self.random, &mut copy);
         copy
+    }
+}
+
+/// Whether a child may end for good.
+fn ends(settings: &ChildSettings, otp: bool) -> bool {
+    match (settings.restart, settings.role) {
+        (Some(restart), _) => restart != RestartType::Permanent,
+        (None, role) => !otp && matches!(role, Some(Role::Worker | Role::Job)),
     }
 }
 

@@ -52,6 +52,9 @@ pub(super) struct Knobs {
     pub(super) explicit: u64,
     /// A child depends on a sibling.
     pub(super) linked: u64,
+    /// Not 0: what a child waits for may be something else than that the other one is ready. A seed of its own, so that
+    /// the other seeds go on meaning what they did.
+    pub(super) conditions: u64,
     pub(super) sidecars: u64,
     pub(super) nested: u64,
     pub(super) dynamic: u64,
@@ -85,6 +88,8 @@ impl Knobs {
             Size::Full => 50 + random.below(150),
             Size::Changes => 0,
         };
+        let mut apart = Random::new(random.clone().next() ^ 0x005e_ed0f_c0d1_7105);
+        let conditions = if apart.percent(25) { apart.next() | 1 } else { 0 };
         let brittle = size == Size::Full && random.percent(5);
         Self {
             size,
@@ -95,6 +100,7 @@ impl Knobs {
             deaf: level(random, &[0, 5, 15, 40]),
             explicit: level(random, &[0, 30, 60, 100]),
             linked: level(random, &[0, 0, 20, 50]),
+            conditions,
             sidecars: level(random, &[0, 0, 5, 15]),
             nested: if brittle { 60 } else { level(random, &[5, 15, 30, 60]) },
             dynamic: level(random, &[0, 10, 30]),

@@ -263,6 +263,7 @@ const OF_CHILDREN: &[fn(&mut ChildSettings)] = &[
     |settings| settings.significant = None,
     |settings| settings.permissions = None,
     |settings| settings.restart_dependants = None,
+    |settings| settings.conditions.clear(),
 ];
 
 /// How many things can be unsaid of a supervisor and its children.
