@@ -12,8 +12,8 @@
 //!
 //! **The order of the end.** The end of a program is *seen* through a pidfd and not taken: as long as the
 //! dead leader is not reaped, no other process can get its number. The group is killed, the guardian is told,
-//! and only then the leader is reaped. Nothing else is ever reaped: a process may have children that are not
-//! ours.
+//! and only then the leader is reaped. Nothing else is ever reaped, since a process may have children that are not
+//! ours, unless the binary asks for it: as the first program of a container it has to ([`Adopted`]).
 //!
 //! **No shell, no inheritance.** The words of the command are passed on as they are. The environment is made
 //! from empty, of [`INHERITED`] and the spec. Descriptors, ignored signals and blocked signals of the
@@ -50,6 +50,7 @@
 compile_error!("supervisor-process needs Linux: pidfd, /proc and PR_SET_PDEATHSIG");
 
 pub mod accounts;
+mod adopted;
 mod between;
 pub mod cgroup;
 mod checks;
@@ -84,6 +85,7 @@ mod usage;
 mod watch;
 mod worker;
 
+pub use adopted::Adopted;
 pub use checks::{Check, Readiness};
 pub use child::kind;
 pub use descriptors::raise_descriptors;

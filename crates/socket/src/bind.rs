@@ -121,6 +121,12 @@ pub enum BindError {
         /// The directory.
         path: PathBuf,
     },
+    /// `/proc` is not mounted, and the way into an open directory leads through it.
+    #[error("cannot bind the socket {}: /proc is not mounted; mount it, or run without a socket (`--no-socket`)", .path.display())]
+    NoProc {
+        /// The socket.
+        path: PathBuf,
+    },
     /// The system refuses.
     #[error("cannot {} the socket {}: {error}", .step.as_str(), .path.display())]
     Failed {
@@ -368,9 +374,12 @@ impl Spot {
         let at_birth = Mode::from_raw_mode(OWNERS);
         rustix::fs::fchmod(&socket, at_birth).map_err(|error| self.failed(BindStep::Permissions, error))?;
         let address = SocketAddrUnix::new(self.directory.through(unfinished));
-        address
-            .and_then(|address| rustix::net::bind(&socket, &address))
-            .map_err(|error| self.failed(BindStep::Bind, error))?;
+        address.and_then(|address| rustix::net::bind(&socket, &address)).map_err(|error| match error {
+            Errno::NOENT if !Path::new("/proc/self/fd").exists() => {
+                BindError::NoProc { path: self.path.clone() }
+            }
+            error => self.failed(BindStep::Bind, error),
+        })?;
         // From here on it is removed on every way out.
         let mut bound = Bound { inode: None, spot: self, name: unfinished.to_owned() };
         let stat = bound.stat()?;

@@ -27,6 +27,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -108,13 +109,27 @@ pub struct Status {
 ///
 /// When the helper cannot be executed, or does not answer as a guardian.
 pub fn start(helper: Helper) -> Result<(), GuardianError> {
+    let (tell, told) = sync_channel(1);
+    // Forked there, too: a child belongs to the thread that forked it, and the main one has only those that were adopted.
+    let watch = std::thread::Builder::new().name("guardian-watch".into()).spawn(move || {
+        let begun = begin(helper);
+        let watched = begun.as_ref().ok().cloned();
+        // Whoever asked waits for this.
+        let _ = tell.send(begun.map(drop));
+        if let Some(shared) = watched {
+            shared.watch();
+        }
+    });
+    let thread = |error| GuardianError::Spawn { helper: "(the thread that watches it)".into(), error };
+    watch.map_err(thread)?;
+    told.recv().unwrap_or_else(|_| Err(thread(io::Error::other("it panicked"))))
+}
+
+fn begin(helper: Helper) -> Result<Arc<Shared>, GuardianError> {
     let link = Link::open(&helper)?;
     let shared = Arc::new(Shared { helper, state: Mutex::new(State::new(link)), changed: Condvar::new() });
-    GUARDIAN.set(shared.clone()).map_err(|_| GuardianError::AlreadyStarted)?;
-    let watch = std::thread::Builder::new().name("guardian-watch".into()).spawn(move || shared.watch());
-    watch
-        .map(drop)
-        .map_err(|error| GuardianError::Spawn { helper: "(the thread that watches it)".into(), error })
+    GUARDIAN.set(Arc::clone(&shared)).map_err(|_| GuardianError::AlreadyStarted)?;
+    Ok(shared)
 }
 
 /// The guardian as it is now; `None` when [`start`] was not called.

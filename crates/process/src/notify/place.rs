@@ -7,6 +7,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -132,8 +133,7 @@ fn make(above: &Path, bits: u32) -> Result<Dir, String> {
     }
     sweep(above);
     for _ in 0..TRIES {
-        let id = fs::read_to_string("/proc/sys/kernel/random/uuid").map_err(why)?;
-        let path = above.join(format!("{PREFIX}{}", id.split('-').next().unwrap_or_default()));
+        let path = above.join(format!("{PREFIX}{:016x}", random()));
         match fs::DirBuilder::new().mode(0o700).create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             made => made.map_err(why)?,
@@ -146,6 +146,11 @@ fn make(above: &Path, bits: u32) -> Result<Dir, String> {
         }
     }
     Err("every name that was tried is taken".into())
+}
+
+/// Another number each time, from the randomness of the system, and without `/proc`.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// Locks a directory, unless somebody else has.
