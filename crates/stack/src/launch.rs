@@ -88,7 +88,8 @@ async fn cut_stop(handle: SupervisorHandle, mut events: EventStream, live: Arc<L
     let _ = handle.skip_graces("the stack file", reason).await;
 }
 
-fn begins_the_end(event: &StampedEvent) -> bool {
+/// Whether the tree begins to stop with this event, by itself or because it was asked to.
+pub fn begins_the_end(event: &StampedEvent) -> bool {
     use EventKind::{Escalated, ShutdownRequested, SupervisorEnding};
     event.path.is_root() && matches!(event.event.kind, ShutdownRequested | SupervisorEnding | Escalated)
 }

@@ -30,7 +30,8 @@ mod tree;
 pub use belongs::RunOf;
 pub use dashboard::{Dashboard, DashboardAt, DashboardError, LoginLink, login_links};
 pub use file::{Stack, StackError};
-pub use health::{HealthEndpoint, HealthError};
+pub use health::{HealthEndpoint, HealthError, alive, moves, ready};
+pub use launch::begins_the_end;
 pub use schema::schema;
 pub use serve::{Doors, PrepareError, Prepared, Serving, SocketAt};
 
@@ -38,6 +39,8 @@ pub use serve::{Doors, PrepareError, Prepared, Serving, SocketAt};
 pub use supervisor_control::{
     AuditPlaceError, Control, Counts, Instance, InstanceError, ServeError, Surroundings,
 };
+/// The ends of processes that this one has adopted, as the first program of a container does.
+pub use supervisor_process::Adopted;
 /// Waits for the log files of programs, before the process ends.
 pub use supervisor_process::flush_log_files;
 /// More open files for this process: each program takes three.

@@ -6,19 +6,22 @@
 //! | `form`, `text`, `json` | what a line looks like |
 //! | `reload` | the file, applied again |
 //! | `ending` | how it went, and the exit code |
+//! | `service` | what the service manager is told that started the run |
 
 mod ending;
 mod form;
 mod json;
 mod printer;
 mod reload;
+mod service;
 mod text;
 
+use std::io;
 use std::time::Duration;
 
 use supervisor_stack::tokio_supervisor::{StopSignals, SupervisorHandle};
 use supervisor_stack::{
-    Doors, Instance, InstanceError, PrepareError, Prepared, SocketAt, Stack, Surroundings, cgroup,
+    Adopted, Doors, Instance, InstanceError, PrepareError, Prepared, SocketAt, Stack, Surroundings, cgroup,
     flush_log_files, guardian, printable, raise_descriptors,
 };
 use tokio::time::Instant;
@@ -29,6 +32,7 @@ use crate::{print, read};
 use ending::Ending;
 use form::Form;
 use reload::{Asks, Reload};
+use service::{Manager, Service};
 
 /// How long the last lines may take to be written when everything else is over.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -54,12 +58,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
         Ok(instance) => instance,
         Err(error) => return cannot(&error.to_string()),
     };
-    if let Err(error) = guardian::start(guardian::Helper::ThisBinary) {
-        print::err(&format!(
-            "supervisor: {error}\nsupervisor: without a guardian, what the programs have started lives on if this \
-             process is killed with SIGKILL\n"
-        ));
-    }
+    start_guardian();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start threads: {error}")),
@@ -67,6 +66,20 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
     let exit = runtime.block_on(supervise(&stack, instance.as_ref(), args));
     runtime.shutdown_timeout(Duration::from_secs(1));
     exit
+}
+
+/// Where this is the first process of its PID namespace, as in a container, the kernel kills everybody else when it ends:
+/// then nobody has to outlive it for that.
+fn start_guardian() {
+    if std::process::id() == 1 {
+        return;
+    }
+    if let Err(error) = guardian::start(guardian::Helper::ThisBinary) {
+        print::err(&format!(
+            "supervisor: {error}\nsupervisor: without a guardian, what the programs have started lives on if this \
+             process is killed with SIGKILL\n"
+        ));
+    }
 }
 
 /// Says which limits are watched and not enforced, and why.
@@ -118,8 +131,9 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
         Ok(signals) => signals,
         Err(error) => return failed(&format!("cannot listen to signals: {error}")),
     };
-    let asks = match Asks::listen(&args.file, args.watch) {
-        Ok(asks) => asks,
+    let heard = Asks::listen(&args.file, args.watch).and_then(|asks| Ok((asks, Adopted::listen()?)));
+    let (asks, mut adopted) = match heard {
+        Ok(heard) => heard,
         Err(error) => return failed(&format!("cannot listen to signals: {error}")),
     };
     let prepared = match prepare(stack, instance, args).await {
@@ -149,20 +163,51 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
             return failed(&format!("cannot start a thread: {error}"));
         }
     };
-    let reload = Reload { file: &args.file, control: serving.control.as_ref() };
+    let service = match tell_manager(&handle) {
+        Ok(service) => service,
+        Err(error) => {
+            let _ = handle.shutdown("supervisor", "the service manager cannot be told anything").await;
+            return failed(&format!("cannot start a thread: {error}"));
+        }
+    };
+    let (reloads, told) = service.map(|service| (service.reloads, service.over)).unzip();
+    let reload = Reload { file: &args.file, control: serving.control.as_ref(), reloads };
     tokio::select! {
         () = end_or_signals(&handle, signals) => {}
         () = reload_when_asked(&handle, asks, reload) => {}
+        // Here, and in no task: it is about the children of the main thread.
+        () = adopted.reap() => {}
     }
     let ending = Ending::of(&handle).await;
     serving.close().await;
+    let last_word = async {
+        if let Some(told) = told {
+            let _ = told.await;
+        }
+    };
     // A reader that does not read must not keep a stack that is down, and neither must a disk.
-    let (_, unwritten) = tokio::join!(tokio::time::timeout(LAST_WORDS, printed), flush_log_files(LAST_WORDS));
+    let (_, _, unwritten) = tokio::join!(
+        tokio::time::timeout(LAST_WORDS, printed),
+        tokio::time::timeout(LAST_WORDS, last_word),
+        flush_log_files(LAST_WORDS)
+    );
     for (file, why) in unwritten {
         let file = printable(&file.display().to_string());
         print::err(&format!("supervisor: {file} lacks the last lines: {why}\n"));
     }
     ending.exit
+}
+
+/// Begins to tell the service manager how the stack is, if one has started this process and wants to know. One that
+/// cannot be told is no reason not to run.
+fn tell_manager(handle: &SupervisorHandle) -> io::Result<Option<Service>> {
+    match Manager::of_this_process() {
+        Ok(manager) => manager.map(|manager| Service::start(manager, handle.clone())).transpose(),
+        Err(sentence) => {
+            print::err(&format!("supervisor: {sentence}\n"));
+            Ok(None)
+        }
+    }
 }
 
 /// Binds and proves everything that the run shows of itself, before any program is started.

@@ -14,9 +14,11 @@ use supervisor_api::wire::{Command, CommandStatus, CommandTarget, ControlCommand
 use supervisor_client::{Session, Settings, Way};
 use supervisor_stack::{Control, Stack, StackError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::Sender;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::service::Reloading;
 use crate::print;
 use crate::steer::done;
 
@@ -90,6 +92,8 @@ impl Asks {
 pub(super) struct Reload<'a> {
     pub(super) file: &'a Path,
     pub(super) control: Option<&'a Control>,
+    /// Where the service manager is told of it.
+    pub(super) reloads: Option<Sender<Reloading>>,
 }
 
 impl Reload<'_> {
@@ -119,11 +123,21 @@ impl Reload<'_> {
 
     /// Applies the file and says how that went.
     async fn reload(&self, reason: &str) {
-        let said = match self.applied(reason).await {
+        self.tell(Reloading::Begins).await;
+        let result = self.applied(reason).await;
+        let applied = result.is_ok();
+        print::err(&match result {
             Ok(said) => format!("supervisor: {reason}: reloaded: {said}\n"),
             Err(said) => format!("{said}supervisor: {reason}: not reloaded\n"),
-        };
-        print::err(&said);
+        });
+        self.tell(Reloading::Over { applied }).await;
+    }
+
+    async fn tell(&self, reloading: Reloading) {
+        if let Some(reloads) = &self.reloads {
+            // Nobody hears it any more when the tree has ended.
+            let _ = reloads.send(reloading).await;
+        }
     }
 
     async fn applied(&self, reason: &str) -> Result<String, String> {

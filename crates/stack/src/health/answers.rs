@@ -16,16 +16,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
-use tokio_supervisor::{
-    ChildKey, Lifecycle, Metrics, RuntimeControlPlaneState, RuntimeHealthReport, SupervisorHandle, TreeHealth,
-};
+use tokio_supervisor::{Metrics, RuntimeHealthReport, SupervisorHandle};
 
+use super::{alive, ready};
 use crate::launch::Live;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// As which the part that supervises is named when it is stuck.
-const LOOP: &str = "loop";
 
 /// What answers are made from.
 struct Source {
@@ -52,48 +48,24 @@ pub(super) fn router(handle: &SupervisorHandle, now: Arc<Live>) -> Router {
     let source = Source { handle: handle.clone(), registry, counts, now, turn: Arc::new(Semaphore::new(1)) };
     Router::new()
         .route("/livez", get(async |State(source): State<Arc<Source>>| live(&source.handle.health())))
-        .route("/readyz", get(async |State(source): State<Arc<Source>>| ready(&source.handle)))
+        .route("/readyz", get(async |State(source): State<Arc<Source>>| can_be_used(&source.handle)))
         .route("/metrics", get(metrics))
         .fallback(async || NOWHERE)
         .with_state(Arc::new(source))
 }
 
-/// Whether starting the supervisor anew would help: what withholds the service manager's ping.
 fn live(health: &RuntimeHealthReport) -> Said {
-    let why = match health {
-        _ if !health.alive => "not alive: the tree has ended\n",
-        _ if health.stuck.iter().any(|stuck| &*stuck.name == LOOP) => {
-            "not alive: the part that supervises does not move\n"
-        }
-        _ if health.ping_withheld => {
-            "not alive: a critical child is stale, unhealthy or unresponsive; `supervisor status` names it\n"
-        }
-        _ => return ALIVE,
-    };
-    (StatusCode::SERVICE_UNAVAILABLE, why)
+    match alive(health) {
+        Ok(()) => ALIVE,
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+    }
 }
 
-/// Whether the tree can be used. Once it has started, a standard child that is not as it should be only degrades it;
-/// until then such a child is one that has not come up yet.
-fn ready(handle: &SupervisorHandle) -> Said {
-    let health = handle.health();
-    let started = || handle.row(ChildKey::ROOT).is_some_and(|root| root.lifecycle == Lifecycle::Running);
-    let why = match (health.state, health.tree) {
-        (RuntimeControlPlaneState::Starting, _) => "not ready: it starts\n",
-        (RuntimeControlPlaneState::Alive, TreeHealth::Healthy) => return READY,
-        (RuntimeControlPlaneState::Alive, _) if !started() => {
-            "not ready: it starts; `supervisor status` names who is not up yet\n"
-        }
-        (RuntimeControlPlaneState::Alive, TreeHealth::Degraded) => return READY,
-        (RuntimeControlPlaneState::Alive, TreeHealth::Unhealthy) => {
-            "not ready: a critical child is not as it should be; `supervisor status` names it\n"
-        }
-        (RuntimeControlPlaneState::ShuttingDown, _) => "not ready: it is being stopped\n",
-        (RuntimeControlPlaneState::Completed | RuntimeControlPlaneState::Failed, _) => {
-            "not ready: the tree has ended\n"
-        }
-    };
-    (StatusCode::SERVICE_UNAVAILABLE, why)
+fn can_be_used(handle: &SupervisorHandle) -> Said {
+    match ready(handle) {
+        Ok(()) => READY,
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+    }
 }
 
 /// A thread of its own writes them, so that no child waits for a long text.

@@ -3,6 +3,9 @@
 //! The tree has no part in it. An answer is made from what the tree has published already.
 
 mod answers;
+mod judge;
+
+pub use judge::{alive, moves, ready};
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,0 +1,138 @@
+//! The way to the service manager: the socket that it names, and how often it wants a sign of life.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+/// A manager that does not read holds up its own news for so long, and nothing else.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whoever has started this process and wants to hear of it, as `sd_notify(3)` says.
+#[derive(Debug)]
+pub(crate) struct Manager {
+    socket: UnixDatagram,
+    to: SocketAddr,
+    /// As it was named.
+    name: OsString,
+    /// How often it is to be told that all is well: twice as often as it must hear it.
+    pub(super) ping_every: Option<Duration>,
+    /// Whether it was said that it cannot be reached.
+    lost: bool,
+}
+
+impl Manager {
+    /// The one that this process was started by; `None` when nobody wants to hear anything.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the variable and the remedy.
+    pub(crate) fn of_this_process() -> Result<Option<Self>, String> {
+        Self::named(|name| std::env::var_os(name), std::process::id())
+    }
+
+    fn named(variable: impl Fn(&str) -> Option<OsString>, pid: u32) -> Result<Option<Self>, String> {
+        let Some(name) = variable("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else { return Ok(None) };
+        let to = address(&name).map_err(|why| {
+            format!(
+                "NOTIFY_SOCKET={}: {why}; nobody is told that the stack is ready, so use `Type=exec` where a service \
+                 manager waits for that",
+                name.display()
+            )
+        })?;
+        let ping_every = ping_every(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"), pid)?;
+        Self::at(to, name, ping_every).map(Some).map_err(|error| format!("NOTIFY_SOCKET: {error}"))
+    }
+
+    pub(super) fn at(to: SocketAddr, name: OsString, ping_every: Option<Duration>) -> io::Result<Self> {
+        let socket = UnixDatagram::unbound()?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self { socket, to, name, ping_every, lost: false })
+    }
+
+    /// Sends lines, as one message. `Err` is a sentence, the first time that nobody hears them.
+    pub(super) fn tell(&mut self, lines: &[&str]) -> Result<(), String> {
+        match self.socket.send_to_addr(lines.join("\n").as_bytes(), &self.to) {
+            Ok(_) => self.lost = false,
+            Err(error) if !self.lost => {
+                self.lost = true;
+                let name = self.name.display();
+                return Err(format!(
+                    "the service manager cannot be told anything on NOTIFY_SOCKET={name}: {error}"
+                ));
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+}
+
+fn address(name: &OsStr) -> Result<SocketAddr, String> {
+    let said = |error: io::Error| error.to_string();
+    match name.as_bytes() {
+        [b'/', ..] => SocketAddr::from_pathname(name).map_err(said),
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name).map_err(said),
+        _ => Err("neither a path from `/` on nor the name of an abstract socket after `@`".to_owned()),
+    }
+}
+
+/// Half the time after which the manager takes this process for stuck, if it is this process that it means.
+fn ping_every(
+    within: Option<OsString>,
+    whose: Option<OsString>,
+    pid: u32,
+) -> Result<Option<Duration>, String> {
+    let Some(within) = within else { return Ok(None) };
+    if whose.is_some_and(|whose| whose.to_str().and_then(|whose| whose.parse().ok()) != Some(pid)) {
+        return Ok(None);
+    }
+    let micros = within.to_str().and_then(|within| within.parse().ok()).filter(|micros: &u64| *micros > 0);
+    match micros {
+        Some(micros) => Ok(Some(Duration::from_micros(micros) / 2)),
+        None => Err(format!(
+            "WATCHDOG_USEC={} is no number of microseconds; the service manager sets it from `WatchdogSec=`",
+            within.display()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(variables: &[(&str, &str)]) -> Result<Option<Manager>, String> {
+        let find = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
+        Manager::named(find, 42)
+    }
+
+    #[test]
+    fn a_sign_of_life_is_due_twice_in_the_time_of_the_manager_if_it_means_this_process() {
+        let every = |more: &[(&str, &str)]| {
+            let variables = [&[("NOTIFY_SOCKET", "@here")], more].concat();
+            named(&variables).unwrap().unwrap().ping_every
+        };
+        let half = Some(Duration::from_secs(15));
+        assert_eq!(every(&[("WATCHDOG_USEC", "30000000")]), half);
+        assert_eq!(every(&[("WATCHDOG_USEC", "30000000"), ("WATCHDOG_PID", "42")]), half);
+        assert_eq!(every(&[("WATCHDOG_USEC", "30000000"), ("WATCHDOG_PID", "43")]), None);
+        assert_eq!(every(&[("WATCHDOG_USEC", "x"), ("WATCHDOG_PID", "43")]), None);
+        assert_eq!(every(&[]), None);
+    }
+
+    #[test]
+    fn what_is_no_address_or_no_time_is_told_with_its_variable() {
+        assert!(named(&[]).unwrap().is_none());
+        assert!(named(&[("NOTIFY_SOCKET", "")]).unwrap().is_none());
+        let long = format!("/{}", "x".repeat(200));
+        for name in ["vsock:2:1234", "run/notify", &long] {
+            let said = named(&[("NOTIFY_SOCKET", name)]).unwrap_err();
+            assert!(said.starts_with(&format!("NOTIFY_SOCKET={name}: ")), "{said}");
+        }
+        for time in ["", "0", "-1", "5s"] {
+            let said = named(&[("NOTIFY_SOCKET", "@a"), ("WATCHDOG_USEC", time)]).unwrap_err();
+            assert!(said.contains("WatchdogSec="), "{said}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! A run that a service manager has started: what it tells the manager, and what it keeps from its programs.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use common::{Run, file, home, soon};
+use rustix::process::{Signal, kill_process};
+use rustix::time::{ClockId, clock_gettime};
+
+/// What the service manager is: a socket, and what was heard on it.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    fn at(home: &Path) -> (Self, String) {
+        let path = home.join("notify");
+        (Self(UnixDatagram::bind(&path).unwrap()), path.to_str().unwrap().to_owned())
+    }
+
+    /// The next message.
+    #[track_caller]
+    fn next(&self) -> String {
+        self.0.set_nonblocking(false).unwrap();
+        self.0.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut buffer = [0; 4096];
+        let length = self.0.recv(&mut buffer).expect("a message");
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    }
+
+    /// The next message that begins so.
+    #[track_caller]
+    fn until(&self, beginning: &str) -> String {
+        loop {
+            let message = self.next();
+            if message.starts_with(beginning) {
+                return message;
+            }
+        }
+    }
+
+    /// The next message that is more than a status.
+    #[track_caller]
+    fn word(&self) -> String {
+        loop {
+            let message = self.next();
+            if !message.starts_with("STATUS=") {
+                return message;
+            }
+        }
+    }
+
+    /// What waits to be heard.
+    fn rest(&self) -> Vec<String> {
+        self.0.set_nonblocking(true).unwrap();
+        let mut buffer = [0; 4096];
+        let next = || {
+            self.0
+                .recv(&mut buffer)
+                .ok()
+                .map(|length| String::from_utf8_lossy(&buffer[..length]).into_owned())
+        };
+        std::iter::from_fn(next).collect()
+    }
+}
+
+fn start(home: tempfile::TempDir, text: &str, variables: &[(&str, &str)]) -> Run {
+    Run::start_with(home, text, &["--output", "json"], variables)
+}
+
+const SLOW: &str = r#"
+version: 1
+name: slow
+children:
+  - {name: db, kind: process, command: [sleep, 1000]}
+  - name: web
+    kind: process
+    command: [sh, -c, "until test -e $HOME/go; do sleep 0.01; done; echo up; exec sleep 1001"]
+    readiness: {log_line: up}
+    role: job
+"#;
+
+#[test]
+fn the_manager_is_told_each_step_of_a_run_in_order() {
+    let home = home();
+    let (manager, name) = Manager::at(home.path());
+    let run = start(home, SLOW, &[("NOTIFY_SOCKET", &name)]);
+    assert_eq!(manager.until("STATUS=starting: 1 "), "STATUS=starting: 1 of 2 running; /web is starting");
+    fs::write(run.home.path().join("go"), "").unwrap();
+    assert_eq!(manager.word(), "READY=1\nSTATUS=2 of 2 running");
+
+    let micros = || {
+        let now = clock_gettime(ClockId::Monotonic);
+        now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
+    };
+    let reloaded = |sentence: &str| {
+        let before = micros();
+        run.signal(Signal::HUP);
+        let reloading = manager.word();
+        let lines: Vec<_> = reloading.lines().collect();
+        assert_eq!((lines[0], lines[2]), ("RELOADING=1", "STATUS=applying the file: 2 of 2 running"));
+        let at: i64 = lines[1].strip_prefix("MONOTONIC_USEC=").unwrap().parse().unwrap();
+        assert!((before..=micros()).contains(&at), "{before} {at}");
+        assert_eq!(manager.word(), format!("READY=1\nSTATUS=2 of 2 running{sentence}"));
+    };
+    reloaded("");
+    file(run.home.path(), "children: [");
+    reloaded("; the file as it is now could not be applied");
+    file(run.home.path(), SLOW);
+    reloaded("");
+
+    kill_process(run.program("sleep 1001"), Signal::KILL).unwrap();
+    manager.until("STATUS=1 of 2 running; /web has failed");
+    run.signal(Signal::TERM);
+    let stopping = manager.word();
+    assert!(
+        stopping.starts_with("STOPPING=1\nEXTEND_TIMEOUT_USEC=30000000\nSTATUS=stopping: "),
+        "{stopping}"
+    );
+    assert_eq!(run.end().code, Some(0));
+    assert_eq!(manager.rest().last().unwrap(), "STATUS=down");
+}
+
+#[test]
+fn a_stack_that_is_done_at_once_was_up_and_its_problem_is_its_last_word() {
+    for (command, code, last) in
+        [("exit 0", 0, "STATUS=down"), ("exit 7", 1, "STATUS=/job failed: exit code 7")]
+    {
+        let home = home();
+        // With an abstract socket, and with one that is a file, it is the same.
+        let name = format!("supervisor-test-{}-{code}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let manager = Manager(UnixDatagram::bind_addr(&address).unwrap());
+        let text = format!(
+            "version: 1\nname: short\nchildren: [{{name: job, kind: process, role: job, command: [sh, -c, {command}]}}]"
+        );
+        let end = start(home, &text, &[("NOTIFY_SOCKET", &format!("@{name}"))]).end();
+        assert_eq!((end.code, end.err.contains("service manager")), (Some(code), false), "{}", end.err);
+        let words = manager.rest();
+        let firsts =
+            words.iter().filter(|word| !word.starts_with("STATUS=")).map(|word| word.lines().next().unwrap());
+        assert_eq!(firsts.collect::<Vec<_>>(), ["READY=1", "STOPPING=1"]);
+        assert_eq!(words.last().unwrap(), last);
+    }
+}
+
+#[test]
+fn a_stack_that_does_not_come_up_was_never_ready() {
+    let home = home();
+    let (manager, name) = Manager::at(home.path());
+    let text = "version: 1\nname: bad\nsupervisor: {on_start_failure: unwind}\n\
+                children: [{name: bad, kind: process, command: [/nonexistent/program]}]";
+    let end = start(home, text, &[("NOTIFY_SOCKET", &name)]).end();
+    assert_eq!(end.code, Some(1));
+    let words = manager.rest();
+    assert!(words.iter().all(|word| !word.contains("READY=1")), "{words:?}");
+    assert_eq!(words.last().unwrap(), "STATUS=the start failed:");
+}
+
+#[test]
+fn d21_the_watchdog_hears_nothing_while_a_critical_program_is_stale_and_hears_again_when_it_is_well() {
+    let home = home();
+    let (manager, name) = Manager::at(home.path());
+    let well = home.path().join("well");
+    fs::write(&well, "").unwrap();
+    let text = format!(
+        "version: 1\nname: watched\nchildren:\n  - name: web\n    kind: process\n    criticality: critical\n    \
+         command: [sleep, 1000]\n    health_check: {{exec: [test, -e, {}], check_interval_secs: 0.05, timeout_secs: 30, \
+         max_retries: 4294967295}}\n",
+        well.display()
+    );
+    let mut run = start(home, &text, &[("NOTIFY_SOCKET", &name), ("WATCHDOG_USEC", "100000")]);
+    manager.until("READY=1");
+    for _ in 0..5 {
+        manager.until("WATCHDOG=1");
+    }
+    fs::remove_file(&well).unwrap();
+    run.error("supervisor: not alive: a critical child is stale");
+    manager.rest();
+    // A second of misses, in which there would have been twenty signs of life.
+    for _ in 0..20 {
+        run.event("ChildHeartbeatMissed", "/web");
+    }
+    let silence = manager.rest();
+    assert!(!silence.contains(&"WATCHDOG=1".to_owned()), "{silence:?}");
+    fs::write(&well, "").unwrap();
+    manager.until("WATCHDOG=1");
+    run.error("supervisor: alive again");
+    assert_eq!(run.stop().code, Some(0));
+}
+
+#[test]
+fn a_manager_that_is_not_there_is_told_once_and_the_stack_runs() {
+    for (name, said) in [
+        ("/nonexistent/notify", "cannot be told anything on NOTIFY_SOCKET=/nonexistent/notify"),
+        ("vsock:2:1", "NOTIFY_SOCKET=vsock:2:1: neither a path"),
+    ] {
+        let mut run = start(home(), SLOW, &[("NOTIFY_SOCKET", name)]);
+        fs::write(run.home.path().join("go"), "").unwrap();
+        run.event("ChildRunning", "/");
+        let end = run.stop();
+        assert_eq!(end.code, Some(0));
+        assert_eq!(end.err.matches(said).count(), 1, "{}", end.err);
+    }
+}
+
+#[test]
+fn what_the_manager_hands_to_the_run_is_not_handed_to_its_programs() {
+    let home = home();
+    let (manager, name) = Manager::at(home.path());
+    let marker = home.path().join("handed over");
+    fs::write(&marker, "").unwrap();
+    let text = r#"
+version: 1
+name: sealed
+children:
+  - name: looks
+    kind: process
+    command: [sh, -c, "for fd in 3 4 5 6 7 8 9; do test -e /proc/$$/fd/$fd && echo has $fd; done; env; echo looked; exec sleep 1000"]
+"#;
+    let mut run = Run::under(home, text, |supervisor| {
+        let mut command = Command::new("sh");
+        let hand = "exec 3<\"$HOME/handed over\" 4<&3; LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=a:b exec \"$0\" \"$@\"";
+        command.args(["-c", hand]).arg(supervisor.get_program()).args(supervisor.get_args());
+        command.envs(supervisor.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("NOTIFY_SOCKET", &name).env("WATCHDOG_USEC", "60000000");
+        command
+    });
+    manager.until("READY=1");
+    run.output("/looks", "looked");
+    let has = |word: &str| run.seen.iter().any(|line| line.contains(word));
+    assert!(has("PATH="));
+    for word in ["has 3", "has 4", "has 9", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_"] {
+        assert!(!has(word), "{word}: {:?}", run.seen);
+    }
+    // The supervisor has them still, and nobody else of the run, such as its guardian.
+    let holders = || {
+        let holds = |pid: i32| {
+            let links = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+            links.filter_map(|link| fs::read_link(link.path()).ok()).any(|file| file == marker)
+        };
+        let mut holders: Vec<_> = (fs::read_dir("/proc").unwrap().flatten())
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(|pid| holds(*pid))
+            .collect();
+        holders.sort_unstable();
+        holders
+    };
+    soon("one holder", || (holders() == [run.pid().as_raw_nonzero().get()]).then_some(()));
+    assert_eq!(run.stop().code, Some(0));
+}
