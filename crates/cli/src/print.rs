@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
+use supervisor_api::Severity;
 use tokio::io::Interest;
 use tokio::net::unix::pipe;
 
@@ -34,7 +35,33 @@ pub(crate) async fn unread() {
     }
 }
 
-/// Writes to standard error.
+/// Writes to standard error. In the journal every line of it is a warning.
 pub(crate) fn err(text: &str) {
+    static JOURNAL: OnceLock<bool> = OnceLock::new();
+    let journal = *JOURNAL.get_or_init(|| is_journal(io::stderr()));
+    let text = if journal { levelled(level(Severity::Warning), text) } else { text.to_owned() };
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Whether this leads into systemd's journal, which takes a level from the beginning of a line.
+pub(crate) fn is_journal(stream: impl AsFd) -> bool {
+    let Some(journal) = std::env::var_os("JOURNAL_STREAM") else { return false };
+    let Ok(stat) = rustix::fs::fstat(stream) else { return false };
+    // Programs that inherit the variable may have other streams.
+    journal.to_str() == Some(&*format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+/// What says a level to the journal, as `sd-daemon(3)` has it.
+pub(crate) const fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "<3>",
+        Severity::Warning => "<4>",
+        Severity::Info => "<6>",
+        Severity::Debug | Severity::Trace => "<7>",
+    }
+}
+
+/// Whole lines, each with its level.
+fn levelled(level: &str, text: &str) -> String {
+    text.split_inclusive('\n').map(|line| format!("{level}{line}")).collect()
 }

@@ -6,12 +6,13 @@ mod common;
 
 use std::fs;
 use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{Run, file, home, soon};
+use common::{Run, file, home, soon, supervisor};
 use rustix::process::{Signal, kill_process};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -254,4 +255,46 @@ children:
     };
     soon("one holder", || (holders() == [run.pid().as_raw_nonzero().get()]).then_some(()));
     assert_eq!(run.stop().code, Some(0));
+}
+
+#[test]
+fn in_the_journal_each_line_has_the_level_that_it_matters_with() {
+    let text = r#"
+version: 1
+name: levels
+children:
+  - {name: job, kind: process, role: job, command: [sh, -c, 'echo plain; echo "{\"level\":\"error\",\"msg\":\"bad\"}"; exit 7']}
+"#;
+    let lines = |journal: &dyn Fn(&fs::Metadata) -> String| {
+        let home = home();
+        let path = file(home.path(), text);
+        let out = fs::File::create(home.path().join("out")).unwrap();
+        let mut command = supervisor(home.path());
+        command
+            .args(["run", "--dashboard", "off"])
+            .arg(path)
+            .env("JOURNAL_STREAM", journal(&out.metadata().unwrap()));
+        command.stderr(out.try_clone().unwrap()).stdout(out);
+        assert_eq!(command.status().unwrap().code(), Some(1));
+        fs::read_to_string(home.path().join("out")).unwrap()
+    };
+    let said = lines(&|out| format!("{}:{}", out.dev(), out.ino()));
+    assert!(said.lines().all(|line| line.starts_with('<')), "{said}");
+    let level = |words: &str| {
+        said.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{words}: {said}"))[..3]
+            .to_owned()
+    };
+    for (words, is) in [
+        ("1 child from", "<6>"),
+        ("/job running", "<6>"),
+        ("| plain", "<6>"),
+        ("| {\"level\"", "<3>"),
+        ("/job ended: failed", "<4>"),
+        ("  /job  failed: exit code 7", "<4>"),
+        ("supervisor: /job failed", "<4>"),
+    ] {
+        assert_eq!(level(words), is, "{words}");
+    }
+    let elsewhere = lines(&|out| format!("{}:{}", out.dev(), out.ino() + 1));
+    assert!(elsewhere.lines().all(|line| !line.starts_with('<')), "{elsewhere}");
 }

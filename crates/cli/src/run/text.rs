@@ -13,6 +13,7 @@ use supervisor_stack::{Stack, printable};
 use super::ending::{Ending, how};
 use super::form::{Lost, Ways};
 use crate::paint::{CYAN, DIM, PLAIN, Paint, RED, YELLOW};
+use crate::print;
 use crate::read::counted;
 use crate::span::span;
 
@@ -28,6 +29,8 @@ pub(crate) struct Text {
     width: usize,
     /// A terminal shows the time of day; what is kept needs the date and the offset.
     terminal: bool,
+    /// The journal is told how much a line matters.
+    journal: bool,
     paint: Paint,
     zone: TimeZone,
     last_second: RefCell<Second>,
@@ -55,6 +58,7 @@ impl Text {
             opening,
             width: longest_path(stack),
             terminal,
+            journal: print::is_journal(std::io::stdout()),
             paint,
             zone: TimeZone::system(),
             last_second: RefCell::default(),
@@ -79,7 +83,7 @@ impl Text {
             _ => PLAIN,
         };
         let text = self.painted(colour, &printable(text));
-        self.of(event.occurred_at_unix_nanos, event.path.as_str(), &text)
+        self.level(severity).to_owned() + &self.of(event.occurred_at_unix_nanos, event.path.as_str(), &text)
     }
 
     /// One line of a program's output.
@@ -88,7 +92,8 @@ impl Text {
         if line.severity >= Severity::Warning {
             text = self.painted(YELLOW, &text);
         }
-        self.of(line.occurred_at_unix_nanos, line.path.as_str(), &text)
+        self.level(line.severity).to_owned()
+            + &self.of(line.occurred_at_unix_nanos, line.path.as_str(), &text)
     }
 
     pub(super) fn gap(&self, lost: Lost, gap: Gap) -> String {
@@ -97,7 +102,7 @@ impl Text {
             Lost::Logs => "lines of output",
         };
         let text = format!("… {what} not shown because they came too fast: {}", gap.missed());
-        self.painted(YELLOW, &text) + "\n"
+        format!("{}{}\n", self.level(Severity::Warning), self.painted(YELLOW, &text))
     }
 
     pub(super) fn ending(&self, ending: &Ending) -> String {
@@ -117,14 +122,15 @@ impl Text {
         let width = outcomes.iter().map(|outcome| outcome.path.as_str().len()).max().unwrap_or(0);
         for outcome in outcomes {
             let text = row(outcome);
-            let colour = match outcome.state {
-                Lifecycle::Unresponsive => RED,
-                Lifecycle::Failed | Lifecycle::Quarantined => YELLOW,
-                _ => PLAIN,
+            let (severity, colour) = match outcome.state {
+                Lifecycle::Unresponsive => (Severity::Error, RED),
+                Lifecycle::Failed | Lifecycle::Quarantined => (Severity::Warning, YELLOW),
+                _ => (Severity::Info, PLAIN),
             };
+            let level = self.level(severity);
             let path = format!("{:width$}", outcome.path.as_str());
             // Writing to a `String` cannot fail.
-            let _ = writeln!(out, "  {}  {}", self.painted(CYAN, &path), self.painted(colour, &text));
+            let _ = writeln!(out, "{level}  {}  {}", self.painted(CYAN, &path), self.painted(colour, &text));
         }
         out
     }
@@ -137,7 +143,12 @@ impl Text {
 
     /// A line about the whole.
     fn plain(&self, at: u64, text: &str) -> String {
-        format!("{} {text}\n", self.time(at))
+        format!("{}{} {text}\n", self.level(Severity::Info), self.time(at))
+    }
+
+    /// What goes before a line that matters so much.
+    fn level(&self, severity: Severity) -> &'static str {
+        if self.journal { print::level(severity) } else { "" }
     }
 
     fn time(&self, unix_nanos: u64) -> String {
