@@ -13,9 +13,13 @@ use common::{Run, home, processes, soon};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// 100 jobs that leave five orphans each and end with a code of their own, and somebody who keeps the stack up. An orphan
-/// says when it has left the group of its job, which takes along whoever is in it.
+/// says when it has left the group of its job, which takes along whoever is in it, and at its end who its parent is.
 fn family() -> String {
-    let orphan = |n| format!("(setsid sh -c 'echo; exec >&-; sleep 0.0{n}; echo >> $HOME/orphans' &)");
+    let orphan = |n| {
+        format!(
+            "(setsid sh -c 'echo; exec >&-; sleep 0.0{n}; read a b c parent e < /proc/$$/stat; echo $parent >> $HOME/orphans' &)"
+        )
+    };
     let orphans = (1..=5).map(orphan).collect::<Vec<_>>().join("; ");
     let wait = ["read left"; 5].join("; ");
     let job = |n| {
@@ -85,27 +89,49 @@ fn zombies_of(parent: Pid) -> usize {
     stats.filter(|stat| is_one(stat.clone())).count()
 }
 
-#[test]
-fn orphans_are_reaped_by_the_first_process_and_every_end_of_its_own_children_is_told_right() {
-    if !has_namespaces("orphans_are_reaped_by_the_first_process") {
-        return;
-    }
-    let mut run = Run::under(home(), &family(), first(":"));
+/// Runs the family, and looks at everybody's end. The supervisor has this number to its programs, or the one that it has
+/// out here.
+fn everybody_ends_as_told(number: Option<i32>, start: impl FnOnce(Command) -> Command) {
+    let mut run = Run::under(home(), &family(), start);
     let orphans = run.home.path().join("orphans");
     soon("500 orphans", || (std::fs::read_to_string(&orphans).ok()?.lines().count() == 500).then_some(()));
     for _ in 0..100 {
         run.value(|line| line["event"]["payload"]["exit"]["kind"] == "failed");
     }
     let pid = supervisor_of(&run);
+    let parents = std::fs::read_to_string(&orphans).unwrap();
+    let number = number.unwrap_or_else(|| pid.as_raw_nonzero().get()).to_string();
+    assert!(parents.lines().any(|parent| parent == number), "nobody was adopted: {parents}");
     soon("no zombie", || (zombies_of(pid) == 0).then_some(()));
     kill_process(pid, Signal::TERM).unwrap();
     let end = run.end();
-    assert_eq!(end.code, Some(0), "{}", end.err);
-    assert_eq!(end.err, "");
+    assert_eq!((end.code, end.err.as_str()), (Some(0), ""));
     for n in 1..=100 {
         let exit = end.outcome(&format!("/job{n}"))["exit"].clone();
         assert_eq!(exit["error"], format!("exit code {n}"), "{exit}");
     }
+}
+
+#[test]
+fn orphans_are_reaped_by_the_first_process_and_every_end_of_its_own_children_is_told_right() {
+    if has_namespaces("orphans_are_reaped_by_the_first_process") {
+        everybody_ends_as_told(Some(1), first(":"));
+    }
+}
+
+#[test]
+fn orphans_are_reaped_by_a_subreaper_too() {
+    if !skip::has("python3", "orphans_are_reaped_by_a_subreaper_too") {
+        return;
+    }
+    // PR_SET_CHILD_SUBREAPER, which stays over an exec.
+    let script = "import ctypes, os, sys; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])";
+    everybody_ends_as_told(None, |supervisor| {
+        let mut command = Command::new("python3");
+        command.args(["-c", script]).arg(supervisor.get_program()).args(supervisor.get_args());
+        command.envs(supervisor.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command
+    });
 }
 
 #[test]

@@ -10,64 +10,70 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use common::{Run, file, home, soon, supervisor};
 use rustix::process::{Signal, kill_process};
 use rustix::time::{ClockId, clock_gettime};
 
-/// What the service manager is: a socket, and what was heard on it.
-struct Manager(UnixDatagram);
+/// What the service manager is: a socket that is read all the time, and what was heard on it.
+struct Manager {
+    heard: Receiver<String>,
+    /// Leads to the socket, also when its file is gone.
+    own: UnixDatagram,
+}
 
 impl Manager {
+    /// On a socket that is a file.
     fn at(home: &Path) -> (Self, String) {
         let path = home.join("notify");
-        (Self(UnixDatagram::bind(&path).unwrap()), path.to_str().unwrap().to_owned())
+        (Self::on(SocketAddr::from_pathname(&path).unwrap()), path.to_str().unwrap().to_owned())
+    }
+
+    fn on(address: SocketAddr) -> Self {
+        let socket = UnixDatagram::bind_addr(&address).unwrap();
+        let own = UnixDatagram::unbound().unwrap();
+        own.connect_addr(&address).unwrap();
+        let (send, heard) = channel();
+        // Its queue may be as short as ten messages.
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            loop {
+                let length = socket.recv(&mut buffer).unwrap();
+                let message = String::from_utf8(buffer[..length].to_vec()).unwrap();
+                if send.send(message).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { heard, own }
     }
 
     /// The next message.
     #[track_caller]
     fn next(&self) -> String {
-        self.0.set_nonblocking(false).unwrap();
-        self.0.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let mut buffer = [0; 4096];
-        let length = self.0.recv(&mut buffer).expect("a message");
-        String::from_utf8(buffer[..length].to_vec()).unwrap()
+        self.heard.recv_timeout(Duration::from_secs(60)).expect("a message")
     }
 
     /// The next message that begins so.
     #[track_caller]
     fn until(&self, beginning: &str) -> String {
-        loop {
-            let message = self.next();
-            if message.starts_with(beginning) {
-                return message;
-            }
-        }
+        std::iter::repeat_with(|| self.next()).find(|message| message.starts_with(beginning)).unwrap()
     }
 
     /// The next message that is more than a status.
     #[track_caller]
     fn word(&self) -> String {
-        loop {
-            let message = self.next();
-            if !message.starts_with("STATUS=") {
-                return message;
-            }
-        }
+        std::iter::repeat_with(|| self.next()).find(|message| !message.starts_with("STATUS=")).unwrap()
     }
 
-    /// What waits to be heard.
+    /// What was said until now and not looked at. Messages come in the order in which they were sent.
+    #[track_caller]
     fn rest(&self) -> Vec<String> {
-        self.0.set_nonblocking(true).unwrap();
-        let mut buffer = [0; 4096];
-        let next = || {
-            self.0
-                .recv(&mut buffer)
-                .ok()
-                .map(|length| String::from_utf8_lossy(&buffer[..length]).into_owned())
-        };
-        std::iter::from_fn(next).collect()
+        const MARK: &str = "X_MARK=1";
+        self.own.send(MARK.as_bytes()).unwrap();
+        std::iter::repeat_with(|| self.next()).take_while(|message| message != MARK).collect()
     }
 }
 
@@ -134,10 +140,10 @@ fn a_stack_that_is_done_at_once_was_up_and_its_problem_is_its_last_word() {
         [("exit 0", 0, "STATUS=down"), ("exit 7", 1, "STATUS=/job failed: exit code 7")]
     {
         let home = home();
-        // With an abstract socket, and with one that is a file, it is the same.
+        // An abstract socket; elsewhere it is a file.
         let name = format!("supervisor-test-{}-{code}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
-        let manager = Manager(UnixDatagram::bind_addr(&address).unwrap());
+        let manager = Manager::on(address);
         let text = format!(
             "version: 1\nname: short\nchildren: [{{name: job, kind: process, role: job, command: [sh, -c, {command}]}}]"
         );

@@ -7,9 +7,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// A manager that does not read holds up its own news for so long, and nothing else.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// Whoever has started this process and wants to hear of it, as `sd_notify(3)` says.
 #[derive(Debug)]
 pub(crate) struct Manager {
@@ -47,12 +44,11 @@ impl Manager {
     }
 
     pub(super) fn at(to: SocketAddr, name: OsString, ping_every: Option<Duration>) -> io::Result<Self> {
-        let socket = UnixDatagram::unbound()?;
-        socket.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { socket, to, name, ping_every, lost: false })
+        Ok(Self { socket: UnixDatagram::unbound()?, to, name, ping_every, lost: false })
     }
 
-    /// Sends lines, as one message. `Err` is a sentence, the first time that nobody hears them.
+    /// Sends lines, as one message. Waits for a manager that does not read, which must not miss that the stack is ready.
+    /// `Err` is a sentence, the first time that nobody hears them.
     pub(super) fn tell(&mut self, lines: &[&str]) -> Result<(), String> {
         match self.socket.send_to_addr(lines.join("\n").as_bytes(), &self.to) {
             Ok(_) => self.lost = false,

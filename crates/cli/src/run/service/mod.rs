@@ -9,7 +9,8 @@
 //!
 //! With it goes `STATUS=`, whenever the sentence changes, and, as often as the manager wants it, `WATCHDOG=1`: but not
 //! while the supervisor does not move or a critical child is stale, unhealthy or unresponsive (`semantics.md` D21). A thread
-//! of its own tells it, which waits with the runtime's clock: if no worker of the runtime is free, nothing is told either.
+//! of its own tells it, so that a manager that does not read holds up nobody. It waits with the runtime's clock: if no
+//! worker of the runtime is free, nothing is told either.
 //!
 //! | file | subject |
 //! |---|---|
@@ -46,8 +47,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const ASK: Duration = Duration::from_secs(10);
 /// For so much.
 const MORE_TIME: &str = "EXTEND_TIMEOUT_USEC=30000000";
-/// A file that is applied says so twice, one after the other.
-const RELOADS: usize = 2;
+/// A file that is applied says so twice. With a manager that does not read so many may wait; then a reload does, too.
+const RELOADS: usize = 64;
 
 /// What is told of a file that is applied again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
