@@ -167,7 +167,9 @@ fn a_stack_that_does_not_come_up_was_never_ready() {
     assert_eq!(end.code, Some(1));
     let words = manager.rest();
     assert!(words.iter().all(|word| !word.contains("READY=1")), "{words:?}");
-    assert_eq!(words.last().unwrap(), "STATUS=the start failed:");
+    let last = words.last().unwrap();
+    assert!(last.starts_with("STATUS=the start failed: /bad did not start"), "{last}");
+    assert!(last.contains("/nonexistent/program") && last.lines().count() == 1, "{last}");
 }
 
 #[test]

@@ -147,7 +147,8 @@ impl Teller {
         }
         self.stops();
         let ending = Ending::of(&self.handle).await;
-        let problem = ending.problems.first().and_then(|problem| problem.lines().next()).map(printable);
+        // Its lines are one sentence.
+        let problem = ending.problems.first().map(|problem| printable(&problem.replace("\n  ", " ")));
         self.send(&[&format!("STATUS={}", problem.as_deref().unwrap_or("down"))]);
     }
 
