@@ -3,6 +3,7 @@
 //! Logs: 256 KiB per child and 64 MiB per tree; the oldest lines of the child go first, and what is
 //! dropped is counted. Last exits: 100 per child. Gauges: 64 names per child.
 
+use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, PoisonError};
@@ -134,7 +135,12 @@ pub(crate) struct Kept {
     pub(crate) phase: Option<Arc<str>>,
     pub(crate) progress: Option<Arc<str>>,
     pub(crate) gauges: BTreeMap<String, f64>,
+    /// What a run left for the next one. It is a user's, and is not dropped under a lock.
+    pub(crate) held: Option<Held>,
 }
+
+/// A value that a child holds over its restarts.
+pub(crate) type Held = Arc<dyn Any + Send + Sync>;
 
 impl Kept {
     /// Sets a gauge. One name more than there may be is not kept.

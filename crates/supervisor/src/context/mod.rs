@@ -2,6 +2,7 @@
 
 mod stopping;
 
+use std::any::Any;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -390,6 +391,33 @@ impl ChildContext {
         if self.is_current() {
             kept::log(&self.tree, self.key, self.generation, severity, message, fields);
         }
+    }
+
+    // What it leaves for the next run.
+
+    /// Holds a value for the later runs of this child, which find it with [`Self::held`]: a listening socket, a
+    /// connection, a warm cache. A child holds one value; the one before it is let go.
+    ///
+    /// It is let go when the child is removed from the tree and when the tree has ended, and not when it is restarted,
+    /// paused, quarantined or made anew by [`SupervisorHandle::apply`]. Called by a run that is over, it does nothing.
+    pub fn hold<T: Any + Send + Sync>(&self, value: Arc<T>) {
+        let before = {
+            let mut cell = self.slot().cell();
+            if !self.is_current() {
+                return;
+            }
+            cell.kept.get_or_insert_default().held.replace(value)
+        };
+        // It is a user's, and its drop is not for the time of a lock.
+        drop(before);
+    }
+
+    /// What this child holds, if that is a `T`: left by an earlier run, or by this one.
+    pub fn held<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let cell = self.slot().cell();
+        let held = cell.kept.as_ref().filter(|_| self.slot().is(self.key))?.held.clone()?;
+        drop(cell);
+        held.downcast().ok()
     }
 
     // What it was given.

@@ -8,6 +8,7 @@ use supervisor_core::{ChildPolicy, Effect, Reply, Ticket};
 
 use super::{After, Brain, Seat};
 use crate::journal::Record;
+use crate::kept::Kept;
 use crate::run;
 use crate::slot::{About, Cell, FORGET, KILL, STOP, SlotRow, StopOrder};
 use crate::spec::{Bound, Extras};
@@ -109,8 +110,8 @@ impl Brain {
     /// it comes back with its supervisor (R48): its task has slept until now, and ends when it sees that the place
     /// is another's.
     fn clear_away(&mut self, tree: &Tree, before: Cell) {
-        if let Some(mut kept) = before.kept {
-            kept.release(&tree.logs);
+        if let Some(kept) = before.kept {
+            self.release(tree, *kept);
         }
         if let Some(waker) = before.waker {
             self.after.push(After::Wake(waker));
@@ -224,6 +225,7 @@ impl Brain {
         if event.row.lifecycle == Lifecycle::Removed {
             // Not every removed child is forgotten: a declared one comes back with its supervisor (R48).
             tree.layout_version.fetch_add(1, Ordering::AcqRel);
+            self.let_go(tree, event.child.index);
         }
         self.note_plane(tree, &event, sequence);
         tree.journal.write(&record, event.detail);
@@ -261,6 +263,22 @@ impl Brain {
         self.after.push(After::Reply(waiter.reply, result));
     }
 
+    /// What was kept of a child goes.
+    fn release(&mut self, tree: &Tree, mut kept: Kept) {
+        kept.release(&tree.logs);
+        if let Some(held) = kept.held.take() {
+            self.after.push(After::Drop(Box::new(held)));
+        }
+    }
+
+    /// What the child at this place holds for its next run goes: there will be none, or not soon.
+    pub(super) fn let_go(&mut self, tree: &Tree, index: u32) {
+        let held = tree.table.slot(index).cell().kept.as_mut().and_then(|kept| kept.held.take());
+        if let Some(held) = held {
+            self.after.push(After::Drop(Box::new(held)));
+        }
+    }
+
     /// The child is no longer in the tree: its task ends, what was kept of it goes.
     fn forget(&mut self, tree: &Tree, key: ChildKey) {
         let slot = tree.table.slot(key.index);
@@ -277,8 +295,8 @@ impl Brain {
             let mut cell = slot.cell();
             (cell.kept.take(), cell.past.take())
         };
-        if let Some(mut kept) = kept {
-            kept.release(&tree.logs);
+        if let Some(kept) = kept {
+            self.release(tree, *kept);
         }
         drop(past);
         slot.change(|about| about.extras = None);

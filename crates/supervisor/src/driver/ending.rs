@@ -85,6 +85,9 @@ impl Brain {
         while let Ok(msg) = self.inbox.try_recv() {
             self.refuse(tree, msg);
         }
+        for index in (0u32..).take(self.seats.len()) {
+            self.let_go(tree, index);
+        }
         let launched = std::mem::take(&mut self.launched);
         self.after.push(After::Drop(Box::new((launched, std::mem::take(&mut self.added)))));
     }
