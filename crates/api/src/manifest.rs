@@ -23,6 +23,7 @@ mod http;
 mod log;
 mod probe;
 mod program;
+mod sockets;
 mod stack;
 mod stopping;
 mod surroundings;
@@ -54,6 +55,7 @@ pub use http::{HeaderEntry, HttpManifest, HttpRequestManifest, ResponseHeader, S
 pub use log::{LogFileManifest, LogManifest, NoLog};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
 pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, StopSignal};
+pub use sockets::{ListenAddress, SocketManifest};
 pub use stack::{RootShutdownManifest, STACK_VERSION, StackManifest, StopWithin, SupervisorManifest};
 pub use stopping::{EscalationStep, escalation_problem};
 pub use surroundings::{StdinFile, StdinManifest, StdinWord, Umask};
@@ -115,6 +117,10 @@ pub struct ChildManifest {
     /// For programs: what it reads as its standard input: `null`, a file, or `pipe`. Default: `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin: Option<StdinManifest>,
+    /// For programs: where the supervisor listens for it. The sockets are its descriptors from 3 on, and stay open over its
+    /// restarts, so that who connects meanwhile waits and is not refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sockets: Vec<SocketManifest>,
     /// For programs: whether neither it nor what it starts can gain privileges, as with `sudo` and other setuid
     /// programs. Default: `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -247,6 +253,7 @@ impl ChildManifest {
             umask: None,
             nice: None,
             stdin: None,
+            sockets: Vec::new(),
             no_new_privs: None,
             stop_signal: None,
             escalation: Vec::new(),

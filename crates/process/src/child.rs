@@ -17,6 +17,7 @@ use crate::probe::Probe;
 use crate::processes::Unconfined;
 use crate::run::{Orders, run};
 use crate::signal::Signal;
+use crate::sockets::Sockets;
 use crate::spec::ProgramSpec;
 use crate::watch::Together;
 
@@ -189,6 +190,14 @@ impl Orders for ChildContext {
 
     fn uses(&self, usage: ProgramUsage) {
         Self::uses(self, usage);
+    }
+
+    fn held(&self) -> Option<Arc<Sockets>> {
+        Self::held(self)
+    }
+
+    fn holds(&self, sockets: Arc<Sockets>) {
+        self.hold(sockets);
     }
 
     fn unconfined(&self, processes: &[Unconfined]) {

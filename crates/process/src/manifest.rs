@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::log_file::LogFile;
 use crate::probe::Probe;
 use crate::signal::Signal;
+use crate::sockets::Wanted;
 use crate::spec::ProgramSpec;
 use crate::watch::Together;
 
@@ -47,6 +48,8 @@ impl ProgramSpec {
             nice: manifest.nice,
         };
         spec.input = manifest.stdin.as_ref().map(Input::of).unwrap_or_default();
+        let sockets = manifest.sockets.iter().map(|said| Wanted::of(said, &manifest.name));
+        spec.sockets = sockets.collect::<Result<_, _>>()?;
         spec.allow_new_privileges = manifest.no_new_privs == Some(false);
         if let Some(signal) = manifest.stop_signal {
             spec.stop_signal = signal.into();

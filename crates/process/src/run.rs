@@ -30,6 +30,7 @@ use crate::processes::{self, Unconfined};
 use crate::progress::{Doing, Progress};
 use crate::running::Running;
 use crate::signal::Signal;
+use crate::sockets::{self, Sockets};
 use crate::spec::ProgramSpec;
 use crate::start_error::reason;
 use crate::usage;
@@ -70,6 +71,11 @@ pub trait Orders: Clone + Send + Sync + 'static {
     fn uses(&self, usage: ProgramUsage);
     /// The run is over, and these processes of it are not.
     fn unconfined(&self, processes: &[Unconfined]);
+    /// The sockets that an earlier run of the same child has left, and that are still held.
+    fn held(&self) -> Option<Arc<Sockets>>;
+    /// These are to be held until there is no run any more, in the place of those that were held before. Dropped, they are
+    /// closed.
+    fn holds(&self, sockets: Arc<Sockets>);
 }
 
 /// Runs `spec` once. Returns when nothing of its process group is left.
@@ -81,6 +87,10 @@ pub trait Orders: Clone + Send + Sync + 'static {
 pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
     let name = new_run();
     let seen = LineSeen::default();
+    let spec = &match sockets::given(spec, orders).await {
+        Ok(spec) => spec,
+        Err(error) => return Exit::failed(error.to_string()),
+    };
     let socket = match Socket::open(spec).await {
         Ok(socket) => socket,
         Err(error) => return Exit::failed(error),

@@ -18,6 +18,7 @@ use crate::log_file::LogFile;
 use crate::output::OutputLine;
 use crate::passed::{self, Passed};
 use crate::signal::Signal;
+use crate::sockets::Wanted;
 use crate::watch::Together;
 
 /// A program to run: its command, its surroundings, how it is stopped, and when it counts as started.
@@ -46,6 +47,7 @@ pub struct ProgramSpec {
     pub(crate) identity: Identity,
     pub(crate) input: Input,
     pub(crate) passed: Vec<Passed>,
+    pub(crate) sockets: Vec<Wanted>,
     pub(crate) stop_signal: Signal,
     pub(crate) escalation: Vec<(Duration, Signal)>,
     pub(crate) success_exit_codes: Vec<i32>,
@@ -74,6 +76,7 @@ impl ProgramSpec {
             identity: Identity::default(),
             input: Input::Null,
             passed: Vec::new(),
+            sockets: Vec::new(),
             stop_signal: Signal::TERM,
             escalation: Vec::new(),
             success_exit_codes: vec![0],
@@ -336,6 +339,7 @@ impl fmt::Debug for ProgramSpec {
             .field("identity", &self.identity)
             .field("input", &self.input)
             .field("passed", &self.passed)
+            .field("sockets", &self.sockets)
             .field("stop_signal", &self.stop_signal)
             .field("escalation", &self.escalation)
             .field("success_exit_codes", &self.success_exit_codes)

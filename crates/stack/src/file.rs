@@ -308,11 +308,11 @@ fn quoted_item(node: &Node, message: &str) -> Option<Place> {
     let is_quoted = |text: &str| text == quoted || quoted.ends_with('=') && text.starts_with(quoted);
     let named = |item: &&Node| {
         let text_of = |key| item.get(key).and_then(|entry| entry.node.text());
-        let quotable = ["name", "key", "uid", "gid"].map(text_of);
+        let quotable = ["name", "key", "uid", "gid", "listen"].map(text_of);
         [item.text()].into_iter().chain(quotable).flatten().any(is_quoted)
     };
-    items.iter().rev().find(named).map(|item| match item.get("name") {
-        Some(entry) => entry.node.place,
-        None => item.place,
+    items.iter().rev().find(named).map(|item| {
+        let listens = item.get("listen").filter(|entry| entry.node.text().is_some_and(is_quoted));
+        listens.or(item.get("name")).map_or(item.place, |entry| entry.node.place)
     })
 }

@@ -25,6 +25,7 @@ mod logs;
 mod respec;
 mod schema;
 mod serve;
+mod sockets;
 mod tree;
 
 pub use belongs::RunOf;

@@ -7,7 +7,7 @@ use supervisor_api::policy::Role;
 use supervisor_api::{ChildId, Finding, SupervisorPath};
 use tokio_supervisor::{ChildSpec, Registry, Supervisor, SupervisorSpec, UnknownFactory};
 
-use crate::logs;
+use crate::{logs, sockets};
 
 /// A tree, as far as it could be made, and everything that is wrong or doubtful about it.
 ///
@@ -22,6 +22,7 @@ pub(crate) fn build(
     let mut findings = contradictions(&manifest);
     logs::place(&mut manifest, folder);
     findings.extend(logs::shared(&manifest));
+    findings.extend(sockets::shared(&manifest));
     if !findings.is_empty() {
         forget_bad_defaults(&mut manifest);
     }

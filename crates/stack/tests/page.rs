@@ -40,6 +40,7 @@ const MAPPINGS: &[(&str, &str)] = &[
     ("ResponseHeader", "`http.response_header`"),
     ("ShutdownManifest", "`shutdown` of a child"),
     ("EscalationStep", "An item of `escalation`"),
+    ("SocketManifest", "An item of `sockets`"),
     ("StdinFile", "`stdin`"),
     ("EnvironmentEntry", "An item of `environment`"),
     ("SecretEntry", "An item of `secrets`"),

@@ -4,7 +4,7 @@
 use super::address::connect_target;
 use super::{
     ChildManifest, EnvironmentEntry, HttpManifest, Kind, LogFileManifest, LogManifest, ReadinessManifest,
-    ReadinessProbe, stopping, surroundings,
+    ReadinessProbe, sockets, stopping, surroundings,
 };
 use crate::policy::ReadinessMode;
 use crate::{Finding, SupervisorPath};
@@ -16,7 +16,12 @@ impl ChildManifest {
         let mut problems = Problems { path: path.to_string(), findings: Vec::new() };
         problems.keys_of_other_kinds(self);
         problems.command(self);
-        for (key, message) in surroundings::problems(self).into_iter().chain(stopping::problems(self)) {
+        let more = [
+            surroundings::problems(self),
+            stopping::problems(self).into_iter().collect(),
+            sockets::problems(self),
+        ];
+        for (key, message) in more.into_iter().flatten() {
             problems.add(key, message);
         }
         problems.spellings(self);
@@ -77,6 +82,7 @@ impl Problems {
             ("umask", child.umask.is_some(), For::Programs),
             ("nice", child.nice.is_some(), For::Programs),
             ("stdin", child.stdin.is_some(), For::Programs),
+            ("sockets", !child.sockets.is_empty(), For::Programs),
             ("no_new_privs", child.no_new_privs.is_some(), For::Programs),
             ("stop_signal", child.stop_signal.is_some(), For::Programs),
             ("escalation", !child.escalation.is_empty(), For::Programs),
@@ -466,6 +472,21 @@ mod tests {
             assert_eq!(problems(&log(good)), [""; 0], "{good}");
         }
         assert_eq!(problems(&group(r#"{"max_size_mb": 1}"#)), [""; 0]);
+    }
+
+    #[test]
+    fn a_socket_is_at_an_address_of_its_own_and_no_probe_asks_the_supervisor() {
+        let with = |sockets: &str, more: &str| format!(r#"{PROGRAM}, "sockets": {sockets}{more}"#);
+        let at = |text: &str| with(&format!(r#"[{{"listen": "{text}"}}]"#), "");
+        refused(&at("localhost:80"), "sockets", "is not IP:PORT");
+        refused(&with(r#"[{"listen": "0.0.0.0:80"}, {"listen": "127.0.0.1:80"}]"#, ""), "sockets", "twice");
+        refused(&with(r#"[{"listen": "0.0.0.0:80", "mode": "0600"}]"#, ""), "sockets", "no Unix socket");
+        refused(&with(r#"[{"listen": "0.0.0.0:80", "name": "a:b"}]"#, ""), "sockets", "cannot name a socket");
+        let web = r#"[{"listen": "0.0.0.0:80", "name": "web"}, {"listen": "unix:/a", "mode": "0666"}]"#;
+        refused(&with(web, r#", "readiness": {"tcp": "127.0.0.1:80"}"#), "readiness.tcp", "use `http`");
+        refused(&with(web, r#", "health_check": {"tcp": "unix:/a"}"#), "health_check.tcp", "use `http`");
+        refused(&format!(r#"{TASK}, "sockets": {web}"#), "sockets", "this child is a `async_worker`");
+        assert_eq!(problems(&with(web, r#", "readiness": {"tcp": "127.0.0.1:81"}"#)), [""; 0]);
     }
 
     #[test]

@@ -57,7 +57,7 @@ words! {
         User = "0600",
         /// And the group that the supervisor runs as.
         Group = "0660",
-        /// And everybody else; `roles` says who may connect.
+        /// And everybody else.
         Everybody = "0666",
     }
 }

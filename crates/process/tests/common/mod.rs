@@ -7,12 +7,12 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use supervisor_api::{Exit, ProgramUsage};
-use supervisor_process::{Orders, OutputLine, ProgramSpec, Unconfined};
+use supervisor_process::{Orders, OutputLine, ProgramSpec, Sockets, Unconfined};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -36,6 +36,7 @@ struct Inner {
     stop: watch::Sender<bool>,
     kill: watch::Sender<bool>,
     seen: watch::Sender<Seen>,
+    sockets: Arc<Mutex<Option<Arc<Sockets>>>>,
 }
 
 /// What the run has told.
@@ -56,10 +57,20 @@ pub(crate) struct Seen {
 
 impl Bench {
     pub(crate) fn new() -> Self {
+        Self::holding(Arc::default())
+    }
+
+    /// For the next run of the same child.
+    pub(crate) fn again(&self) -> Self {
+        Self::holding(Arc::clone(&self.0.sockets))
+    }
+
+    fn holding(sockets: Arc<Mutex<Option<Arc<Sockets>>>>) -> Self {
         Self(Arc::new(Inner {
             stop: watch::Sender::new(false),
             kill: watch::Sender::new(false),
             seen: watch::Sender::default(),
+            sockets,
         }))
     }
 
@@ -168,6 +179,14 @@ impl Orders for Bench {
 
     fn uses(&self, usage: ProgramUsage) {
         self.tell(|seen| seen.usage = Some(usage));
+    }
+
+    fn held(&self) -> Option<Arc<Sockets>> {
+        self.0.sockets.lock().unwrap().clone()
+    }
+
+    fn holds(&self, sockets: Arc<Sockets>) {
+        *self.0.sockets.lock().unwrap() = Some(sockets);
     }
 
     fn unconfined(&self, processes: &[Unconfined]) {

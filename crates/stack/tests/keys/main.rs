@@ -12,6 +12,7 @@ mod served;
 mod server;
 #[path = "../../../socket/tests/common/skip.rs"]
 mod skip;
+mod sockets;
 #[path = "../../../control/tests/common/stranger.rs"]
 mod stranger;
 mod supervisors;
@@ -79,6 +80,7 @@ const KEYS: &[(&str, fn())] = &[
     ("ChildManifest.shutdown", policy::a_program_that_does_not_stop_is_killed_after_its_grace),
     ("ChildManifest.sidecar_config", policy::a_sidecar_starts_before_its_primary_and_ends_with_it),
     ("ChildManifest.significant", supervisors::a_significant_child_ends_its_supervisor),
+    ("ChildManifest.sockets", sockets::a_socket_stays_open_until_its_program_is_removed),
     ("ChildManifest.stdin", surroundings::a_program_reads_what_is_said),
     ("ChildManifest.stop", supervisors::children_are_stopped_one_by_one_or_at_once),
     ("ChildManifest.stop_signal", programs::the_stop_signal_is_the_one_that_is_sent),
@@ -193,6 +195,9 @@ const KEYS: &[(&str, fn())] = &[
     ("Stack.control", control::the_socket_is_where_the_file_says_and_the_flag_goes_before_it),
     ("Stack.dashboard", the_dashboard_listens_where_the_file_says),
     ("Stack.health", health_listens_where_the_file_says),
+    ("SocketManifest.listen", sockets::a_socket_stays_open_until_its_program_is_removed),
+    ("SocketManifest.mode", sockets::a_socket_has_its_name_and_its_permissions),
+    ("SocketManifest.name", sockets::a_socket_has_its_name_and_its_permissions),
     ("Stack.name", the_name_and_the_version_are_read),
     ("Stack.supervisor", supervisors::the_strategy_says_who_is_restarted),
     ("Stack.version", the_name_and_the_version_are_read),
