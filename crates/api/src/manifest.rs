@@ -54,7 +54,7 @@ pub use dependency::{DependencyManifest, DependencyUntil};
 pub use http::{HeaderEntry, HttpManifest, HttpRequestManifest, ResponseHeader, StatusManifest, StatusRange};
 pub use log::{LogFileManifest, LogManifest, NoLog};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
-pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, StopSignal};
+pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, SignalWord, StopSignal};
 pub use sockets::{ListenAddress, SocketManifest};
 pub use stack::{RootShutdownManifest, STACK_VERSION, StackManifest, StopWithin, SupervisorManifest};
 pub use stopping::{EscalationStep, escalation_problem};
@@ -128,6 +128,10 @@ pub struct ChildManifest {
     /// For programs: the signal that asks it to stop. Default: `SIGTERM`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<StopSignal>,
+    /// For programs: the signal at which it reads its configuration again. `supervisor signal PATH RELOAD` sends it to the
+    /// program itself, and not to what that has started. Default: none, and then that is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reload_signal: Option<StopSignal>,
     /// For programs: what is sent when it does not end at the stop signal, in order. All of it comes within the grace, and
     /// what is left when that is over is killed. Default: nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -256,6 +260,7 @@ impl ChildManifest {
             sockets: Vec::new(),
             no_new_privs: None,
             stop_signal: None,
+            reload_signal: None,
             escalation: Vec::new(),
             success_exit_codes: None,
             log: None,

@@ -3,10 +3,10 @@
 //! The machine holds to the same `command_permissions`. They are looked at here as well, before anything else about the
 //! caller, because what is not allowed is a denial: it is no intent, and it costs its user no mutation.
 
-use supervisor_api::manifest::StopSignal;
+use supervisor_api::manifest::{SignalWord, StopSignal};
 use supervisor_api::policy::Permissions;
 use supervisor_api::wire::{Command, CommandTarget, ErrorCode, WireError};
-use tokio_supervisor::SupervisorHandle;
+use tokio_supervisor::{ChildView, SupervisorHandle};
 
 /// Whether the child that a command is about allows it. One that nobody knows forbids nothing: the tree says that.
 pub(crate) fn check(
@@ -19,7 +19,7 @@ pub(crate) fn check(
         return Ok(());
     };
     let Ok(child) = handle.child(child) else { return Ok(()) };
-    match objection(command, signal, child.permissions) {
+    match objection(command, signal, &child) {
         Some(objection) => {
             let message = format!("{} {objection}", child.state.child_path);
             Err(WireError::new(ErrorCode::AuthzDenied, message))
@@ -44,14 +44,17 @@ const fn is_limited(command: Command) -> bool {
 }
 
 /// Why a child with these permissions does not allow it, and what would.
-fn objection(command: Command, signal: Option<&str>, has: Permissions) -> Option<String> {
+fn objection(command: Command, signal: Option<&str>, child: &ChildView) -> Option<String> {
+    let has = child.permissions;
     let (is_allowed, key) = match command {
         Command::RestartChild => (has.allow_restart, "allow_restart"),
         Command::SignalChild => {
-            // A word that names no signal is refused for that, when it is read.
-            return StopSignal::parse(signal?)
-                .filter(|signal| !has.signals.has(*signal))
-                .map(|signal| forbids(signal, has));
+            // A word that names no signal is refused for that, when it is read, and so is a reload that there is not.
+            let signal = match SignalWord::parse(signal?)? {
+                SignalWord::Signal(signal) => Some(signal),
+                SignalWord::Reload => child.reload_signal,
+            };
+            return signal.filter(|signal| !has.signals.has(*signal)).map(|signal| forbids(signal, has));
         }
         _ => (has.allow_shutdown, "allow_shutdown"),
     };

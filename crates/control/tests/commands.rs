@@ -105,26 +105,33 @@ async fn a_signal_reaches_the_run_that_takes_it_and_nobody_else() {
     let program = ChildSpec::service("program", move |ctx| {
         let notes = notes.clone();
         async move {
+            let again = notes.clone();
             ctx.on_signal(move |signal| {
                 notes.lock().unwrap().push(signal.to_string());
+                Ok(())
+            });
+            ctx.on_reload(move |signal| {
+                again.lock().unwrap().push(format!("reload by {signal}"));
                 Ok(())
             });
             ctx.stopping().await;
         }
     });
+    let program = program.reload_signal(StopSignal::Hup);
     let scene = Scene::new(SupervisorSpec::root([program, service("task")]), config()).await;
     let signal = |id: &str, child: &str, signal: &str| {
         let mut request = command_request(id, "signal_child", child);
         request["params"]["signal"] = json!(signal);
         request
     };
-    for (id, word) in [("1", "HUP"), ("2", "SIGUSR1")] {
+    for (id, word) in [("1", "HUP"), ("2", "SIGUSR1"), ("7", "reload")] {
         let answer = scene.ask(&other(Role::Operator), signal(id, "/program", word)).await;
         assert_eq!(verdict(&answer).1, "completed", "{answer}");
     }
-    assert_eq!(*heard.lock().unwrap(), ["SIGHUP", "SIGUSR1"]);
+    assert_eq!(*heard.lock().unwrap(), ["SIGHUP", "SIGUSR1", "reload by SIGHUP"]);
     for (id, child, word, code, part) in [
         ("3", "/task", "HUP", "validation_failed", "takes no signals"),
+        ("8", "/task", "RELOAD", "validation_failed", "/task has no `reload_signal`"),
         ("4", "/program", "SEGV", "validation_failed", "there is no signal 'SEGV'; there are SIGTERM"),
         ("5", "/nobody", "HUP", "validation_failed", "there is no child"),
     ] {
@@ -137,7 +144,7 @@ async fn a_signal_reaches_the_run_that_takes_it_and_nobody_else() {
         verdict(&scene.ask(&other(Role::Viewer), signal("6", "/program", "HUP")).await).0,
         "authz_denied"
     );
-    assert_eq!(heard.lock().unwrap().len(), 2);
+    assert_eq!(heard.lock().unwrap().len(), 3);
 }
 
 /// The events of a command carry its id, and an unbound child is declared: the smallest example of the contract.
@@ -503,6 +510,8 @@ async fn s14_the_permissions_of_the_child_come_before_the_role_and_the_rate() {
         let message = told(other(role), signal("usr1")).await;
         let begins = "/program does not allow SIGUSR1, but SIGHUP; to allow it, add it to `allowed_signals`";
         assert!(message.starts_with(begins), "{role}: {message}");
+        let message = told(other(role), signal("reload")).await;
+        assert!(message.contains("does not allow SIGUSR2, but SIGHUP"), "{role}: {message}");
         let message = told(other(role), command_request("1", "restart_child", "/program")).await;
         assert!(message.contains("set `allow_restart: true` in its `command_permissions`"), "{message}");
         let message = told(other(role), command_request("2", "remove_child", "program")).await;
@@ -525,7 +534,7 @@ fn only_hup() -> SupervisorSpec {
         ctx.on_signal(|_| Ok(()));
         ctx.stopping().await;
     });
-    SupervisorSpec::root([program.permissions(permissions)])
+    SupervisorSpec::root([program.permissions(permissions).reload_signal(StopSignal::Usr2)])
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,7 @@ use crate::output::OutputLine;
 use crate::probe::LineSeen;
 use crate::probe::Probe;
 use crate::processes::Unconfined;
-use crate::run::{Orders, run};
+use crate::run::{Orders, Whom, run};
 use crate::signal::Signal;
 use crate::sockets::Sockets;
 use crate::spec::ProgramSpec;
@@ -184,8 +184,13 @@ impl Orders for ChildContext {
         self.gauge("log_lines_lost", lost as f64);
     }
 
-    fn takes_signals(&self, deliver: impl Fn(Signal) -> Result<(), String> + Send + Sync + 'static) {
-        self.on_signal(move |signal| deliver(signal.into()));
+    fn takes_signals(
+        &self,
+        deliver: impl Fn(Signal, Whom) -> Result<(), String> + Clone + Send + Sync + 'static,
+    ) {
+        let reload = deliver.clone();
+        self.on_signal(move |signal| deliver(signal.into(), Whom::Group));
+        self.on_reload(move |signal| reload(signal.into(), Whom::Program));
     }
 
     fn uses(&self, usage: ProgramUsage) {

@@ -188,6 +188,11 @@ impl Group {
         self.send(libc::SIGCONT);
     }
 
+    /// Sends `signal` to the leader alone.
+    pub(crate) fn signal_leader(&self, signal: Signal) {
+        self.send_leader(signal.number());
+    }
+
     /// SIGKILL to every process of the group, and of the cgroup.
     pub(crate) fn kill(&self) {
         self.send(libc::SIGKILL);
@@ -205,7 +210,13 @@ impl Group {
     /// one. Nobody left to receive it is no error: that is what a stop wants.
     fn send(&self, signal: i32) {
         let empty = between::signal_group(self.fd(), self.id, signal).is_err();
-        let Some(signal) = rustix::process::Signal::from_named_raw(signal).filter(|_| empty) else { return };
+        if empty {
+            self.send_leader(signal);
+        }
+    }
+
+    fn send_leader(&self, signal: i32) {
+        let Some(signal) = rustix::process::Signal::from_named_raw(signal) else { return };
         let _ = match self.fd() {
             Some(pidfd) => rustix::process::pidfd_send_signal(pidfd, signal),
             None => rustix::process::kill_process(self.id, signal),

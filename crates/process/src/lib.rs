@@ -98,7 +98,7 @@ pub use log_file::{LogFile, flush_log_files};
 pub use output::{BUDGET, Output, OutputLine, OutputLines, OutputSink, Stream, output};
 pub use probe::Probe;
 pub use processes::Unconfined;
-pub use run::{Orders, run};
+pub use run::{Orders, Whom, run};
 pub use signal::Signal;
 pub use sockets::Sockets;
 pub use spec::ProgramSpec;

@@ -38,6 +38,15 @@ use crate::usage;
 /// An operator's signals that can wait to be sent.
 const SIGNALS: usize = 16;
 
+/// To whom a signal goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whom {
+    /// To the whole process group.
+    Group,
+    /// To the process that was started, and not to what that has started.
+    Program,
+}
+
 /// What a run needs from the one that it runs for: requests in, news out.
 ///
 /// None of the methods that tell something may block.
@@ -64,9 +73,11 @@ pub trait Orders: Clone + Send + Sync + 'static {
     fn output(&self, line: OutputLine);
     /// Its log file cannot be written, or can again: so many lines were lost to that file so far.
     fn log_file(&self, lost: u64, text: &str);
-    /// The program takes signals from now on: what `deliver` is given goes to its whole group. `deliver` does not block;
-    /// it says why when the signal cannot be sent.
-    fn takes_signals(&self, deliver: impl Fn(Signal) -> Result<(), String> + Send + Sync + 'static);
+    /// The program takes signals from now on. `deliver` does not block; it says why when the signal cannot be sent.
+    fn takes_signals(
+        &self,
+        deliver: impl Fn(Signal, Whom) -> Result<(), String> + Clone + Send + Sync + 'static,
+    );
     /// What the program uses, each time that it was measured: every two seconds at most. Called on a thread of its own.
     fn uses(&self, usage: ProgramUsage);
     /// The run is over, and these processes of it are not.
@@ -116,8 +127,8 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
         Readiness::Notify => None,
     };
     let (asked, signals) = mpsc::channel(SIGNALS);
-    orders.takes_signals(move |signal| {
-        asked.try_send(signal).map_err(|error| match error {
+    orders.takes_signals(move |signal, whom| {
+        asked.try_send((signal, whom)).map_err(|error| match error {
             TrySendError::Full(_) => format!("{SIGNALS} signals wait to be sent already; try again"),
             TrySendError::Closed(_) => "its program has just ended".to_owned(),
         })
@@ -208,7 +219,7 @@ async fn attend<O: Orders>(
     orders: &O,
     running: &Running,
     readiness: Option<impl Future<Output = ()>>,
-    mut signals: mpsc::Receiver<Signal>,
+    mut signals: mpsc::Receiver<(Signal, Whom)>,
 ) -> Request {
     let mut request = Request::None;
     // Dropped at the first request: nobody probes a program that was told to end.
@@ -242,8 +253,11 @@ async fn attend<O: Orders>(
                 due = next(&mut escalation);
                 continue;
             }
-            Some(signal) = signals.recv() => {
-                running.signal(signal);
+            Some((signal, whom)) = signals.recv() => {
+                match whom {
+                    Whom::Group => running.signal(signal),
+                    Whom::Program => running.signal_program(signal),
+                }
                 continue;
             }
             () = readying => {}

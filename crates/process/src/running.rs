@@ -72,6 +72,11 @@ impl Running {
         self.group.signal(signal);
     }
 
+    /// See [`Group::signal_leader`].
+    pub(crate) fn signal_program(&self, signal: Signal) {
+        self.group.signal_leader(signal);
+    }
+
     /// See [`Group::kill`].
     pub(crate) fn kill(&self) {
         self.group.kill();

@@ -243,6 +243,7 @@ fn what_a_builder_reads(manifest: &ChildManifest) -> ChildManifest {
         secrets: Vec::new(),
         significant: None,
         tags: Vec::new(),
+        reload_signal: None,
         ..manifest.clone()
     }
 }
@@ -372,6 +373,7 @@ fn heavy(kind: Kind) -> Option<Kind> {
 
 fn given(extras: &mut Extras, said: &ChildManifest) {
     extras.kind = heavy(said.kind);
+    extras.reload_signal = said.reload_signal.or(extras.reload_signal);
     extras.tags.extend(said.tags.iter().map(|tag| Arc::from(tag.as_str())));
     extras.env.extend(said.environment.iter().filter_map(variable));
     extras.secrets.extend(said.secrets.iter().map(secret));

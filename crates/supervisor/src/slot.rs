@@ -182,6 +182,8 @@ pub(crate) struct Aids {
     pub(crate) span: Option<Span>,
     /// What an operator's signal does, if it takes any.
     pub(crate) signals: Option<Deliver>,
+    /// What a request to read its configuration again does, if it can.
+    pub(crate) reload: Option<Deliver>,
     /// The process that the run owns.
     pub(crate) pid: Option<u32>,
     /// Whether it has said that it ends by itself.

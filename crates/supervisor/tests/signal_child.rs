@@ -87,6 +87,45 @@ async fn who_takes_no_signals_refuses_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reload_is_the_signal_that_the_child_says_and_goes_where_the_run_says() {
+    let notes = Notes::default();
+    let noted = notes.clone();
+    let child = ChildSpec::managed("a", move |ctx| {
+        let notes = noted.clone();
+        async move {
+            ctx.on_signal(|_| Err("a reload is another thing".to_owned()));
+            ctx.on_reload(move |signal| {
+                notes.add(signal.to_string());
+                Ok(())
+            });
+            idle(ctx).await;
+        }
+    });
+    let handle =
+        start(SupervisorSpec::root([child.clone(), noting("b", &notes).reload_signal(StopSignal::Hup)]))
+            .await;
+    settle().await;
+    let error = handle.reload_child("a", "ops", "new keys").await.unwrap_err();
+    assert!(error.to_string().contains("/a has no `reload_signal`"), "{error}");
+    let error = handle.reload_child("b", "ops", "new keys").await.unwrap_err();
+    assert!(error.to_string().contains("takes no signals"), "{error}");
+    // A new spec says it, and nothing is restarted for it.
+    let spec = SupervisorSpec::root([child.clone().reload_signal(StopSignal::Usr1)]);
+    handle.apply(spec, "ops", "it can reload").await.unwrap();
+    assert_eq!(handle.child("a").unwrap().reload_signal, Some(StopSignal::Usr1));
+    let mut events = handle.subscribe_events();
+    handle.reload_child("a", "ops", "new keys").await.unwrap();
+    let told = event(&mut events, "/a", EventKind::ChildSignalled).await;
+    assert_eq!(told.to_string(), "/a was sent a signal: SIGUSR1 by ops (new keys)");
+    assert_eq!((told.event.row.generation, notes.all()), (1, vec!["SIGUSR1".to_owned()]));
+    let only = Permissions { signals: Signals::of([StopSignal::Hup]), ..Permissions::default() };
+    let spec = SupervisorSpec::root([child.reload_signal(StopSignal::Usr1).permissions(only)]);
+    handle.apply(spec, "ops", "it may not").await.unwrap();
+    let refused = handle.reload_child("a", "ops", "new keys").await;
+    assert!(matches!(refused, Err(SupervisorError::NotPermitted { .. })), "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_permitted_signals_are_sent() {
     let notes = Notes::default();
     let only = Permissions { signals: Signals::of([StopSignal::Hup]), ..Permissions::default() };

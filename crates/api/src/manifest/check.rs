@@ -16,11 +16,7 @@ impl ChildManifest {
         let mut problems = Problems { path: path.to_string(), findings: Vec::new() };
         problems.keys_of_other_kinds(self);
         problems.command(self);
-        let more = [
-            surroundings::problems(self),
-            stopping::problems(self).into_iter().collect(),
-            sockets::problems(self),
-        ];
+        let more = [surroundings::problems(self), stopping::problems(self), sockets::problems(self)];
         for (key, message) in more.into_iter().flatten() {
             problems.add(key, message);
         }
@@ -85,6 +81,7 @@ impl Problems {
             ("sockets", !child.sockets.is_empty(), For::Programs),
             ("no_new_privs", child.no_new_privs.is_some(), For::Programs),
             ("stop_signal", child.stop_signal.is_some(), For::Programs),
+            ("reload_signal", child.reload_signal.is_some(), For::Programs),
             ("escalation", !child.escalation.is_empty(), For::Programs),
             ("success_exit_codes", child.success_exit_codes.is_some(), For::Programs),
             ("log", child.log.is_some(), For::Programs),
@@ -472,6 +469,17 @@ mod tests {
             assert_eq!(problems(&log(good)), [""; 0], "{good}");
         }
         assert_eq!(problems(&group(r#"{"max_size_mb": 1}"#)), [""; 0]);
+    }
+
+    #[test]
+    fn a_program_cannot_reload_at_a_signal_that_it_does_not_hear() {
+        refused(&format!(r#"{PROGRAM}, "reload_signal": "KILL""#), "reload_signal", "no program hears");
+        refused(
+            &format!(r#"{TASK}, "reload_signal": "HUP""#),
+            "reload_signal",
+            "this child is a `async_worker`",
+        );
+        assert_eq!(problems(&format!(r#"{PROGRAM}, "reload_signal": "HUP""#)), [""; 0]);
     }
 
     #[test]

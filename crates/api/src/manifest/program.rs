@@ -47,6 +47,36 @@ impl StopSignal {
     }
 }
 
+/// What an operator sends to a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignalWord {
+    /// A signal, to all of its processes.
+    Signal(StopSignal),
+    /// The signal at which the program reads its configuration again, to it alone: its `reload_signal`.
+    Reload,
+}
+
+impl SignalWord {
+    /// The word that is no signal.
+    pub const RELOAD: &'static str = "RELOAD";
+
+    /// What a text names: a signal as [`StopSignal::parse`] reads it, or `RELOAD` in any case.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.trim().eq_ignore_ascii_case(Self::RELOAD) {
+            return Some(Self::Reload);
+        }
+        StopSignal::parse(text).map(Self::Signal)
+    }
+
+    /// The word, as it is sent.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Signal(signal) => signal.as_str(),
+            Self::Reload => Self::RELOAD,
+        }
+    }
+}
+
 /// Limits of a program, or of a task. The kernel holds each process of a program to them, but for `max_memory_mb`,
 /// `max_cpu_percent`, `high_memory_mb` and `max_processes`, which are for all of them together: the kernel holds a program to
 /// these in a cgroup, and elsewhere they are watched. Of a task polls are timed against `max_cpu_percent`; nothing holds it
@@ -184,6 +214,18 @@ mod tests {
         for text in ["", "SIG", "TREM", "9", "SIGSIGTERM"] {
             assert_eq!(StopSignal::parse(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_an_operator_sends_is_a_signal_or_a_reload() {
+        assert_eq!(SignalWord::parse("hup"), Some(SignalWord::Signal(StopSignal::Hup)));
+        for text in ["RELOAD", " reload "] {
+            assert_eq!(SignalWord::parse(text), Some(SignalWord::Reload), "{text:?}");
+        }
+        for word in [SignalWord::Reload, SignalWord::Signal(StopSignal::Usr2)] {
+            assert_eq!(SignalWord::parse(word.as_str()), Some(word));
+        }
+        assert_eq!(SignalWord::parse("SIGRELOAD"), None);
     }
 
     #[test]

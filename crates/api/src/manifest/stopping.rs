@@ -1,4 +1,4 @@
-//! What is sent to a program that does not end.
+//! What is sent to a program that does not end, or that is to read its configuration again.
 
 use std::time::Duration;
 
@@ -45,10 +45,18 @@ pub fn escalation_problem(steps: &[EscalationStep], grace: Grace) -> Option<Stri
 
 /// What of this is wrong in a manifest: the key, and a sentence. A grace that is not said may come from the defaults of a
 /// supervisor, and is not looked at here.
-pub(super) fn problems(child: &ChildManifest) -> Option<(&'static str, String)> {
+pub(super) fn problems(child: &ChildManifest) -> Vec<(&'static str, String)> {
+    let deaf = (child.reload_signal == Some(StopSignal::Kill)).then(|| {
+        (
+            "reload_signal",
+            "no program hears `SIGKILL`; write the signal at which it reads its configuration again"
+                .to_owned(),
+        )
+    });
     let said = child.shutdown.and_then(|shutdown| shutdown.graceful_timeout_ms);
     let grace = said.map_or(Grace::Infinity, Into::into);
-    escalation_problem(&child.escalation, grace).map(|message| ("escalation", message))
+    let escalation = escalation_problem(&child.escalation, grace).map(|message| ("escalation", message));
+    deaf.into_iter().chain(escalation).collect()
 }
 
 #[cfg(test)]

@@ -189,7 +189,7 @@ pub struct ControlCommandRequest {
     /// Whom it is about. Absent or null: the whole tree, for a command that is about that.
     #[serde(default, deserialize_with = "or_default")]
     pub target: CommandTarget,
-    /// For `signal_child`: the signal, such as `HUP`. Absent with any other command. Empty is refused.
+    /// For `signal_child`: the signal, such as `HUP`, or `RELOAD` for the child's `reload_signal`. Absent with any other command. Empty is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
     /// For `apply`: the text of the stack file. Absent with any other command. Empty is refused, as an empty

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Subcommand, ValueEnum};
-use supervisor_api::manifest::StopSignal;
+use supervisor_api::manifest::{SignalWord, StopSignal};
 use supervisor_api::{Severity, Vocabulary as _};
 
 use super::ColorWhen;
@@ -299,9 +299,9 @@ Examples:
 pub(crate) struct SignalArgs {
     /// The child, as a path or as an id that only one child has.
     pub(crate) path: String,
-    /// The signal, with or without SIG.
+    /// The signal, with or without SIG; or RELOAD, for the child's `reload_signal`.
     #[arg(ignore_case = true, value_parser = signals())]
-    pub(crate) signal: StopSignal,
+    pub(crate) signal: SignalWord,
     #[command(flatten)]
     pub(crate) command: CommandArgs,
     #[command(flatten)]
@@ -309,13 +309,13 @@ pub(crate) struct SignalArgs {
 }
 
 /// Only the words of manifests: a program is not made to dump its memory or to stand still.
-fn signals() -> impl TypedValueParser<Value = StopSignal> {
+fn signals() -> impl TypedValueParser<Value = SignalWord> {
     let words = StopSignal::ALL.iter().map(|signal| {
         let word = signal.as_str();
         PossibleValue::new(word).alias(word.trim_start_matches("SIG"))
     });
-    PossibleValuesParser::new(words)
-        .try_map(|word| StopSignal::parse(&word).ok_or_else(|| format!("there is no signal {word}")))
+    PossibleValuesParser::new(words.chain([PossibleValue::new(SignalWord::RELOAD)]))
+        .try_map(|word| SignalWord::parse(&word).ok_or_else(|| format!("there is no signal {word}")))
 }
 
 pub(super) const SIGNAL_HELP: &str = concat!(
@@ -323,10 +323,14 @@ pub(super) const SIGNAL_HELP: &str = concat!(
 if it would be. A task or a supervisor takes no signals. What is not among the `allowed_signals` in the
 child's `command_permissions` is refused.
 
+RELOAD is the signal that the child's manifest gives as its `reload_signal`. It goes to the program alone, and not to
+what that has started.
+
 ",
     codes!(),
     "
 Examples:
+  supervisor signal /web RELOAD --reason \"new certificates\"
   supervisor signal /web HUP --reason \"new configuration\"
   supervisor signal worker SIGUSR1 --reason \"dump statistics\""
 );

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use supervisor_api::SupervisorPath;
 use supervisor_api::command::is_command_id;
-use supervisor_api::manifest::StopSignal;
+use supervisor_api::manifest::SignalWord;
 use supervisor_api::wire::{
     Command, CommandStatus, CommandTarget, ControlCommandRequest, ControlCommandResult, DashboardState,
     Method, StateParams, UnixNanos,
@@ -33,7 +33,7 @@ struct Wish<'a> {
     /// As it was typed; `None`: the tree.
     path: Option<&'a str>,
     manifest: Option<String>,
-    signal: Option<StopSignal>,
+    signal: Option<SignalWord>,
     stack: Option<Text<'a>>,
     rollback: bool,
     args: &'a CommandArgs,
@@ -327,7 +327,10 @@ fn summary(
     let now =
         row.map_or_else(String::new, |row| format!(": {}, run {}", row.lifecycle_state, row.generation));
     let idle = outcome.and_then(|outcome| outcome.pointer("/outcome/idempotent")).and_then(Value::as_bool);
-    let sent = wish.signal.map(|signal| format!("was sent {signal}"));
+    let sent = wish.signal.map(|word| match word {
+        SignalWord::Signal(signal) => format!("was sent {signal}"),
+        SignalWord::Reload => "was asked to reload".to_owned(),
+    });
     let done = match command {
         _ if idle == Some(true) => "nothing had to be done",
         _ if result.status.is(CommandStatus::Accepted) => "goes on",

@@ -18,7 +18,7 @@ fn each_verb_does_what_it_says_and_the_next_read_shows_it() {
     let file = shop.run.home.path().join("cache.yaml");
     std::fs::write(&file, CACHE).unwrap();
     let file = file.to_str().unwrap();
-    let table: [Row; 13] = [
+    let table: [Row; 14] = [
         (&["restart", "/web"], "/web restarted: running, run 2", "/web", Some(("running", 2))),
         (&["pause", "mail"], "/mail paused: paused, run 1", "/mail", Some(("paused", 1))),
         (&["pause", "mail"], "/mail nothing had to be done: paused, run 1", "/mail", Some(("paused", 1))),
@@ -38,6 +38,12 @@ fn each_verb_does_what_it_says_and_the_next_read_shows_it() {
             Some(("running", 1)),
         ),
         (&["signal", "/web", "hup"], "/web was sent SIGHUP: running, run 2", "/web", Some(("running", 2))),
+        (
+            &["signal", "/web", "reload"],
+            "/web was asked to reload: running, run 2",
+            "/web",
+            Some(("running", 2)),
+        ),
         (
             &["signal", "locked", "SIGHUP"],
             "/locked was sent SIGHUP: running, run 1",

@@ -54,6 +54,11 @@ fn refused_1_usage_2_and_not_permitted_4_with_code_and_remedy() {
                 "authz_denied: /locked does not allow SIGTERM, but SIGHUP; to allow it, add it to `allowed_signals`",
             ],
         ),
+        (
+            &["signal", "/locked", "RELOAD"],
+            1,
+            &["validation_failed", "/locked has no `reload_signal`: say in"],
+        ),
         (&["signal", "/web", "SEGV"], 2, &["possible values: SIGTERM, SIGINT, SIGQUIT, SIGHUP"]),
         (&["add", "/nonexistent"], 2, &["cannot read /nonexistent"]),
         (&["restart", "/a//b"], 2, &[]),

@@ -15,6 +15,7 @@ children:
   - name: web
     kind: process
     command: [sh, -c, "trap 'echo heard' HUP; echo web is up; while :; do sleep 0.1; done"]
+    reload_signal: HUP
     readiness: {log_line: web is up}
   - name: mail
     kind: process

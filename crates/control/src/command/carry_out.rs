@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use supervisor_api::SupervisorError;
 use supervisor_api::command::{CommandResult, ControlVerb};
-use supervisor_api::manifest::{ChildManifest, StopSignal};
+use supervisor_api::manifest::{ChildManifest, SignalWord, StopSignal};
 use supervisor_api::wire::{
     Command, ControlCommandRequest, ControlCommandResult, ErrorCode, WireError, plain,
 };
@@ -69,8 +69,11 @@ impl Order {
                 handle.add_child(path, manifest, by, reason).await
             }
             (Command::SignalChild, _) => {
-                let signal = named(asked.signal.as_deref().ok_or_else(not_here)?)?;
-                handle.signal_child(handle.find(path)?, signal, by, reason).await
+                let child = handle.find(path)?;
+                match named(asked.signal.as_deref().ok_or_else(not_here)?)? {
+                    SignalWord::Signal(signal) => handle.signal_child(child, signal, by, reason).await,
+                    SignalWord::Reload => handle.reload_child(child, by, reason).await,
+                }
             }
             (Command::ShutdownTree, _) => handle.shutdown_tree(by, reason).await,
             _ => Err(not_here()),
@@ -113,10 +116,11 @@ impl Order {
     }
 }
 
-/// The signal with this name, with or without `SIG`.
-fn named(signal: &str) -> Result<StopSignal, SupervisorError> {
-    StopSignal::parse(signal).ok_or_else(|| {
-        let known: Vec<_> = StopSignal::ALL.iter().map(|signal| signal.as_str()).collect();
+/// The signal with this name, with or without `SIG`, or a reload.
+fn named(signal: &str) -> Result<SignalWord, SupervisorError> {
+    SignalWord::parse(signal).ok_or_else(|| {
+        let signals = StopSignal::ALL.iter().map(|signal| signal.as_str());
+        let known: Vec<_> = signals.chain([SignalWord::RELOAD]).collect();
         let message = format!("there is no signal '{}'; there are {}", plain(signal, 32), known.join(", "));
         SupervisorError::InvalidTransition { message }
     })

@@ -173,7 +173,11 @@ impl Orders for Bench {
     /// These tests signal programs by themselves; an operator's signals go through a tree.
     fn takes_signals(
         &self,
-        _: impl Fn(supervisor_process::Signal) -> Result<(), String> + Send + Sync + 'static,
+        _: impl Fn(supervisor_process::Signal, supervisor_process::Whom) -> Result<(), String>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
     ) {
     }
 

@@ -71,6 +71,7 @@ const KEYS: &[(&str, fn())] = &[
     ("ChildManifest.profile", supervisors::under_profile_otp_the_second_failure_is_too_much),
     ("ChildManifest.readiness", programs::a_program_is_ready_when_its_probe_succeeds),
     ("ChildManifest.ready_within_secs", policy::a_start_that_takes_too_long_has_failed),
+    ("ChildManifest.reload_signal", programs::a_program_alone_is_told_to_read_its_configuration_again),
     ("ChildManifest.resource_limits", programs::the_limits_of_a_program_are_set),
     ("ChildManifest.restart_dependants", policy::dependants_are_restarted_when_it_is_said),
     ("ChildManifest.restart_policy", policy::the_restart_policy_wins_over_the_role),

@@ -45,6 +45,24 @@ pub(crate) fn the_stop_signal_is_the_one_that_is_sent() {
 }
 
 #[test]
+pub(crate) fn a_program_alone_is_told_to_read_its_configuration_again() {
+    block(async {
+        // What it has started would end by the signal, and be missed.
+        let script = "sleep 1000 & trap 'kill -0 $! && echo read again' HUP; echo up; while :; do wait; done";
+        let mut tree = launch(
+            "",
+            &(shell("a", script, "reload_signal: HUP") + &shell("b", "echo up; exec sleep 60", "")),
+        );
+        assert_eq!(tree.said("/a").await, "up");
+        tree.handle.started().await.unwrap();
+        tree.handle.reload_child("/a", "test", "a new file").await.unwrap();
+        assert_eq!(tree.said("/a").await, "read again");
+        let refused = tree.handle.reload_child("/b", "test", "a new file").await.unwrap_err().to_string();
+        assert!(refused.contains("/b has no `reload_signal`"), "{refused}");
+    });
+}
+
+#[test]
 pub(crate) fn what_does_not_end_at_the_stop_signal_gets_the_next_ones_within_its_grace() {
     block(async {
         let script = "trap 'echo term; t=1' TERM; trap 'echo int; i=1' INT; trap 'echo quit; q=1' QUIT; echo up; \

@@ -295,13 +295,22 @@ impl ChildContext {
     /// ([`SupervisorHandle::signal_child`]). `deliver` sends it, or says why it cannot; it is called on the task of
     /// whoever asks and must not block. A run that never calls this takes no signals.
     pub fn on_signal(&self, deliver: impl Fn(StopSignal) -> Result<(), String> + Send + Sync + 'static) {
-        let deliver: Deliver = Arc::new(deliver);
+        self.takes(Arc::new(deliver), |aids| &mut aids.signals);
+    }
+
+    /// For runs that own a program: what [`SupervisorHandle::reload_child`] does. `deliver` sends the child's
+    /// `reload_signal` to the process that reads the configuration; all else is as for [`Self::on_signal`].
+    pub fn on_reload(&self, deliver: impl Fn(StopSignal) -> Result<(), String> + Send + Sync + 'static) {
+        self.takes(Arc::new(deliver), |aids| &mut aids.reload);
+    }
+
+    fn takes(&self, deliver: Deliver, place: impl FnOnce(&mut Aids) -> &mut Option<Deliver>) {
         let before = {
             let mut cell = self.slot().cell();
             if !self.is_current() {
                 return;
             }
-            cell.aids(self.generation).signals.replace(deliver)
+            place(cell.aids(self.generation)).replace(deliver)
         };
         // It is a user's, and its drop is not for the time of a lock.
         drop(before);

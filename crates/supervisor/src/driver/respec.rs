@@ -229,7 +229,14 @@ impl Extras {
     fn say_the_same(own: Option<&Self>, others: Option<&Self>) -> bool {
         let blank = Self::default();
         let (own, others) = (own.unwrap_or(&blank), others.unwrap_or(&blank));
-        (own.kind, &own.tags, &own.notes, &own.unenforced, &own.defaults)
-            == (others.kind, &others.tags, &others.notes, &others.unenforced, &others.defaults)
+        (own.kind, &own.tags, own.reload_signal, &own.notes, &own.unenforced, &own.defaults)
+            == (
+                others.kind,
+                &others.tags,
+                others.reload_signal,
+                &others.notes,
+                &others.unenforced,
+                &others.defaults,
+            )
     }
 }

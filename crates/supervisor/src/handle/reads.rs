@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use supervisor_api::command::{BudgetUse, ChildState, CommandResult};
-use supervisor_api::manifest::Kind;
+use supervisor_api::manifest::{Kind, StopSignal};
 use supervisor_api::policy::{Criticality, Permissions, RestartType, Role, Strategy};
 use supervisor_api::{ChildKey, PollTimes, ProgramUsage, Row, Rules, SupervisorError, SupervisorPath};
 use supervisor_core::{Address, ChildPolicy};
@@ -35,6 +35,8 @@ pub struct ChildView {
     pub criticality: Criticality,
     /// What it lets nobody do with it. Of the root: everything is allowed.
     pub permissions: Permissions,
+    /// The signal at which what it owns reads its configuration again.
+    pub reload_signal: Option<StopSignal>,
     /// Whether it is a nested supervisor.
     pub is_supervisor: bool,
     /// The siblings it depends on (D11).
@@ -247,6 +249,7 @@ impl SupervisorHandle {
             restart: policy.restart,
             criticality: policy.criticality,
             permissions: policy.permissions,
+            reload_signal: about.extras.as_ref().and_then(|extras| extras.reload_signal),
             is_supervisor: policy.is_supervisor,
             depends_on,
             kind,

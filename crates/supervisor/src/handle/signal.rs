@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use supervisor_api::SupervisorError;
 use supervisor_api::command::{ChildControlOutcome, CommandResult};
-use supervisor_api::manifest::StopSignal;
+use supervisor_api::manifest::{SignalWord, StopSignal};
 use supervisor_core::{Reply, Requester};
 use tokio::sync::oneshot;
 use tracing::Instrument;
@@ -13,11 +13,22 @@ use super::commands::outcome;
 use super::{ChildAddress, SupervisorHandle, requester};
 use crate::contain::contain;
 use crate::driver::{Msg, Signalled};
-use crate::slot::OVER;
+use crate::slot::{Aids, Deliver, OVER};
 use crate::spans;
 
 /// What the command is called.
 const WORD: &str = "signal_child";
+
+/// How a run sends what it was asked to.
+type Takes = fn(&Aids) -> &Option<Deliver>;
+
+fn takes_any(aids: &Aids) -> &Option<Deliver> {
+    &aids.signals
+}
+
+fn takes_reload(aids: &Aids) -> &Option<Deliver> {
+    &aids.reload
+}
 
 impl SupervisorHandle {
     /// Sends a signal to what the child's run owns: all processes of a program.
@@ -32,12 +43,34 @@ impl SupervisorHandle {
         by: impl AsRef<str>,
         reason: impl AsRef<str>,
     ) -> Result<CommandResult, SupervisorError> {
-        let mut requester = requester(by.as_ref(), reason.as_ref())?;
+        self.command_signal(child.into(), SignalWord::Signal(signal), by.as_ref(), reason.as_ref()).await
+    }
+
+    /// Has a program read its configuration again: sends the child's `reload_signal` to the program alone, and not to what
+    /// it has started. What it makes of it is its own affair.
+    ///
+    /// Refused as [`Self::signal_child`], and when the child says no such signal.
+    pub async fn reload_child(
+        &self,
+        child: impl Into<ChildAddress>,
+        by: impl AsRef<str>,
+        reason: impl AsRef<str>,
+    ) -> Result<CommandResult, SupervisorError> {
+        self.command_signal(child.into(), SignalWord::Reload, by.as_ref(), reason.as_ref()).await
+    }
+
+    async fn command_signal(
+        &self,
+        child: ChildAddress,
+        word: SignalWord,
+        by: &str,
+        reason: &str,
+    ) -> Result<CommandResult, SupervisorError> {
+        let mut requester = requester(by, reason)?;
         requester.command_id.clone_from(&self.command_id);
         self.alive()?;
-        let child = child.into();
         let span = spans::command(WORD, || Some(spans::text(&child.0)), &requester);
-        let result = self.send_signal(child, signal, requester).instrument(span.clone()).await;
+        let result = self.send_signal(child, word, requester).instrument(span.clone()).await;
         spans::command_is_answered(&span, &result);
         #[cfg(feature = "metrics")]
         if let Some(counts) = self.tree.counts.get() {
@@ -50,7 +83,7 @@ impl SupervisorHandle {
     async fn send_signal(
         &self,
         ChildAddress(child): ChildAddress,
-        signal: StopSignal,
+        word: SignalWord,
         requester: Requester,
     ) -> Result<Reply, SupervisorError> {
         let (key, path, permissions) = {
@@ -59,18 +92,31 @@ impl SupervisorHandle {
             let path = brain.machine.path(key).cloned().unwrap_or_else(supervisor_api::SupervisorPath::root);
             (key, path, brain.machine.policy(key).map(|policy| policy.permissions))
         };
+        let slot = self.tree.table.slot(key.index);
+        let refusal = |message: String| SupervisorError::InvalidTransition { message };
+        let (said, takes) = match word {
+            SignalWord::Signal(signal) => (Some(signal), takes_any as Takes),
+            SignalWord::Reload => {
+                let extras = slot.about().extras.filter(|_| slot.is(key));
+                (extras.and_then(|extras| extras.reload_signal), takes_reload as Takes)
+            }
+        };
+        let signal = said.ok_or_else(|| {
+            refusal(format!(
+                "{path} has no `reload_signal`: say in its manifest at which signal it reads its configuration again, or \
+                 send a signal by its name"
+            ))
+        })?;
         if permissions.is_some_and(|permissions| !permissions.signals.has(signal)) {
             return Err(SupervisorError::NotPermitted { path, command: WORD });
         }
-        let slot = self.tree.table.slot(key.index);
-        let refusal = |message: String| SupervisorError::InvalidTransition { message };
         let deliver = {
             let (order, cell) = (slot.order(), slot.cell());
             let aids = cell
                 .aids
                 .as_ref()
                 .filter(|aids| slot.is(key) && aids.generation == order.generation() && !order.has(OVER));
-            aids.and_then(|aids| aids.signals.clone())
+            aids.and_then(|aids| takes(aids).clone())
         };
         let row = slot.row().row;
         let Some(deliver) = deliver else {

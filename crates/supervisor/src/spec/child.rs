@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use supervisor_api::ChildId;
+use supervisor_api::manifest::StopSignal;
 use supervisor_api::policy::{
     Backoff, Budget, Condition, Criticality, Grace, Heartbeat, OnExhausted, Permissions, ReadinessMode,
     RestartType, Role,
@@ -363,6 +364,13 @@ impl ChildSpec {
     /// Labels, for people and filters. Adds to those said before.
     pub fn tags<T: AsRef<str>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
         self.more().extras.tags.extend(tags.into_iter().map(|tag| Arc::from(tag.as_ref())));
+        self
+    }
+
+    /// The signal at which what it owns reads its configuration again, for
+    /// [`SupervisorHandle::reload_child`](crate::SupervisorHandle::reload_child).
+    pub fn reload_signal(mut self, signal: StopSignal) -> Self {
+        self.more().extras.reload_signal = Some(signal);
         self
     }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind};
+use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind, StopSignal};
 
 use crate::context::ChildContext;
 use crate::run::Metering;
@@ -123,6 +123,8 @@ pub(crate) struct Extras {
     /// What its builder made it of, for kinds that somebody else builds: two that are made of the same run the same.
     pub(crate) made_of: Option<Arc<ChildManifest>>,
     pub(crate) tags: Vec<Arc<str>>,
+    /// The signal at which it reads its configuration again.
+    pub(crate) reload_signal: Option<StopSignal>,
     pub(crate) env: Vec<(Arc<str>, Variable)>,
     pub(crate) secrets: Vec<(Arc<str>, SecretSource)>,
     pub(crate) probe: Option<ProbeUse>,

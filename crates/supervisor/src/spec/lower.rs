@@ -184,6 +184,7 @@ impl Extras {
         self.kind.is_none()
             && self.made_of.is_none()
             && self.tags.is_empty()
+            && self.reload_signal.is_none()
             && self.env.is_empty()
             && self.secrets.is_empty()
             && self.probe.is_none()
