@@ -19,6 +19,7 @@ mod control;
 mod dashboard;
 mod defaults;
 mod dependency;
+mod env_file;
 mod http;
 mod log;
 mod probe;
@@ -51,6 +52,7 @@ pub use control::{
 pub use dashboard::{DashboardListens, DashboardManifest, NoDashboard, dashboard_address};
 pub use defaults::DefaultsManifest;
 pub use dependency::{DependencyManifest, DependencyUntil};
+pub use env_file::{EnvFile, EnvFileEntry, EnvFileManifest};
 pub use http::{HeaderEntry, HttpManifest, HttpRequestManifest, ResponseHeader, StatusManifest, StatusRange};
 pub use log::{LogFileManifest, LogManifest, NoLog};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
@@ -198,6 +200,10 @@ pub struct ChildManifest {
     /// The variables of a program's environment, or what a task reads with `ctx.env()`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<EnvironmentEntry>,
+    /// For programs: files with variables, one `NAME=value` a line, read at each start. `environment` goes before them, and a
+    /// later file before an earlier one. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env_file: Option<EnvFileManifest>,
     /// The secrets the child may read. Their values are never printed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretEntry>,
@@ -281,6 +287,7 @@ impl ChildManifest {
             shutdown: None,
             command_permissions: None,
             environment: Vec::new(),
+            env_file: None,
             secrets: Vec::new(),
             significant: None,
             tags: Vec::new(),

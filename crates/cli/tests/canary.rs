@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use supervisor_api::manifest::ChildManifest;
 use supervisor_api::wire::Request;
 use supervisor_stack::Stack;
+use tempfile::TempDir;
 
 /// With characters that JSON, YAML, Rust and shells write in other ways.
 const CANARY: &str = "cnry4Zq7\"x\\Wv8kRt2";
@@ -36,7 +37,8 @@ supervisor:
 children:
   - name: web
     kind: process
-    command: [sh, -c, 'echo "lengths ${{#FROM_DEFAULTS}} ${{#FROM_FILE}} ${{#FROM_VAULT}} ${{#FROM_RUN}}"; exec sleep 1000']
+    command: [sh, -c, 'echo "lengths ${{#FROM_DEFAULTS}} ${{#FROM_FILE}} ${{#FROM_VAULT}} ${{#FROM_RUN}} ${{#FROM_ENV}}"; exec sleep 1000']
+    env_file: good.env
     environment:
       - {{name: FROM_FILE, value: '{CANARY}'}}
       - {{name: FROM_VAULT, secret_ref: "${{vault}}"}}
@@ -62,6 +64,11 @@ children:
     command: [sh, -c, "exit 3"]
     environment:
       - {{name: FROM_FILE, value: '{CANARY}'}}
+  - name: misread
+    kind: process
+    criticality: optional
+    command: [sleep, "1000"]
+    env_file: bad.env
   - name: absent
     kind: process
     criticality: optional
@@ -70,6 +77,17 @@ children:
       - {{name: FROM_FILE, value: '{CANARY}'}}
 "#
     )
+}
+
+/// A home with the files of variables that the stack names, of which one has a mistake.
+fn furnished() -> TempDir {
+    let home = home();
+    for (name, text) in
+        [("good.env", format!("FROM_ENV='{CANARY}'\n")), ("bad.env", format!("A=b\n{CANARY}\n"))]
+    {
+        std::fs::write(home.path().join(name), text).unwrap();
+    }
+    home
 }
 
 /// Values of `environment` and `secrets` in which there is a mistake, as flow text.
@@ -217,13 +235,13 @@ fn add(id: &str, manifest: Value) -> Value {
 /// What is said by a stack that runs, and by those who look into it and steer it.
 fn of_a_run(said: &mut Said) {
     let mut run = Run::start_with(
-        home(),
+        furnished(),
         &stack(),
         &["--output", "json", "--dashboard", "127.0.0.1:0"],
         &[("VAULT_KEY", CANARY), ("RUN_SECRET", CANARY)],
     );
-    run.output("/web", &format!("lengths {0} {0} {0} {0}", CANARY.len()));
-    for _ in ["/broken", "/absent"] {
+    run.output("/web", &format!("lengths {0} {0} {0} {0} {0}", CANARY.len()));
+    for _ in ["/broken", "/absent", "/misread"] {
         run.value(|line| line["event"]["event_type"] == "ChildQuarantined");
     }
     let path = run.home.path().to_owned();
@@ -287,6 +305,7 @@ fn of_a_run(said: &mut Said) {
         vec!["why", "/web"],
         vec!["why", "/broken"],
         vec!["why", "/absent"],
+        vec!["why", "/misread"],
         vec!["health"],
         vec!["restart", "/web"],
         vec!["pause", "/text"],
@@ -338,12 +357,12 @@ fn of_a_run(said: &mut Said) {
     }
     run.event("ShutdownCompleted", "/");
     // The folder goes with the run, and the audit of the shutdown is not awaited: every secret came before.
-    said.files(&path, &["stack.yaml", "manifest.yaml", "new.yaml", "bad.yaml"]);
+    said.files(&path, &["stack.yaml", "manifest.yaml", "new.yaml", "bad.yaml", "good.env", "bad.env"]);
     let end = run.end();
     said.add("supervisor run, standard output", end.out.join("\n"));
     said.add("supervisor run, standard error", end.err);
 
-    let text = Run::start_with(home(), &stack(), &["--no-socket"], &[("RUN_SECRET", CANARY)]);
+    let text = Run::start_with(furnished(), &stack(), &["--no-socket"], &[("RUN_SECRET", CANARY)]);
     // Without the key of the vault, /web does not start; the whole is text for people.
     let mut text = text;
     text.line(|line| line.contains("/web") && line.contains("VAULT_KEY"));
@@ -357,7 +376,7 @@ fn of_probes(said: &mut Said) {
     let text = stack().replace("name: web\n", "name: web\n    criticality: critical\n");
     let text = text.replace("name: shop\n", "name: shop\nhealth: {listen: '127.0.0.1:0'}\n");
     let secrets = [("VAULT_KEY", CANARY), ("RUN_SECRET", CANARY)];
-    let mut run = Run::start_with(home(), &text, &[], &secrets);
+    let mut run = Run::start_with(furnished(), &text, &[], &secrets);
     let address = run.health();
     run.line(|line| line.contains("lengths"));
     let socket = run.home.path().join("run/tokio-supervisor/shop.sock");

@@ -75,7 +75,7 @@ impl AllowedPrograms {
         let same_defaults = now.is_some_and(|now| defaults(now) == defaults(new));
         if !same_defaults && defaults(new).is_some_and(|new| sets_surroundings(&new)) {
             return Some(
-                "supervisor.defaults sets environment or working_dir, which only the owner of this target may; \
+                "supervisor.defaults sets environment, env_file or working_dir, which only the owner of this target may; \
                  leave it as it is"
                     .to_owned(),
             );
@@ -118,7 +118,7 @@ fn programs(manifest: &ChildManifest) -> impl Iterator<Item = &str> {
 }
 
 fn sets_surroundings(defaults: &DefaultsManifest) -> bool {
-    !defaults.environment.is_empty() || defaults.working_dir.is_some()
+    !defaults.environment.is_empty() || defaults.env_file.is_some() || defaults.working_dir.is_some()
 }
 
 /// A key by which a program that is allowed could be made to do something else, or to tell a secret.
@@ -126,6 +126,7 @@ fn surroundings(manifest: &ChildManifest) -> Option<&'static str> {
     let defaults = manifest.defaults.as_ref();
     let keys = [
         ("environment", !manifest.environment.is_empty()),
+        ("env_file", manifest.env_file.is_some()),
         ("secrets", !manifest.secrets.is_empty()),
         ("working_dir", manifest.working_dir.is_some()),
         ("user", manifest.user.is_some()),
@@ -136,6 +137,7 @@ fn surroundings(manifest: &ChildManifest) -> Option<&'static str> {
         ("stdin", manifest.stdin.is_some()),
         ("no_new_privs", manifest.no_new_privs.is_some()),
         ("defaults.environment", defaults.is_some_and(|defaults| !defaults.environment.is_empty())),
+        ("defaults.env_file", defaults.is_some_and(|defaults| defaults.env_file.is_some())),
         ("defaults.working_dir", defaults.is_some_and(|defaults| defaults.working_dir.is_some())),
     ];
     keys.into_iter().find(|(_, said)| *said).map(|(key, _)| key)
@@ -189,6 +191,7 @@ mod tests {
         let allowed = AllowedPrograms::new([path.clone()]).unwrap();
         for (key, value) in [
             ("environment", serde_json::json!([{"name": "LD_PRELOAD", "value": "/tmp/x.so"}])),
+            ("env_file", serde_json::json!("/tmp/x.env")),
             ("secrets", serde_json::json!([{"name": "key", "key": "KEY"}])),
             ("working_dir", serde_json::json!("/tmp")),
             ("user", serde_json::json!("root")),
@@ -199,6 +202,7 @@ mod tests {
             ("stdin", serde_json::json!({"file": "/etc/shadow"})),
             ("no_new_privs", serde_json::json!(false)),
             ("defaults", serde_json::json!({"environment": [{"name": "A", "value": "b"}]})),
+            ("defaults", serde_json::json!({"env_file": ["/tmp/x.env"]})),
             ("defaults", serde_json::json!({"working_dir": "/tmp"})),
         ] {
             let mut manifest = serde_json::json!({"name": "a", "kind": "process", "command": [path]});

@@ -1,6 +1,6 @@
 //! A program as a child of a tree, on the library's public face.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_supervisor::api::ProgramUsage;
 use tokio_supervisor::api::manifest::ChildManifest;
@@ -10,12 +10,13 @@ use tokio_supervisor::{
 
 use crate::cgroup;
 use crate::checks::{Check, Health, Readiness, Watch};
+use crate::env_file::Variables;
 use crate::level;
 use crate::output::OutputLine;
 use crate::probe::LineSeen;
 use crate::probe::Probe;
 use crate::processes::Unconfined;
-use crate::run::{Orders, Whom, run};
+use crate::run::{Orders, Whom, run_with};
 use crate::signal::Signal;
 use crate::sockets::Sockets;
 use crate::spec::ProgramSpec;
@@ -78,12 +79,14 @@ impl ProgramSpec {
     /// unhealthy, whatever its health check finds.
     pub fn into_child(self, name: impl AsRef<str>) -> ChildSpec {
         let spec = Arc::new(self);
-        let runs = Arc::clone(&spec);
+        // What the newest run has read from its files: a probe of it does not see what they became since.
+        let read = Arc::new(Mutex::new(Variables::new()));
+        let runs = (Arc::clone(&spec), Arc::clone(&read));
         let child = ChildSpec::managed(name, move |ctx| {
-            let spec = Arc::clone(&runs);
+            let (spec, read) = runs.clone();
             async move {
-                match spec.as_given_by(&ctx) {
-                    Ok(spec) => run(&spec, &ctx).await,
+                match spec.ready_to_run(&ctx, &read).await {
+                    Ok(spec) => run_with(&spec, &ctx).await,
                     Err(missing) => Exit::failed(missing),
                 }
             }
@@ -97,12 +100,22 @@ impl ProgramSpec {
             Watch::Notify { interval, timeout } => child.heartbeat(interval, timeout, max_retries),
             Watch::Probe(check) => child.probe(check.interval, check.timeout, max_retries, move |ctx| {
                 let (spec, check) = (Arc::clone(&spec), check.clone());
+                let read = read.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 async move {
-                    let spec = spec.as_given_by(&ctx)?;
+                    let spec = spec.as_given_by(&ctx)?.with_read(&read);
                     check.as_given_by(&ctx)?.attempt(&spec, &LineSeen::default()).await
                 }
             }),
         }
+    }
+
+    /// With what a run needs of the tree and of its files, which `read` remembers.
+    async fn ready_to_run(&self, ctx: &ChildContext, read: &Mutex<Variables>) -> Result<Self, String> {
+        let spec = self.as_given_by(ctx)?;
+        let variables = spec.read_env_files().await?;
+        let spec = spec.with_read(&variables);
+        *read.lock().unwrap_or_else(PoisonError::into_inner) = variables;
+        Ok(spec)
     }
 
     /// With the variables and secrets that the child has in this tree.

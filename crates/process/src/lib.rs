@@ -56,6 +56,7 @@ pub mod cgroup;
 mod checks;
 mod child;
 mod descriptors;
+mod env_file;
 mod environment;
 mod exit;
 mod group;

@@ -11,6 +11,7 @@ use supervisor_api::manifest::{
 use supervisor_api::policy::Grace;
 
 use crate::checks::{Check, Readiness};
+use crate::env_file::EnvFile;
 use crate::http::Http;
 use crate::identity::Identity;
 use crate::input::Input;
@@ -41,6 +42,7 @@ impl ProgramSpec {
         };
         let mut spec = Self::new(program).args(args);
         spec.working_dir = manifest.working_dir.as_ref().map(Into::into);
+        spec.env_files = manifest.env_file.as_ref().map(EnvFile::of).unwrap_or_default();
         spec.identity = Identity {
             user: manifest.user.clone(),
             group: manifest.group.clone(),
@@ -186,11 +188,14 @@ mod tests {
                "success_exit_codes": [0, 143], "resource_limits": {"max_file_descriptors": 99, "max_memory_mb": 7,
                "max_cpu_percent": 250, "high_memory_mb": 6, "max_processes": 5},
                "escalation": [{"signal": "INT", "after_ms": 300}, {"signal": "QUIT", "after_ms": 4699}],
-               "user": "nobody", "group": 7, "umask": "027", "nice": 5, "no_new_privs": false, "stdin": {"file": "in"}"#,
+               "user": "nobody", "group": 7, "umask": "027", "nice": 5, "no_new_privs": false, "stdin": {"file": "in"},
+               "env_file": ["/a", {"file": "/b", "required": false}]"#,
         );
         let expected = ProgramSpec::new("x")
             .args(["", "$y"])
             .working_dir("/srv")
+            .env_file("/a", true)
+            .env_file("/b", false)
             .stop_signal(Signal::USR1)
             .escalate(Duration::from_millis(300), Signal::INT)
             .escalate(Duration::from_millis(4_699), Signal::QUIT)

@@ -96,6 +96,14 @@ pub trait Orders: Clone + Send + Sync + 'static {
 /// Dropping the future kills the group at once and waits for nothing; the leader is reaped by a thread. It
 /// must be polled inside a Tokio runtime with I/O and time enabled.
 pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
+    match spec.read_env_files().await {
+        Ok(read) => run_with(&spec.clone().with_read(&read), orders).await,
+        Err(error) => Exit::failed(error),
+    }
+}
+
+/// [`run`] of a program that has read its files with variables.
+pub(crate) async fn run_with<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
     let name = new_run();
     let seen = LineSeen::default();
     let spec = &match sockets::given(spec, orders).await {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use supervisor_api::manifest::Account;
 
 use crate::checks::{Check, Health, Readiness, Watch};
+use crate::env_file::EnvFile;
 use crate::environment;
 use crate::identity::Identity;
 use crate::input::Input;
@@ -44,6 +45,7 @@ pub struct ProgramSpec {
     pub(crate) args: Vec<OsString>,
     pub(crate) working_dir: Option<PathBuf>,
     pub(crate) environment: Vec<(String, String)>,
+    pub(crate) env_files: Vec<EnvFile>,
     pub(crate) identity: Identity,
     pub(crate) input: Input,
     pub(crate) passed: Vec<Passed>,
@@ -73,6 +75,7 @@ impl ProgramSpec {
             args: Vec::new(),
             working_dir: None,
             environment: Vec::new(),
+            env_files: Vec::new(),
             identity: Identity::default(),
             input: Input::Null,
             passed: Vec::new(),
@@ -111,6 +114,14 @@ impl ProgramSpec {
     /// Sets a variable, over what would be inherited. The last word for a name counts.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Reads variables from this file at each start, with the rights of the supervisor: one `NAME=value` a line. What
+    /// [`Self::env`] says goes before them, and a later file before an earlier one. When a file that is `required` is
+    /// missing, or a line cannot be read, the start has failed. Probes that are programs have what the run has.
+    pub fn env_file(mut self, path: impl Into<PathBuf>, required: bool) -> Self {
+        self.env_files.push(EnvFile { path: path.into(), required });
         self
     }
 
@@ -336,6 +347,7 @@ impl fmt::Debug for ProgramSpec {
             .field("args", &self.args)
             .field("working_dir", &self.working_dir)
             .field("environment", &names)
+            .field("env_files", &self.env_files)
             .field("identity", &self.identity)
             .field("input", &self.input)
             .field("passed", &self.passed)

@@ -22,6 +22,7 @@ mod file;
 mod health;
 mod launch;
 mod logs;
+mod places;
 mod respec;
 mod schema;
 mod serve;

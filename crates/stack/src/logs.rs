@@ -1,33 +1,10 @@
-//! Where the log files of a stack are: beside its file, and each of one program alone.
+//! That each log file of a stack is that of one program alone.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind, LogManifest, StackManifest};
+use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind, StackManifest};
 use supervisor_api::{Finding, SupervisorPath};
-
-/// Has every relative path of a log file begin in `folder`.
-pub(crate) fn place(manifest: &mut StackManifest, folder: Option<&Path>) {
-    let Some(folder) = folder else { return };
-    let place_all = |log: Option<&mut LogManifest>| {
-        let Some(kept) = log.and_then(LogManifest::kept_mut) else { return };
-        // An empty one stays what it is, and is refused.
-        for path in [&mut kept.file, &mut kept.dir].into_iter().flatten().filter(|path| !path.is_empty()) {
-            // The folder of a file that is named by text is text, but for what cannot be shown.
-            *path = folder.join(&*path).to_string_lossy().into_owned();
-        }
-    };
-    let defaults = |defaults: Option<&mut DefaultsManifest>| {
-        place_all(defaults.and_then(|defaults| defaults.log.as_mut()));
-    };
-    defaults(manifest.supervisor.as_mut().and_then(|supervisor| supervisor.defaults.as_mut()));
-    let mut due: Vec<&mut ChildManifest> = manifest.children.iter_mut().collect();
-    while let Some(child) = due.pop() {
-        place_all(child.log.as_mut());
-        defaults(child.defaults.as_mut());
-        due.extend(child.children.iter_mut().flatten());
-    }
-}
 
 /// Programs that would write to the file of another one.
 pub(crate) fn shared(manifest: &StackManifest) -> Vec<Finding> {
@@ -84,7 +61,6 @@ impl Search {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::Stack;
 
     fn findings(children: &str) -> Vec<String> {
@@ -112,17 +88,5 @@ mod tests {
         let found = findings(&(program("a", "") + &program("b", ", log: {file: logs/a.log}")));
         assert!(found[0].contains("that of /a too"), "{found:?}");
         assert_eq!(findings(&(program("a", "") + &program("b", ", log: off"))), [""; 0]);
-    }
-
-    #[test]
-    fn relative_paths_begin_where_the_file_is() {
-        let text = "{\"version\": 1, \"name\": \"a\", \"supervisor\": {\"defaults\": {\"log\": {\"dir\": \"logs\"}}},
-            \"children\": [{\"name\": \"a\", \"kind\": \"process\", \"log\": {\"file\": \"/abs/x\"}}]}";
-        let mut manifest: StackManifest = serde_json::from_str(text).unwrap();
-        place(&mut manifest, Some(Path::new("/srv/shop")));
-        let defaults = manifest.supervisor.unwrap().defaults.unwrap().log.unwrap();
-        assert_eq!(defaults.kept().unwrap().dir.as_deref(), Some("/srv/shop/logs"));
-        let own = manifest.children[0].log.as_ref().unwrap();
-        assert_eq!(own.kept().unwrap().file.as_deref(), Some("/abs/x"));
     }
 }

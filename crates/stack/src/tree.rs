@@ -7,7 +7,7 @@ use supervisor_api::policy::Role;
 use supervisor_api::{ChildId, Finding, SupervisorPath};
 use tokio_supervisor::{ChildSpec, Registry, Supervisor, SupervisorSpec, UnknownFactory};
 
-use crate::{logs, sockets};
+use crate::{logs, places, sockets};
 
 /// A tree, as far as it could be made, and everything that is wrong or doubtful about it.
 ///
@@ -20,7 +20,7 @@ pub(crate) fn build(
 ) -> (SupervisorSpec, Vec<Finding>) {
     let mut manifest = manifest.clone();
     let mut findings = contradictions(&manifest);
-    logs::place(&mut manifest, folder);
+    places::place(&mut manifest, folder);
     findings.extend(logs::shared(&manifest));
     findings.extend(sockets::shared(&manifest));
     if !findings.is_empty() {
@@ -92,7 +92,7 @@ fn problems_of(defaults: &DefaultsManifest, path: &SupervisorPath) -> Vec<Findin
     ChildManifest { defaults: Some(defaults.clone()), ..blank }.problems(path)
 }
 
-/// Removes variables that are refused where they stand, so that they are not refused again for every child
+/// Removes variables and files with them that are refused where they stand, so that they are not refused again for every child
 /// that would inherit them.
 fn forget_bad_defaults(manifest: &mut StackManifest) {
     let mend = |defaults: Option<&mut DefaultsManifest>| {
@@ -100,6 +100,7 @@ fn forget_bad_defaults(manifest: &mut StackManifest) {
             && !problems_of(defaults, &SupervisorPath::root()).is_empty()
         {
             defaults.environment.clear();
+            defaults.env_file = None;
         }
     };
     mend(manifest.supervisor.as_mut().and_then(|supervisor| supervisor.defaults.as_mut()));

@@ -43,6 +43,7 @@ const MAPPINGS: &[(&str, &str)] = &[
     ("SocketManifest", "An item of `sockets`"),
     ("StdinFile", "`stdin`"),
     ("EnvironmentEntry", "An item of `environment`"),
+    ("EnvFileEntry", "`env_file`"),
     ("SecretEntry", "An item of `secrets`"),
     ("LogFileManifest", "`log`"),
     ("ResourceLimits", "`resource_limits`"),

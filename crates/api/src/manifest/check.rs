@@ -3,8 +3,8 @@
 
 use super::address::connect_target;
 use super::{
-    ChildManifest, EnvironmentEntry, HttpManifest, Kind, LogFileManifest, LogManifest, ReadinessManifest,
-    ReadinessProbe, sockets, stopping, surroundings,
+    ChildManifest, EnvFileManifest, EnvironmentEntry, HttpManifest, Kind, LogFileManifest, LogManifest,
+    ReadinessManifest, ReadinessProbe, sockets, stopping, surroundings,
 };
 use crate::policy::ReadinessMode;
 use crate::{Finding, SupervisorPath};
@@ -89,6 +89,7 @@ impl Problems {
             ("health_check", child.health_check.is_some(), For::TasksAndPrograms),
             ("readiness", child.readiness.is_some(), For::TasksAndPrograms),
             ("environment", !child.environment.is_empty(), For::TasksAndPrograms),
+            ("env_file", child.env_file.is_some(), For::Programs),
             ("secrets", !child.secrets.is_empty(), For::TasksAndPrograms),
             ("profile", child.profile.is_some(), For::Supervisors),
             ("strategy", child.strategy.is_some(), For::Supervisors),
@@ -245,6 +246,12 @@ impl Problems {
         let below = child.defaults.as_ref().map_or(&[][..], |defaults| &defaults.environment);
         self.variables("environment", &child.environment);
         self.variables("defaults.environment", below);
+        let of_the_defaults = child.defaults.as_ref().and_then(|defaults| defaults.env_file.as_ref());
+        for (key, files) in [("env_file", child.env_file.as_ref()), ("defaults.env_file", of_the_defaults)] {
+            if let Some(message) = files.and_then(EnvFileManifest::problem) {
+                self.add(key, message);
+            }
+        }
         let mut names: Vec<&str> = child.secrets.iter().map(|secret| secret.name.as_str()).collect();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {

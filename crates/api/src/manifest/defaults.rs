@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackoffManifest, ChildManifest, CommandPermissions, EnvironmentEntry, Kind, LogManifest, ReadyWithin,
-    ShutdownManifest,
+    BackoffManifest, ChildManifest, CommandPermissions, EnvFileManifest, EnvironmentEntry, Kind, LogManifest,
+    ReadyWithin, ShutdownManifest,
 };
 use crate::policy::Criticality;
 
@@ -40,6 +40,9 @@ pub struct DefaultsManifest {
     /// one here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<EnvironmentEntry>,
+    /// For programs: files with variables that they get before those of their own `env_file`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env_file: Option<EnvFileManifest>,
 }
 
 impl DefaultsManifest {
@@ -58,6 +61,7 @@ impl DefaultsManifest {
             working_dir: self.working_dir.clone().or_else(|| above.working_dir.clone()),
             log: merged(self.log.clone(), above.log.clone(), LogManifest::over),
             environment: merge_environment(&self.environment, &above.environment),
+            env_file: merged(self.env_file.clone(), above.env_file.clone(), EnvFileManifest::over),
         }
     }
 }
@@ -77,6 +81,7 @@ impl ChildManifest {
         self.environment = merge_environment(&self.environment, &defaults.environment);
         if self.kind == Kind::Process {
             self.working_dir = self.working_dir.take().or_else(|| defaults.working_dir.clone());
+            self.env_file = merged(self.env_file.take(), defaults.env_file.clone(), EnvFileManifest::over);
             let log = defaults.log.as_ref().filter(|log| self.log.is_some() || log.says_where());
             self.log = merged(self.log.take(), log.cloned(), LogManifest::over);
         }

@@ -1,10 +1,11 @@
 //! As whom a program runs, and what it is started with.
 
+use supervisor_stack::Stack;
 use tokio_supervisor::EventKind;
 
 use crate::programs::shell;
 use crate::skip;
-use crate::tree::{block, launch};
+use crate::tree::{block, launch, of};
 
 #[test]
 pub(crate) fn a_program_runs_as_the_user_and_the_group_that_are_said() {
@@ -80,5 +81,81 @@ pub(crate) fn a_program_reads_what_is_said() {
             ended.event.row.generation, 1,
             "`cat` would have ended with its input, and have been restarted: {ended}"
         );
+    });
+}
+
+#[test]
+pub(crate) fn variables_come_from_files_that_are_read_at_each_start() {
+    block(async {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        file("all.env", "A=all\nB=all\nC=all\nD=all\n");
+        file("one.env", "# of one\nexport B='one'\nC=one\nD=one\n");
+        file("two.env", "C=\"two\"\nD=$two\n");
+        let script = "echo $A $B $C $D $E; exec sleep 1000";
+        let probe = "readiness: {exec: [sh, -c, 'test \"$D\" = own && test \"$C\" = two']}";
+        let keys = format!(
+            "env_file: [one.env, {{file: two.env}}, {{file: absent.env, required: false}}], \
+             environment: [{{name: D, value: own}}], {probe}"
+        );
+        let defaults = "supervisor: {defaults: {env_file: all.env, environment: [{name: E, value: e}]}}";
+        let text = format!("version: 1\nname: env\n{defaults}\nchildren:\n{}", shell("a", script, &keys));
+        let stack = dir.path().join("stack.yaml");
+        std::fs::write(&stack, text).unwrap();
+        let mut tree = of(&Stack::read(&stack).unwrap());
+        assert_eq!(tree.said("/a").await, "all one two own e");
+        tree.until("/a", EventKind::ChildReady).await;
+        file("one.env", "B=new\n");
+        tree.handle.restart_child("/a", "test", "it was changed").await.unwrap();
+        assert_eq!(tree.said("/a").await, "all new two own e");
+    });
+}
+
+#[test]
+pub(crate) fn a_file_with_variables_that_cannot_be_read_is_a_failed_start() {
+    block(async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bad.env");
+        std::fs::write(&path, "A=1\nB canary\n").unwrap();
+        let absent = dir.path().join("absent.env");
+        for (file, words) in [
+            (&path, "bad.env`, line 2: it has no `=`"),
+            (&absent, "absent.env`: no such file or directory; make it, or say `required: false`"),
+        ] {
+            let keys = format!("role: job, env_file: {{file: {}, required: true}}", file.display());
+            let mut tree = launch("", &shell("a", "echo up", &keys));
+            let failed =
+                tree.event(|event| event.path.as_str() == "/a" && event.event.detail.is_some()).await;
+            let told = failed.to_string();
+            assert!(told.contains("env_file: `") && told.contains(words), "{told}");
+            assert!(!told.contains("canary"), "{told}");
+        }
+    });
+}
+
+#[test]
+pub(crate) fn a_health_probe_sees_what_its_run_has_read() {
+    block(async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.env");
+        std::fs::write(&path, "A=first\n").unwrap();
+        let seen = dir.path().join("seen");
+        let check = format!("echo \"$A\" >> {}", seen.display());
+        let keys = format!(
+            "env_file: {}, health_check: {{exec: [sh, -c, '{check}'], check_interval_secs: 0.02}}",
+            path.display()
+        );
+        let mut tree = launch("", &shell("a", "echo $A; exec sleep 1000", &keys));
+        assert_eq!(tree.said("/a").await, "first");
+        std::fs::write(&path, "A=second\n").unwrap();
+        let lines = |many: usize| {
+            let text = std::fs::read_to_string(&seen).unwrap_or_default();
+            text.ends_with('\n') && text.lines().count() >= many
+        };
+        while !lines(3) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let text = std::fs::read_to_string(&seen).unwrap();
+        assert!(text.lines().all(|line| line == "first"), "{text}");
     });
 }

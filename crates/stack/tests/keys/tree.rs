@@ -54,6 +54,11 @@ fn registry() -> Registry {
 pub(crate) fn launch(top: &str, children: &str) -> Tree {
     let text = format!("version: 1\nname: keys\n{top}\nchildren:\n{children}\n");
     let stack = Stack::parse_with("keys.yaml", text, registry()).unwrap_or_else(|error| panic!("{error}"));
+    of(&stack)
+}
+
+/// Launches a stack.
+pub(crate) fn of(stack: &Stack) -> Tree {
     let handle = stack.launch().unwrap();
     let (events, logs) = (handle.events_after(0), handle.logs_after(0));
     Tree { handle, events, logs, seen: Vec::new() }
