@@ -58,7 +58,9 @@ pub use log::{LogFileManifest, LogManifest, NoLog};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
 pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, SignalWord, StopSignal};
 pub use sockets::{ListenAddress, SocketManifest};
-pub use stack::{RootShutdownManifest, STACK_VERSION, StackManifest, StopWithin, SupervisorManifest};
+pub use stack::{
+    RootShutdownManifest, STACK_VERSION, StackManifest, StopWithin, SupervisorManifest, VariableDefault,
+};
 pub use stopping::{EscalationStep, escalation_problem};
 pub use surroundings::{StdinFile, StdinManifest, StdinWord, Umask};
 pub use units::{Hours, Infinity, Millis, RangeError, Ratio, Seconds};

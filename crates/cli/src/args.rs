@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and the help that teaches it.
 
+mod choices;
 mod relay;
 mod respec;
 mod target;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use supervisor_stack::DashboardAt;
 
+pub(crate) use choices::ChoiceArgs;
 pub(crate) use relay::*;
 pub(crate) use respec::*;
 pub(crate) use target::*;
@@ -175,6 +177,8 @@ pub(crate) struct RunArgs {
     /// 127.0.0.1:9900, or the next port that is free
     #[arg(long, value_name = "ADDR", value_parser = DashboardAt::read)]
     pub(crate) dashboard: Option<DashboardAt>,
+    #[command(flatten)]
+    pub(crate) choices: ChoiceArgs,
 }
 
 /// What a line of output is.
@@ -240,6 +244,8 @@ pub(crate) struct CheckArgs {
     /// Take warnings for errors.
     #[arg(long)]
     pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) choices: ChoiceArgs,
 }
 
 const CHECK_HELP: &str = "\

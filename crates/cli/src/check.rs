@@ -9,7 +9,7 @@ use crate::read::{self, counted};
 
 /// Reads the file and says what is wrong with it.
 pub(crate) fn check(args: &CheckArgs) -> Exit {
-    let stack = match read::stack(&args.file) {
+    let stack = match read::stack(&args.file, args.choices.choices()) {
         Ok(stack) => stack,
         Err(exit) => return exit,
     };

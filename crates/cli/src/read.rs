@@ -3,14 +3,15 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use supervisor_stack::{Stack, StackError};
+use supervisor_stack::tokio_supervisor::Registry;
+use supervisor_stack::{Choices, Stack, StackError};
 
 use crate::exit::Exit;
 use crate::print;
 
 /// Reads the file; warnings and mistakes go to standard error.
-pub(crate) fn stack(file: &Path) -> Result<Stack, Exit> {
-    match Stack::read(file) {
+pub(crate) fn stack(file: &Path, choices: Choices) -> Result<Stack, Exit> {
+    match Stack::read_as(file, Registry::new(), choices) {
         Ok(stack) => {
             print::err(&stack.warnings.to_string());
             Ok(stack)

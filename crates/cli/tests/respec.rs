@@ -338,3 +338,46 @@ fn what_would_happen_is_told_and_does_not() {
     say(&run, &["what-if", "crash", "/gone"]).fails(1, &["/gone is paused and has no run that could fail"]);
     assert_eq!(run.stop().code, Some(0));
 }
+
+/// A stack with a variable without a default.
+const VARIED: &str = "\
+version: 1
+name: \"${stack}\"
+variables: {stack: shop, secs: ~}
+children:
+  - {name: web, kind: process, command: [sleep, \"${secs}\"]}
+";
+
+/// It ended well.
+#[track_caller]
+fn good(said: Said) {
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+}
+
+#[test]
+fn variables_are_set_where_the_file_is_read_and_a_run_keeps_its_own() {
+    let mut run =
+        Run::start_with(home(), VARIED, &["--output", "json", "--set", "secs=3001"], &[("stack", "shop")]);
+    run.event("ChildRunning", "/");
+    run.processes_with(&["sleep 3001"]);
+    let path = run.home.path().join("stack.yaml").to_str().unwrap().to_owned();
+    let set = |value: &'static str| ["--set", value];
+    let check = |args: &[&str]| say(&run, &[&["check", &path], args].concat());
+    check(&[]).fails(78, &["stack.yaml:3:26: error: the variable 'secs' has no value", "--set secs=VALUE"]);
+    good(check(&set("secs=1")));
+    check(&["--set", "secs=1", "--set", "sec=1"]).fails(78, &["'sec'", "did you mean `secs`?"]);
+    say(&run, &["plan", &path]).fails(1, &["nothing was changed", "stack.yaml:3:26:"]);
+    say(&run, &[&["plan", &path][..], &set("secs=3001")].concat()).is("shop: nothing changes");
+    say(&run, &[&["plan", &path][..], &set("secs=3002")].concat())
+        .is("shop: 1 restarted, 0 untouched\n  ! /web  command");
+    good(say(&run, &[&["what-if", "apply", &path][..], &set("secs=3002")].concat()));
+    good(say(&run, &[&["apply", &path, "--reason", "x", "--yes"][..], &set("secs=3002")].concat()));
+    run.processes_with(&["sleep 3002"]);
+    good(say(&run, &["reload", "--reason", "x", "--yes"]));
+    run.processes_with(&["sleep 3001"]);
+    // A mistake is told where it is in the file, and not in what was sent.
+    let bad = beside(&run, "bad.yaml", &VARIED.replace("process", "proces"));
+    say(&run, &[&["plan", &bad][..], &set("secs=1")].concat())
+        .fails(1, &["bad.yaml:5:23:", "did you mean `process`?"]);
+    assert_eq!(run.stop().code, Some(0));
+}

@@ -17,6 +17,7 @@ use tokio_supervisor::{Registry, SupervisorSpec};
 use crate::cgroup::{self, Controller};
 use crate::control::{self, Settled};
 use crate::dashboard::DashboardAt;
+use crate::expand::{self, Choices, Expanded, Origin};
 use crate::launch::Live;
 use crate::tree;
 use crate::{dialect, schema};
@@ -32,6 +33,8 @@ pub struct Stack {
     pub(crate) registry: Registry,
     /// Where it was read from, if it was a file.
     pub(crate) path: Option<PathBuf>,
+    /// What was chosen when it was read, and is again when it is read again.
+    pub(crate) choices: Choices,
     /// What a run of it goes by beside the tree.
     pub(crate) live: Arc<Live>,
     pub(crate) control: Settled,
@@ -61,12 +64,24 @@ impl Stack {
     /// [`Self::read`] with the factories of tasks that the file can name. One that nobody registered is a
     /// mistake of the file.
     pub fn read_with(path: impl AsRef<Path>, registry: Registry) -> Result<Self, StackError> {
+        Self::read_as(path, registry, Choices::default())
+    }
+
+    /// [`Self::read_with`] with values for the variables of the file. A run that reads it again takes the same.
+    pub fn read_as(path: impl AsRef<Path>, registry: Registry, choices: Choices) -> Result<Self, StackError> {
         let path = path.as_ref();
         let bytes = supervisor_yaml::read(path)?;
         // A run can be told to read it again, wherever it is by then.
-        let place = std::path::absolute(path).ok();
-        let stack = Self::parse_at(&path.display().to_string(), bytes, registry, place.as_deref())?;
-        Ok(Self { path: place, ..stack })
+        let place = std::path::absolute(path)
+            .map_err(|error| UnreadableFile::Refused { path: path.to_owned(), error })?;
+        let origin = Origin::File(&place);
+        let stack = Self::parse_at(&path.display().to_string(), bytes, registry, origin, &choices)?;
+        Ok(Self { path: Some(place), choices, ..stack })
+    }
+
+    /// Reads a file with what was chosen for this one: the same file, as it is now.
+    pub fn again(&self, path: impl AsRef<Path>) -> Result<Self, StackError> {
+        Self::read_as(path, self.registry.clone(), self.choices.clone())
     }
 
     /// Checks the text of a file that messages call `name`.
@@ -78,30 +93,63 @@ impl Stack {
     ///
     /// Relative paths of log files are taken from the working directory; in a file they are from where that is.
     pub fn parse_with(name: &str, bytes: impl Into<Vec<u8>>, registry: Registry) -> Result<Self, StackError> {
-        Self::parse_at(name, bytes, registry, None)
+        Self::parse_at(name, bytes, registry, Origin::Text(None), &Choices::default())
     }
 
-    /// Checks a text that stands, or is to stand, in the file at `place`.
+    /// [`Self::parse`] of a text that was read from `file`, if it was one, with values for its variables.
+    pub fn parse_as(
+        name: &str,
+        bytes: impl Into<Vec<u8>>,
+        file: Option<&Path>,
+        choices: &Choices,
+    ) -> Result<Self, StackError> {
+        Self::parse_at(name, bytes, Registry::new(), Origin::of(file), choices)
+    }
+
+    /// The text of a stack with everything in it that it takes from elsewhere, for a run that reads it with nothing chosen:
+    /// the same text, if it takes nothing. `file` is where it was read from, if it was a file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with what it takes. What else is wrong with the text is for who reads it.
+    pub fn expand(
+        name: &str,
+        text: impl Into<Vec<u8>>,
+        file: Option<&Path>,
+        choices: &Choices,
+    ) -> Result<String, StackError> {
+        let source = sound(name, text.into())?;
+        expand::expand(source, Origin::of(file), choices).text()
+    }
+
+    /// Checks a text from somewhere.
     pub(crate) fn parse_at(
         name: &str,
         bytes: impl Into<Vec<u8>>,
         registry: Registry,
-        place: Option<&Path>,
+        origin: Origin<'_>,
+        choices: &Choices,
     ) -> Result<Self, StackError> {
-        let source = match Source::new(name.to_owned(), bytes.into()) {
-            Ok(source) => source,
-            Err((source, place, message)) => {
-                let finding = FileFinding { place, path: None, message, warning: false };
-                return Err(StackError::Invalid(Findings::new(&source, vec![finding])));
-            }
-        };
+        let mut expanded = expand::expand(sound(name, bytes.into())?, origin, choices);
         let registry = registry.kind(Kind::Process, supervisor_process::kind);
-        let (read, findings) = read_tree(&source.text, &registry, place.and_then(Path::parent));
-        let findings = Findings::new(&source, findings);
+        let (read, findings) = read_tree(&mut expanded, &registry, origin.folder());
+        let findings = Findings::of(&expanded.sources, findings);
         match read {
             Some(Read { manifest, spec, control, health, dashboard }) if findings.errors() == 0 => {
                 let (live, warnings) = (Arc::new(Live::of(&manifest)), findings);
-                Ok(Self { manifest, warnings, spec, registry, path: None, live, control, health, dashboard })
+                let choices = Choices::default();
+                Ok(Self {
+                    manifest,
+                    warnings,
+                    spec,
+                    registry,
+                    path: None,
+                    choices,
+                    live,
+                    control,
+                    health,
+                    dashboard,
+                })
             }
             _ => Err(StackError::Invalid(findings)),
         }
@@ -146,6 +194,14 @@ fn programs(children: &[ChildManifest]) -> usize {
     children.iter().map(|child| usize::from(child.kind == Kind::Process) + below(child)).sum()
 }
 
+/// The text of a file that can be text.
+fn sound(name: &str, bytes: Vec<u8>) -> Result<Source, StackError> {
+    Source::new(name.to_owned(), bytes).map_err(|(source, place, message)| {
+        let finding = FileFinding { place, path: None, message, warning: false };
+        StackError::Invalid(Findings::new(&source, vec![finding]))
+    })
+}
+
 /// The shapes of a stack file. They follow from the types, so they are made once.
 fn shapes() -> Result<&'static Shapes, String> {
     static SHAPES: OnceLock<Result<Shapes, String>> = OnceLock::new();
@@ -161,11 +217,15 @@ struct Read {
     dashboard: DashboardAt,
 }
 
-fn read_tree(text: &str, registry: &Registry, folder: Option<&Path>) -> (Option<Read>, Vec<FileFinding>) {
-    let (root, mistakes) = supervisor_yaml::parse(text, &dialect::STACK);
+fn read_tree(
+    expanded: &mut Expanded,
+    registry: &Registry,
+    folder: Option<&Path>,
+) -> (Option<Read>, Vec<FileFinding>) {
     let plain = |(place, message)| FileFinding { place, path: None, message, warning: false };
-    let mut findings: Vec<FileFinding> = mistakes.into_iter().map(plain).collect();
-    let Some(root) = root else { return (None, findings) };
+    let mut findings = std::mem::take(&mut expanded.mistakes);
+    findings.append(&mut expanded.findings);
+    let Some(root) = &expanded.root else { return (None, findings) };
     let shapes = match shapes() {
         Ok(shapes) => shapes,
         Err(error) => {
@@ -174,7 +234,7 @@ fn read_tree(text: &str, registry: &Registry, folder: Option<&Path>) -> (Option<
             return (None, findings);
         }
     };
-    let mut walked = supervisor_yaml::walk(&dialect::STACK, shapes, &root);
+    let mut walked = supervisor_yaml::walk(&dialect::STACK, shapes, root);
     findings.append(&mut walked.findings);
     match serde_json::from_value::<StackManifest>(std::mem::take(&mut walked.json)) {
         Ok(manifest) => {

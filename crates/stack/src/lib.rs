@@ -18,6 +18,7 @@ mod belongs;
 mod control;
 mod dashboard;
 mod dialect;
+mod expand;
 mod file;
 mod health;
 mod launch;
@@ -31,6 +32,7 @@ mod tree;
 
 pub use belongs::RunOf;
 pub use dashboard::{Dashboard, DashboardAt, DashboardError, LoginLink, login_links};
+pub use expand::Choices;
 pub use file::{Stack, StackError};
 pub use health::{HealthEndpoint, HealthError, alive, moves, ready};
 pub use launch::begins_the_end;

@@ -1,6 +1,6 @@
 //! New specs for a stack that runs: out of a text that somebody sends, or out of its file, read again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -8,6 +8,7 @@ use supervisor_api::manifest::StackManifest;
 use supervisor_control::{Declared, SpecSource, Specs};
 use tokio_supervisor::Registry;
 
+use crate::expand::{Choices, Origin};
 use crate::file::{Stack, StackError};
 use crate::launch::Live;
 
@@ -26,6 +27,7 @@ impl Stack {
         let source = Texts {
             registry: self.registry.clone(),
             path: self.path.clone(),
+            choices: self.choices.clone(),
             of_the_run: of_the_run(&self.manifest),
             live: Arc::clone(&self.live),
         };
@@ -40,6 +42,8 @@ impl Stack {
 struct Texts {
     registry: Registry,
     path: Option<PathBuf>,
+    /// What was chosen when the run was started.
+    choices: Choices,
     /// What the run was started with and keeps.
     of_the_run: Map<String, Value>,
     live: Arc<Live>,
@@ -66,7 +70,10 @@ impl Texts {
 
 impl SpecSource for Texts {
     fn read(&self, text: &str) -> Result<Declared, String> {
-        self.declared(Stack::parse_at(SENT, text, self.registry.clone(), self.path.as_deref()))
+        // Whoever sends a text has put into it what it takes from elsewhere, and chosen by that.
+        let (origin, choices) =
+            (Origin::Text(self.path.as_deref().and_then(Path::parent)), Choices::default());
+        self.declared(Stack::parse_at(SENT, text, self.registry.clone(), origin, &choices))
     }
 
     fn has_file(&self) -> bool {
@@ -75,7 +82,7 @@ impl SpecSource for Texts {
 
     fn reread(&self) -> Result<Declared, String> {
         let path = self.path.as_ref().ok_or("this run was not started with a file")?;
-        self.declared(Stack::read_with(path, self.registry.clone()))
+        self.declared(Stack::read_as(path, self.registry.clone(), self.choices.clone()))
     }
 
     fn applied(&self, declared: &Declared) {

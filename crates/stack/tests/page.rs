@@ -99,6 +99,7 @@ fn value(shape: &Value, schema: &Value) -> String {
         Some("number") => "number".to_owned(),
         Some("boolean") => "`true` `false`".to_owned(),
         Some("string") => "text".to_owned(),
+        Some("object") => "mapping of names to values".to_owned(),
         other => panic!("{other:?} has no words: {shape}"),
     }
 }

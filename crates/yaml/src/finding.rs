@@ -24,10 +24,10 @@ pub struct FileFinding {
     pub warning: bool,
 }
 
-/// Everything found in one file. `Display` shows each finding with its line of the file.
+/// Everything found in one file, or in several that were read together. `Display` shows each finding with its line of the file.
 #[derive(Debug, Clone)]
 pub struct Findings {
-    name: String,
+    names: Vec<String>,
     findings: Vec<FileFinding>,
     /// The text of the line of each finding that is shown.
     lines: Vec<String>,
@@ -35,14 +35,22 @@ pub struct Findings {
 
 impl Findings {
     /// Puts the findings in the order of the file.
-    pub fn new(source: &Source, mut findings: Vec<FileFinding>) -> Self {
+    pub fn new(source: &Source, findings: Vec<FileFinding>) -> Self {
+        Self::of(std::slice::from_ref(source), findings)
+    }
+
+    /// Puts the findings in the order of the files.
+    pub fn of(sources: &[Source], mut findings: Vec<FileFinding>) -> Self {
         findings.sort_by(|a, b| (a.place, &a.message).cmp(&(b.place, &b.message)));
         findings.dedup();
-        let text = masked(&source.lines());
-        let line =
-            |finding: &FileFinding| text.get(finding.place.line as usize - 1).cloned().unwrap_or_default();
+        let texts: Vec<_> = sources.iter().map(|source| masked(&source.lines())).collect();
+        let line = |finding: &FileFinding| {
+            let text = texts.get(usize::from(finding.place.file));
+            text.and_then(|text| text.get(finding.place.line as usize - 1)).cloned().unwrap_or_default()
+        };
         let lines = findings.iter().take(MAX_SHOWN).map(line).collect();
-        Self { name: source.name.clone(), findings, lines }
+        let names = sources.iter().map(|source| printable(&source.name)).collect();
+        Self { names, findings, lines }
     }
 
     /// The findings, in the order of the file.
@@ -63,9 +71,9 @@ impl Findings {
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = printable(&self.name);
         for (finding, line) in self.findings.iter().zip(&self.lines) {
-            let Place { line: number, column, .. } = finding.place;
+            let Place { file, line: number, column, .. } = finding.place;
+            let name = self.names.get(usize::from(file)).map_or("", String::as_str);
             let word = if finding.warning { "warning" } else { "error" };
             write!(f, "{name}:{number}:{column}: {word}: ")?;
             if let Some(path) = &finding.path {
@@ -142,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_finding_shows_its_line_and_marks_what_is_meant() {
-        let text = shown("x: 1\n  bad: y\n", Place { line: 2, column: 3, length: 3 }, "no");
+        let text = shown("x: 1\n  bad: y\n", Place { file: 0, line: 2, column: 3, length: 3 }, "no");
         assert_eq!(text, "f.yaml:2:3: error: /a: no\n 2 |   bad: y\n   |   ^^^\n");
     }
 
@@ -156,7 +164,7 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_around_the_place() {
         let long = format!("{}HERE{}", "x".repeat(500), "y".repeat(500));
-        let text = shown(&long, Place { line: 1, column: 501, length: 4 }, "m");
+        let text = shown(&long, Place { file: 0, line: 1, column: 501, length: 4 }, "m");
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].chars().count() < 120 && lines[1].contains("HERE"), "{text}");
         let mark = lines[2].chars().position(|c| c == '^').unwrap();
@@ -167,7 +175,7 @@ mod tests {
     fn many_findings_are_counted_and_not_all_shown() {
         let source = Source { name: "f".to_owned(), text: String::new() };
         let finding = |line| FileFinding {
-            place: Place { line, column: 1, length: 1 },
+            place: Place { file: 0, line, column: 1, length: 1 },
             path: None,
             message: "m".to_owned(),
             warning: line == 1,

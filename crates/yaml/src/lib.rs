@@ -15,6 +15,7 @@ mod schema;
 mod shape;
 mod source;
 mod walk;
+mod write;
 mod yaml;
 
 pub use dialect::Dialect;
@@ -23,4 +24,5 @@ pub use schema::schema_of;
 pub use shape::Shapes;
 pub use source::{Place, Source, UnreadableFile, read};
 pub use walk::{Broken, Walked, walk};
+pub use write::write;
 pub use yaml::{Entry, Mistake, Node, Value, parse};

@@ -70,9 +70,11 @@ fn kind_words(kind: std::fs::FileType) -> &'static str {
     }
 }
 
-/// A place in the text: line and column count from 1, in characters.
+/// A place in a text: line and column count from 1, in characters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
+    /// Which of the texts that were read together: 0 is the one that was asked for.
+    pub file: u16,
     /// The line.
     pub line: u32,
     /// The column.
@@ -83,7 +85,7 @@ pub struct Place {
 
 impl Place {
     /// The first character of the text.
-    pub const START: Self = Self { line: 1, column: 1, length: 1 };
+    pub const START: Self = Self { file: 0, line: 1, column: 1, length: 1 };
 }
 
 /// The text of a file, with the name it is known by.

@@ -19,7 +19,7 @@ use crate::source::Place;
 const MAX_DEPTH: usize = 64;
 
 /// A value and where it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Node {
     /// Where.
     pub place: Place,
@@ -28,7 +28,7 @@ pub struct Node {
 }
 
 /// What stands at a place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Value {
     /// A text.
     Scalar {
@@ -46,7 +46,7 @@ pub enum Value {
 }
 
 /// One `key: value` of a mapping.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     /// The key.
     pub key: String,
@@ -57,6 +57,52 @@ pub struct Entry {
 }
 
 impl Node {
+    /// Says of this and of all in it which of several texts it is from.
+    pub fn is_from(&mut self, file: u16) {
+        self.place.file = file;
+        match &mut self.value {
+            Value::List(items) => items.iter_mut().for_each(|item| item.is_from(file)),
+            Value::Map(entries) => entries.iter_mut().for_each(|entry| {
+                entry.place.file = file;
+                entry.node.is_from(file);
+            }),
+            Value::Scalar { .. } | Value::Refused => {}
+        }
+    }
+
+    /// Takes the value under `key` out of this, if it is a mapping that has it.
+    pub fn take(&mut self, key: &str) -> Option<Entry> {
+        let Value::Map(entries) = &mut self.value else { return None };
+        let at = entries.iter().position(|entry| entry.key == key)?;
+        Some(entries.remove(at))
+    }
+
+    /// The value under `key`, to be changed.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match &mut self.value {
+            Value::Map(entries) => {
+                entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.node)
+            }
+            _ => None,
+        }
+    }
+
+    /// The items, if this is a list.
+    pub fn items_mut(&mut self) -> Option<&mut Vec<Self>> {
+        match &mut self.value {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The items, if this is a list; else none.
+    pub fn items(&self) -> &[Self] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
+        }
+    }
+
     /// The value under `key`, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Entry> {
         match &self.value {
@@ -125,7 +171,7 @@ pub fn parse(text: &str, dialect: &Dialect) -> (Option<Node>, Vec<Mistake>) {
 
 fn place(line: usize, column: usize, length: usize) -> Place {
     let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Place { line: narrow(line.max(1)), column: narrow(column + 1), length: narrow(length.max(1)) }
+    Place { file: 0, line: narrow(line.max(1)), column: narrow(column + 1), length: narrow(length.max(1)) }
 }
 
 fn span_place(span: &Span) -> Place {
@@ -283,7 +329,7 @@ mod tests {
         assert!(mistakes.is_empty(), "{mistakes:?}");
         let root = root.unwrap();
         let a = &root.get("a").unwrap().node;
-        assert_eq!((a.text(), a.place), (Some("no"), Place { line: 1, column: 4, length: 2 }));
+        assert_eq!((a.text(), a.place), (Some("no"), Place { file: 0, line: 1, column: 4, length: 2 }));
         let Value::List(items) = &root.get("b").unwrap().node.value else { panic!("a list") };
         assert!(matches!(&items[0].value, Value::Scalar { text, plain: false } if text == "x"));
         assert_eq!(items[1].get("c").unwrap().node.text(), Some("012"));

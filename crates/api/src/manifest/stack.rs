@@ -1,5 +1,7 @@
 //! The stack file.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::units::{Infinity, Millis};
@@ -23,6 +25,10 @@ pub struct StackManifest {
     pub version: u32,
     /// The name of the stack.
     pub name: ChildId,
+    /// Names that stand for a value in every text of the file, as `${NAME}`, each with its default; `null` has none and must be
+    /// given. What reads a file takes them out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, VariableDefault>,
     /// The control socket: where it is, who may do what, what is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<ControlManifest>,
@@ -37,6 +43,34 @@ pub struct StackManifest {
     pub supervisor: Option<SupervisorManifest>,
     /// The children of the root supervisor, in order.
     pub children: Vec<ChildManifest>,
+}
+
+/// The default of a variable of a stack file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a text, a number, `true` or `false`, or `null`")]
+pub enum VariableDefault {
+    /// `true` or `false`.
+    Truth(bool),
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+    /// There is none: the value has to be given.
+    Nothing(()),
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for VariableDefault {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "VariableDefault".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": ["string", "number", "boolean", "null"],
+            "description": "The default of a variable; `null`: there is none, and the value has to be given."
+        })
+    }
 }
 
 impl StackManifest {

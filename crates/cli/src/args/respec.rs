@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::target::codes;
-use super::{CommandArgs, TargetArgs};
+use super::{ChoiceArgs, CommandArgs, TargetArgs};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlanArgs {
     /// The stack file; `-`: standard input.
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) choices: ChoiceArgs,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
 }
@@ -37,6 +39,8 @@ Examples:
 pub(crate) struct ApplyArgs {
     /// The stack file; `-`: standard input.
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) choices: ChoiceArgs,
     #[command(flatten)]
     pub(crate) rollback: RollbackArgs,
     #[command(flatten)]
@@ -100,6 +104,8 @@ pub(crate) struct WhatIfArgs {
     /// input; for `shutdown` nothing.
     #[arg(value_name = "PATH|FILE")]
     pub(crate) of: Option<String>,
+    #[command(flatten)]
+    pub(crate) choices: ChoiceArgs,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
 }

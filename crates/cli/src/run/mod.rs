@@ -45,7 +45,7 @@ const SAME_REQUEST: Duration = Duration::from_millis(100);
 pub(crate) fn run(args: &RunArgs) -> Exit {
     // Before the file, whose programs are told what the kernel can hold them to; and before the guardian, which goes along.
     let cgroups = cgroup::start(&cgroup::Place::Own);
-    let stack = match read::stack(&args.file) {
+    let stack = match read::stack(&args.file, args.choices.choices()) {
         Ok(stack) => stack,
         Err(exit) => return exit,
     };
@@ -171,7 +171,7 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
         }
     };
     let (reloads, told) = service.map(|service| (service.reloads, service.over)).unzip();
-    let reload = Reload { file: &args.file, control: serving.control.as_ref(), reloads };
+    let reload = Reload { stack, file: &args.file, control: serving.control.as_ref(), reloads };
     tokio::select! {
         () = end_or_signals(&handle, signals) => {}
         () = reload_when_asked(&handle, asks, reload) => {}

@@ -90,6 +90,7 @@ impl Asks {
 
 /// The file of a run, and the way on which it is applied.
 pub(super) struct Reload<'a> {
+    pub(super) stack: &'a Stack,
     pub(super) file: &'a Path,
     pub(super) control: Option<&'a Control>,
     /// Where the service manager is told of it.
@@ -142,7 +143,7 @@ impl Reload<'_> {
 
     async fn applied(&self, reason: &str) -> Result<String, String> {
         // What is wrong with a file is told whole, with its lines, and not as a refusal.
-        match Stack::read(self.file) {
+        match self.stack.again(self.file) {
             Ok(stack) => print::err(&stack.warnings.to_string()),
             Err(StackError::Invalid(findings)) => return Err(findings.to_string()),
             Err(error) => return Err(format!("{error}\n")),

@@ -16,6 +16,7 @@ use supervisor_client::Session;
 use super::fault::Fault;
 use super::resolve::resolve;
 use super::screen::safe;
+use super::stack_text::StackText;
 use super::wait::{End, Progress};
 use super::{COMMAND, Context, READ, affected, ask, plan};
 use crate::args::{self, CommandArgs};
@@ -23,7 +24,7 @@ use crate::exit::Exit;
 use crate::print;
 
 /// The most bytes of a manifest, or a stack text, that a target takes.
-const MANIFEST: u64 = 1 << 20;
+pub(super) const MANIFEST: u64 = 1 << 20;
 /// The most lines of a manifest that are shown.
 const SHOWN: usize = 30;
 
@@ -34,15 +35,9 @@ struct Wish<'a> {
     path: Option<&'a str>,
     manifest: Option<String>,
     signal: Option<SignalWord>,
-    stack: Option<Text<'a>>,
+    stack: Option<StackText>,
     rollback: bool,
     args: &'a CommandArgs,
-}
-
-/// The text of a stack file.
-struct Text<'a> {
-    file: &'a Path,
-    text: String,
 }
 
 impl<'a> Wish<'a> {
@@ -74,7 +69,7 @@ impl<'a> Wish<'a> {
                 ..wish(Command::SignalChild, Some(args.path.as_str()), &args.command)
             },
             Verb::Apply(args) => Self {
-                stack: Some(Text { file: &args.file, text: read_text(&args.file)? }),
+                stack: Some(StackText::read(&args.file, &args.choices)?),
                 rollback: !args.rollback.no_rollback,
                 ..wish(Command::Apply, None, &args.command)
             },
@@ -94,7 +89,7 @@ pub(super) async fn command(context: &Context<'_>, verb: &args::Command) -> Resu
     let (mut session, state) = context
         .within(READ, async {
             let mut session = match &wish.stack {
-                Some(Text { text, .. }) => context.session_of(text).await?,
+                Some(text) => context.session_of(&text.sent).await?,
                 None => context.session().await?,
             };
             check_offered(&session, Method::Command(wish.command))?;
@@ -108,7 +103,7 @@ pub(super) async fn command(context: &Context<'_>, verb: &args::Command) -> Resu
         child_manifest: wish.manifest.clone().map(Value::String),
     };
     let warning = match &wish.stack {
-        Some(Text { file, text }) => Some(foreseen(context, &mut session, file, text).await?),
+        Some(text) => Some(foreseen(context, &mut session, text).await?),
         None => affected::warning(&mut session, &state, wish.command, &target, &path).await?,
     };
     if let Some(warning) = warning.filter(|_| !wish.args.yes) {
@@ -180,7 +175,7 @@ fn request(wish: &Wish<'_>, session: &Session, target: CommandTarget) -> Control
         command: wish.command,
         target,
         signal: wish.signal.map(|signal| signal.as_str().to_owned()),
-        stack: wish.stack.as_ref().map(|stack| stack.text.clone()),
+        stack: wish.stack.as_ref().map(|stack| stack.sent.clone()),
         rollback: wish.rollback,
         reason: wish.args.reason.clone(),
         requested_by: wish.args.by.clone().unwrap_or_else(user),
@@ -196,14 +191,9 @@ fn user() -> String {
 }
 
 /// What a stack text would change, as it is confirmed. What the target would refuse is refused here.
-async fn foreseen(
-    context: &Context<'_>,
-    session: &mut Session,
-    file: &Path,
-    text: &str,
-) -> Result<String, Fault> {
+async fn foreseen(context: &Context<'_>, session: &mut Session, text: &StackText) -> Result<String, Fault> {
     check_offered(session, Method::Plan)?;
-    let (plan, details) = plan::asked(session, file, text.to_owned()).await?;
+    let (plan, details) = plan::asked(session, text).await?;
     let list = affected::listed(plan::lines(&context.screen, &plan, &details));
     Ok(format!(
         "This makes {} be as the file says: {}.{list}",

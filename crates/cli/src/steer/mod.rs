@@ -28,6 +28,7 @@ mod place;
 mod plan;
 mod resolve;
 mod screen;
+mod stack_text;
 mod status;
 mod table;
 mod tree;

@@ -1,18 +1,16 @@
 //! `supervisor plan FILE`.
 
-use std::path::Path;
-
 use serde_json::json;
 use supervisor_api::SupervisorPath;
 use supervisor_api::command::Plan;
 use supervisor_api::wire::{ChangedKeys, ControlCommandResult, ErrorCode, Method, PlanDetails};
 use supervisor_client::Session;
-use supervisor_stack::{Stack, StackError};
 
 use super::Context;
-use super::command::{check_offered, read_text};
+use super::command::check_offered;
 use super::fault::Fault;
 use super::screen::{Screen, safe};
+use super::stack_text::StackText;
 use crate::args::PlanArgs;
 use crate::exit::Exit;
 use crate::paint::{BOLD, CYAN, DIM, GREEN, RED, YELLOW};
@@ -20,10 +18,10 @@ use crate::print;
 
 /// Says what a file would change.
 pub(super) async fn plan(context: &Context<'_>, args: &PlanArgs) -> Result<Exit, Fault> {
-    let text = read_text(&args.file)?;
-    let mut session = context.session_of(&text).await?;
+    let text = StackText::read(&args.file, &args.choices)?;
+    let mut session = context.session_of(&text.sent).await?;
     check_offered(&session, Method::Plan)?;
-    let (plan, details) = asked(&mut session, &args.file, text).await?;
+    let (plan, details) = asked(&mut session, &text).await?;
     let (screen, target_id) = (&context.screen, session.hello().target_id());
     if screen.is_json() {
         screen.json(&json!({"type": "plan", "target_id": target_id, "plan": plan, "details": details}));
@@ -38,25 +36,14 @@ pub(super) async fn plan(context: &Context<'_>, args: &PlanArgs) -> Result<Exit,
 }
 
 /// Asks for the plan. What is wrong with the file is told with its lines, where this binary finds the same wrong.
-pub(super) async fn asked(
-    session: &mut Session,
-    file: &Path,
-    text: String,
-) -> Result<(Plan, PlanDetails), Fault> {
-    let mistakes = || match Stack::parse(&file.display().to_string(), text.clone()) {
-        Err(StackError::Invalid(findings)) => Some(findings.to_string()),
-        _ => None,
-    };
-    let answer = session.plan(text.clone()).await;
+pub(super) async fn asked(session: &mut Session, text: &StackText) -> Result<(Plan, PlanDetails), Fault> {
+    let answer = session.plan(text.sent.clone()).await;
     answer.map_err(|error| {
         let fault = Fault::from(error);
         if fault.is(ErrorCode::ValidationFailed)
-            && let Some(mistakes) = mistakes()
+            && let Some(mistakes) = text.mistakes()
         {
-            return fault.in_words(format!(
-                "the file has mistakes, and nothing was changed\n{}",
-                mistakes.trim_end()
-            ));
+            return fault.in_words(mistakes);
         }
         fault
     })

@@ -9,10 +9,11 @@ use supervisor_api::wire::{
 
 use super::Context;
 use super::affected::line;
-use super::command::{check_offered, read_text};
+use super::command::check_offered;
 use super::fault::Fault;
 use super::resolve::resolve;
 use super::screen::safe;
+use super::stack_text::StackText;
 use crate::args::{Happens, WhatIfArgs};
 use crate::exit::Exit;
 use crate::print;
@@ -21,7 +22,9 @@ use crate::print;
 pub(super) async fn what_if(context: &Context<'_>, args: &WhatIfArgs) -> Result<Exit, Fault> {
     let (command, of) = about(args)?;
     let stack = match (command, of) {
-        (Happening::Command(Command::Apply), Some(file)) => Some(read_text(Path::new(file))?),
+        (Happening::Command(Command::Apply), Some(file)) => {
+            Some(StackText::read(Path::new(file), &args.choices)?.sent)
+        }
         _ => None,
     };
     let mut session = match &stack {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod control;
+mod expanded;
 mod logs;
 mod policy;
 mod probes;
@@ -205,6 +206,7 @@ const KEYS: &[(&str, fn())] = &[
     ("SocketManifest.name", sockets::a_socket_has_its_name_and_its_permissions),
     ("Stack.name", the_name_and_the_version_are_read),
     ("Stack.supervisor", supervisors::the_strategy_says_who_is_restarted),
+    ("Stack.variables", expanded::variables_stand_for_a_value_in_every_text_and_have_its_type),
     ("Stack.version", the_name_and_the_version_are_read),
     ("StdinFile.file", surroundings::a_program_reads_what_is_said),
     ("SupervisorManifest.auto_shutdown", supervisors::d20_a_stack_ends_when_it_is_done_unless_it_is_told_not_to),

@@ -1,0 +1,95 @@
+//! What a stack file takes from elsewhere, put into it: before it is held against its schema, and with every place kept.
+//!
+//! ```text
+//!   the text ──► variables ──► included files ──► profiles ──► replicas ──► a file that needs nothing else
+//! ```
+//!
+//! What comes out has none of the keys by which that is asked for, so it is also what is sent to a stack that runs. A key
+//! that is not of its shape stays where it is, and is told of as any other.
+
+mod choices;
+mod variables;
+
+use std::path::Path;
+
+use supervisor_yaml::{FileFinding, Findings, Node, Place, Source};
+
+use crate::dialect;
+use crate::file::StackError;
+
+pub use choices::Choices;
+
+/// A file with everything in it.
+#[derive(Debug)]
+pub(crate) struct Expanded {
+    /// The texts it was made of, by the number in their places.
+    pub(crate) sources: Vec<Source>,
+    /// What they say together; `None`: it is no YAML.
+    pub(crate) root: Option<Node>,
+    /// What is wrong with the YAML.
+    pub(crate) mistakes: Vec<FileFinding>,
+    /// What is wrong with what is asked for.
+    pub(crate) findings: Vec<FileFinding>,
+    /// Whether anything was asked for.
+    changed: bool,
+}
+
+/// Where a text is from, for what it names beside itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    /// It was read from this file.
+    File(&'a Path),
+    /// Somebody gave it; paths in it begin in this directory, if that is known.
+    Text(Option<&'a Path>),
+}
+
+impl<'a> Origin<'a> {
+    /// That of a text that was read from this file, if it was one.
+    pub(crate) fn of(file: Option<&'a Path>) -> Self {
+        file.map_or(Self::Text(None), Self::File)
+    }
+
+    /// Where relative paths begin.
+    pub(crate) fn folder(self) -> Option<&'a Path> {
+        match self {
+            Self::File(file) => file.parent(),
+            Self::Text(folder) => folder,
+        }
+    }
+}
+
+/// Puts into a text what it takes from elsewhere.
+pub(crate) fn expand(source: Source, _origin: Origin<'_>, choices: &Choices) -> Expanded {
+    let (root, mistakes) = supervisor_yaml::parse(&source.text, &dialect::STACK);
+    let mistakes = mistakes.into_iter().map(|(place, message)| error(place, message)).collect();
+    let mut expanded =
+        Expanded { sources: vec![source], root, mistakes, findings: Vec::new(), changed: false };
+    if let Some(mut root) = expanded.root.take() {
+        let mut variables = expanded.variables(&mut root, choices);
+        variables.fill(&mut root, &mut expanded.findings);
+        expanded.root = Some(root);
+    }
+    expanded
+}
+
+impl Expanded {
+    /// The text that says the same and needs nothing else: the one that was read, if it asked for nothing.
+    pub(crate) fn text(self) -> Result<String, StackError> {
+        if self.findings.iter().any(|finding| !finding.warning) {
+            return Err(StackError::Invalid(Findings::of(&self.sources, self.findings)));
+        }
+        match self.root {
+            Some(root) if self.changed && self.mistakes.is_empty() => Ok(supervisor_yaml::write(&root)),
+            // Whoever reads it finds the mistakes again.
+            _ => Ok(self.sources.into_iter().next().map(|source| source.text).unwrap_or_default()),
+        }
+    }
+}
+
+/// The name that stands for the number of a replica.
+const REPLICA: &str = "replica";
+
+/// Something that is wrong with the file as a whole.
+fn error(place: Place, message: impl Into<String>) -> FileFinding {
+    FileFinding { place, path: None, message: message.into(), warning: false }
+}
