@@ -97,6 +97,15 @@ pub struct ChildManifest {
     /// `[sh, -c, "…"]` to have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
+    /// For programs of a stack file: how many of it there are. They are called NAME-1, NAME-2 and so on, have their number in the
+    /// variable REPLICA, and as `${replica}` in their texts. Default: one, with the name as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+    pub replicas: Option<NonZeroU32>,
+    /// For children of a stack file: the profiles of which one must be selected, with `--profile`, for the child to be there.
+    /// Default: it is always there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profiles: Option<Vec<String>>,
     /// For programs: the directory it runs in. A relative one is taken from where the supervisor
     /// was started, which is also the default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -259,6 +268,8 @@ impl ChildManifest {
             kind,
             factory: None,
             command: None,
+            replicas: None,
+            profiles: None,
             working_dir: None,
             user: None,
             group: None,

@@ -381,3 +381,82 @@ fn variables_are_set_where_the_file_is_read_and_a_run_keeps_its_own() {
         .fails(1, &["bad.yaml:5:23:", "did you mean `process`?"]);
     assert_eq!(run.stop().code, Some(0));
 }
+
+#[test]
+fn more_and_fewer_replicas_leave_the_others_alone() {
+    let text = |many: u32| {
+        format!(
+            "version: 1\nname: shop\nchildren:\n  - {{name: web, kind: process, replicas: {many}, command: [sleep, '400${{replica}}']}}\n"
+        )
+    };
+    let mut run = Run::start(home(), &text(4), &["--output", "json"]);
+    run.event("ChildRunning", "/");
+    run.processes_with(&["sleep 4001", "sleep 4002", "sleep 4003", "sleep 4004"]);
+    let kept = ["sleep 4001", "sleep 4002"].map(|command| pid(&run, command).unwrap());
+    let (six, two) = (beside(&run, "six.yaml", &text(6)), beside(&run, "two.yaml", &text(2)));
+    say(&run, &["plan", &six]).is("shop: 2 added, 4 untouched\n  + /web-5\n  + /web-6");
+    good(say(&run, &["apply", &six, "--reason", "x", "--yes"]));
+    run.processes_with(&["sleep 4001", "sleep 4002", "sleep 4003", "sleep 4004", "sleep 4005", "sleep 4006"]);
+    say(&run, &["apply", &two, "--reason", "x", "--yes"]).is("shop: 4 removed, 2 untouched");
+    run.processes_with(&["sleep 4001", "sleep 4002"]);
+    assert_eq!(["sleep 4001", "sleep 4002"].map(|command| pid(&run, command).unwrap()), kept);
+    assert_eq!(run.stop().code, Some(0));
+}
+
+#[test]
+fn a_run_keeps_the_profiles_that_it_was_started_with() {
+    let text = |more: &str| {
+        format!(
+            "version: 1\nname: shop\nchildren:\n  - {{name: web, kind: process, command: [sleep, 5001]}}\n  \
+             - {{name: mail, kind: process, command: [sleep, 5002], profiles: [dev]}}\n  \
+             - {{name: probe, kind: process, command: [sleep, 5003], profiles: [test]}}\n{more}"
+        )
+    };
+    let mut run = Run::start(home(), &text(""), &["--output", "json", "--profile", "dev"]);
+    run.event("ChildRunning", "/");
+    run.processes_with(&["sleep 5001", "sleep 5002"]);
+    let path = run.home.path().join("stack.yaml").to_str().unwrap().to_owned();
+    say(&run, &["plan", &path, "--profile", "dev"]).is("shop: nothing changes");
+    say(&run, &["plan", &path]).is("shop: 1 removed, 1 untouched\n  - /mail");
+    say(&run, &["plan", &path, "--profile", "dev", "--profile", "test"])
+        .is("shop: 1 added, 2 untouched\n  + /probe");
+    let by_variable = |profiles: &str| {
+        let mut command = supervisor(run.home.path());
+        command.args(["plan", &path]).env("SUPERVISOR_PROFILES", profiles).env_remove("SUPERVISOR_SOCKET");
+        Said::from(command.output().unwrap())
+    };
+    by_variable("dev,test").is("shop: 1 added, 2 untouched\n  + /probe");
+    by_variable("").is("shop: 1 removed, 1 untouched\n  - /mail");
+    let check = say(&run, &["check", &path, "--profile", "prod"]);
+    check.fails(78, &["the profile 'prod' is selected, and no child is in it; there are dev, test"]);
+    file(run.home.path(), &text("  - {name: more, kind: process, command: [sleep, 5004]}\n"));
+    run.signal(Signal::HUP);
+    run.processes_with(&["sleep 5001", "sleep 5002", "sleep 5004"]);
+    assert_eq!(run.stop().code, Some(0));
+}
+
+#[test]
+fn a_run_that_watches_its_file_sees_what_that_includes() {
+    let text = "version: 1\nname: shop\ninclude: ['conf.d/*.yaml']\nchildren:\n  - {name: web, kind: process, command: [sleep, 6001]}\n";
+    let home = home();
+    std::fs::create_dir(home.path().join("conf.d")).unwrap();
+    let mut run = Run::start(home, text, &["--output", "json", "--watch"]);
+    run.event("ChildRunning", "/");
+    run.processes_with(&["sleep 6001"]);
+    let kept = pid(&run, "sleep 6001");
+    let child =
+        |secs: u32| format!("children:\n  - {{name: more, kind: process, command: [sleep, {secs}]}}\n");
+    for secs in [6002, 6003] {
+        beside(&run, "conf.d/more.yaml", &child(secs));
+        run.processes_with(&["sleep 6001", &format!("sleep {secs}")]);
+    }
+    let path = run.home.path().join("stack.yaml").to_str().unwrap().to_owned();
+    say(&run, &["plan", &path]).is("shop: nothing changes");
+    // A mistake there is told with its line, and changes nothing.
+    beside(&run, "conf.d/more.yaml", "children:\n  - {name: more, kind: proces}\n");
+    run.error("conf.d/more.yaml:2:");
+    std::fs::remove_file(run.home.path().join("conf.d/more.yaml")).unwrap();
+    run.event("ChildRuntimeStateRemoved", "/more");
+    assert_eq!(pid(&run, "sleep 6001"), kept);
+    assert_eq!(run.stop().code, Some(0));
+}

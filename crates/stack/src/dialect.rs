@@ -23,6 +23,10 @@ pub(crate) const STACK: Dialect = Dialect {
     text,
 };
 
+/// A file that a stack file includes. It is held against the schema as a part of that.
+pub(crate) const INCLUDED: Dialect =
+    Dialect { name: "an included file", needs: "an included file has `children`", ..STACK };
+
 /// An example for a key that every file or child needs.
 fn example(owner: &str, key: &str) -> &'static str {
     match (owner, key) {

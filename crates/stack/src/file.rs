@@ -1,6 +1,6 @@
 //! A stack file from its bytes to a [`Stack`], or to everything that is wrong with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -245,6 +245,7 @@ fn read_tree(
             let dashboard = manifest.dashboard.as_ref().map(|said| at(said, &mut about)).unwrap_or_default();
             let about = about.into_iter().filter(|finding| !is_known(&walked, finding));
             findings.extend(about.map(|finding| placed(&walked, finding)));
+            once(&mut findings);
             (Some(Read { manifest, spec, control, health, dashboard }), findings)
         }
         Err(error) => {
@@ -264,6 +265,12 @@ fn at(said: &DashboardManifest, findings: &mut Vec<Finding>) -> DashboardAt {
     let refused =
         |message| Finding { path: "/".to_owned(), key: "dashboard.listen", message, warning: false };
     DashboardAt::of(said).map_err(|message| findings.push(refused(message))).unwrap_or_default()
+}
+
+/// Leaves one of findings that differ only in the child: they are about replicas, which stand in one place.
+fn once(findings: &mut Vec<FileFinding>) {
+    let mut seen = HashSet::new();
+    findings.retain(|finding| seen.insert((finding.place, finding.message.clone())));
 }
 
 /// A finding about the tree as one about the file.

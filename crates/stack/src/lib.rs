@@ -32,7 +32,7 @@ mod tree;
 
 pub use belongs::RunOf;
 pub use dashboard::{Dashboard, DashboardAt, DashboardError, LoginLink, login_links};
-pub use expand::Choices;
+pub use expand::{Choices, Sight};
 pub use file::{Stack, StackError};
 pub use health::{HealthEndpoint, HealthError, alive, moves, ready};
 pub use launch::begins_the_end;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use supervisor_stack::{Stack, schema};
+use supervisor_stack::{Choices, Stack, schema};
 
 const BEGIN: &str = "<!-- keys: begin.";
 const END: &str = "<!-- keys: end -->";
@@ -140,6 +140,10 @@ fn every_file_of_the_page_is_good() {
     let text = std::fs::read_to_string(page()).unwrap();
     let blocks: Vec<&str> =
         text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    // A file that one of them includes.
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("mail.yaml"), "children: []\n").unwrap();
+    let beside = dir.path().join("stack.yaml");
     assert!(blocks.len() >= 7, "only {} were found", blocks.len());
     for block in blocks {
         let file = if block.starts_with("version:") {
@@ -148,7 +152,7 @@ fn every_file_of_the_page_is_good() {
             let children: String = block.lines().map(|line| format!("  {line}\n")).collect();
             format!("version: 1\nname: page\nchildren:\n{children}")
         };
-        let stack = Stack::parse("docs/stack-file.md", file.as_str());
+        let stack = Stack::parse_as("docs/stack-file.md", file.as_str(), Some(&beside), &Choices::default());
         let stack = stack.unwrap_or_else(|error| panic!("{error}\nin\n{file}"));
         assert_eq!(stack.warnings.to_string(), "");
     }

@@ -80,6 +80,7 @@ impl Problems {
             ("stdin", child.stdin.is_some(), For::Programs),
             ("sockets", !child.sockets.is_empty(), For::Programs),
             ("no_new_privs", child.no_new_privs.is_some(), For::Programs),
+            ("replicas", child.replicas.is_some(), For::Programs),
             ("stop_signal", child.stop_signal.is_some(), For::Programs),
             ("reload_signal", child.reload_signal.is_some(), For::Programs),
             ("escalation", !child.escalation.is_empty(), For::Programs),
@@ -101,6 +102,15 @@ impl Problems {
             ("defaults", child.defaults.is_some(), For::Supervisors),
             ("children", child.children.is_some(), For::Supervisors),
         ];
+        for (key, given) in [("replicas", child.replicas.is_some()), ("profiles", child.profiles.is_some())] {
+            // What reads a stack file has taken them out.
+            if given && (key == "profiles" || child.kind == Kind::Process) {
+                self.add(
+                    key,
+                    format!("`{key}` is for a stack file; add each child that is wanted by itself"),
+                );
+            }
+        }
         for (key, given, kinds) in keys {
             if given && !kinds.includes(child.kind) {
                 let message =

@@ -29,6 +29,10 @@ pub struct StackManifest {
     /// given. What reads a file takes them out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, VariableDefault>,
+    /// Files with more children for the root, which have `children` and nothing else. Each is a path, or one with `*` or `?` in
+    /// its last part, taken from where the stack file is. What reads a file takes this out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
     /// The control socket: where it is, who may do what, what is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<ControlManifest>,

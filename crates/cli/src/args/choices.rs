@@ -9,12 +9,19 @@ pub(crate) struct ChoiceArgs {
     /// NAME counts, then the default in the file
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     values: Vec<(String, String)>,
+    /// A profile of which the children are there, too; once for each
+    #[arg(long = "profile", value_name = "NAME", env = "SUPERVISOR_PROFILES", value_delimiter = ',')]
+    profiles: Vec<String>,
 }
 
 impl ChoiceArgs {
     pub(crate) fn choices(&self) -> Choices {
         let values = self.values.iter();
-        values.fold(Choices::of_this_process(), |choices, (name, value)| choices.set(name, value))
+        let choices =
+            values.fold(Choices::of_this_process(), |choices, (name, value)| choices.set(name, value));
+        // A variable that is empty counts as unset.
+        let profiles = self.profiles.iter().filter(|name| !name.is_empty());
+        profiles.fold(choices, |choices, name| choices.profile(name))
     }
 }
 

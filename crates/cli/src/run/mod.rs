@@ -131,7 +131,8 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
         Ok(signals) => signals,
         Err(error) => return failed(&format!("cannot listen to signals: {error}")),
     };
-    let heard = Asks::listen(&args.file, args.watch).and_then(|asks| Ok((asks, Adopted::listen()?)));
+    let watched = args.watch.then(|| args.choices.choices());
+    let heard = Asks::listen(&args.file, watched).and_then(|asks| Ok((asks, Adopted::listen()?)));
     let (asks, mut adopted) = match heard {
         Ok(heard) => heard,
         Err(error) => return failed(&format!("cannot listen to signals: {error}")),

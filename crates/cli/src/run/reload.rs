@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use supervisor_api::wire::{Command, CommandStatus, CommandTarget, ControlCommandRequest, UnixNanos};
 use supervisor_client::{Session, Settings, Way};
-use supervisor_stack::{Control, Stack, StackError};
+use supervisor_stack::{Choices, Control, Sight, Stack, StackError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Sender;
 use tokio::task::spawn_blocking;
@@ -33,13 +33,14 @@ pub(super) struct Asks {
     watched: Option<Watched>,
 }
 
-/// A file, and what is known of it.
+/// A file with all that it includes, and what is known of it.
 struct Watched {
     path: PathBuf,
+    choices: Choices,
     /// As it was applied, or tried to be, last.
-    taken: Vec<u8>,
+    taken: Option<Sight>,
     /// What the last look has found, when that is something else.
-    seen: Option<Vec<u8>>,
+    seen: Option<Sight>,
 }
 
 /// What came.
@@ -52,11 +53,12 @@ enum Came {
 
 impl Asks {
     /// Begins to listen, and to look. A hangup that is ignored, as under `nohup`, stays so.
-    pub(super) fn listen(file: &Path, watch: bool) -> io::Result<Self> {
+    pub(super) fn listen(file: &Path, choices: Option<Choices>) -> io::Result<Self> {
         let hangups = if ignores_hangups() { None } else { Some(signal(SignalKind::hangup())?) };
-        let watched = watch.then(|| Watched {
+        let watched = choices.map(|choices| Watched {
             path: file.to_owned(),
-            taken: std::fs::read(file).unwrap_or_default(),
+            taken: Sight::of(file, &choices, None).ok(),
+            choices,
             seen: None,
         });
         Ok(Self { hangups, terminal: has_terminal(), watched })
@@ -180,15 +182,18 @@ impl Watched {
         loop {
             looks.tick().await;
             // A file that is being replaced may not be there for a moment.
-            let path = self.path.clone();
-            let Ok(Ok(now)) = spawn_blocking(move || std::fs::read(path)).await else { continue };
+            let (path, choices) = (self.path.clone(), self.choices.clone());
+            let before = self.seen.clone().or_else(|| self.taken.clone());
+            let look = move || Sight::of(&path, &choices, before.as_ref());
+            let Ok(Ok(now)) = spawn_blocking(look).await else { continue };
+            let now = Some(now);
             if now == self.taken {
                 self.seen = None;
-            } else if self.seen.as_ref() == Some(&now) {
+            } else if self.seen == now {
                 (self.taken, self.seen) = (now, None);
                 return;
             } else {
-                self.seen = Some(now);
+                self.seen = now;
             }
         }
     }
@@ -234,13 +239,15 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("stack.yaml");
         std::fs::write(&path, "a").unwrap();
-        let mut watched = Watched { path: path.clone(), taken: b"a".to_vec(), seen: None };
+        let choices = Choices::default();
+        let sight = || Sight::of(&path, &Choices::default(), None).ok();
+        let mut watched = Watched { path: path.clone(), choices, taken: sight(), seen: None };
         assert!(tokio::time::timeout(LOOK * 10, watched.changed()).await.is_err(), "it is as it was");
         std::fs::remove_file(&path).unwrap();
         assert!(tokio::time::timeout(LOOK * 10, watched.changed()).await.is_err(), "nothing is there");
         std::fs::write(&path, "b").unwrap();
         watched.changed().await;
-        assert_eq!(watched.taken, b"b");
+        assert_eq!(watched.taken, sight());
         assert!(tokio::time::timeout(LOOK * 10, watched.changed()).await.is_err(), "it is taken once");
     }
 }

@@ -1,15 +1,17 @@
 //! What is chosen where a file is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// What is chosen where a stack file is read, and not in it: the values of its `variables`.
+/// What is chosen where a stack file is read, and not in it: the values of its `variables`, and the
+/// `profiles` of which children are there.
 ///
 /// A value is that of [`Self::set`], else that of the environment, else the default in the file. Values are no secrets:
 /// they are part of what the file says, and are shown with it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Choices {
     set: BTreeMap<String, String>,
+    profiles: BTreeSet<String>,
     environment: BTreeMap<String, String>,
 }
 
@@ -34,6 +36,17 @@ impl Choices {
         self
     }
 
+    /// Selects a profile. One that no child of the file is in is a mistake.
+    pub fn profile(mut self, name: impl Into<String>) -> Self {
+        self.profiles.insert(name.into());
+        self
+    }
+
+    /// The profiles that are selected.
+    pub(super) fn profiles(&self) -> impl Iterator<Item = &str> + Clone {
+        self.profiles.iter().map(String::as_str)
+    }
+
     /// The names that were set.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.set.keys().map(String::as_str)
@@ -48,6 +61,9 @@ impl Choices {
 /// Without the environment, in which there may be secrets.
 impl fmt::Debug for Choices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Choices").field("set", &self.set).finish_non_exhaustive()
+        f.debug_struct("Choices")
+            .field("set", &self.set)
+            .field("profiles", &self.profiles)
+            .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,9 @@
 //! that is not of its shape stays where it is, and is told of as any other.
 
 mod choices;
+mod include;
+mod profiles;
+mod replicas;
 mod variables;
 
 use std::path::Path;
@@ -18,6 +21,7 @@ use crate::dialect;
 use crate::file::StackError;
 
 pub use choices::Choices;
+pub use include::Sight;
 
 /// A file with everything in it.
 #[derive(Debug)]
@@ -59,20 +63,28 @@ impl<'a> Origin<'a> {
 }
 
 /// Puts into a text what it takes from elsewhere.
-pub(crate) fn expand(source: Source, _origin: Origin<'_>, choices: &Choices) -> Expanded {
+pub(crate) fn expand(source: Source, origin: Origin<'_>, choices: &Choices) -> Expanded {
     let (root, mistakes) = supervisor_yaml::parse(&source.text, &dialect::STACK);
     let mistakes = mistakes.into_iter().map(|(place, message)| error(place, message)).collect();
-    let mut expanded =
-        Expanded { sources: vec![source], root, mistakes, findings: Vec::new(), changed: false };
-    if let Some(mut root) = expanded.root.take() {
+    let mut expanded = Expanded { mistakes, ..Expanded::of(source) };
+    if let Some(mut root) = root {
         let mut variables = expanded.variables(&mut root, choices);
         variables.fill(&mut root, &mut expanded.findings);
+        expanded.include(&mut root, origin, &mut variables);
+        expanded.choose(&mut root, choices);
+        expanded.replicate(&mut root, "");
         expanded.root = Some(root);
     }
     expanded
 }
 
 impl Expanded {
+    /// A text of which nothing is known.
+    fn of(source: Source) -> Self {
+        let (mistakes, findings) = (Vec::new(), Vec::new());
+        Self { sources: vec![source], root: None, mistakes, findings, changed: false }
+    }
+
     /// The text that says the same and needs nothing else: the one that was read, if it asked for nothing.
     pub(crate) fn text(self) -> Result<String, StackError> {
         if self.findings.iter().any(|finding| !finding.warning) {
@@ -92,4 +104,10 @@ const REPLICA: &str = "replica";
 /// Something that is wrong with the file as a whole.
 fn error(place: Place, message: impl Into<String>) -> FileFinding {
     FileFinding { place, path: None, message: message.into(), warning: false }
+}
+
+/// The path of a child of the supervisor at `path`, which is empty for the root.
+fn below(path: &str, child: &Node) -> String {
+    let name = child.get("name").and_then(|entry| entry.node.text()).unwrap_or("?");
+    format!("{path}/{name}")
 }

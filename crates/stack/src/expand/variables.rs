@@ -106,7 +106,6 @@ fn unknown(name: &str, variables: &Variables) -> String {
 
 impl Variables {
     /// One name.
-    #[cfg(test)]
     pub(super) fn one(name: &str, value: &str) -> Self {
         Self(HashMap::from([(name.to_owned(), Some(Meant::typed(value)))]))
     }

@@ -1,0 +1,130 @@
+//! `replicas`: a program that is there several times.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use supervisor_yaml::{Entry, FileFinding, Node, Place, Value};
+
+use super::variables::Variables;
+use super::{Expanded, REPLICA, below, error};
+
+/// How many of a program there may be.
+const MANY: RangeInclusive<u32> = 1..=1_000;
+/// The variable in which a replica finds its number.
+const NUMBER: &str = "REPLICA";
+
+/// A program that is there several times.
+struct Several {
+    name: String,
+    many: u32,
+    /// Where that is said.
+    place: Place,
+}
+
+impl Expanded {
+    /// Puts as many of each program in its place as are said.
+    pub(super) fn replicate(&mut self, of: &mut Node, path: &str) {
+        let Some(children) = of.get_mut("children").and_then(Node::items_mut) else { return };
+        let mut several: HashMap<String, u32> = HashMap::new();
+        let names: HashMap<String, u32> = children
+            .iter()
+            .filter_map(|child| {
+                child.get("name")?.node.text().map(|name| (name.to_owned(), child.place.line))
+            })
+            .collect();
+        let mut all = Vec::with_capacity(children.len());
+        for mut child in children.drain(..) {
+            let own = below(path, &child);
+            self.replicate(&mut child, &own);
+            let Some(said) = taken(&mut child) else {
+                all.push(child);
+                continue;
+            };
+            self.changed = true;
+            for number in 1..=said.many {
+                let name = format!("{}-{number}", said.name);
+                if let Some(line) = names.get(&name) {
+                    self.findings.push(FileFinding {
+                        path: Some(own.as_str().into()),
+                        ..error(
+                            said.place,
+                            format!(
+                                "the replica '{name}' has the name of the child on line {line}; rename that"
+                            ),
+                        )
+                    });
+                    continue;
+                }
+                all.push(self.replica(&child, name, number, said.place));
+            }
+            several.insert(said.name, said.many);
+        }
+        if !several.is_empty() {
+            all.iter_mut().for_each(|child| needs_all(child, &several));
+        }
+        *children = all;
+    }
+
+    fn replica(&mut self, of: &Node, name: String, number: u32, place: Place) -> Node {
+        let mut replica = of.clone();
+        let number = number.to_string();
+        Variables::one(REPLICA, &number).fill(&mut replica, &mut self.findings);
+        if let Some(node) = replica.get_mut("name") {
+            node.value = text(name);
+        }
+        let entry = |key: &str, value: String| Entry {
+            key: key.to_owned(),
+            place,
+            node: Node { place, value: text(value) },
+        };
+        let variable = Value::Map(vec![entry("name", NUMBER.to_owned()), entry("value", number)]);
+        let variable = Node { place, value: variable };
+        if replica.get("environment").is_none()
+            && let Value::Map(entries) = &mut replica.value
+        {
+            let node = Node { place, value: Value::List(Vec::new()) };
+            entries.push(Entry { key: "environment".to_owned(), place, node });
+        }
+        if let Some(variables) = replica.get_mut("environment").and_then(Node::items_mut) {
+            let is_it = |node: &Node| node.get("name").and_then(|entry| entry.node.text()) == Some(NUMBER);
+            // A child that says it itself means it.
+            if !variables.iter().any(is_it) {
+                variables.push(variable);
+            }
+        }
+        replica
+    }
+}
+
+fn text(text: String) -> Value {
+    Value::Scalar { text, plain: false }
+}
+
+/// How many of this child there are, taken out, if it is a program and that is a number.
+fn taken(child: &mut Node) -> Option<Several> {
+    if child.get("kind")?.node.text()? != "process" {
+        return None;
+    }
+    let name = child.get("name")?.node.text()?.to_owned();
+    let node = &child.get("replicas")?.node;
+    let Value::Scalar { text, plain: true } = &node.value else { return None };
+    let many = text.parse().ok().filter(|many| MANY.contains(many))?;
+    let place = node.place;
+    child.take("replicas");
+    Some(Several { name, many, place })
+}
+
+/// Who depends on a program depends on all of it.
+fn needs_all(child: &mut Node, several: &HashMap<String, u32>) {
+    let Some(items) = child.get_mut("dependencies").and_then(Node::items_mut) else { return };
+    let mut all = Vec::with_capacity(items.len());
+    for item in items.drain(..) {
+        match item.text().and_then(|name| Some((name.to_owned(), *several.get(name)?))) {
+            Some((name, many)) => all.extend(
+                (1..=many).map(|number| Node { place: item.place, value: text(format!("{name}-{number}")) }),
+            ),
+            None => all.push(item),
+        }
+    }
+    *items = all;
+}
