@@ -2,13 +2,15 @@
 
 use supervisor_api::manifest::{ChildManifest, StackManifest};
 use supervisor_api::{SupervisorError, SupervisorPath};
-use supervisor_stack::{Findings, Stack, StackError};
+use supervisor_stack::{Choices, Findings, Stack, StackError};
 use tokio_supervisor::{IntoManifest, Registry};
 
 use crate::bytes::Bytes;
 
 /// A file that says every key; what is made of it reaches deeper than arbitrary text.
 const ALL_KEYS: &str = include_str!("../../crates/stack/tests/good/all_keys.yaml");
+/// A file with what is put in before it is a manifest.
+const SEVERAL: &str = include_str!("../../crates/stack/tests/good/several.yaml");
 /// A child that says much.
 const ONE_CHILD: &str = "\
 name: db
@@ -38,7 +40,8 @@ pub fn manifest(bytes: &[u8]) {
             child(text);
         }
     } else {
-        file(changed(ALL_KEYS, &mut Bytes::new(rest)).into_bytes());
+        let good = if how % 4 == 1 { SEVERAL } else { ALL_KEYS };
+        file(changed(good, &mut Bytes::new(rest)).into_bytes());
         child(&changed(ONE_CHILD, &mut Bytes::new(rest)));
     }
 }
@@ -85,6 +88,10 @@ const VALUES: &[&str] = &[
     "127.0.0.1:0",
     "http://a:1/",
     "${db-password}",
+    "${mode}",
+    "${many}",
+    "$${mode} ${mode}",
+    "${replica}",
     "permanent",
     "temporary",
     "one_for_all",
@@ -140,6 +147,11 @@ fn with_key(line: &str, bytes: &mut Bytes<'_>) -> String {
         "budget",
         "user",
         "comand",
+        "variables",
+        "include",
+        "replicas",
+        "profiles",
+        "secret_ref",
         "dynamic",
     ];
     let indent = line.len() - line.trim_start().len();
@@ -149,8 +161,9 @@ fn with_key(line: &str, bytes: &mut Bytes<'_>) -> String {
 
 fn file(text: Vec<u8>) {
     let lines = String::from_utf8_lossy(&text).split(['\n', '\r']).count() as u32;
-    match Stack::parse_with("it.yaml", text, registry()) {
+    match Stack::parse_with("it.yaml", text.clone(), registry()) {
         Ok(stack) => {
+            expanded(text, &stack.manifest);
             assert_eq!(stack.warnings.errors(), 0);
             check(&stack.warnings, lines);
             reads_back(&stack.manifest);
@@ -184,6 +197,20 @@ fn check(findings: &Findings, lines: u32) {
     let strange =
         text.chars().find(|c| (c.is_control() && *c != '\n') || ('\u{202a}'..='\u{202e}').contains(c));
     assert_eq!(strange, None, "{text:?}");
+}
+
+/// With everything put in, the text says the same and has nothing left to be put in.
+fn expanded(text: Vec<u8>, manifest: &StackManifest) {
+    let expand = |text: Vec<u8>| {
+        Stack::expand("it.yaml", text, None, &Choices::default())
+            .unwrap_or_else(|error| panic!("what was accepted is not expanded: {error}"))
+    };
+    let out = expand(text);
+    match Stack::parse_with("expanded.yaml", out.clone(), registry()) {
+        Ok(again) => assert_eq!(&again.manifest, manifest, "{out}"),
+        Err(error) => panic!("what was accepted is refused when it is expanded: {error}\n{out}"),
+    }
+    assert_eq!(expand(out.clone().into_bytes()), out);
 }
 
 /// Written as JSON, which is YAML too, the file says the same.

@@ -35,7 +35,7 @@ pub(crate) fn expected(shapes: &Shapes, id: ShapeId) -> String {
         Shape::Map(map) => {
             let mut keys: Vec<&str> = map.keys.keys().map(String::as_str).collect();
             keys.sort_unstable();
-            if keys.len() > 8 { "a mapping".to_owned() } else { format!("a mapping with {}", quoted(&keys)) }
+            if keys.len() > 9 { "a mapping".to_owned() } else { format!("a mapping with {}", quoted(&keys)) }
         }
         Shape::Either(ids) => {
             let each: Vec<String> = ids.iter().map(|id| expected(shapes, *id)).collect();

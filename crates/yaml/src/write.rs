@@ -14,7 +14,8 @@ pub fn write(root: &Node) -> String {
 
 fn node(out: &mut String, of: &Node) {
     match &of.value {
-        Value::Scalar { .. } if of.is_null() => out.push('~'),
+        // The word for nothing is a word where one is meant.
+        Value::Scalar { text, .. } if of.is_null() => out.push_str(if text.is_empty() { "~" } else { text }),
         Value::Scalar { text, plain } if *plain && stays_plain(text) => out.push_str(text),
         Value::Scalar { text, .. } => quoted(out, text),
         Value::List(items) => {
@@ -81,7 +82,6 @@ mod tests {
     fn plain(node: &Node) -> String {
         match &node.value {
             Value::Scalar { text, plain } if stays_plain(text) => format!("{text:?}{plain}"),
-            Value::Scalar { text, .. } if node.is_null() => format!("null {}", text.is_empty()),
             Value::Scalar { text, .. } => format!("{text:?}"),
             Value::List(items) => format!("{:?}", items.iter().map(plain).collect::<Vec<_>>()),
             Value::Map(entries) => {
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_as_it_was() {
         let text = "a: 012\nb: \"012\"\nc: [1e9, -5, .5, 'no', no, 0x1f, \"~\", ' x ', '']\nd: |\n  two\n  lines # no\ne: {f: {g: []}, h: {}}\n\
-                    i: a plain text, with {brackets} and more\n'odd: key': \"\\e\\t\\\"\\\\ \\u00e9 \\U0001f600 \\L\"\nj: -x\n";
+                    i: a plain text, with {brackets} and more\n'odd: key': \"\\e\\t\\\"\\\\ \\u00e9 \\U0001f600 \\L\"\nj: -x\nk: null\nl: Null\n";
         let root = read(text);
         let written = write(&root);
         assert_eq!(plain(&read(&written)), plain(&root), "{written}");

@@ -25,17 +25,20 @@ impl Expanded {
     /// Puts as many of each program in its place as are said.
     pub(super) fn replicate(&mut self, of: &mut Node, path: &str) {
         let Some(children) = of.get_mut("children").and_then(Node::items_mut) else { return };
-        let mut several: HashMap<String, u32> = HashMap::new();
-        let names: HashMap<String, u32> = children
+        for child in children.iter_mut() {
+            let own = below(path, child);
+            self.replicate(child, &own);
+        }
+        if !children.iter().any(|child| child.get("replicas").is_some()) {
+            return;
+        }
+        let names: HashMap<String, Place> = children
             .iter()
-            .filter_map(|child| {
-                child.get("name")?.node.text().map(|name| (name.to_owned(), child.place.line))
-            })
+            .filter_map(|child| child.get("name")?.node.text().map(|name| (name.to_owned(), child.place)))
             .collect();
+        let mut several: HashMap<String, u32> = HashMap::new();
         let mut all = Vec::with_capacity(children.len());
         for mut child in children.drain(..) {
-            let own = below(path, &child);
-            self.replicate(&mut child, &own);
             let Some(said) = taken(&mut child) else {
                 all.push(child);
                 continue;
@@ -43,26 +46,27 @@ impl Expanded {
             self.changed = true;
             for number in 1..=said.many {
                 let name = format!("{}-{number}", said.name);
-                if let Some(line) = names.get(&name) {
-                    self.findings.push(FileFinding {
-                        path: Some(own.as_str().into()),
-                        ..error(
-                            said.place,
-                            format!(
-                                "the replica '{name}' has the name of the child on line {line}; rename that"
-                            ),
-                        )
-                    });
-                    continue;
+                match names.get(&name) {
+                    Some(&other) => self.has_its_name(&below(path, &child), &name, said.place, other),
+                    None => all.push(self.replica(&child, name, number, said.place)),
                 }
-                all.push(self.replica(&child, name, number, said.place));
             }
             several.insert(said.name, said.many);
         }
-        if !several.is_empty() {
-            all.iter_mut().for_each(|child| needs_all(child, &several));
-        }
+        all.iter_mut().for_each(|child| needs_all(child, &several));
         *children = all;
+    }
+
+    /// A replica would have the name of a sibling.
+    fn has_its_name(&mut self, path: &str, name: &str, place: Place, other: Place) {
+        let file = match place.file == other.file {
+            true => String::new(),
+            false => format!(" of {}", self.sources[usize::from(other.file)].name),
+        };
+        let line = other.line;
+        let message =
+            format!("the replica '{name}' has the name of the child on line {line}{file}; rename that");
+        self.findings.push(FileFinding { path: Some(path.into()), ..error(place, message) });
     }
 
     fn replica(&mut self, of: &Node, name: String, number: u32, place: Place) -> Node {
