@@ -107,6 +107,11 @@ fn error(place: Place, message: impl Into<String>) -> FileFinding {
 }
 
 /// The path of a child of the supervisor at `path`, which is empty for the root.
+/// The sibling that a dependency names: a text, or a mapping with a condition.
+fn sibling(dependency: &Node) -> Option<&str> {
+    dependency.text().or_else(|| dependency.get("name")?.node.text())
+}
+
 fn below(path: &str, child: &Node) -> String {
     let name = child.get("name").and_then(|entry| entry.node.text()).unwrap_or("?");
     format!("{path}/{name}")

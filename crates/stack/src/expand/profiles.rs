@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use supervisor_api::nearest;
 use supervisor_yaml::{Node, Place, Value};
 
-use super::{Choices, Expanded, below, error};
+use super::{Choices, Expanded, below, error, sibling};
 
 /// What became of the children.
 #[derive(Default)]
@@ -77,7 +77,7 @@ impl Expanded {
     fn misses(&mut self, child: &mut Node, path: &str, gone: &HashMap<String, Vec<String>>) {
         let findings = &mut self.findings;
         let mut is_there = |node: &Node| {
-            let Some((name, profiles)) = node.text().and_then(|name| gone.get_key_value(name)) else {
+            let Some((name, profiles)) = sibling(node).and_then(|name| gone.get_key_value(name)) else {
                 return true;
             };
             let message = format!(

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use supervisor_yaml::{Entry, FileFinding, Node, Place, Value};
 
 use super::variables::Variables;
-use super::{Expanded, REPLICA, below, error};
+use super::{Expanded, REPLICA, below, error, sibling};
 
 /// How many of a program there may be.
 const MANY: RangeInclusive<u32> = 1..=1_000;
@@ -123,10 +123,15 @@ fn needs_all(child: &mut Node, several: &HashMap<String, u32>) {
     let Some(items) = child.get_mut("dependencies").and_then(Node::items_mut) else { return };
     let mut all = Vec::with_capacity(items.len());
     for item in items.drain(..) {
-        match item.text().and_then(|name| Some((name.to_owned(), *several.get(name)?))) {
-            Some((name, many)) => all.extend(
-                (1..=many).map(|number| Node { place: item.place, value: text(format!("{name}-{number}")) }),
-            ),
+        match sibling(&item).and_then(|name| Some((name.to_owned(), *several.get(name)?))) {
+            Some((name, many)) => all.extend((1..=many).map(|number| {
+                let mut one = item.clone();
+                let named = if one.get("name").is_some() { one.get_mut("name") } else { Some(&mut one) };
+                if let Some(named) = named {
+                    named.value = text(format!("{name}-{number}"));
+                }
+                one
+            })),
             None => all.push(item),
         }
     }

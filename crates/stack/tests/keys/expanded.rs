@@ -4,6 +4,7 @@ use std::path::Path;
 
 use supervisor_stack::{Choices, Stack};
 use tokio_supervisor::Registry;
+use tokio_supervisor::api::policy::Condition;
 
 use crate::tree::{block, launch, of};
 
@@ -198,7 +199,7 @@ pub(crate) fn a_program_is_there_as_often_as_is_said_with_its_number() {
         let children = format!(
             "  - {{name: web, kind: process, replicas: 2, command: [sh, -c, {script:?}, sh, \"port-${{replica}}\"], \
              environment: [{{name: OWN, value: \"o${{replica}}\"}}], readiness: {{log_line: port}}}}\n{}",
-            sleeper("after", ", dependencies: [web]")
+            sleeper("after", ", dependencies: [web, {name: web, condition: started}]")
         );
         let mut lines = vec![];
         for path in ["/web-1", "/web-2"] {
@@ -208,7 +209,9 @@ pub(crate) fn a_program_is_there_as_often_as_is_said_with_its_number() {
         assert_eq!(lines, ["1 1 port-1 o1", "2 2 port-2 o2"]);
         let stack = Stack::parse("f", format!("version: 1\nname: s\nchildren:\n{children}")).unwrap();
         let needs = &stack.manifest.children.last().unwrap().dependencies;
-        assert_eq!(needs.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["web-1", "web-2"]);
+        let needs: Vec<_> = needs.iter().map(|on| (on.name().as_str(), on.condition())).collect();
+        let [ready, started] = [Condition::Ready, Condition::Started];
+        assert_eq!(needs, [("web-1", ready), ("web-2", ready), ("web-1", started), ("web-2", started)]);
     });
 }
 
@@ -274,6 +277,9 @@ pub(crate) fn children_with_profiles_are_there_when_one_is_selected() {
         "{lacks}"
     );
     assert_eq!(lacks.lines().count(), 3, "{lacks}");
+    let until = text.replace("profiles: [test], ", "").replace("[mail]", "[{name: mail, condition: started}]");
+    let lacks = findings(&until, &choices(&[]));
+    assert!(lacks.contains("/probe: 'mail' is there only in the profile dev or test"), "{lacks}");
     for (bad, words) in [
         ("[]", "the child would never be there"),
         ("['a b']", "cannot be a profile"),
