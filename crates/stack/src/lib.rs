@@ -2,7 +2,8 @@
 //!
 //! [`Stack::read`] reads a file and reports everything that is wrong with it at once, each mistake
 //! with its line and column, what stands there and what was meant. [`schema`] is the JSON Schema of
-//! such a file. [`Stack::launch`] runs it, [`Instance`] sees to it that it runs once, and [`Stack::prepare`] makes its
+//! such a file. What a file takes from elsewhere, such as the values of its variables, is chosen with
+//! [`Choices`] ([`Stack::read_as`]). [`Stack::launch`] runs it, [`Instance`] sees to it that it runs once, and [`Stack::prepare`] makes its
 //! control socket, its dashboard and its health endpoint.
 //!
 //! ```

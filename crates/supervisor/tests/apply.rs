@@ -311,6 +311,7 @@ async fn manifests_that_say_the_same_run_the_same() {
         ("stop_signal", serde_json::json!("INT")),
         ("working_dir", serde_json::json!("/")),
         ("environment", serde_json::json!([{"name": "A", "value": "2"}])),
+        ("env_file", serde_json::json!(["a.env"])),
         ("secrets", serde_json::json!([{"name": "k", "key": "PATH"}])),
         ("readiness", serde_json::json!({"log_line": "up"})),
     ] {

@@ -53,7 +53,11 @@ impl Expanded {
             }
             several.insert(said.name, said.many);
         }
-        all.iter_mut().for_each(|child| needs_all(child, &several));
+        for child in &mut all {
+            needs_all(child, &several);
+            let own = below(path, child);
+            self.has_one_primary(child, &own, &several);
+        }
         *children = all;
     }
 
@@ -67,6 +71,21 @@ impl Expanded {
         let message =
             format!("the replica '{name}' has the name of the child on line {line}{file}; rename that");
         self.findings.push(FileFinding { path: Some(path.into()), ..error(place, message) });
+    }
+
+    /// A sidecar lives with one program.
+    fn has_one_primary(&mut self, child: &mut Node, path: &str, several: &HashMap<String, u32>) {
+        let Some(primary) = child.get_mut("primary") else { return };
+        let Some(name) = primary.text().filter(|name| several.contains_key(*name)).map(str::to_owned) else {
+            return;
+        };
+        let message = format!(
+            "'{name}' is there several times, and a sidecar has one primary: name that, such as `{name}-1`, or give the \
+             sidecar as many `replicas` and the primary `{name}-${{replica}}`"
+        );
+        self.findings.push(FileFinding { path: Some(path.into()), ..error(primary.place, message) });
+        // Somebody was told.
+        primary.value = Value::Refused;
     }
 
     fn replica(&mut self, of: &Node, name: String, number: u32, place: Place) -> Node {

@@ -231,6 +231,10 @@ fn replicas_are_some_of_programs_with_names_of_their_own() {
             "`replicas` is for the kind `process`",
         ),
         (web("2") + &sleeper("b", ", dependencies: [web-3]"), "'web-3'"),
+        (
+            web("2") + &sleeper("log", ", role: sidecar, primary: web"),
+            "f.yaml:5:80: error: /log: 'web' is there several times, and a sidecar has one primary",
+        ),
     ] {
         let found = of(&children);
         assert!(found.contains(words), "{children}{found}");
@@ -238,6 +242,8 @@ fn replicas_are_some_of_programs_with_names_of_their_own() {
     // What is wrong with all of them is told once.
     assert_eq!(of(&sleeper("web", ", replicas: 1000, nice: 99")).lines().count(), 3);
     assert_eq!(of(&web("1000")), "");
+    let pairs = sleeper("log", ", role: sidecar, replicas: 2, primary: 'web-${replica}'");
+    assert_eq!(of(&(web("2") + &pairs)), "");
 }
 
 #[test]

@@ -72,6 +72,8 @@ pub(crate) fn a_program_reads_what_is_said() {
         }
         let mut tree = launch("", &shell("a", "echo up; exec cat", "stdin: pipe"));
         assert_eq!(tree.said("/a").await, "up");
+        // What it prints may come before its number does.
+        tree.until("/a", EventKind::ChildReady).await;
         let pid = tree.handle.child("/a").unwrap().pid.unwrap();
         let input = std::fs::read_link(format!("/proc/{pid}/fd/0")).unwrap();
         assert!(input.display().to_string().starts_with("pipe:"), "{}", input.display());
