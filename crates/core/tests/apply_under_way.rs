@@ -308,3 +308,16 @@ fn d12_d8_a_supervisor_that_is_kept_for_an_unresponsive_child_goes_when_no_spec_
     bench.end_key(old, Exit::Aborted);
     assert_eq!(bench.find("c0/c3"), None);
 }
+
+/// It rests when its run is gone at last, since it was a sidecar; a new spec has freed it meanwhile.
+#[test]
+fn d15_d12_an_unresponsive_sidecar_that_a_new_spec_frees_starts_when_its_run_is_gone() {
+    let s = sidecar("s", "p").grace(ms(10)).abort_wait(ms(10)).run(1, Run::healthy().immortal());
+    let mut bench = Bench::launch(rest_for_one([job("p"), perm("x"), s.clone()]));
+    bench.end("p", Exit::Completed);
+    bench.pass(ms(30));
+    assert_eq!(bench.state("s"), Lifecycle::Unresponsive);
+    bench.apply(one_for_one([perm("p"), perm("x"), perm("s")]));
+    bench.end("s", Exit::Aborted);
+    assert_eq!((bench.state("s"), bench.generation("s")), (Lifecycle::Running, 2));
+}

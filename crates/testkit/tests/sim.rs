@@ -104,6 +104,12 @@ fn who_started_before_a_second_end_goes_down_after_the_line_of_the_first() {
     assert_eq!(batch(1_273_623_385, 1, None).faults, []);
 }
 
+/// In this one a new spec frees a sidecar that is to rest when its run is gone at last.
+#[test]
+fn a_sidecar_that_is_freed_before_its_run_is_gone_is_started() {
+    assert_eq!(batch(1_300_473_712, 1, None).faults, []);
+}
+
 #[test]
 fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
     let few = batch(0, 2, None).markers();

@@ -249,6 +249,8 @@ catalogue! {
         breaks [R93, D12], found by [31] within 500;
     apply_starts_the_resting: "Applying a spec starts children that rest and that it does not change.",
         breaks [D12], found by [31] within 2000;
+    apply_forgets_who_is_yet_to_rest: "A sidecar that rests when its run is gone does so although a new spec frees it.",
+        breaks [D12, D15];
     apply_forgets_the_unbound: "A child whose body a new spec took away is not started when a later one gives it one.",
         breaks [D12];
     unbound_sidecar_is_due_for_ever: "A sidecar without a body keeps its delay when its group starts without its primary.",

@@ -387,14 +387,19 @@ impl Machine {
         record.reordered = goes_by_order;
     }
 
-    /// Who rests although nobody may want that any more, once a new spec names it.
+    /// Who rests, or will when its run is gone, although nobody may want that any more, once a new spec names it.
     fn resting(&self, sup: u32) -> Vec<(u32, Rest)> {
-        let resting = self.indices(sup).filter(|&index| self.node(index).life == Life::Stopped);
-        resting.filter_map(|index| Some((index, self.rest_of(index)?))).collect()
+        self.indices(sup).filter_map(|index| Some((index, self.rest_of(index)?))).collect()
     }
 
     fn rest_of(&self, index: u32) -> Option<Rest> {
         let node = self.node(index);
+        if node.life.planned() == Some(Then::WithPrimary) && !fault!(apply_forgets_who_is_yet_to_rest) {
+            return node.primary().map(Rest::With);
+        }
+        if node.life != Life::Stopped {
+            return None;
+        }
         if node.flags.rests_unasked && !node.flags.bound && !fault!(apply_forgets_the_unbound) {
             return Some(Rest::Unbound);
         }
@@ -411,6 +416,10 @@ impl Machine {
                 Rest::With(primary) => node.primary() != Some(primary),
                 Rest::Leaving | Rest::Unbound => true,
             };
+            if over && node.flags.declared && node.life.planned() == Some(Then::WithPrimary) {
+                self.redirect(index, Then::Start, Cause::Reload);
+                continue;
+            }
             let freed = over && node.flags.declared && node.flags.bound && node.life == Life::Stopped;
             node.flags.once_more |= freed && rest == Rest::Unbound;
             if freed && self.is_revivable(index) && !self.plan_is_ahead(index) {

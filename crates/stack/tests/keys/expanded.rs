@@ -283,7 +283,8 @@ pub(crate) fn children_with_profiles_are_there_when_one_is_selected() {
         "{lacks}"
     );
     assert_eq!(lacks.lines().count(), 3, "{lacks}");
-    let until = text.replace("profiles: [test], ", "").replace("[mail]", "[{name: mail, condition: started}]");
+    let until =
+        text.replace("profiles: [test], ", "").replace("[mail]", "[{name: mail, condition: started}]");
     let lacks = findings(&until, &choices(&[]));
     assert!(lacks.contains("/probe: 'mail' is there only in the profile dev or test"), "{lacks}");
     for (bad, words) in [

@@ -84,10 +84,11 @@ impl Model {
         }
     }
 
-    /// Sidecars that do not run, and with whom they rest (D15).
+    /// Sidecars that rest, or may rest when their run is gone, and with whom (D15).
     fn resting_with_a_primary(&self, children: &[u32]) -> Vec<(u32, u32)> {
         let resting = children.iter().map(|at| (*at, self.node(*at)));
-        let resting = resting.filter(|(_, node)| node.primary != NONE && node.is(Lifecycle::Stopped));
+        let rests = [Lifecycle::Stopped, Lifecycle::Stopping, Lifecycle::Unresponsive];
+        let resting = resting.filter(|(_, node)| node.primary != NONE && rests.contains(&node.state()));
         resting.map(|(at, node)| (at, node.primary)).collect()
     }
 
