@@ -130,6 +130,10 @@ pub struct ChildManifest {
     /// For programs: what it reads as its standard input: `null`, a file, or `pipe`. Default: `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin: Option<StdinManifest>,
+    /// For programs: whether it runs at a terminal of its own, of 80 columns and 24 rows, at which nobody types. What it
+    /// prints on it is kept as its `stdout`. Not together with `stdin`. Default: `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<bool>,
     /// For programs: where the supervisor listens for it. The sockets are its descriptors from 3 on, and stay open over its
     /// restarts, so that who connects meanwhile waits and is not refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -276,6 +280,7 @@ impl ChildManifest {
             umask: None,
             nice: None,
             stdin: None,
+            terminal: None,
             sockets: Vec::new(),
             no_new_privs: None,
             stop_signal: None,

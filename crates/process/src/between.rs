@@ -41,6 +41,8 @@ pub(crate) struct Image {
     pub(crate) own_pid: [Option<usize>; OWN_PID.len()],
     /// What the program is given from descriptor 3 on. Their numbers here are above those.
     pub(crate) passed: Vec<OwnedFd>,
+    /// Whether its standard input is a terminal, which becomes its own.
+    pub(crate) terminal: bool,
     pub(crate) working_dir: Option<CString>,
     pub(crate) limits: Vec<(Limit, Rlimit)>,
     pub(crate) runs_as: Option<RunsAs>,
@@ -84,7 +86,7 @@ impl Pointers {
 /// Makes `command` become `image` when it is spawned, listed with the guardian that reads `guardian`.
 ///
 /// Whatever program `command` was made with is not executed. The child must lead its own process group
-/// (`process_group(0)`). It gets SIGKILL when the *thread* that spawns it ends, so that thread must
+/// (`process_group(0)`), but for one with a terminal: that leads a session, and with it a group. It gets SIGKILL when the *thread* that spawns it ends, so that thread must
 /// live as long as the supervisor.
 ///
 /// `places` are what is at the numbers of [`Image::passed`] now. The descriptor of the guardian must be above those.
@@ -100,6 +102,9 @@ pub(crate) fn become_program(
     let supervisor = rustix::process::getpid();
     let child = move || {
         reset_signals();
+        if image.terminal {
+            lead_session()?;
+        }
         // Before the limits: they may be below the number of a descriptor that is open.
         close_on_exec()?;
         give(&image.passed, &places)?;
@@ -360,6 +365,13 @@ fn become_user(to: &RunsAs) -> rustix::io::Result<()> {
         Some(user) => set_thread_res_uid(user, user, user),
         None => Ok(()),
     }
+}
+
+/// A session of its own, whose group has the same number, and whose terminal is the standard input.
+fn lead_session() -> io::Result<()> {
+    rustix::process::setsid()
+        .and_then(|_| rustix::process::ioctl_tiocsctty(rustix::stdio::stdin()))
+        .map_err(|error| Step::Terminal.failed(error))
 }
 
 /// As the user that it runs as: a directory that this one may not enter is not entered.

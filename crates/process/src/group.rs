@@ -69,10 +69,19 @@ pub(crate) struct Group {
 /// A program that was just executed, with the reading ends of its output.
 pub(crate) struct Started {
     pub(crate) group: Group,
-    /// The writing end of its input, if that is a pipe.
+    /// The writing end of its input, if that is a pipe or a terminal.
     pub(crate) stdin: Option<OwnedFd>,
-    pub(crate) stdout: OwnedFd,
-    pub(crate) stderr: OwnedFd,
+    pub(crate) output: Output,
+}
+
+/// Where is read what a program prints.
+pub(crate) enum Output {
+    Pipes {
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+    },
+    /// Both streams come from one terminal.
+    Terminal(OwnedFd),
 }
 
 /// Starts the program that `prepare` gives, in a group of its own. Returns when it was executed.
@@ -124,7 +133,11 @@ fn is_again(error: &io::Error) -> bool {
 fn fork_once(program: &Program, guardian: Option<&(&Arc<guardian::Shared>, PipeEnd)>) -> io::Result<Started> {
     // std executes nothing: `become_program` does. The name is what it would have been.
     let mut command = Command::new(Path::new("/nonexistent"));
-    command.process_group(0).stdin(program.input.stdio()?).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(program.input.stdio()?);
+    match program.input.terminal() {
+        Some(terminal) => command.stdout(terminal.program_side()?).stderr(terminal.program_side()?),
+        None => command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()),
+    };
     let count = program.image.passed.len();
     let places = Places::take(count)?;
     let pipe = guardian.and_then(|(_, end)| end.pipe.clone());
@@ -147,8 +160,15 @@ fn fork_once(program: &Program, guardian: Option<&(&Arc<guardian::Shared>, PipeE
     let guardian = guardian.map(|(guardian, _)| Arc::clone(guardian));
     let pidfd = rustix::process::pidfd_open(id, PidfdFlags::empty()).ok();
     let group = Group { leader: Some(leader), id, pidfd, guardian, cgroup: None };
+    if let Some(terminal) = program.input.terminal() {
+        return Ok(Started {
+            group,
+            stdin: Some(terminal.our_side()?),
+            output: Output::Terminal(terminal.our_side()?),
+        });
+    }
     let (stdout, stderr) = pipes.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
-    Ok(Started { group, stdin, stdout: stdout.into(), stderr: stderr.into() })
+    Ok(Started { group, stdin, output: Output::Pipes { stdout: stdout.into(), stderr: stderr.into() } })
 }
 
 impl Group {

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use supervisor_api::manifest::{StdinManifest, StdinWord};
 
 use crate::start_error::{from, reason};
+use crate::terminal::Terminal;
 
 /// What a program reads as its standard input.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +23,10 @@ pub enum Input {
     /// A pipe to which nobody writes, and that stays open until the program has ended. For programs that end when their
     /// input does.
     Pipe,
+    /// A terminal of 80 columns and 24 rows, at which nobody types. It is the controlling terminal of the program, which
+    /// leads a session of its own, and takes what the program prints on both streams: all of it counts as `stdout`. `TERM`
+    /// is `dumb` unless a variable says otherwise.
+    Terminal,
 }
 
 /// An input that can be given to a child.
@@ -30,6 +35,7 @@ pub(crate) enum Opened {
     Null,
     File(File),
     Pipe,
+    Terminal(Terminal),
 }
 
 impl Input {
@@ -41,11 +47,20 @@ impl Input {
         }
     }
 
+    /// The key of a file that says it.
+    pub(crate) const fn key(&self) -> &'static str {
+        match self {
+            Self::Terminal => "terminal",
+            Self::Null | Self::File(_) | Self::Pipe => "stdin",
+        }
+    }
+
     /// Opens it. The error is a sentence that names the path.
     pub(crate) fn open(&self, working_dir: Option<&Path>) -> Result<Opened, String> {
         match self {
             Self::Null => Ok(Opened::Null),
             Self::Pipe => Ok(Opened::Pipe),
+            Self::Terminal => Terminal::open().map(Opened::Terminal),
             Self::File(path) => {
                 let path = from(working_dir, path);
                 let shown = path.display();
@@ -77,6 +92,15 @@ impl Opened {
             Self::Null => Stdio::null(),
             Self::Pipe => Stdio::piped(),
             Self::File(file) => file.try_clone()?.into(),
+            Self::Terminal(terminal) => terminal.program_side()?,
         })
+    }
+
+    /// The terminal, if it is one: then it takes the output, too.
+    pub(crate) const fn terminal(&self) -> Option<&Terminal> {
+        match self {
+            Self::Terminal(terminal) => Some(terminal),
+            Self::Null | Self::File(_) | Self::Pipe => None,
+        }
     }
 }

@@ -82,6 +82,7 @@ mod sockets;
 mod spec;
 mod start_error;
 mod step;
+mod terminal;
 mod text;
 mod usage;
 mod watch;

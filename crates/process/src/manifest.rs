@@ -49,7 +49,10 @@ impl ProgramSpec {
             umask: manifest.umask.map(Umask::bits),
             nice: manifest.nice,
         };
-        spec.input = manifest.stdin.as_ref().map(Input::of).unwrap_or_default();
+        spec.input = match &manifest.stdin {
+            None if manifest.terminal == Some(true) => Input::Terminal,
+            said => said.as_ref().map(Input::of).unwrap_or_default(),
+        };
         let sockets = manifest.sockets.iter().map(|said| Wanted::of(said, &manifest.name));
         spec.sockets = sockets.collect::<Result<_, _>>()?;
         spec.allow_new_privileges = manifest.no_new_privs == Some(false);

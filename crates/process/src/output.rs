@@ -202,7 +202,7 @@ pub(crate) async fn pump(
             readable = pipe.readable() => if readable.is_err() { break },
         }
         match read_once(|chunk| pipe.try_read(chunk), &mut splitter, &mut each) {
-            Read::All => {}
+            Read::All | Read::Short => {}
             // A pipe that is never empty is always readable. A flood has its turn like everybody else.
             Read::Part => tokio::task::yield_now().await,
             Read::End => break,
@@ -212,7 +212,7 @@ pub(crate) async fn pump(
     // runtime may not have heard yet that there is something.
     for _ in 0..LARGEST_PIPE / CHUNK {
         match read_once(|chunk| Ok(rustix::io::read(&pipe, chunk)?), &mut splitter, &mut each) {
-            Read::Part => tokio::task::yield_now().await,
+            Read::Part | Read::Short => tokio::task::yield_now().await,
             Read::All | Read::End => break,
         }
     }
@@ -222,6 +222,8 @@ pub(crate) async fn pump(
 enum Read {
     /// Nothing is left for now.
     All,
+    /// Less than there was room for. A pipe has no more for now; a terminal gives no more than a page at a time.
+    Short,
     /// There may be more.
     Part,
     /// There will be no more.
@@ -239,7 +241,7 @@ fn read_once(
         Ok(0) => Read::End,
         Ok(read) => {
             splitter.feed(&chunk[..read], each);
-            if read == chunk.len() { Read::Part } else { Read::All }
+            if read == chunk.len() { Read::Part } else { Read::Short }
         }
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
             Read::All

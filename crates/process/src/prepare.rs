@@ -12,6 +12,7 @@ use crate::between::{Image, OWN_PID};
 use crate::cgroup::{self, Cgroup};
 use crate::environment;
 use crate::group::Program;
+use crate::input::Input;
 use crate::passed;
 use crate::spec::ProgramSpec;
 use crate::start_error::{StartError, find, reason};
@@ -26,7 +27,9 @@ impl ProgramSpec {
     pub(crate) fn program(&self, run: &str, more: &[(&str, String)]) -> Result<Program, StartError> {
         let passed = passed::variables(&self.passed);
         let more = more.iter().chain(&passed).map(|(name, value)| (*name, value.as_str()));
-        let own = self.own_environment().chain(more).chain([(environment::RUN, run)]);
+        let terminal = (self.input == Input::Terminal).then_some(("TERM", "dumb"));
+        let own =
+            terminal.into_iter().chain(self.own_environment()).chain(more).chain([(environment::RUN, run)]);
         let (runs_as, variables) = self.identity.look_up().map_err(|(what, why)| StartError::System {
             program: self.program.to_string_lossy().into_owned(),
             what,
@@ -50,7 +53,7 @@ impl ProgramSpec {
         let image = Arc::new(image);
         let input = self.input.open(self.working_dir.as_deref()).map_err(|why| StartError::System {
             program: file.display().to_string(),
-            what: "stdin",
+            what: self.input.key(),
             why,
         })?;
         Ok(Program { image, file, working_dir: self.working_dir.clone(), input, cgroup })
@@ -79,6 +82,7 @@ impl ProgramSpec {
         Ok(Image {
             own_pid,
             passed: Vec::new(),
+            terminal: self.input == Input::Terminal,
             path: word(file, "its path")?,
             arguments: arguments.map(|arg| word(arg, "an argument")).collect::<Result<_, _>>()?,
             environment: environment.iter().map(pair).collect::<Result<_, _>>()?,

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cgroup::{Ended, Held};
-use crate::group::{self, Group, Program, Started};
+use crate::group::{self, Group, Output, Program, Started};
 use crate::output::{OutputLine, Stream, pump};
 use crate::signal::Signal;
 use crate::start_error::{StartError, reason};
@@ -24,7 +24,7 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// A program that runs. Dropping it kills the group and stops reading.
 pub(crate) struct Running {
     group: Group,
-    /// Held open: its end would be the end of what the program reads.
+    /// Held open: its end would be the end of what the program reads, or hang up its terminal.
     _stdin: Option<OwnedFd>,
     readers: JoinSet<()>,
     /// Set when no more output is waited for.
@@ -38,16 +38,24 @@ impl Running {
         prepare: impl FnOnce() -> Result<Program, StartError> + Send + 'static,
         each: impl Fn(OutputLine) + Clone + Send + 'static,
     ) -> Result<Self, StartError> {
-        let Started { group, stdin, stdout, stderr } = group::spawn(prepare).await?;
+        let Started { group, stdin, output } = group::spawn(prepare).await?;
         let mut readers = JoinSet::new();
         let over = watch::Sender::new(false);
-        for (pipe, stream) in [(stdout, Stream::Stdout), (stderr, Stream::Stderr)] {
-            let pipe = Receiver::from_owned_fd(pipe).map_err(|error| StartError::System {
+        let sources = match output {
+            Output::Pipes { stdout, stderr } => {
+                let pipe = Receiver::from_owned_fd;
+                vec![(pipe(stdout), Stream::Stdout), (pipe(stderr), Stream::Stderr)]
+            }
+            // No pipe, but read like one: when nobody has the other side any more it gives an error, which is its end.
+            Output::Terminal(ours) => vec![(Receiver::from_owned_fd_unchecked(ours), Stream::Stdout)],
+        };
+        for (source, stream) in sources {
+            let source = source.map_err(|error| StartError::System {
                 program: format!("process {}", group.id()),
                 what: "reading its output",
                 why: reason(&error),
             })?;
-            readers.spawn(pump(pipe, stream, over.subscribe(), each.clone()));
+            readers.spawn(pump(source, stream, over.subscribe(), each.clone()));
         }
         Ok(Self { group, _stdin: stdin, readers, over })
     }

@@ -145,6 +145,7 @@ pub(crate) fn explain(error: &io::Error, Program { image, file, working_dir, .. 
         }
         Step::NoNewPrivileges => system("no_new_privs"),
         Step::Descriptors => system("closing inherited descriptors"),
+        Step::Terminal => system("terminal"),
         Step::Cgroup => system("entering its cgroup"),
         Step::Guardian => system("the guardian cannot be told of it"),
     }

@@ -23,12 +23,14 @@ pub(crate) enum Step {
     Exec,
     /// It could not be put into its cgroup.
     Cgroup,
+    /// The terminal could not become its own.
+    Terminal,
     /// A limit could not be set.
     Limit(Limit),
 }
 
 /// Those that are numbered by their place; the limits follow.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step::Fork,
     Step::Orphaned,
     Step::WorkingDir,
@@ -39,6 +41,7 @@ const STEPS: [Step; 10] = [
     Step::Guardian,
     Step::Exec,
     Step::Cgroup,
+    Step::Terminal,
 ];
 
 impl Step {
@@ -55,6 +58,7 @@ impl Step {
             Self::Guardian => 7,
             Self::Exec => 8,
             Self::Cgroup => 9,
+            Self::Terminal => 10,
             Self::Limit(limit) => STEPS.len() as i32 + limit as i32,
         }
     }

@@ -78,6 +78,7 @@ impl Problems {
             ("umask", child.umask.is_some(), For::Programs),
             ("nice", child.nice.is_some(), For::Programs),
             ("stdin", child.stdin.is_some(), For::Programs),
+            ("terminal", child.terminal.is_some(), For::Programs),
             ("sockets", !child.sockets.is_empty(), For::Programs),
             ("no_new_privs", child.no_new_privs.is_some(), For::Programs),
             ("replicas", child.replicas.is_some(), For::Programs),
@@ -486,6 +487,14 @@ mod tests {
             assert_eq!(problems(&log(good)), [""; 0], "{good}");
         }
         assert_eq!(problems(&group(r#"{"max_size_mb": 1}"#)), [""; 0]);
+    }
+
+    #[test]
+    fn a_program_reads_from_its_terminal_or_from_what_is_said() {
+        let both = format!(r#"{PROGRAM}, "terminal": true, "stdin": "null""#);
+        refused(&both, "stdin", "remove one of the two");
+        refused(&format!(r#"{TASK}, "terminal": true"#), "terminal", "this child is a `async_worker`");
+        assert_eq!(problems(&format!(r#"{PROGRAM}, "terminal": false, "stdin": "pipe""#)), [""; 0]);
     }
 
     #[test]

@@ -108,6 +108,10 @@ pub(super) fn problems(child: &ChildManifest) -> Vec<(&'static str, String)> {
     {
         problems.push(("stdin.file", "`stdin.file` must be the path of a file".to_owned()));
     }
+    if child.terminal == Some(true) && child.stdin.is_some() {
+        problems
+            .push(("stdin", "a program with a `terminal` reads from that; remove one of the two".to_owned()));
+    }
     if child.nice.is_some_and(|nice| !(-20..=19).contains(&nice)) {
         problems.push(("nice", "`nice` must be a whole number from -20 to 19".to_owned()));
     }

@@ -93,6 +93,7 @@ const KEYS: &[(&str, fn())] = &[
     ("ChildManifest.success_exit_codes", programs::success_exit_codes_are_good_ends),
     ("ChildManifest.tags", policy::tags_are_kept_with_the_child),
     ("ChildManifest.task_role", policy::a_role_says_what_an_end_means),
+    ("ChildManifest.terminal", surroundings::a_program_has_a_terminal_where_that_is_said),
     ("ChildManifest.umask", surroundings::files_are_made_without_the_umask_and_the_cpu_is_shared_as_nice_says),
     ("ChildManifest.user", surroundings::a_program_runs_as_the_user_and_the_group_that_are_said),
     ("ChildManifest.working_dir", programs::the_working_directory_is_the_childs_or_the_default),

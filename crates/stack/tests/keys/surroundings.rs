@@ -161,3 +161,18 @@ pub(crate) fn a_health_probe_sees_what_its_run_has_read() {
         assert!(text.lines().all(|line| line == "first"), "{text}");
     });
 }
+
+#[test]
+pub(crate) fn a_program_has_a_terminal_where_that_is_said() {
+    block(async {
+        let script = "test -t 0 && test -t 1 && test -t 2 && echo $(stty size) $TERM || echo none";
+        for (keys, said) in [
+            ("terminal: true", "24 80 dumb"),
+            ("terminal: true, environment: [{name: TERM, value: linux}]", "24 80 linux"),
+            ("terminal: false", "none"),
+        ] {
+            let mut tree = launch("", &shell("a", script, &format!("role: job, {keys}")));
+            assert_eq!(tree.said("/a").await, said, "{keys}");
+        }
+    });
+}
