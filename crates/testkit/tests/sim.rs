@@ -110,6 +110,12 @@ fn a_sidecar_that_is_freed_before_its_run_is_gone_is_started() {
     assert_eq!(batch(1_300_473_712, 1, None).faults, []);
 }
 
+/// The same with a child that is no job, and of which the end is waited for.
+#[test]
+fn a_start_that_waits_for_an_end_that_never_comes_is_no_fault() {
+    assert_eq!(batch(1_310_247_777, 1, None).faults, []);
+}
+
 #[test]
 fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
     let few = batch(0, 2, None).markers();

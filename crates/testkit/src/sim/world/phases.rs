@@ -1,7 +1,7 @@
 //! The phases of a schedule: a storm, in which the tree may end and be launched again, a calm, a shutdown, and what comes
 //! after the end.
 
-use supervisor_api::policy::{Grace, Role};
+use supervisor_api::policy::{Condition, Grace, Role};
 use supervisor_api::{Lifecycle, SupervisorPath};
 use supervisor_core::{Command, Input, Machine};
 
@@ -135,12 +135,18 @@ impl World<'_> {
     }
 
     /// Whether somebody waits for a job that runs on, below a supervisor that has only so long to start: it is started
-    /// again and again, as its spec says. A job whose end would end its supervisor does run on in the calm.
+    /// again and again, as its spec says. A job whose end would end its supervisor does run on in the calm, and so does
+    /// what is no job, of which the end can be waited for, too.
     fn starts_for_ever(&self) -> bool {
-        let runs_on = |path: &SupervisorPath| {
+        let runs_on = |waits: &Kid, path: &SupervisorPath| {
             let kid = self.room.kids.iter().find(|kid| kid.path.as_ref() == Some(path));
-            kid.and_then(|kid| kid.policy.as_ref())
-                .is_some_and(|policy| policy.role == Role::Job && policy.significant)
+            let (Some(policy), Some(own)) = (kid.and_then(|kid| kid.policy.as_ref()), &waits.policy) else {
+                return false;
+            };
+            let ends = [Condition::Completed, Condition::CompletedOk];
+            let said = own.conditions.iter().find(|(id, _)| path.last_segment() == Some(id.as_str()));
+            let for_its_end = said.is_some_and(|(_, until)| ends.contains(until));
+            if policy.role == Role::Job { policy.significant } else { for_its_end }
         };
         let has_so_long = |kid: &Kid| {
             kid.policy.as_ref().is_some_and(|policy| policy.is_supervisor && policy.ready_within.is_some())
@@ -150,7 +156,7 @@ impl World<'_> {
         };
         let kids = &self.room.kids;
         kids.iter().enumerate().any(|(at, kid)| {
-            self.machine.depends_on(kid.key(at)).any(runs_on)
+            self.machine.depends_on(kid.key(at)).any(|path| runs_on(kid, path))
                 && kids.iter().any(|above| has_so_long(above) && below(above, kid))
         })
     }
