@@ -14,7 +14,7 @@ export interface Schema {
   readonly anyOf?: readonly Schema[];
   readonly oneOf?: readonly Schema[];
   readonly properties?: Readonly<Record<string, Schema>>;
-  readonly additionalProperties?: boolean;
+  readonly additionalProperties?: boolean | Schema;
   readonly required?: readonly string[];
   readonly items?: Schema;
   readonly pattern?: string;
@@ -96,9 +96,10 @@ function checkKeys(value: Record<string, unknown>, schema: Schema, root: Schema,
     if (!Object.hasOwn(value, key))
       found.push({ at, text: SCHEMA.missing(key, known[key]?.description ?? "") });
   for (const [key, one] of Object.entries(value)) {
-    const of = Object.hasOwn(known, key) ? known[key] : undefined;
+    const { additionalProperties: more } = schema;
+    const of = Object.hasOwn(known, key) ? known[key] : typeof more === "object" ? more : undefined;
     if (of !== undefined) found.push(...check(one, of, root, `${at}/${key}`));
-    else if (schema.additionalProperties === false)
+    else if (more === false)
       found.push({ at, text: SCHEMA.unknownKey(key, nearest(key, Object.keys(known))) });
   }
   return found;

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { keys, readManifest, TEMPLATES } from "../../src/model/manifest.ts";
-import { KEYWORDS, nearest } from "../../src/model/schema.ts";
+import { check, KEYWORDS, nearest } from "../../src/model/schema.ts";
 
 const NOBODY = new Set<string>();
 
@@ -12,6 +12,13 @@ function said(manifest: unknown, siblings: ReadonlySet<string> = NOBODY): string
 }
 
 const WORKER = { name: "worker", kind: "async_worker" };
+
+describe("a mapping with keys of any name", () => {
+  it("has values of one kind", () => {
+    const schema = { type: "object", additionalProperties: { type: "string" } };
+    expect(check({ A: "x", B: 1 }, schema, schema).map(({ at }) => at)).toEqual(["/B"]);
+  });
+});
 
 describe("a manifest", () => {
   it("is good when it follows the schema", () => {
@@ -25,7 +32,7 @@ describe("a manifest", () => {
       ready_within_secs: "infinity",
       shutdown: { graceful_timeout_ms: "brutal" },
       success_exit_codes: [0, 3],
-      dependencies: ["db"],
+      dependencies: ["db", { name: "migrate", condition: "completed" }],
     };
     expect(said(whole)).toEqual([]);
     expect(said({ name: "s", kind: "supervisor", budget: "unlimited", children: [WORKER] })).toEqual([]);

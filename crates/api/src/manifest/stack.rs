@@ -71,7 +71,7 @@ impl schemars::JsonSchema for VariableDefault {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "type": ["string", "number", "boolean", "null"],
+            "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"const": null}],
             "description": "The default of a variable; `null`: there is none, and the value has to be given."
         })
     }
