@@ -57,7 +57,7 @@ words! {
         Ready = "ready",
         /// It has a run, ready or not; or it has completed.
         Started = "started",
-        /// It has ended, well or badly, and nothing starts it by itself.
+        /// It has ended, well or badly, and nothing starts it by itself. Who is parked has not ended.
         Completed = "completed",
         /// It has ended well.
         CompletedOk = "completed_ok",

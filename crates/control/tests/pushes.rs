@@ -348,6 +348,29 @@ async fn what_a_child_logged_is_told_however_much_the_others_log() {
     assert_eq!(client.line().await.unwrap()["log"]["message"].as_str().unwrap().trim(), "quiet 1");
 }
 
+/// The children are read one after the other, while they go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_is_kept_has_no_holes_however_much_is_logged_meanwhile() {
+    let says = |name: &'static str| {
+        ChildSpec::service(name, |ctx| async move {
+            for _ in 0..1_500 {
+                ctx.log(Severity::Info, "line", [("k", "v")]);
+                tokio::task::yield_now().await;
+            }
+            ctx.stopping().await;
+        })
+    };
+    let live = Live::new(SupervisorSpec::root([says("a"), says("b")]), config()).await;
+    loop {
+        let (_, lines) = kept(&live, "/", "all").await;
+        let sequences: Vec<u64> = lines.iter().filter_map(|line| line["log"]["sequence"].as_u64()).collect();
+        assert!(sequences.iter().copied().eq(1..=sequences.len() as u64), "{sequences:?}");
+        if sequences.len() == 3_000 {
+            break;
+        }
+    }
+}
+
 #[tokio::test]
 async fn of_events_nothing_but_what_comes_is_told() {
     let live = Live::shop().await;

@@ -321,3 +321,21 @@ fn d15_d12_an_unresponsive_sidecar_that_a_new_spec_frees_starts_when_its_run_is_
     bench.end("s", Exit::Aborted);
     assert_eq!((bench.state("s"), bench.generation("s")), (Lifecycle::Running, 2));
 }
+
+/// Its new primary was parked by an operator: it rests with that, and starts before it.
+#[test]
+fn d15_d12_an_unresponsive_sidecar_that_gets_a_parked_primary_rests_with_that() {
+    let s = |primary: &str| {
+        sidecar("s", primary).grace(ms(10)).abort_wait(ms(10)).run(1, Run::healthy().immortal())
+    };
+    let mut bench = Bench::launch(rest_for_one([job("p"), perm("q"), s("p")]));
+    bench.pause("q");
+    bench.end("p", Exit::Completed);
+    bench.pass(ms(30));
+    assert_eq!(bench.state("s"), Lifecycle::Unresponsive);
+    bench.apply(one_for_one([perm("p"), perm("q"), s("q")]));
+    bench.end("s", Exit::Aborted);
+    assert_eq!(bench.state("s"), Lifecycle::Stopped);
+    bench.resume("q");
+    assert_eq!(["q", "s"].map(|name| bench.state(name)), [Lifecycle::Running; 2]);
+}

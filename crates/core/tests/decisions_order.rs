@@ -487,6 +487,17 @@ fn d11_d12_another_condition_is_applied_live_and_frees_who_waits() {
 }
 
 #[test]
+fn d11_a_sibling_is_named_once_when_something_of_it_is_waited_for() {
+    let twice = || perm("b").after_when([("a", Condition::Ready), ("a", Condition::Started)]);
+    let findings = one_for_one([perm("a"), twice()]).resolve().unwrap_err();
+    assert!(findings[0].message.contains("names 'a' twice"), "{findings:?}");
+    let mut bench = Bench::launch(one_for_one([perm("a")]));
+    let ticket = bench.add("/", twice());
+    assert!(matches!(bench.refused(ticket), SupervisorError::InvalidSpec(_)));
+    assert!(one_for_one([perm("a"), perm("b").after(["a", "a"])]).resolve().is_ok());
+}
+
+#[test]
 fn d11_nobody_waits_for_the_end_of_what_is_always_started_again() {
     for until in [Condition::Completed, Condition::CompletedOk] {
         let tree = one_for_one([perm("a"), perm("b").after_when([("a", until)])]);

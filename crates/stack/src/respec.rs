@@ -70,10 +70,8 @@ impl Texts {
 
 impl SpecSource for Texts {
     fn read(&self, text: &str) -> Result<Declared, String> {
-        // Whoever sends a text has put into it what it takes from elsewhere, and chosen by that.
-        let (origin, choices) =
-            (Origin::Text(self.path.as_deref().and_then(Path::parent)), Choices::default());
-        self.declared(Stack::parse_at(SENT, text, self.registry.clone(), origin, &choices))
+        let origin = Origin::Sent(self.path.as_deref().and_then(Path::parent));
+        self.declared(Stack::parse_at(SENT, text, self.registry.clone(), origin, &Choices::default()))
     }
 
     fn has_file(&self) -> bool {
@@ -135,6 +133,22 @@ mod tests {
         assert!(refused.contains("stack:4:") && refused.contains("did you mean `process`?"), "{refused}");
         let many = format!("{STACK}{}", "  - {name: a, kind: proces}\n".repeat(2_000));
         assert!((MOST_TOLD..MOST_TOLD + 100).contains(&source.read(&many).unwrap_err().len()));
+    }
+
+    /// A few bytes of them become gigabytes, and whoever may only look may ask for a plan.
+    #[test]
+    fn s19_a_text_that_is_sent_has_everything_in_it() {
+        let specs = specs();
+        let source = specs.source();
+        for (key, text) in [
+            ("variables", format!("variables: {{a: x}}\n{STACK}")),
+            ("include", format!("include: [other.yaml]\n{STACK}")),
+            ("replicas", STACK.replace("kind:", "replicas: 1000, kind:")),
+            ("profiles", STACK.replace("kind:", "profiles: [x], kind:")),
+        ] {
+            let refused = source.read(&text).unwrap_err();
+            assert!(refused.contains(&format!("`{key}` is for a file")), "{refused}");
+        }
     }
 
     #[test]

@@ -31,13 +31,14 @@ fn wanted(args: &LogsArgs, path: &SupervisorPath, log: &LogRecord) -> bool {
 /// Shows every line that the target still has.
 pub(super) async fn logs(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, Fault> {
     let (mut session, path, newest) = begin(context, &args.path).await?;
-    let items = kept(args, &mut session, &path, newest).await?;
+    let items = kept(context, args, &mut session, &path, newest).await?;
     show(context, args, session.hello().target_id(), &path, items);
     Ok(Exit::Good)
 }
 
 /// What the target keeps of the child.
 async fn kept(
+    context: &Context<'_>,
     args: &LogsArgs,
     session: &mut Session,
     path: &SupervisorPath,
@@ -46,8 +47,11 @@ async fn kept(
     let which = if args.previous { KeptLogs::PreviousRun } else { KeptLogs::All };
     let last = match session.kept_logs(path.clone(), which).await? {
         Some(last) => last,
-        // It is of an older version, and gives what it has of all children.
-        None if which == KeptLogs::All => newest,
+        // It is of an older version, and has one stream of all children.
+        None if which == KeptLogs::All => {
+            let mut anew = Session::connect(session.path(), &context.settings).await?;
+            return history::read(&mut anew, Stream::Logs, 1, newest).await;
+        }
         None => {
             let what = "the target cannot tell what earlier runs logged; it is of an older version";
             return Err(Fault::failed(what));
@@ -73,7 +77,7 @@ fn show(context: &Context<'_>, args: &LogsArgs, target_id: &str, path: &Supervis
 pub(super) async fn follow(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, Fault> {
     let earlier = async {
         let (mut session, path, newest) = begin(context, &args.path).await?;
-        let items = kept(args, &mut session, &path, newest).await?;
+        let items = kept(context, args, &mut session, &path, newest).await?;
         let last = items.last().map_or(0, Item::sequence).max(newest);
         let follower = Follower::new(session.path(), context.settings.clone()).logs(Some(last + 1));
         show(context, args, session.hello().target_id(), &path, items);

@@ -64,6 +64,8 @@ fn all(handle: &SupervisorHandle, under: &SupervisorPath) -> Gathered {
         gathered.lines.extend(beside.into_iter().chain(kept));
     }
     gathered.lines.extend(of_tree.into_values().flatten());
+    // Of one child later lines were read than of another; whoever goes on from the last one would miss some.
+    gathered.lines.retain(|line| line.sequence <= now);
     gathered
 }
 

@@ -9,7 +9,7 @@ use supervisor_api::policy::{
 };
 use supervisor_api::{ChildId, Finding, SupervisorPath};
 
-use super::supervisor::{check_condition, resolve_supervisor, unknown_sibling};
+use super::supervisor::{check_condition, check_named_once, resolve_supervisor, unknown_sibling};
 use super::{ChildPolicy, Context, Findings, ResolvedChild, Told, nanos};
 use crate::spec::{Body, ChildDecl, ChildSettings, Limit, SupervisorDecl};
 
@@ -365,6 +365,7 @@ pub(crate) fn resolve_added<'a>(
     }
     depends_on.sort_unstable();
     depends_on.dedup();
+    check_named_once(child, text, &mut findings);
     let primary = child.primary.as_ref().and_then(|name| {
         let found = find(name);
         if found.is_none() {

@@ -14,7 +14,7 @@ use super::{
     ChildPolicy, Context, Findings, Inherited, Positions, ResolvedChild, ResolvedSupervisor,
     SupervisorPolicy, Told, order,
 };
-use crate::spec::{Body, SupervisorDecl, SupervisorSettings};
+use crate::spec::{Body, ChildDecl, SupervisorDecl, SupervisorSettings};
 
 pub(super) fn resolve_supervisor(
     decl: &SupervisorDecl,
@@ -56,6 +56,7 @@ pub(super) fn resolve_supervisor(
         let mut depends_on: Vec<u32> = depends_on.collect();
         depends_on.sort_unstable();
         depends_on.dedup();
+        check_named_once(child, child_path.as_str(), findings);
         let primary =
             child.primary.as_ref().and_then(|name| find(&positions, name, &child_path, "primary", findings));
         super::child::check_sidecar(child, &policy, child_path.as_str(), findings);
@@ -130,6 +131,20 @@ fn check_dependencies(children: &[ResolvedChild], path: &SupervisorPath, finding
                     ),
                 );
             }
+        }
+    }
+}
+
+/// A sibling that is named twice would be waited for until one thing or the other.
+pub(super) fn check_named_once(child: &ChildDecl, path: &str, findings: &mut Findings) {
+    for (on, _) in &child.settings.conditions {
+        if child.depends_on.iter().filter(|name| *name == on).count() > 1 {
+            findings.mistake(
+                path,
+                "dependencies",
+                format!("names '{on}' twice; say once what of it is waited for"),
+            );
+            return;
         }
     }
 }

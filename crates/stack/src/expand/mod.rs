@@ -45,6 +45,8 @@ pub(crate) enum Origin<'a> {
     File(&'a Path),
     /// Somebody gave it; paths in it begin in this directory, if that is known.
     Text(Option<&'a Path>),
+    /// Somebody sent it to a run, who has put everything into it; paths in it begin in this directory, if that is known.
+    Sent(Option<&'a Path>),
 }
 
 impl<'a> Origin<'a> {
@@ -57,7 +59,7 @@ impl<'a> Origin<'a> {
     pub(crate) fn folder(self) -> Option<&'a Path> {
         match self {
             Self::File(file) => file.parent(),
-            Self::Text(folder) => folder,
+            Self::Text(folder) | Self::Sent(folder) => folder,
         }
     }
 }
@@ -68,11 +70,15 @@ pub(crate) fn expand(source: Source, origin: Origin<'_>, choices: &Choices) -> E
     let mistakes = mistakes.into_iter().map(|(place, message)| error(place, message)).collect();
     let mut expanded = Expanded { mistakes, ..Expanded::of(source) };
     if let Some(mut root) = root {
-        let mut variables = expanded.variables(&mut root, choices);
-        variables.fill(&mut root, &mut expanded.findings);
-        expanded.include(&mut root, origin, &mut variables);
-        expanded.choose(&mut root, choices);
-        expanded.replicate(&mut root, "");
+        if matches!(origin, Origin::Sent(_)) {
+            expanded.refuse(&root);
+        } else {
+            let mut variables = expanded.variables(&mut root, choices);
+            variables.fill(&mut root, &mut expanded.findings);
+            expanded.include(&mut root, origin, &mut variables);
+            expanded.choose(&mut root, choices);
+            expanded.replicate(&mut root, "");
+        }
         expanded.root = Some(root);
     }
     expanded
@@ -83,6 +89,24 @@ impl Expanded {
     fn of(source: Source) -> Self {
         let (mistakes, findings) = (Vec::new(), Vec::new());
         Self { sources: vec![source], root: None, mistakes, findings, changed: false }
+    }
+
+    /// Nobody who may only ask makes much of little, or reads files, in the run that is asked; and what is chosen was chosen
+    /// where the file was read.
+    fn refuse(&mut self, node: &Node) {
+        for key in ["variables", "include", "replicas", "profiles"] {
+            if let Some(entry) = node.get(key) {
+                let message = format!(
+                    "`{key}` is for a file: a text that is sent has everything in it, as the one has that \
+                     `supervisor plan` and `supervisor apply` send"
+                );
+                self.findings.push(error(entry.place, message));
+            }
+        }
+        node.get("children")
+            .into_iter()
+            .flat_map(|entry| entry.node.items())
+            .for_each(|child| self.refuse(child));
     }
 
     /// The text that says the same and needs nothing else: the one that was read, if it asked for nothing.
@@ -106,12 +130,12 @@ fn error(place: Place, message: impl Into<String>) -> FileFinding {
     FileFinding { place, path: None, message: message.into(), warning: false }
 }
 
-/// The path of a child of the supervisor at `path`, which is empty for the root.
 /// The sibling that a dependency names: a text, or a mapping with a condition.
 fn sibling(dependency: &Node) -> Option<&str> {
     dependency.text().or_else(|| dependency.get("name")?.node.text())
 }
 
+/// The path of a child of the supervisor at `path`, which is empty for the root.
 fn below(path: &str, child: &Node) -> String {
     let name = child.get("name").and_then(|entry| entry.node.text()).unwrap_or("?");
     format!("{path}/{name}")

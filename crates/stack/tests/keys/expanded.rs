@@ -199,7 +199,8 @@ pub(crate) fn a_program_is_there_as_often_as_is_said_with_its_number() {
         let children = format!(
             "  - {{name: web, kind: process, replicas: 2, command: [sh, -c, {script:?}, sh, \"port-${{replica}}\"], \
              environment: [{{name: OWN, value: \"o${{replica}}\"}}], readiness: {{log_line: port}}}}\n{}",
-            sleeper("after", ", dependencies: [web, {name: web, condition: started}]")
+            sleeper("after", ", dependencies: [web]")
+                + &sleeper("soon", ", dependencies: [{name: web, condition: started}]")
         );
         let mut lines = vec![];
         for path in ["/web-1", "/web-2"] {
@@ -208,8 +209,8 @@ pub(crate) fn a_program_is_there_as_often_as_is_said_with_its_number() {
         }
         assert_eq!(lines, ["1 1 port-1 o1", "2 2 port-2 o2"]);
         let stack = Stack::parse("f", format!("version: 1\nname: s\nchildren:\n{children}")).unwrap();
-        let needs = &stack.manifest.children.last().unwrap().dependencies;
-        let needs: Vec<_> = needs.iter().map(|on| (on.name().as_str(), on.condition())).collect();
+        let needs = stack.manifest.children.iter().flat_map(|child| &child.dependencies);
+        let needs: Vec<_> = needs.map(|on| (on.name().as_str(), on.condition())).collect();
         let [ready, started] = [Condition::Ready, Condition::Started];
         assert_eq!(needs, [("web-1", ready), ("web-2", ready), ("web-1", started), ("web-2", started)]);
     });

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use supervisor_api::SupervisorError;
 use supervisor_api::command::{ChildControlOutcome, CommandResult};
 use supervisor_api::manifest::{SignalWord, StopSignal};
+use supervisor_api::{Lifecycle, SupervisorError};
 use supervisor_core::{Reply, Requester};
 use tokio::sync::oneshot;
 use tracing::Instrument;
@@ -49,7 +49,8 @@ impl SupervisorHandle {
     /// Has a program read its configuration again: sends the child's `reload_signal` to the program alone, and not to what
     /// it has started. What it makes of it is its own affair.
     ///
-    /// Refused as [`Self::signal_child`], and when the child says no such signal.
+    /// Refused as [`Self::signal_child`], when the child says no such signal, and until it is ready: before it has set up
+    /// a handler the signal would end it, and what starts reads its configuration anyway.
     pub async fn reload_child(
         &self,
         child: impl Into<ChildAddress>,
@@ -119,6 +120,12 @@ impl SupervisorHandle {
             aids.and_then(|aids| takes(aids).clone())
         };
         let row = slot.row().row;
+        // Before it has set up its handler the signal would end it.
+        if word == SignalWord::Reload && row.lifecycle == Lifecycle::Starting {
+            return Err(refusal(format!(
+                "{path} is starting, and reads its configuration by itself; ask again when it runs"
+            )));
+        }
         let Some(deliver) = deliver else {
             let state = row.lifecycle;
             return Err(refusal(format!(
