@@ -202,13 +202,11 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
 /// Begins to tell the service manager how the stack is, if one has started this process and wants to know. One that
 /// cannot be told is no reason not to run.
 fn tell_manager(handle: &SupervisorHandle) -> io::Result<Option<Service>> {
-    match Manager::of_this_process() {
-        Ok(manager) => manager.map(|manager| Service::start(manager, handle.clone())).transpose(),
-        Err(sentence) => {
-            print::err(&format!("supervisor: {sentence}\n"));
-            Ok(None)
-        }
+    let (manager, problem) = Manager::of_this_process();
+    if let Some(sentence) = problem {
+        print::err(&format!("supervisor: {sentence}\n"));
     }
+    manager.map(|manager| Service::start(manager, handle.clone())).transpose()
 }
 
 /// Binds and proves everything that the run shows of itself, before any program is started.

@@ -21,26 +21,34 @@ pub(crate) struct Manager {
 }
 
 impl Manager {
-    /// The one that this process was started by; `None` when nobody wants to hear anything.
-    ///
-    /// # Errors
-    ///
-    /// A sentence that names the variable and the remedy.
-    pub(crate) fn of_this_process() -> Result<Option<Self>, String> {
+    /// The one that this process was started by, `None` when nobody wants or can hear anything; and a sentence about what
+    /// cannot be done for it, which names the variable and the remedy.
+    pub(crate) fn of_this_process() -> (Option<Self>, Option<String>) {
         Self::named(|name| std::env::var_os(name), std::process::id())
     }
 
-    fn named(variable: impl Fn(&str) -> Option<OsString>, pid: u32) -> Result<Option<Self>, String> {
-        let Some(name) = variable("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else { return Ok(None) };
-        let to = address(&name).map_err(|why| {
-            format!(
-                "NOTIFY_SOCKET={}: {why}; nobody is told that the stack is ready, so use `Type=exec` where a service \
-                 manager waits for that",
-                name.display()
-            )
-        })?;
-        let ping_every = ping_every(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"), pid)?;
-        Self::at(to, name, ping_every).map(Some).map_err(|error| format!("NOTIFY_SOCKET: {error}"))
+    fn named(variable: impl Fn(&str) -> Option<OsString>, pid: u32) -> (Option<Self>, Option<String>) {
+        let Some(name) = variable("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
+            return (None, None);
+        };
+        // Without signs of life it still hears that the stack is ready.
+        let (ping_every, problem) = match ping_every(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"), pid) {
+            Ok(ping_every) => (ping_every, None),
+            Err(sentence) => (None, Some(sentence)),
+        };
+        let shown = name.display().to_string();
+        let manager =
+            address(&name).and_then(|to| Self::at(to, name, ping_every).map_err(|error| error.to_string()));
+        match manager {
+            Ok(manager) => (Some(manager), problem),
+            Err(why) => {
+                let sentence = format!(
+                    "NOTIFY_SOCKET={shown}: {why}; nobody is told that the stack is ready, so use `Type=exec` where a \
+                     service manager waits for that"
+                );
+                (None, Some(sentence))
+            }
+        }
     }
 
     pub(super) fn at(to: SocketAddr, name: OsString, ping_every: Option<Duration>) -> io::Result<Self> {
@@ -88,7 +96,8 @@ fn ping_every(
     match micros {
         Some(micros) => Ok(Some(Duration::from_micros(micros) / 2)),
         None => Err(format!(
-            "WATCHDOG_USEC={} is no number of microseconds; the service manager sets it from `WatchdogSec=`",
+            "WATCHDOG_USEC={} is no number of microseconds, so no sign of life is sent; the service manager sets it from \
+             `WatchdogSec=`",
             within.display()
         )),
     }
@@ -98,7 +107,7 @@ fn ping_every(
 mod tests {
     use super::*;
 
-    fn named(variables: &[(&str, &str)]) -> Result<Option<Manager>, String> {
+    fn named(variables: &[(&str, &str)]) -> (Option<Manager>, Option<String>) {
         let find = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
         Manager::named(find, 42)
     }
@@ -107,7 +116,9 @@ mod tests {
     fn a_sign_of_life_is_due_twice_in_the_time_of_the_manager_if_it_means_this_process() {
         let every = |more: &[(&str, &str)]| {
             let variables = [&[("NOTIFY_SOCKET", "@here")], more].concat();
-            named(&variables).unwrap().unwrap().ping_every
+            let (manager, problem) = named(&variables);
+            assert_eq!(problem, None);
+            manager.unwrap().ping_every
         };
         let half = Some(Duration::from_secs(15));
         assert_eq!(every(&[("WATCHDOG_USEC", "30000000")]), half);
@@ -118,17 +129,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_or_no_time_is_told_with_its_variable() {
-        assert!(named(&[]).unwrap().is_none());
-        assert!(named(&[("NOTIFY_SOCKET", "")]).unwrap().is_none());
+    fn what_is_no_address_is_told_with_its_variable_and_nobody_hears_anything() {
+        for variables in [&[][..], &[("NOTIFY_SOCKET", "")]] {
+            let (manager, problem) = named(variables);
+            assert!(manager.is_none() && problem.is_none(), "{problem:?}");
+        }
         let long = format!("/{}", "x".repeat(200));
         for name in ["vsock:2:1234", "run/notify", &long] {
-            let said = named(&[("NOTIFY_SOCKET", name)]).unwrap_err();
-            assert!(said.starts_with(&format!("NOTIFY_SOCKET={name}: ")), "{said}");
+            let (manager, problem) = named(&[("NOTIFY_SOCKET", name)]);
+            let said = problem.unwrap();
+            assert!(manager.is_none() && said.starts_with(&format!("NOTIFY_SOCKET={name}: ")), "{said}");
         }
+    }
+
+    #[test]
+    fn what_is_no_time_costs_the_signs_of_life_and_not_the_manager() {
         for time in ["", "0", "-1", "5s"] {
-            let said = named(&[("NOTIFY_SOCKET", "@a"), ("WATCHDOG_USEC", time)]).unwrap_err();
-            assert!(said.contains("WatchdogSec="), "{said}");
+            let (manager, problem) = named(&[("NOTIFY_SOCKET", "@a"), ("WATCHDOG_USEC", time)]);
+            let said = problem.unwrap();
+            assert!(said.starts_with(&format!("WATCHDOG_USEC={time} ")) && said.contains("WatchdogSec="), "{said}");
+            assert_eq!(manager.unwrap().ping_every, None);
         }
     }
 }
