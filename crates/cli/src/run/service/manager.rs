@@ -7,6 +7,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+/// The longest message in bytes. systemd ignores one that is longer.
+const LONGEST: usize = 4096;
+
 /// Whoever has started this process and wants to hear of it, as `sd_notify(3)` says.
 #[derive(Debug)]
 pub(crate) struct Manager {
@@ -32,7 +35,8 @@ impl Manager {
             return (None, None);
         };
         // Without signs of life it still hears that the stack is ready.
-        let (ping_every, problem) = match ping_every(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"), pid) {
+        let (ping_every, problem) = match ping_every(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"), pid)
+        {
             Ok(ping_every) => (ping_every, None),
             Err(sentence) => (None, Some(sentence)),
         };
@@ -55,10 +59,13 @@ impl Manager {
         Ok(Self { socket: UnixDatagram::unbound()?, to, name, ping_every, lost: false })
     }
 
-    /// Sends lines, as one message. Waits for a manager that does not read, which must not miss that the stack is ready.
+    /// Sends lines, as one message. What is too long is cut at its end, so the longest line comes last. Waits for a manager
+    /// that does not read, which must not miss that the stack is ready.
     /// `Err` is a sentence, the first time that nobody hears them.
     pub(super) fn tell(&mut self, lines: &[&str]) -> Result<(), String> {
-        match self.socket.send_to_addr(lines.join("\n").as_bytes(), &self.to) {
+        let mut message = lines.join("\n");
+        message.truncate((0..=LONGEST).rev().find(|&end| message.is_char_boundary(end)).unwrap_or(0));
+        match self.socket.send_to_addr(message.as_bytes(), &self.to) {
             Ok(_) => self.lost = false,
             Err(error) if !self.lost => {
                 self.lost = true;
@@ -147,8 +154,36 @@ mod tests {
         for time in ["", "0", "-1", "5s"] {
             let (manager, problem) = named(&[("NOTIFY_SOCKET", "@a"), ("WATCHDOG_USEC", time)]);
             let said = problem.unwrap();
-            assert!(said.starts_with(&format!("WATCHDOG_USEC={time} ")) && said.contains("WatchdogSec="), "{said}");
+            assert!(
+                said.starts_with(&format!("WATCHDOG_USEC={time} ")) && said.contains("WatchdogSec="),
+                "{said}"
+            );
             assert_eq!(manager.unwrap().ping_every, None);
         }
+    }
+
+    #[test]
+    fn a_message_that_nobody_would_take_is_cut_between_two_characters() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let to = SocketAddr::from_pathname(&path).unwrap();
+        let mut manager = Manager::at(to, path.into(), None).unwrap();
+        let mut heard = |lines: &[&str]| {
+            manager.tell(lines).unwrap();
+            let mut buffer = [0; 2 * LONGEST];
+            let length = socket.recv(&mut buffer).unwrap();
+            String::from_utf8(buffer[..length].to_vec()).unwrap()
+        };
+        // Of two bytes each, after ten and after eleven.
+        let long = "ä".repeat(LONGEST);
+        let cut = heard(&["X=1", &format!("STATUS{long}")]);
+        assert_eq!(cut, format!("X=1\nSTATUS{}", "ä".repeat((LONGEST - 10) / 2)));
+        let cut = heard(&["X=1", &format!("STATUS={long}")]);
+        assert_eq!(cut, format!("X=1\nSTATUS={}", "ä".repeat((LONGEST - 11) / 2)));
+        let longest = "x".repeat(LONGEST);
+        assert_eq!(heard(&[&longest]), longest);
+        assert_eq!(heard(&["READY=1", "STATUS=down"]), "READY=1\nSTATUS=down");
     }
 }
