@@ -135,6 +135,51 @@ fn the_manager_is_told_each_step_of_a_run_in_order() {
 }
 
 #[test]
+fn a_file_that_was_refused_is_forgotten_when_one_is_applied_through_the_socket_and_not_when_that_is_taken_back()
+ {
+    const UNAPPLIED: &str = "; the file as it is now could not be applied";
+    let text = |more: &str| {
+        format!(
+            "version: 1\nname: again\nchildren:\n  - {{name: web, kind: process, command: [sleep, 1000]}}\n{more}"
+        )
+    };
+    let home = home();
+    let (manager, name) = Manager::at(home.path());
+    let run = start(home, &text(""), &[("NOTIFY_SOCKET", &name)]);
+    manager.until("READY=1");
+    let say = |args: &[&str]| {
+        let mut command = supervisor(run.home.path());
+        command.args(args).args(["--reason", "test", "--yes"]).env_remove("SUPERVISOR_SOCKET");
+        command.output().unwrap().status.code()
+    };
+    let exactly = |sentence: &str| {
+        let message = format!("STATUS={sentence}");
+        assert!(std::iter::repeat_with(|| manager.next()).any(|heard| heard == message));
+    };
+    let path = run.home.path().join("stack.yaml");
+    for apply in [&["reload"][..], &["apply", path.to_str().unwrap()]] {
+        file(run.home.path(), "children: [");
+        run.signal(Signal::HUP);
+        assert_eq!(manager.until("READY=1"), format!("READY=1\nSTATUS=1 of 1 running{UNAPPLIED}"));
+
+        let never = "  - {name: slow, kind: process, command: [sleep, 1001], readiness: {log_line: never}, \
+                     ready_within_secs: 0.2}\n";
+        file(run.home.path(), &text(never));
+        assert_eq!(say(apply), Some(1));
+        // All of that is over, and what changes now is told after it.
+        assert_eq!(say(&["pause", "/web"]), Some(0));
+        exactly(&format!("0 of 1 running; /web is paused{UNAPPLIED}"));
+        assert_eq!(say(&["resume", "/web"]), Some(0));
+        exactly(&format!("1 of 1 running{UNAPPLIED}"));
+
+        file(run.home.path(), &text(""));
+        assert_eq!(say(apply), Some(0));
+        exactly("1 of 1 running");
+    }
+    assert_eq!(run.stop().code, Some(0));
+}
+
+#[test]
 fn a_stack_that_is_done_at_once_was_up_and_its_problem_is_its_last_word() {
     for (command, code, last) in
         [("exit 0", 0, "STATUS=down"), ("exit 7", 1, "STATUS=/job failed: exit code 7")]

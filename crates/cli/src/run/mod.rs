@@ -172,10 +172,11 @@ async fn supervise(stack: &Stack, instance: Option<&Instance>, args: &RunArgs) -
         }
     };
     let (reloads, told) = service.map(|service| (service.reloads, service.over)).unzip();
-    let reload = Reload { stack, file: &args.file, control: serving.control.as_ref(), reloads };
+    let control = serving.control.as_ref();
+    let reload = Reload { handle: &handle, stack, file: &args.file, control, reloads };
     tokio::select! {
         () = end_or_signals(&handle, signals) => {}
-        () = reload_when_asked(&handle, asks, reload) => {}
+        () = reload_when_asked(asks, reload) => {}
         // Here, and in no task: it is about the children of the main thread.
         () = adopted.reap() => {}
     }
@@ -232,11 +233,11 @@ fn audit_problem(prepared: &Prepared) -> Option<String> {
 }
 
 /// Applies the file whenever that is asked for. Ends with the tree, which is asked to stop when its terminal is gone.
-async fn reload_when_asked(handle: &SupervisorHandle, asks: Asks, reload: Reload<'_>) {
+async fn reload_when_asked(asks: Asks, reload: Reload<'_>) {
     reload.until_the_terminal_is_gone(asks).await;
     // A command that finds the tree ended has what it wanted.
-    let _ = handle.shutdown("SIGHUP", "the terminal is gone").await;
-    handle.join().await;
+    let _ = reload.handle.shutdown("SIGHUP", "the terminal is gone").await;
+    reload.handle.join().await;
 }
 
 /// Waits for the end of the tree. The first signal asks for it, a later one skips the graces (D20).

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use supervisor_api::wire::{Command, CommandStatus, CommandTarget, ControlCommandRequest, UnixNanos};
 use supervisor_client::{Session, Settings, Way};
+use supervisor_stack::tokio_supervisor::SupervisorHandle;
 use supervisor_stack::{Choices, Control, Sight, Stack, StackError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Sender;
@@ -92,6 +93,7 @@ impl Asks {
 
 /// The file of a run, and the way on which it is applied.
 pub(super) struct Reload<'a> {
+    pub(super) handle: &'a SupervisorHandle,
     pub(super) stack: &'a Stack,
     pub(super) file: &'a Path,
     pub(super) control: Option<&'a Control>,
@@ -128,12 +130,15 @@ impl Reload<'_> {
     async fn reload(&self, reason: &str) {
         self.tell(Reloading::Begins).await;
         let result = self.applied(reason).await;
-        let applied = result.is_ok();
+        let over = match &result {
+            Ok(_) => Reloading::Applied,
+            Err(_) => Reloading::NotApplied(self.handle.snapshot().sequence()),
+        };
         print::err(&match result {
             Ok(said) => format!("supervisor: {reason}: reloaded: {said}\n"),
             Err(said) => format!("{said}supervisor: {reason}: not reloaded\n"),
         });
-        self.tell(Reloading::Over { applied }).await;
+        self.tell(over).await;
     }
 
     async fn tell(&self, reloading: Reloading) {

@@ -16,11 +16,13 @@
 //! |---|---|
 //! | `manager` | the socket, and how often a sign of life is wanted |
 //! | `status` | the sentence |
+//! | `unapplied` | whether the file as it is now could not be applied |
 
 mod manager;
 mod status;
 #[cfg(test)]
 mod tests;
+mod unapplied;
 
 use std::future::pending;
 use std::io;
@@ -39,6 +41,7 @@ use super::ending::Ending;
 use crate::print;
 pub(super) use manager::Manager;
 use status::Standing;
+use unapplied::Unapplied;
 
 /// The shortest time between two sentences, and between two looks whether a stack has come up.
 const LOOK: Duration = Duration::from_millis(200);
@@ -54,7 +57,9 @@ const RELOADS: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reloading {
     Begins,
-    Over { applied: bool },
+    Applied,
+    /// With the sequence of the last event before that.
+    NotApplied(u64),
 }
 
 /// Where the stack is, to the manager.
@@ -101,8 +106,8 @@ struct Teller {
     changed: bool,
     /// The last sentence.
     said: String,
-    /// The file as it is now could not be applied.
-    unapplied: bool,
+    /// Whether the file as it is now could not be applied.
+    unapplied: Unapplied,
     /// Why the manager is not told that all is well.
     silent: Option<&'static str>,
     /// When it is asked for more time.
@@ -117,7 +122,7 @@ impl Teller {
             stage: Stage::Starting,
             changed: true,
             said: String::new(),
-            unapplied: false,
+            unapplied: Unapplied::default(),
             silent: None,
             asks: every(ASK),
         }
@@ -154,6 +159,9 @@ impl Teller {
 
     fn heard(&mut self, event: &EventItem) {
         self.changed = true;
+        if let EventItem::Event(event) = event {
+            self.unapplied.heard(event);
+        }
         match event {
             EventItem::Event(event) if begins_the_end(event) => {
                 if is_done(event) && self.stage == Stage::Starting {
@@ -186,7 +194,7 @@ impl Teller {
 
     fn sentence(&self) -> String {
         let standing = Standing::of(&self.handle.snapshot());
-        let note = if self.unapplied { "; the file as it is now could not be applied" } else { "" };
+        let note = if self.unapplied.is() { "; the file as it is now could not be applied" } else { "" };
         match self.stage {
             Stage::Starting => format!("starting: {}", standing.running()),
             Stage::Up => standing.running() + note,
@@ -216,14 +224,17 @@ impl Teller {
                 let micros = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
                 self.go_on(Stage::Reloading, "RELOADING=1", &[&format!("MONOTONIC_USEC={micros}")]);
             }
-            (Reloading::Over { applied }, stage) => {
-                self.unapplied = !applied;
-                self.changed = true;
-                if stage == Stage::Reloading {
-                    self.is_ready();
-                }
-            }
             (Reloading::Begins, _) => {}
+            (Reloading::Applied, _) => self.reload_is_over(None),
+            (Reloading::NotApplied(after), _) => self.reload_is_over(Some(after)),
+        }
+    }
+
+    fn reload_is_over(&mut self, unapplied_after: Option<u64>) {
+        self.unapplied.tried(unapplied_after);
+        self.changed = true;
+        if self.stage == Stage::Reloading {
+            self.is_ready();
         }
     }
 
