@@ -203,6 +203,28 @@ fn a_stack_that_is_done_at_once_was_up_and_its_problem_is_its_last_word() {
 }
 
 #[test]
+fn a_stack_whose_critical_job_has_failed_is_not_called_ready_when_the_others_are_done() {
+    let home = home();
+    let (manager, name) = Manager::at(home.path());
+    // What says when it is ready is not up for a moment, either.
+    let text = r#"
+version: 1
+name: never
+children:
+  - {name: bad, kind: process, role: job, criticality: critical, command: [sh, -c, exit 7], readiness: {log_line: up}}
+  - {name: long, kind: process, role: job, command: [sh, -c, "until test -e $HOME/go; do sleep 0.01; done"]}
+"#;
+    let mut run = start(home, text, &[("NOTIFY_SOCKET", &name)]);
+    run.event("ChildRunning", "/");
+    fs::write(run.home.path().join("go"), "").unwrap();
+    assert_eq!(run.end().code, Some(1));
+    let words = manager.rest();
+    assert!(words.iter().all(|word| !word.contains("READY=1")), "{words:?}");
+    assert!(words.iter().any(|word| word.starts_with("STOPPING=1")), "{words:?}");
+    assert!(words.last().unwrap().starts_with("STATUS=/bad failed"), "{words:?}");
+}
+
+#[test]
 fn a_stack_that_does_not_come_up_was_never_ready() {
     let home = home();
     let (manager, name) = Manager::at(home.path());

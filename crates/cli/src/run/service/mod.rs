@@ -15,10 +15,12 @@
 //! | file | subject |
 //! |---|---|
 //! | `manager` | the socket, and how often a sign of life is wanted |
+//! | `short` | whether a stack that is already over was up |
 //! | `status` | the sentence |
 //! | `unapplied` | whether the file as it is now could not be applied |
 
 mod manager;
+mod short;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -29,10 +31,7 @@ use std::io;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use supervisor_api::{Cause, EventKind};
-use supervisor_stack::tokio_supervisor::{
-    EventItem, RuntimeControlPlaneState, StampedEvent, SupervisorHandle,
-};
+use supervisor_stack::tokio_supervisor::{EventItem, RuntimeControlPlaneState, SupervisorHandle};
 use supervisor_stack::{alive, begins_the_end, moves, printable, ready};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -40,6 +39,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::ending::Ending;
 use crate::print;
 pub(super) use manager::Manager;
+use short::had_come_up;
 use status::Standing;
 use unapplied::Unapplied;
 
@@ -164,7 +164,7 @@ impl Teller {
         }
         match event {
             EventItem::Event(event) if begins_the_end(event) => {
-                if is_done(event) && self.stage == Stage::Starting {
+                if self.stage == Stage::Starting && had_come_up(&self.handle, event) {
                     self.is_ready();
                 }
                 self.stops();
@@ -285,10 +285,4 @@ fn every(period: Duration) -> Interval {
     let mut interval = interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
-}
-
-/// Whether a stack ends by itself because it has nothing left to do, which it finds only after it came up. One that is done
-/// at once may be over before anybody has looked.
-fn is_done(event: &StampedEvent) -> bool {
-    event.event.kind == EventKind::SupervisorEnding && !matches!(event.event.cause, Cause::Unwind(_))
 }
