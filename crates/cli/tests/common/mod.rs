@@ -250,6 +250,11 @@ impl Run {
         Pid::from_child(&self.child)
     }
 
+    /// Whether it has ended by now.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for the end.
     pub(crate) fn end(mut self) -> End {
         while self.next().is_some() {}
