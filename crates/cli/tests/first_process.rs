@@ -7,6 +7,7 @@ mod common;
 #[path = "../../socket/tests/common/skip.rs"]
 mod skip;
 
+use std::net::TcpListener;
 use std::process::Command;
 
 use common::{Run, home, processes, soon};
@@ -160,6 +161,33 @@ fn the_first_process_hears_its_signals_and_needs_no_proc() {
     let end = Run::under(home(), SMALL, first("mount -t tmpfs none /proc")).end();
     assert_eq!(end.code, Some(73));
     assert!(end.err.contains("/proc is not mounted; mount it, or run without a socket"), "{}", end.err);
+}
+
+#[test]
+fn without_proc_a_program_has_a_port_and_no_unix_socket() {
+    if !has_namespaces("without_proc_a_program_has_a_port") {
+        return;
+    }
+    let run = |home: tempfile::TempDir, listen: &str| {
+        let text = format!(
+            "version: 1\nname: listens\nchildren: [{{name: job, kind: process, \
+             role: job, command: [\"true\"], sockets: [{{listen: \"{listen}\"}}]}}]"
+        );
+        Run::under(home, &text, |mut supervisor| {
+            supervisor.arg("--no-socket");
+            first("mount -t tmpfs none /proc")(supervisor)
+        })
+        .end()
+    };
+    // Free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let end = run(home(), &port.to_string());
+    assert_eq!(end.code, Some(0), "{}", end.err);
+    let home = home();
+    let listen = format!("unix:{}/web.sock", home.path().display());
+    let end = run(home, &listen);
+    assert_eq!(end.code, Some(1));
+    assert!(end.err.contains(&format!("cannot start `true`: sockets: {listen}: ")), "{}", end.err);
 }
 
 #[test]
