@@ -103,7 +103,10 @@ mod tests {
     fn every_number_that_is_given_is_taken_and_what_is_passed_is_above() {
         let places = Places::take(40).unwrap();
         assert_eq!(places.files.len(), 40);
-        assert!(places.files.iter().all(Option::is_some), "{places:?}");
+        // The other numbers belong to tests beside this one, which may give them back at any time.
+        let own = places._taken.iter().map(|taken| taken.as_raw_fd()).filter(|number| *number < end(40));
+        let own: Vec<Option<File>> = own.map(|number| places.files[(number - FIRST) as usize]).collect();
+        assert!(!own.is_empty() && own.iter().all(Option::is_some), "{places:?}");
         let passed = |name: &str| {
             let descriptor = Arc::new(std::fs::File::open("/dev/null").unwrap().into());
             Passed { name: name.to_owned(), descriptor }
