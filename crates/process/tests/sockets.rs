@@ -13,6 +13,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use common::{Bench, end, failure_of};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use supervisor_api::{Exit, SupervisorPath};
 use supervisor_process::ProgramSpec;
 
@@ -33,6 +34,12 @@ fn free() -> SocketAddr {
 }
 
 const SAYS: &str = "echo is=$LISTEN_PID pid=$$ $LISTEN_FDS $LISTEN_FDNAMES; exec sleep 60";
+
+/// A script that does something to its sockets, says so, and stays.
+fn python(code: &str) -> String {
+    let all = format!("import fcntl, os, socket, time; {code}; print('done', flush=True); time.sleep(60)");
+    format!("exec python3 -c \"{all}\"")
+}
 
 /// Runs it until it has said what it was given, and kills it.
 async fn said(bench: &Bench, spec: ProgramSpec) -> String {
@@ -120,9 +127,8 @@ async fn what_a_run_made_of_a_socket_is_not_handed_on() {
     let sockets = serde_json::json!([{"listen": free().to_string()}]);
     let flags = "grep flags: /proc/self/fdinfo/3; exec sleep 60";
     let first = said(&bench, with(flags, sockets.clone())).await;
-    let changes = "import fcntl, os, time; fcntl.fcntl(3, fcntl.F_SETFL, os.O_NONBLOCK); print('set', flush=True); time.sleep(60)";
-    let script = format!("exec python3 -c \"{changes}\"");
-    assert_eq!(said(&bench.again(), with(&script, sockets.clone())).await, "set");
+    let changes = python("fcntl.fcntl(3, fcntl.F_SETFL, os.O_NONBLOCK)");
+    assert_eq!(said(&bench.again(), with(&changes, sockets.clone())).await, "done");
     assert_eq!(said(&bench.again(), with(flags, sockets)).await, first);
 }
 
@@ -151,9 +157,137 @@ async fn a_dead_socket_is_replaced_and_nothing_else_is() {
     assert!(said_of(&link).await.contains("is there and is no socket"));
     let nowhere = said_of(&dir.path().join("none/a.sock")).await;
     assert!(nowhere.contains("no such file or directory; make the directory"), "{nowhere}");
+}
+
+#[tokio::test]
+async fn a_directory_that_is_locked_for_a_while_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
     let folder = fs::File::open(dir.path()).unwrap();
     folder.lock().unwrap();
-    assert!(said_of(&dir.path().join("b.sock")).await.contains("is locked by another process"));
+    let bench = Bench::new();
+    let run = bench.start(with(SAYS, at(&dir.path().join("a.sock"))));
+    bench.until("it waits", |seen| seen.phases.iter().any(|phase| phase.contains("is locked"))).await;
+    folder.unlock().unwrap();
+    bench.until("a line", |seen| !seen.lines.is_empty()).await;
+    assert_eq!(bench.seen().phases.last().map(String::as_str), Some(""), "it waits no more");
+    bench.kill();
+    end(run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_directory_that_stays_locked_is_a_failed_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = fs::File::open(dir.path()).unwrap();
+    folder.lock().unwrap();
+    let run = Bench::new().start(with("exec sleep 60", at(&dir.path().join("a.sock"))));
+    // Without a time limit of its own, which would be the next moment that the paused clock jumps to.
+    let Exit::Failed { error } = run.await.unwrap() else { panic!("it is locked") };
+    assert!(error.to_string().contains("has been locked for 5 seconds"), "{error}");
+    assert!(error.to_string().contains("chmod go-r"), "{error}");
+}
+
+#[tokio::test]
+async fn a_dead_socket_of_another_user_stays() {
+    if !skip::is_root("a_dead_socket_of_another_user_stays") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.sock");
+    drop(UnixListener::bind(&path).unwrap());
+    std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+    let said = failure_of(with("exec sleep 60", at(&path))).await;
+    assert!(said.contains("belongs to uid 65534") && path.exists(), "{said}");
+}
+
+#[tokio::test]
+async fn all_addresses_of_both_families_are_two_sockets_with_one_port() {
+    let Ok(port) = TcpListener::bind("[::]:0").map(|free| free.local_addr().unwrap().port()) else {
+        return skip::skip("all_addresses_of_both_families_are_two_sockets_with_one_port: needs IPv6");
+    };
+    let both = ["0.0.0.0", "[::]"].map(|ip| serde_json::json!({"listen": format!("{ip}:{port}")}));
+    let bench = Bench::new();
+    assert!(said(&bench, with(SAYS, serde_json::json!(both))).await.ends_with("2 web:web"));
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_ok() && TcpStream::connect(("::1", port)).is_ok());
+}
+
+#[tokio::test]
+async fn an_address_is_free_for_one_that_overlaps_it() {
+    let own = free();
+    let on = |address: String| with(SAYS, serde_json::json!([{"listen": address}]));
+    let bench = Bench::new();
+    said(&bench, on(own.to_string())).await;
+    for ip in ["0.0.0.0", "127.0.0.1"] {
+        assert!(said(&bench.again(), on(format!("{ip}:{}", own.port()))).await.ends_with("1 web"), "{ip}");
+    }
+    TcpStream::connect(own).unwrap();
+}
+
+#[tokio::test]
+async fn as_many_connections_wait_for_the_next_run_as_for_the_first() {
+    let test = "as_many_connections_wait_for_the_next_run_as_for_the_first";
+    if !skip::has("python3", test) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.sock");
+    let bench = Bench::new();
+    let none = python("socket.socket(fileno=3).listen(0)");
+    assert_eq!(said(&bench, with(&none, at(&path))).await, "done");
+    said(&bench.again(), with(SAYS, at(&path))).await;
+    // Nobody accepts: one that finds no place is told so at once.
+    let connect = || {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let client = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
+        rustix::net::connect(&client, &SocketAddrUnix::new(&path).unwrap()).map(|()| client)
+    };
+    let waiting: Vec<_> = (0..10).map(|_| connect().expect("it waits")).collect();
+    drop(waiting);
+}
+
+#[tokio::test]
+async fn a_socket_that_a_run_has_shut_down_is_bound_anew() {
+    if !skip::has("python3", "a_socket_that_a_run_has_shut_down_is_bound_anew") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (path, port) = (dir.path().join("a.sock"), free());
+    let sockets = serde_json::json!([{"listen": port.to_string()},
+        {"listen": format!("unix:{}", path.display())}]);
+    let bench = Bench::new();
+    let shut = python("[socket.socket(fileno=fd).shutdown(socket.SHUT_RDWR) for fd in (3, 4)]");
+    assert_eq!(said(&bench, with(&shut, sockets.clone())).await, "done");
+    TcpStream::connect(port).unwrap_err();
+    UnixStream::connect(&path).unwrap_err();
+    said(&bench.again(), with(SAYS, sockets)).await;
+    TcpStream::connect(port).unwrap();
+    UnixStream::connect(&path).unwrap();
+}
+
+/// The permissions of a socket are set through `/proc`: without it, the sentence says so. The test runs itself again in a
+/// mount namespace of its own.
+#[tokio::test]
+async fn without_proc_a_unix_socket_is_a_failed_start_that_says_so() {
+    let test = "without_proc_a_unix_socket_is_a_failed_start_that_says_so";
+    if Path::new("/proc/self").exists() {
+        if !skip::is_root(test) || !skip::has("unshare", test) {
+            return;
+        }
+        let without = "umount -l /proc && exec \"$@\"";
+        let own = std::env::current_exe().unwrap();
+        let ended = std::process::Command::new("unshare")
+            .args(["-m", "--propagation", "private", "sh", "-c", without, "sh"])
+            .arg(own)
+            .args(["--exact", test])
+            .output()
+            .unwrap();
+        assert!(ended.status.success(), "{ended:?}");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.sock");
+    let said = failure_of(with("exec sleep 60", at(&path))).await;
+    assert!(said.contains("/proc is not mounted; mount it"), "{said}");
+    assert!(!path.exists());
 }
 
 #[tokio::test]
