@@ -1,11 +1,11 @@
 //! Sockets on which the supervisor listens for a program.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::address::connect_target;
+use super::address::{connect_target, tcp_target};
 use super::{ChildManifest, ConnectTarget, ReadinessManifest, SocketPermissions};
 
 /// The longest name of a socket, in bytes, as in `sd_listen_fds_with_names(3)`.
@@ -56,12 +56,18 @@ impl ListenAddress {
             Ok(address) if address.port() == 0 => {
                 Err(format!("'{}' names no port that anybody could know; write one from 1 to 65535", text))
             }
+            Ok(address) if address.ip() != address.ip().to_canonical() => Err(format!(
+                "'{text}' is an address of IPv4, written as one of IPv6; write it as `{}:{}`",
+                address.ip().to_canonical(),
+                address.port()
+            )),
             Ok(address) => Ok(Self::Tcp(address)),
             Err(_) => Err(not_an_address(text)),
         }
     }
 
-    /// Whether one who listens here leaves no room for one who listens at `other`.
+    /// Whether one who listens here leaves no room for one who listens at `other`. The two families of addresses leave
+    /// each other room: who listens at `[::]` hears nothing of IPv4.
     pub fn overlaps(&self, other: &Self) -> bool {
         let (Self::Tcp(own), Self::Tcp(others)) = (self, other) else { return self == other };
         let all = own.ip().is_unspecified() || others.ip().is_unspecified();
@@ -115,7 +121,7 @@ fn is_name(name: &str) -> bool {
         && bytes.iter().all(|byte| (b' '..=b'~').contains(byte) && *byte != b':')
 }
 
-/// Probes that the supervisor itself would answer.
+/// Probes that the supervisor itself would answer. One by `http` is not: it wants an answer, which only the program gives.
 fn probes(child: &ChildManifest, known: &[ListenAddress]) -> Vec<(&'static str, String)> {
     let readiness = match &child.readiness {
         Some(ReadinessManifest::Probe(probe)) => probe.tcp.as_deref(),
@@ -123,8 +129,9 @@ fn probes(child: &ChildManifest, known: &[ListenAddress]) -> Vec<(&'static str, 
     };
     let health = child.health_check.as_ref().and_then(|check| check.tcp.as_deref());
     let ours = |probe: Option<&str>| {
-        let asked = ListenAddress::parse(probe?).ok()?;
-        known.iter().any(|address| address.overlaps(&asked)).then_some(())
+        let asked = connected(probe?);
+        let answers = |asked: &ListenAddress| known.iter().any(|address| address.overlaps(asked));
+        asked.iter().any(answers).then_some(())
     };
     let message = |instead: &str| {
         format!(
@@ -136,6 +143,31 @@ fn probes(child: &ChildManifest, known: &[ListenAddress]) -> Vec<(&'static str, 
         ("health_check.tcp", ours(health), "`http` or `notify`"),
     ];
     of_both.into_iter().filter_map(|(key, found, instead)| found.map(|()| (key, message(instead)))).collect()
+}
+
+/// Where a probe `tcp` of this address connects to. Empty for a host whose addresses only a name server knows.
+fn connected(probe: &str) -> Vec<ListenAddress> {
+    let address = match connect_target(probe) {
+        Ok(ConnectTarget::Unix(path)) => return vec![ListenAddress::Unix(path.to_owned())],
+        Ok(ConnectTarget::Tcp(address)) => address,
+        // Said elsewhere.
+        Err(_) => return Vec::new(),
+    };
+    let Ok((host, port)) = tcp_target(address) else { return Vec::new() };
+    hosts(host).into_iter().map(|ip| ListenAddress::Tcp((ip, port).into())).collect()
+}
+
+/// The addresses of a host. Who connects to an unspecified address comes to this machine.
+fn hosts(host: &str) -> Vec<IpAddr> {
+    let (v4, v6) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST));
+    if host.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
+        return vec![v4, v6];
+    }
+    match host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(ip) if ip.is_unspecified() => vec![if ip.is_ipv4() { v4 } else { v6 }],
+        Ok(ip) => vec![ip],
+        Err(_) => Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -159,6 +191,7 @@ mod tests {
             ("127.0.0.1", "is not IP:PORT"),
             ("127.0.0.1:0", "names no port"),
             ("127.0.0.1:65536", "is not IP:PORT"),
+            ("[::ffff:127.0.0.1]:80", "write it as `127.0.0.1:80`"),
             ("/run/a.sock", "unix:/run/app/app.sock"),
             ("unix:a.sock", "names no socket"),
         ] {
@@ -179,5 +212,53 @@ mod tests {
         for other in ["127.0.0.2:80", "127.0.0.1:81", "[::1]:80", "[::]:80", "unix:/a"] {
             assert!(!overlap("127.0.0.1:80", other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_probe_that_the_supervisor_answers_itself_is_refused() {
+        let judged = |listen: &str, probe: &str| {
+            let said = serde_json::json!({
+                "name": "a", "kind": "process", "command": ["a"], "sockets": [{"listen": listen}],
+                "readiness": {"tcp": probe}, "health_check": {"tcp": probe},
+            });
+            let found = problems(&serde_json::from_value(said).unwrap());
+            found.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        for (listen, probe) in [
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("127.0.0.1:80", "localhost:80"),
+            ("127.0.0.1:80", "LocalHost.:80"),
+            ("[::1]:80", "localhost:80"),
+            ("0.0.0.0:80", "localhost:80"),
+            ("[::]:80", "localhost:80"),
+            ("127.0.0.1:80", "0.0.0.0:80"),
+            ("[::1]:80", "[::]:80"),
+            ("127.0.0.1:80", "[::ffff:127.0.0.1]:80"),
+            ("127.0.0.1:80", "[::ffff:0.0.0.0]:80"),
+            ("0.0.0.0:80", "192.0.2.1:80"),
+            ("unix:/a", "unix:/a"),
+        ] {
+            assert_eq!(judged(listen, probe), ["readiness.tcp", "health_check.tcp"], "{listen} {probe}");
+        }
+        for (listen, probe) in [
+            ("127.0.0.1:80", "localhost:81"),
+            ("127.0.0.1:80", "[::1]:80"),
+            ("[::]:80", "127.0.0.1:80"),
+            ("192.0.2.1:80", "localhost:80"),
+            ("192.0.2.1:80", "0.0.0.0:80"),
+            ("127.0.0.1:80", "db.example:80"),
+            ("unix:/a", "unix:/b"),
+        ] {
+            assert_eq!(judged(listen, probe), [""; 0], "{listen} {probe}");
+        }
+    }
+
+    #[test]
+    fn a_probe_by_http_is_answered_by_the_program_alone() {
+        let said = serde_json::json!({
+            "name": "a", "kind": "process", "command": ["a"], "sockets": [{"listen": "127.0.0.1:80"}],
+            "readiness": {"http": "http://localhost/"}, "health_check": {"http": "http://127.0.0.1/"},
+        });
+        assert_eq!(problems(&serde_json::from_value(said).unwrap()), []);
     }
 }
