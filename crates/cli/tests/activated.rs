@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "../../socket/tests/common/ports.rs"]
+mod ports;
 #[path = "../../socket/tests/common/skip.rs"]
 mod skip;
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,6 +19,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use common::{Run, supervisor};
+use ports::free;
 
 const CLIENTS: usize = 8;
 const REQUESTS: usize = 10_000;
@@ -39,10 +42,6 @@ fn activated(address: SocketAddr, more: &str) -> String {
         assert!(text.contains(from), "{from}");
         text.replace(from, &to)
     })
-}
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Asks once: says who answered, or how the answer failed. Nobody may be refused.

@@ -2,17 +2,20 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
+#[path = "../../socket/tests/common/ports.rs"]
+mod ports;
 #[path = "../../socket/tests/common/skip.rs"]
 mod skip;
 
 use std::fs;
 use std::io::Read as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use common::{Bench, end, failure_of};
+use ports::free;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use supervisor_api::{Exit, SupervisorPath};
 use supervisor_process::ProgramSpec;
@@ -26,11 +29,6 @@ fn with(script: &str, sockets: serde_json::Value) -> ProgramSpec {
 
 fn at(path: &Path) -> serde_json::Value {
     serde_json::json!([{"listen": format!("unix:{}", path.display())}])
-}
-
-/// A port that nobody has.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 const SAYS: &str = "echo is=$LISTEN_PID pid=$$ $LISTEN_FDS $LISTEN_FDNAMES; exec sleep 60";
@@ -201,9 +199,10 @@ async fn a_dead_socket_of_another_user_stays() {
 
 #[tokio::test]
 async fn all_addresses_of_both_families_are_two_sockets_with_one_port() {
-    let Ok(port) = TcpListener::bind("[::]:0").map(|free| free.local_addr().unwrap().port()) else {
+    let port = free().port();
+    if TcpListener::bind(("::", port)).is_err() {
         return skip::skip("all_addresses_of_both_families_are_two_sockets_with_one_port: needs IPv6");
-    };
+    }
     let both = ["0.0.0.0", "[::]"].map(|ip| serde_json::json!({"listen": format!("{ip}:{port}")}));
     let bench = Bench::new();
     assert!(said(&bench, with(SAYS, serde_json::json!(both))).await.ends_with("2 web:web"));

@@ -6,6 +6,8 @@ mod control;
 mod expanded;
 mod logs;
 mod policy;
+#[path = "../../../socket/tests/common/ports.rs"]
+mod ports;
 mod probes;
 mod programs;
 mod served;

@@ -1,18 +1,15 @@
 //! Where the supervisor listens for a program.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 
 use tokio_supervisor::{EventKind, Lifecycle};
 
+use crate::ports::free;
 use crate::programs::shell;
 use crate::tree::{Tree, block, launch};
 
 const SAYS: &str = "test $LISTEN_PID = $$ && echo $LISTEN_FDS $LISTEN_FDNAMES; exec sleep 60";
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 fn lifecycle(tree: &Tree) -> Lifecycle {
     tree.handle.child("/a").unwrap().state.lifecycle_state
