@@ -8,6 +8,9 @@ use crate::life::words;
 use crate::report::ShutdownResult;
 use crate::{Exit, Health, Lifecycle, PolicyDecision, Readiness, ShutdownState, SupervisorPath};
 
+/// How the id of a command that takes another one back ends, after the id of that.
+pub const ROLLBACK: &str = " (rollback)";
+
 /// Whether a text can be the id of a command: 1 to 128 printable bytes of ASCII, not only blanks.
 pub fn is_command_id(text: &str) -> bool {
     (1..=128).contains(&text.len())

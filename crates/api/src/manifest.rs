@@ -43,7 +43,7 @@ use crate::{ChildId, policy};
 pub use address::{ConnectTarget, HttpTarget, connect_target, http_target, tcp_target};
 pub use aliases::{KEY_ALIASES, WORD_ALIASES};
 pub use budget::{BackoffManifest, BudgetLimits, BudgetManifest, Unlimited};
-pub use check::secret_reference;
+pub use check::{is_shell_name, secret_reference};
 pub use control::{
     Account, AuditKept, AuditManifest, ControlLimits, ControlManifest, ControlRole, HealthManifest,
     IdleWithin, NoAudit, RegistrationManifest, RoleManifest, SocketBindMode, SocketPermissions,

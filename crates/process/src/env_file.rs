@@ -11,7 +11,7 @@ use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use supervisor_api::manifest::EnvFileManifest;
+use supervisor_api::manifest::{EnvFileManifest, is_shell_name};
 
 use crate::spec::ProgramSpec;
 use crate::start_error::{StartError, reason};
@@ -112,7 +112,7 @@ fn variable(line: &[u8]) -> Result<Option<(String, String)>, String> {
     }
     let line = line.strip_prefix("export ").map_or(line, str::trim_start);
     let (name, value) = line.split_once('=').ok_or("it has no `=`; write `NAME=value`")?;
-    if !is_name(name) {
+    if !is_shell_name(name) {
         return Err("what is before its `=` is no name of a variable: letters, digits and `_`, and no blank"
             .to_owned());
     }
@@ -121,11 +121,6 @@ fn variable(line: &[u8]) -> Result<Option<(String, String)>, String> {
         return Err(format!("the value of {name} has a NUL character"));
     }
     Ok(Some((name.to_owned(), value)))
-}
-
-fn is_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    name.bytes().all(plain) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
 /// The value without its quotes. The error is the rest of a sentence about it.

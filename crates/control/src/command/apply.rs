@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use supervisor_api::StampedEvent;
-use supervisor_api::command::{CommandResult, NotAsPlanned};
+use supervisor_api::command::{CommandResult, NotAsPlanned, ROLLBACK};
 use supervisor_api::wire::{Command, ControlCommandResult, WireError};
 use supervisor_api::{EventKind, SupervisorError};
 use tokio_supervisor::{EventItem, EventStream};
@@ -80,7 +80,7 @@ impl Order {
         }
         let id: String = self.asked.command_id.chars().take(ID_KEPT).collect();
         let reason = format!("going back, because {failed}");
-        match self.apply_one(&format!("{id} (rollback)").into(), before, &reason).await {
+        match self.apply_one(&format!("{id}{ROLLBACK}").into(), before, &reason).await {
             Ok(back) if back.failed().is_empty() => {
                 format!("{failed}; the spec from before is applied again")
             }

@@ -90,13 +90,12 @@ impl Machine {
 
     /// What of another one a child waits for.
     pub(super) fn condition(&self, index: u32, on: u32) -> Condition {
-        let conditions = &self.node(index).policy.conditions;
-        if conditions.is_empty() {
+        let policy = &self.node(index).policy;
+        // Nearly nobody says one.
+        if policy.conditions.is_empty() {
             return Condition::Ready;
         }
-        let name = self.node(on).path.last_segment();
-        let said = conditions.iter().find(|(id, _)| Some(id.as_str()) == name);
-        said.map_or(Condition::Ready, |(_, until)| *until)
+        self.node(on).path.last_segment().map_or(Condition::Ready, |name| policy.condition(name))
     }
 
     /// Whether a child is about to go down, and who depends on it goes before it (D11). Nobody starts on it any more.

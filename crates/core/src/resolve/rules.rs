@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use supervisor_api::manifest::StopSignal;
 use supervisor_api::policy::{
-    AutoShutdown, Backoff, Budget, Criticality, Grace, Heartbeat, Permissions, Profile, Signals,
+    AutoShutdown, Backoff, Budget, Condition, Criticality, Grace, Heartbeat, Permissions, Profile, Signals,
 };
 use supervisor_api::{Rule, RuleSource, SupervisorPath};
 
@@ -15,6 +15,12 @@ use crate::spec::ChildSettings;
 type Said = (RuleSource, Option<String>);
 
 impl ChildPolicy {
+    /// What is waited for of the sibling with this name.
+    pub fn condition(&self, sibling: &str) -> Condition {
+        let said = self.conditions.iter().find(|(id, _)| id.as_str() == sibling);
+        said.map_or(Condition::Ready, |(_, until)| *until)
+    }
+
     /// The policy of a child of the supervisor at `above`, which has this context.
     pub(crate) fn rules(&self, above: &SupervisorPath, context: &Context) -> Vec<Rule> {
         let of = Sources { policy: self, above, context };

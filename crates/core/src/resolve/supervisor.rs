@@ -157,9 +157,9 @@ pub(super) fn check_condition(
     path: &str,
     findings: &mut Findings,
 ) {
-    let said = policy.conditions.iter().find(|(id, _)| id == on).map(|(_, until)| *until);
-    let Some(until @ (Condition::Completed | Condition::CompletedOk)) = said else { return };
-    if its.restart == RestartType::Permanent {
+    let until = policy.condition(on.as_str());
+    if matches!(until, Condition::Completed | Condition::CompletedOk) && its.restart == RestartType::Permanent
+    {
         findings.mistake(
             path,
             "dependencies",

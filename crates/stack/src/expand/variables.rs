@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use supervisor_api::manifest::is_shell_name;
 use supervisor_api::nearest;
 use supervisor_yaml::{Entry, FileFinding, Node, Place, Value};
 
@@ -68,7 +69,7 @@ impl Expanded {
     /// What a declared name stands for.
     fn declared(&mut self, Entry { key: name, place, node }: &Entry, choices: &Choices) -> Option<Meant> {
         let shown = name.escape_debug();
-        let problem = if !is_name(name) {
+        let problem = if !is_shell_name(name) {
             format!("'{shown}' cannot be a variable of the file: letters, digits and `_`, and no digit first")
         } else if name == super::REPLICA {
             format!("'{shown}' stands for the number of a replica; call the variable something else")
@@ -168,11 +169,6 @@ impl Variables {
         }
         if same { Filled::Same } else { Filled::Text(out + rest) }
     }
-}
-
-fn is_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    name.bytes().all(plain) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
 #[cfg(test)]

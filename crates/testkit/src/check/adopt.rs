@@ -6,7 +6,7 @@ use supervisor_api::Lifecycle;
 use supervisor_core::{ResolvedSupervisor, SupervisorDecl, resolve};
 
 use super::Checker;
-use super::model::{Model, NONE, Order};
+use super::model::{Model, NONE, Node, Order};
 
 /// How a new spec concerns a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,8 +87,13 @@ impl Model {
     /// Sidecars that rest, or may rest when their run is gone, and with whom (D15).
     fn resting_with_a_primary(&self, children: &[u32]) -> Vec<(u32, u32)> {
         let resting = children.iter().map(|at| (*at, self.node(*at)));
-        let rests = [Lifecycle::Stopped, Lifecycle::Stopping, Lifecycle::Unresponsive];
-        let resting = resting.filter(|(_, node)| node.primary != NONE && rests.contains(&node.state()));
+        // An operator who told it to rest is heard, whoever its primary is.
+        let goes = |node: &Node| {
+            matches!(node.state(), Lifecycle::Stopping | Lifecycle::Unresponsive)
+                && node.life.order != Some(Order::Rest)
+        };
+        let rests = |node: &Node| node.primary != NONE && (node.is(Lifecycle::Stopped) || goes(node));
+        let resting = resting.filter(|(_, node)| rests(node));
         resting.map(|(at, node)| (at, node.primary)).collect()
     }
 

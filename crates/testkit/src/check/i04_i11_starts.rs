@@ -41,9 +41,7 @@ impl Checker {
     /// What of another one a child waits for.
     pub(super) fn condition(&self, at: u32, on: u32) -> Condition {
         let name = self.model.node(on).path.last_segment();
-        let conditions = &self.model.node(at).policy.conditions;
-        let said = conditions.iter().find(|(id, _)| name == Some(id.as_str()));
-        said.map_or(Condition::Ready, |(_, until)| *until)
+        name.map_or(Condition::Ready, |name| self.model.node(at).policy.condition(name))
     }
 
     /// Whether a child need not wait for another one any longer.

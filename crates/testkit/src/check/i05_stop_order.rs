@@ -64,16 +64,22 @@ impl Checker {
             let needs = |on: u32| other.needs.contains(&on) && self.model.node(on).policy.restart_dependants;
             // Who started since the child is up again, or is a job that was done again, does not go down with it.
             let began = self.model.node(on).life.spawned_call;
+            let again = matches!(self.model.node(on).state(), Lifecycle::Running | Lifecycle::Completed);
             // Who ends by itself takes nobody down before it has ended.
-            let again = matches!(self.model.node(on).state(), Lifecycle::Running | Lifecycle::Completed)
-                || self.model.node(on).is(Lifecycle::Stopping)
-                    && matches!(self.model.node(on).life.stop, Stop::Itself(_))
-                // Nor who waited for its end, which is why it started.
-                || self.model.node(on).is(Lifecycle::Failed) && self.condition(other_at, on) == Condition::Completed;
+            let ends = self.model.node(on).is(Lifecycle::Stopping)
+                && matches!(self.model.node(on).life.stop, Stop::Itself(_));
+            // Nor who waited for its end, which is why it started.
+            let ended = self.model.node(on).is(Lifecycle::Failed)
+                && self.condition(other_at, on) == Condition::Completed;
+            let spared = (ends || ended) && other.life.spawned_call >= began;
             let newer = again && other.life.spawned_call >= began;
             // Nor, maybe, who needs it only since a new spec said so.
             let relinked = other.linked > node.life.spawned_call;
-            other.rank > node.rank && runs(other) && !newer && !relinked && (needs(on) || needs(at))
+            other.rank > node.rank
+                && runs(other)
+                && !newer
+                && !relinked
+                && (needs(on) && !spared || needs(at))
         };
         if let Some(other) = sup.children.iter().find(|other| in_line(other) || later(other)) {
             let other = self.model.node(*other);

@@ -6,10 +6,8 @@
 use std::sync::Arc;
 
 use supervisor_api::EventKind;
+use supervisor_api::command::ROLLBACK;
 use supervisor_stack::tokio_supervisor::StampedEvent;
-
-/// The end of the id of a command that takes another one back. After that the tree has what it had before.
-const TAKEN_BACK: &str = " (rollback)";
 
 #[derive(Debug, Default)]
 pub(super) struct Unapplied {
@@ -38,7 +36,8 @@ impl Unapplied {
             EventKind::CommandCompleted => {
                 let id = detail.correlation_id.as_deref();
                 let its_spec = id.is_some() && id == self.brought_by.as_deref();
-                let went_well = detail.text.is_none() && !id.is_some_and(|id| id.ends_with(TAKEN_BACK));
+                // What takes another one back leaves the tree as it was before.
+                let went_well = detail.text.is_none() && !id.is_some_and(|id| id.ends_with(ROLLBACK));
                 if its_spec && went_well {
                     self.applied_at = event.sequence;
                 }

@@ -143,9 +143,8 @@ impl World<'_> {
             let (Some(policy), Some(own)) = (kid.and_then(|kid| kid.policy.as_ref()), &waits.policy) else {
                 return false;
             };
-            let ends = [Condition::Completed, Condition::CompletedOk];
-            let said = own.conditions.iter().find(|(id, _)| path.last_segment() == Some(id.as_str()));
-            let for_its_end = said.is_some_and(|(_, until)| ends.contains(until));
+            let until = path.last_segment().map_or(Condition::Ready, |name| own.condition(name));
+            let for_its_end = matches!(until, Condition::Completed | Condition::CompletedOk);
             if policy.role == Role::Job { policy.significant } else { for_its_end }
         };
         let has_so_long = |kid: &Kid| {
