@@ -24,6 +24,7 @@ mod http;
 mod log;
 mod probe;
 mod program;
+mod secrets;
 mod sockets;
 mod stack;
 mod stopping;
@@ -57,6 +58,7 @@ pub use http::{HeaderEntry, HttpManifest, HttpRequestManifest, ResponseHeader, S
 pub use log::{LogFileManifest, LogManifest, NoLog};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
 pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, SignalWord, StopSignal};
+pub use secrets::{SecretsManifest, SecretsPlace, SecretsWord};
 pub use sockets::{ListenAddress, SocketManifest};
 pub use stack::{
     RootShutdownManifest, STACK_VERSION, StackManifest, StopWithin, SupervisorManifest, VariableDefault,

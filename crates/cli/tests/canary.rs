@@ -30,6 +30,10 @@ fn stack() -> String {
         r#"
 version: 1
 name: shop
+secrets_from:
+  - environment
+  - directory: vault
+  - command: [sh, -c, 'test "$1" = COMMAND_SECRET || exit 1; printf %s "$RUN_SECRET"', ask, "{{key}}"]
 supervisor:
   defaults:
     environment:
@@ -37,12 +41,14 @@ supervisor:
 children:
   - name: web
     kind: process
-    command: [sh, -c, 'echo "lengths ${{#FROM_DEFAULTS}} ${{#FROM_FILE}} ${{#FROM_VAULT}} ${{#FROM_RUN}} ${{#FROM_ENV}}"; exec sleep 1000']
+    command: [sh, -c, 'echo "lengths ${{#FROM_DEFAULTS}} ${{#FROM_FILE}} ${{#FROM_VAULT}} ${{#FROM_RUN}} ${{#FROM_ENV}} ${{#FROM_DIR}} ${{#FROM_COMMAND}}"; exec sleep 1000']
     env_file: good.env
     environment:
       - {{name: FROM_FILE, value: '{CANARY}'}}
       - {{name: FROM_VAULT, secret_ref: "${{vault}}"}}
       - {{name: FROM_RUN, secret_ref: "${{RUN_SECRET}}"}}
+      - {{name: FROM_DIR, secret_ref: "${{DIR_SECRET}}"}}
+      - {{name: FROM_COMMAND, secret_ref: "${{COMMAND_SECRET}}"}}
     secrets:
       - {{name: vault, key: VAULT_KEY}}
   - name: probed
@@ -82,9 +88,12 @@ children:
 /// A home with the files of variables that the stack names, of which one has a mistake.
 fn furnished() -> TempDir {
     let home = home();
-    for (name, text) in
-        [("good.env", format!("FROM_ENV='{CANARY}'\n")), ("bad.env", format!("A=b\n{CANARY}\n"))]
-    {
+    std::fs::create_dir(home.path().join("vault")).unwrap();
+    for (name, text) in [
+        ("good.env", format!("FROM_ENV='{CANARY}'\n")),
+        ("bad.env", format!("A=b\n{CANARY}\n")),
+        ("vault/DIR_SECRET", CANARY.to_owned()),
+    ] {
         std::fs::write(home.path().join(name), text).unwrap();
     }
     home
@@ -240,7 +249,7 @@ fn of_a_run(said: &mut Said) {
         &["--output", "json", "--dashboard", "127.0.0.1:0"],
         &[("VAULT_KEY", CANARY), ("RUN_SECRET", CANARY)],
     );
-    run.output("/web", &format!("lengths {0} {0} {0} {0} {0}", CANARY.len()));
+    run.output("/web", &format!("lengths {0} {0} {0} {0} {0} {0} {0}", CANARY.len()));
     for _ in ["/broken", "/absent", "/misread"] {
         run.value(|line| line["event"]["event_type"] == "ChildQuarantined");
     }
@@ -357,7 +366,10 @@ fn of_a_run(said: &mut Said) {
     }
     run.event("ShutdownCompleted", "/");
     // The folder goes with the run, and the audit of the shutdown is not awaited: every secret came before.
-    said.files(&path, &["stack.yaml", "manifest.yaml", "new.yaml", "bad.yaml", "good.env", "bad.env"]);
+    said.files(
+        &path,
+        &["stack.yaml", "manifest.yaml", "new.yaml", "bad.yaml", "good.env", "bad.env", "DIR_SECRET"],
+    );
     let end = run.end();
     said.add("supervisor run, standard output", end.out.join("\n"));
     said.add("supervisor run, standard error", end.err);

@@ -373,3 +373,18 @@ children:
     let elsewhere = lines(&|out| format!("{}:{}", out.dev(), out.ino() + 1));
     assert!(elsewhere.lines().all(|line| !line.starts_with('<')), "{elsewhere}");
 }
+
+#[test]
+fn credentials_that_the_manager_gives_are_secrets_of_programs_and_their_place_is_not() {
+    let home = home();
+    let credentials = home.path().join("credentials");
+    fs::create_dir(&credentials).unwrap();
+    fs::write(credentials.join("db_password"), "hunter2\n").unwrap();
+    let text = "version: 1\nname: s\nsecrets_from: [credentials]\nchildren:\n  - name: a\n    kind: process\n    \
+                command: [sh, -c, 'echo \"$PASSWORD,$CREDENTIALS_DIRECTORY\"; exec sleep 1000']\n    \
+                environment: [{name: PASSWORD, secret_ref: \"${db_password}\"}]\n";
+    let place = credentials.to_str().unwrap().to_owned();
+    let mut run = Run::start_with(home, text, &["--no-socket"], &[("CREDENTIALS_DIRECTORY", &place)]);
+    run.line(|line| line.ends_with("hunter2,"));
+    assert_eq!(run.stop().code, Some(0));
+}

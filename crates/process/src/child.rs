@@ -11,6 +11,7 @@ use tokio_supervisor::{
 use crate::cgroup;
 use crate::checks::{Check, Health, Readiness, Watch};
 use crate::env_file::Variables;
+use crate::http::Http;
 use crate::level;
 use crate::output::OutputLine;
 use crate::probe::LineSeen;
@@ -92,6 +93,7 @@ impl ProgramSpec {
             }
         });
         let child = child.readiness(ReadinessMode::Explicit).unenforced(spec.unenforced());
+        let child = child.refers_to(spec.probes().flat_map(Check::secrets));
         let Some(Health { watch, max_retries, start_period }) = spec.health.clone() else {
             return if spec.together == Together::default() { child } else { child.watched() };
         };
@@ -107,6 +109,19 @@ impl ProgramSpec {
                 }
             }),
         }
+    }
+
+    /// What is tried to see whether it is ready, and whether it is well.
+    fn probes(&self) -> impl Iterator<Item = &Check> {
+        let readiness = match &self.readiness {
+            Readiness::Probe(check) => Some(check),
+            Readiness::Immediate | Readiness::Notify => None,
+        };
+        let health = self.health.as_ref().and_then(|health| match &health.watch {
+            Watch::Probe(check) => Some(check),
+            Watch::Notify { .. } => None,
+        });
+        readiness.into_iter().chain(health)
     }
 
     /// With what a run needs of the tree and of its files, which `read` remembers.
@@ -138,6 +153,15 @@ impl ProgramSpec {
 }
 
 impl Check {
+    /// The names of the secrets that it sends.
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        let http = match &self.probe {
+            Probe::Http(http) => Some(http),
+            _ => None,
+        };
+        http.into_iter().flat_map(Http::secrets)
+    }
+
     fn as_given_by(&self, ctx: &ChildContext) -> Result<Self, String> {
         let mut check = self.clone();
         if let Probe::Http(http) = check.probe {

@@ -6,15 +6,13 @@
 //! `` ` ``; one without quotes ends where the line does, without the blanks around it. Nothing is expanded. A value may be
 //! secret, so no error has anything of a line but its number and the name of its variable.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use supervisor_api::manifest::{EnvFileManifest, is_shell_name};
 
+use crate::small_file;
 use crate::spec::ProgramSpec;
-use crate::start_error::{StartError, reason};
+use crate::start_error::StartError;
 
 /// The largest file, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -39,8 +37,15 @@ impl EnvFile {
     /// What stands in it. The error is a sentence that names the file and the line.
     fn read(&self) -> Result<Variables, String> {
         let shown = self.path.display();
-        let Some(text) = read(&self.path, self.required).map_err(|why| format!("`{shown}`: {why}"))? else {
-            return Ok(Variables::new());
+        let text = match small_file::read(&self.path, LARGEST) {
+            Ok(Some(text)) => text,
+            Ok(None) if !self.required => return Ok(Variables::new()),
+            Ok(None) => {
+                return Err(format!(
+                    "`{shown}`: no such file or directory; make it, or say `required: false`"
+                ));
+            }
+            Err(why) => return Err(format!("`{shown}`: {why}")),
         };
         let lines = text.split(|byte| *byte == b'\n').enumerate();
         let variables = lines.filter_map(|(at, line)| {
@@ -78,30 +83,6 @@ impl ProgramSpec {
         self.env_files.clear();
         self
     }
-}
-
-/// The bytes of a file, or nothing of one that may be missing and is.
-fn read(path: &Path, required: bool) -> Result<Option<Vec<u8>>, String> {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    // A pipe in the file system would wait for somebody who writes.
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
-    let file = match File::options().read(true).custom_flags(flags).open(path) {
-        Ok(file) => file,
-        Err(error) if !required && matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
-        Err(error) if error.kind() == NotFound => {
-            return Err(format!("{}; make it, or say `required: false`", reason(&error)));
-        }
-        Err(error) => return Err(reason(&error)),
-    };
-    if !file.metadata().map_err(|error| reason(&error))?.is_file() {
-        return Err("it is no regular file; name one".to_owned());
-    }
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| reason(&error))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(format!("it is larger than {LARGEST} bytes"));
-    }
-    Ok(Some(bytes))
 }
 
 /// The variable of a line, if it has one.

@@ -125,6 +125,14 @@ impl Http {
         })
     }
 
+    /// The names of the secrets that it sends.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().filter_map(|(_, sent)| match sent {
+            Sent::Secret(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// The same with the value of each secret, by its name.
     ///
     /// # Errors

@@ -51,6 +51,7 @@ compile_error!("supervisor-process needs Linux: pidfd, /proc and PR_SET_PDEATHSI
 
 pub mod accounts;
 mod adopted;
+mod aside;
 mod between;
 pub mod cgroup;
 mod checks;
@@ -77,7 +78,9 @@ mod processes;
 mod progress;
 mod run;
 mod running;
+pub mod secrets;
 mod signal;
+mod small_file;
 mod sockets;
 mod spec;
 mod start_error;

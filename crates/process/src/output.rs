@@ -183,25 +183,52 @@ fn cost(line: &OutputLine) -> usize {
     line.text.len() + LINE_COST
 }
 
-/// Reads `pipe` until its last writer is gone and gives each line to `each`, which must not block. When `over` is set
+/// Who gets what a program writes to one of its streams. It must not block.
+pub(crate) trait Take: Send + 'static {
+    /// The next bytes.
+    fn take(&mut self, bytes: &[u8]);
+
+    /// There are no more.
+    fn end(&mut self) {}
+}
+
+/// Gives each line on.
+pub(crate) struct Lines<F> {
+    stream: Stream,
+    splitter: Splitter,
+    each: F,
+}
+
+impl<F: FnMut(OutputLine) + Send + 'static> Lines<F> {
+    pub(crate) fn new(stream: Stream, each: F) -> Self {
+        Self { stream, splitter: Splitter::default(), each }
+    }
+}
+
+impl<F: FnMut(OutputLine) + Send + 'static> Take for Lines<F> {
+    fn take(&mut self, bytes: &[u8]) {
+        let Self { stream, splitter, each } = self;
+        splitter.feed(bytes, |text, truncated| each(OutputLine { stream: *stream, text, truncated }));
+    }
+
+    fn end(&mut self) {
+        let Self { stream, splitter, each } = self;
+        splitter.finish(|text, truncated| each(OutputLine { stream: *stream, text, truncated }));
+    }
+}
+
+/// Reads `pipe` until its last writer is gone and gives all of it to `take`. When `over` is set
 /// or dropped it reads what is there and waits for no more.
 ///
-/// It reads whether anybody keeps the lines or not, so the program never waits for us.
-pub(crate) async fn pump(
-    pipe: Receiver,
-    stream: Stream,
-    mut over: watch::Receiver<bool>,
-    mut each: impl FnMut(OutputLine),
-) {
-    let mut splitter = Splitter::default();
-    let mut each = move |text, truncated| each(OutputLine { stream, text, truncated });
+/// It reads whether anybody keeps the bytes or not, so the program never waits for us.
+pub(crate) async fn pump(pipe: Receiver, mut take: impl Take, mut over: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             biased;
             _ = over.wait_for(|over| *over) => break,
             readable = pipe.readable() => if readable.is_err() { break },
         }
-        match read_once(|chunk| pipe.try_read(chunk), &mut splitter, &mut each) {
+        match read_once(|chunk| pipe.try_read(chunk), &mut take) {
             Read::All | Read::Short => {}
             // A pipe that is never empty is always readable. A flood has its turn like everybody else.
             Read::Part => tokio::task::yield_now().await,
@@ -211,12 +238,12 @@ pub(crate) async fn pump(
     // Somebody may hold the pipe and write on, so no more is read than it can hold. The system is asked itself: the
     // runtime may not have heard yet that there is something.
     for _ in 0..LARGEST_PIPE / CHUNK {
-        match read_once(|chunk| Ok(rustix::io::read(&pipe, chunk)?), &mut splitter, &mut each) {
+        match read_once(|chunk| Ok(rustix::io::read(&pipe, chunk)?), &mut take) {
             Read::Part | Read::Short => tokio::task::yield_now().await,
             Read::All | Read::End => break,
         }
     }
-    splitter.finish(&mut each);
+    take.end();
 }
 
 enum Read {
@@ -230,17 +257,13 @@ enum Read {
     End,
 }
 
-fn read_once(
-    read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
-    splitter: &mut Splitter,
-    each: impl FnMut(String, bool),
-) -> Read {
+fn read_once(read: impl FnOnce(&mut [u8]) -> io::Result<usize>, take: &mut impl Take) -> Read {
     // On the stack for the length of this turn: a silent program costs no buffer.
     let mut chunk = [0; CHUNK];
     match read(&mut chunk) {
         Ok(0) => Read::End,
         Ok(read) => {
-            splitter.feed(&chunk[..read], each);
+            take.take(&chunk[..read]);
             if read == chunk.len() { Read::Part } else { Read::Short }
         }
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
@@ -252,6 +275,9 @@ fn read_once(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::Relaxed;
+
     use super::*;
 
     #[tokio::test]
@@ -261,18 +287,21 @@ mod tests {
         let (reader, mut writer) = std::io::pipe().unwrap();
         writer.write_all(&b"x\n".repeat(32 * 1024)).unwrap();
         drop(writer);
-        let lines = std::rc::Rc::new(std::cell::Cell::new(0));
-        let count = std::rc::Rc::clone(&lines);
+        let lines = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&lines);
         let pipe = Receiver::from_owned_fd(reader.into()).unwrap();
         let (_keep, over) = watch::channel(false);
-        let mut pump = Box::pin(pump(pipe, Stream::Stdout, over, move |_| count.set(count.get() + 1)));
+        let take = Lines::new(Stream::Stdout, move |_| {
+            count.fetch_add(1, Relaxed);
+        });
+        let mut pump = Box::pin(pump(pipe, take, over));
         let mut turns = Vec::new();
         // Each turn of the loop is one poll, as a runtime would do it between other tasks.
         while std::future::poll_fn(|cx| std::task::Poll::Ready(pump.as_mut().poll(cx).is_pending())).await {
-            turns.push(lines.take());
+            turns.push(lines.swap(0, Relaxed));
             tokio::task::yield_now().await;
         }
-        assert_eq!(turns.iter().sum::<i32>() + lines.get(), 32 * 1024);
+        assert_eq!(turns.iter().sum::<u32>() + lines.load(Relaxed), 32 * 1024);
         assert!(turns.iter().all(|lines| *lines <= 8 * 1024), "{turns:?}");
     }
 
@@ -283,9 +312,13 @@ mod tests {
         let (reader, mut writer) = std::io::pipe().unwrap();
         writer.write_all(&b"x\n".repeat(32 * 1024)).unwrap();
         let pipe = Receiver::from_owned_fd(reader.into()).unwrap();
-        let mut lines = 0;
-        pump(pipe, Stream::Stdout, watch::channel(true).1, |_| lines += 1).await;
-        assert_eq!(lines, 32 * 1024);
+        let lines = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&lines);
+        let take = Lines::new(Stream::Stdout, move |_| {
+            count.fetch_add(1, Relaxed);
+        });
+        pump(pipe, take, watch::channel(true).1).await;
+        assert_eq!(lines.load(Relaxed), 32 * 1024);
         drop(writer);
     }
 

@@ -11,10 +11,10 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::aside;
 use crate::checks::Check;
 use crate::http::Http;
-use crate::prepare::new_run;
-use crate::running::Running;
+use crate::output::{Lines, OutputLine};
 use crate::spec::ProgramSpec;
 use crate::start_error::reason;
 
@@ -167,21 +167,11 @@ async fn connect(target: ConnectTarget<'_>) -> io::Result<()> {
 
 async fn exec(command: &[OsString], spec: &ProgramSpec, limit: Duration) -> Result<(), String> {
     let Some((program, args)) = command.split_first() else { return Err("the command is empty".into()) };
-    let spec = spec.with_command(program, args);
     let last = Arc::new(Mutex::new(String::new()));
     let keep = last.clone();
-    let running = Running::start(
-        move || spec.program(&new_run(), &[]),
-        move |line| {
-            *keep.lock().unwrap_or_else(PoisonError::into_inner) = line.text;
-        },
-    );
-    let running = running.await.map_err(|error| error.to_string())?;
-    let in_time = timeout(limit, running.exited()).await.is_ok();
-    let status = running.finish().await.0.map_err(|error| reason(&error))?;
-    if !in_time {
-        return Err(format!("not done within {limit:?}, killed"));
-    }
+    let each = move |line: OutputLine| *keep.lock().unwrap_or_else(PoisonError::into_inner) = line.text;
+    let take = |stream| Lines::new(stream, each.clone());
+    let status = aside::run(spec.with_command(program, args), limit, take).await?;
     if status.success() {
         return Ok(());
     }

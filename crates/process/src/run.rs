@@ -23,7 +23,7 @@ use crate::checks::{Check, Health, Readiness, Watch};
 use crate::exit::{self, Request};
 use crate::log_file::Writer;
 use crate::notify::{self, Heard, Socket, Told, Word};
-use crate::output::OutputLine;
+use crate::output::{Lines, OutputLine};
 use crate::prepare::new_run;
 use crate::probe::LineSeen;
 use crate::processes::{self, Unconfined};
@@ -119,7 +119,8 @@ pub(crate) async fn run_with<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit 
         let variables = socket.as_ref().map(|socket| socket.variables(&spec)).unwrap_or_default();
         move || spec.program(&name, &variables)
     };
-    let running = match Running::start(prepare, take_output(spec, orders, &seen)).await {
+    let each = take_output(spec, orders, &seen);
+    let running = match Running::start(prepare, |stream| Lines::new(stream, each.clone())).await {
         Ok(running) => running,
         Err(error) => return Exit::failed(error.to_string()),
     };

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::cgroup::{Ended, Held};
 use crate::group::{self, Group, Output, Program, Started};
-use crate::output::{OutputLine, Stream, pump};
+use crate::output::{Stream, Take, pump};
 use crate::signal::Signal;
 use crate::start_error::{StartError, reason};
 
@@ -32,11 +32,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the program that `prepare` gives, see [`group::spawn`]. Every line it writes goes to `each`,
-    /// which must not block.
-    pub(crate) async fn start(
+    /// Starts the program that `prepare` gives, see [`group::spawn`]. What it writes goes to what `take` makes for each of
+    /// its streams.
+    pub(crate) async fn start<T: Take>(
         prepare: impl FnOnce() -> Result<Program, StartError> + Send + 'static,
-        each: impl Fn(OutputLine) + Clone + Send + 'static,
+        take: impl Fn(Stream) -> T,
     ) -> Result<Self, StartError> {
         let Started { group, stdin, output } = group::spawn(prepare).await?;
         let mut readers = JoinSet::new();
@@ -55,7 +55,7 @@ impl Running {
                 what: "reading its output",
                 why: reason(&error),
             })?;
-            readers.spawn(pump(source, stream, over.subscribe(), each.clone()));
+            readers.spawn(pump(source, take(stream), over.subscribe()));
         }
         Ok(Self { group, _stdin: stdin, readers, over })
     }

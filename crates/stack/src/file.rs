@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use supervisor_api::manifest::{
-    ChildManifest, DashboardManifest, HealthManifest, Kind, StackManifest, health_address,
+    ChildManifest, DashboardManifest, HealthManifest, Kind, SecretsManifest, StackManifest, health_address,
 };
 use supervisor_api::{Finding, SupervisorPath};
 use supervisor_yaml::{
@@ -31,6 +31,8 @@ pub struct Stack {
     pub warnings: Findings,
     pub(crate) spec: SupervisorSpec,
     pub(crate) registry: Registry,
+    /// Where secrets are looked for.
+    pub(crate) secrets: Vec<SecretsManifest>,
     /// Where it was read from, if it was a file.
     pub(crate) path: Option<PathBuf>,
     /// What was chosen when it was read, and is again when it is read again.
@@ -135,7 +137,7 @@ impl Stack {
         let (read, findings) = read_tree(&mut expanded, &registry, origin.folder());
         let findings = Findings::of(&expanded.sources, findings);
         match read {
-            Some(Read { manifest, spec, control, health, dashboard }) if findings.errors() == 0 => {
+            Some(Read { manifest, spec, secrets, control, health, dashboard }) if findings.errors() == 0 => {
                 let (live, warnings) = (Arc::new(Live::of(&manifest)), findings);
                 let choices = Choices::default();
                 Ok(Self {
@@ -143,6 +145,7 @@ impl Stack {
                     warnings,
                     spec,
                     registry,
+                    secrets,
                     path: None,
                     choices,
                     live,
@@ -212,6 +215,7 @@ fn shapes() -> Result<&'static Shapes, String> {
 struct Read {
     manifest: StackManifest,
     spec: SupervisorSpec,
+    secrets: Vec<SecretsManifest>,
     control: Settled,
     health: Option<SocketAddr>,
     dashboard: DashboardAt,
@@ -238,7 +242,7 @@ fn read_tree(
     findings.append(&mut walked.findings);
     match serde_json::from_value::<StackManifest>(std::mem::take(&mut walked.json)) {
         Ok(manifest) => {
-            let (spec, mut about) = tree::build(&manifest, registry, folder);
+            let (spec, secrets, mut about) = tree::build(&manifest, registry, folder);
             let (control, about_control) = manifest.control.as_ref().map(control::settle).unwrap_or_default();
             about.extend(about_control);
             let health = manifest.health.as_ref().and_then(|health| address(health, &mut about));
@@ -246,7 +250,7 @@ fn read_tree(
             let about = about.into_iter().filter(|finding| !is_known(&walked, finding));
             findings.extend(about.map(|finding| placed(&walked, finding)));
             once(&mut findings);
-            (Some(Read { manifest, spec, control, health, dashboard }), findings)
+            (Some(Read { manifest, spec, secrets, control, health, dashboard }), findings)
         }
         Err(error) => {
             // The walk lets through only what the types take, so this says that the two differ.

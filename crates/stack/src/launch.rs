@@ -11,6 +11,7 @@ use tokio_supervisor::{
 };
 
 use crate::file::Stack;
+use crate::secrets;
 use crate::serve::version_of;
 
 impl Stack {
@@ -19,7 +20,8 @@ impl Stack {
     /// Needs a Tokio runtime. Programs outlive this process unless [`guardian::start`](crate::guardian::start)
     /// was called before the runtime was made.
     pub fn launch(&self) -> Result<SupervisorHandle, SupervisorError> {
-        let handle = Supervisor::launch_with(self.spec.clone(), self.registry.clone())?;
+        let registry = secrets::looked_for(self.registry.clone(), &self.secrets);
+        let handle = Supervisor::launch_with(self.spec.clone(), registry)?;
         tokio::spawn(cut_stop(handle.clone(), handle.events_after(0), Arc::clone(&self.live)));
         Ok(handle)
     }

@@ -27,6 +27,7 @@ mod logs;
 mod places;
 mod respec;
 mod schema;
+mod secrets;
 mod serve;
 mod sockets;
 mod tree;

@@ -3,12 +3,20 @@
 use std::path::Path;
 
 use supervisor_api::manifest::{
-    ChildManifest, DefaultsManifest, EnvFileManifest, LogManifest, StackManifest,
+    ChildManifest, DefaultsManifest, EnvFileManifest, LogManifest, SecretsManifest, SecretsPlace,
+    StackManifest,
 };
 
-/// Has every relative path of a log file and of a file with variables begin in `folder`.
+/// Has every relative path of a log file, of a file with variables and of a directory with secrets begin in `folder`.
 pub(crate) fn place(manifest: &mut StackManifest, folder: Option<&Path>) {
     let Some(folder) = folder else { return };
+    for place in manifest.secrets_from.iter_mut().flatten() {
+        if let SecretsManifest::Place(SecretsPlace { directory: Some(directory), .. }) = place
+            && !directory.is_empty()
+        {
+            *directory = placed(folder, directory);
+        }
+    }
     let defaults = |defaults: Option<&mut DefaultsManifest>| {
         if let Some(defaults) = defaults {
             place_all(folder, defaults.log.as_mut(), defaults.env_file.as_mut());
@@ -30,9 +38,13 @@ fn place_all(folder: &Path, log: Option<&mut LogManifest>, files: Option<&mut En
     let paths = log.into_iter().flatten().chain(files.into_iter().flatten());
     // An empty one stays what it is, and is refused.
     for path in paths.filter(|path| !path.is_empty()) {
-        // The folder of a file that is named by text is text, but for what cannot be shown.
-        *path = folder.join(&*path).to_string_lossy().into_owned();
+        *path = placed(folder, path);
     }
+}
+
+/// The folder of a file that is named by text is text, but for what cannot be shown.
+fn placed(folder: &Path, path: &str) -> String {
+    folder.join(path).to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -42,11 +54,14 @@ mod tests {
     #[test]
     fn relative_paths_begin_where_the_file_is() {
         let text = r#"{"version": 1, "name": "a",
+            "secrets_from": ["environment", {"directory": "secrets"}, {"directory": "/abs"}],
             "supervisor": {"defaults": {"log": {"dir": "logs"}, "env_file": "all.env"}},
             "children": [{"name": "a", "kind": "process", "log": {"file": "/abs/x"},
                 "env_file": ["/abs/y", "a.env", {"file": "b.env", "required": false}]}]}"#;
         let mut manifest: StackManifest = serde_json::from_str(text).unwrap();
         place(&mut manifest, Some(Path::new("/srv/shop")));
+        let secrets = serde_json::to_string(&manifest.secrets_from).unwrap();
+        assert_eq!(secrets, r#"["environment",{"directory":"/srv/shop/secrets"},{"directory":"/abs"}]"#);
         let defaults = manifest.supervisor.unwrap().defaults.unwrap();
         assert_eq!(defaults.log.unwrap().kept().unwrap().dir.as_deref(), Some("/srv/shop/logs"));
         assert_eq!(defaults.env_file.unwrap().files()[0].path(), "/srv/shop/all.env");

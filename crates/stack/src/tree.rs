@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind, StackManifest};
+use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind, SecretsManifest, StackManifest};
 use supervisor_api::policy::Role;
 use supervisor_api::{ChildId, Finding, SupervisorPath};
 use tokio_supervisor::{ChildSpec, Registry, Supervisor, SupervisorSpec, UnknownFactory};
 
-use crate::{logs, places, sockets};
+use crate::{logs, places, secrets, sockets};
 
-/// A tree, as far as it could be made, and everything that is wrong or doubtful about it.
+/// A tree, as far as it could be made, where its secrets are looked for, and everything that is wrong or doubtful about it.
 ///
 /// A child that contradicts itself is looked at once more by its bare policy, so that a cycle or a misspelt
 /// sibling is found in the same pass (R6). `folder` is where the file is.
@@ -17,9 +17,10 @@ pub(crate) fn build(
     manifest: &StackManifest,
     registry: &Registry,
     folder: Option<&Path>,
-) -> (SupervisorSpec, Vec<Finding>) {
+) -> (SupervisorSpec, Vec<SecretsManifest>, Vec<Finding>) {
     let mut manifest = manifest.clone();
     let mut findings = contradictions(&manifest);
+    findings.extend(secrets::problems(&manifest));
     places::place(&mut manifest, folder);
     findings.extend(logs::shared(&manifest));
     findings.extend(sockets::shared(&manifest));
@@ -46,7 +47,7 @@ pub(crate) fn build(
         let (Ok(found) | Err(found)) = Supervisor::check(spec.clone());
         findings.extend(found);
     }
-    (spec, findings)
+    (spec, manifest.secrets_from.unwrap_or_default(), findings)
 }
 
 /// Where no factory can be named at all, the sentence says what can be done instead.

@@ -19,6 +19,7 @@ fn page() -> PathBuf {
 /// The mappings of a file, in the order of the page: the type in the schema, and what the page calls it.
 const MAPPINGS: &[(&str, &str)] = &[
     ("StackManifest", "The file"),
+    ("SecretsPlace", "An item of `secrets_from`"),
     ("ControlManifest", "`control`"),
     ("RoleManifest", "An item of `control.roles`"),
     ("RegistrationManifest", "`control.registration`"),

@@ -73,6 +73,7 @@ mod programs;
 mod queue;
 mod registry;
 mod run;
+mod secrets;
 #[cfg(all(feature = "signals", unix))]
 mod signals;
 mod slot;
@@ -100,10 +101,11 @@ pub use metrics::Metrics;
 #[cfg(feature = "otel")]
 pub use otel::{OtlpError, OtlpExport, otel_layer};
 pub use registry::{Registry, UnknownFactory};
+pub use secrets::Secret;
 #[cfg(all(feature = "signals", unix))]
 pub use signals::{StopSignal, StopSignals};
 pub use snapshot::{Snapshot, SnapshotRow};
-pub use spec::{ChildSpec, Secret, SupervisorSpec};
+pub use spec::{ChildSpec, SupervisorSpec};
 pub use supervisor::{Scoped, Supervisor};
 
 pub use supervisor_core::StopBound;

@@ -11,6 +11,7 @@ use supervisor_api::{Finding, SupervisorPath, nearest};
 use crate::context::ChildContext;
 use crate::exit::IntoExit;
 use crate::run::{self, Run};
+use crate::secrets::{Secret, Source, Sources};
 use crate::spec::{ChildSpec, Probe, Wanted};
 
 /// Makes a child of a kind from its manifest. The common keys (role, back-off, dependencies, …) are applied
@@ -32,6 +33,7 @@ pub struct Registry {
     factories: HashMap<String, Factory>,
     probes: HashMap<String, Probe>,
     kinds: HashMap<Kind, Builder>,
+    sources: Sources,
 }
 
 #[derive(Clone)]
@@ -96,6 +98,47 @@ impl Registry {
     {
         self.kinds.insert(kind, Arc::new(builder));
         self
+    }
+
+    /// Looks for secrets in `place`, by their keys, each time that a child that may read some is started. Said again,
+    /// it is the place that is asked when those before have nothing. Default: the supervisor's own environment, which
+    /// then is one of the places only with [`Self::secrets_from_environment`].
+    ///
+    /// `find` gives the secret, or `None`, or a sentence that says why it cannot be known; then those that are asked after it may still
+    /// have it. The sentence is shown: it must have nothing of a secret. `place` is a part of a sentence, such as `the
+    /// vault`. A child waits for the answers, and is not kept from being stopped by them. What counts is what the tree was launched
+    /// with; registered later it changes nothing.
+    ///
+    /// ```
+    /// use tokio_supervisor::{Registry, Secret};
+    ///
+    /// let registry = Registry::new()
+    ///     .secrets_from("the vault", |key| async move {
+    ///         match key.as_str() {
+    ///             "DB_PASSWORD" => Ok(Some(Secret::new("hunter2"))),
+    ///             _ => Ok(None),
+    ///         }
+    ///     })
+    ///     .secrets_from_environment();
+    /// # drop(registry);
+    /// ```
+    pub fn secrets_from<F, Fut>(mut self, place: impl Into<Arc<str>>, find: F) -> Self
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<Secret>, String>> + Send + 'static,
+    {
+        self.sources.push(Source::asked(place, find));
+        self
+    }
+
+    /// Looks for secrets in the supervisor's own environment too; see [`Self::secrets_from`].
+    pub fn secrets_from_environment(mut self) -> Self {
+        self.sources.push(Source::Environment);
+        self
+    }
+
+    pub(crate) const fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// The names of the registered factories, sorted.

@@ -24,6 +24,7 @@ use tracing::Span;
 
 use crate::kept::{Kept, Past};
 use crate::run::{Crew, Meter};
+use crate::secrets::Given;
 use crate::spec::Extras;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::sync::{Mutex, MutexGuard, RwLock, spin_loop};
@@ -180,6 +181,8 @@ pub(crate) struct Aids {
     pub(crate) declined: Option<Arc<str>>,
     /// What is recorded of it, where somebody listens.
     pub(crate) span: Option<Span>,
+    /// The secrets it was given, where somebody had to be asked for them.
+    pub(crate) given: Option<Arc<Given>>,
     /// What an operator's signal does, if it takes any.
     pub(crate) signals: Option<Deliver>,
     /// What a request to read its configuration again does, if it can.

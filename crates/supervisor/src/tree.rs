@@ -14,6 +14,7 @@ use crate::plane::Plane;
 use crate::programs::Programs;
 use crate::queue::Queue;
 use crate::registry::Registry;
+use crate::secrets::Sources;
 use crate::snapshot::Layout;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, Notify};
@@ -43,6 +44,8 @@ pub(crate) struct Tree {
     pub(crate) logs: LogBook,
     pub(crate) plane: Plane,
     pub(crate) registry: Mutex<Registry>,
+    /// Where secrets are looked for.
+    pub(crate) secrets: Sources,
     /// Numbers of bodies.
     pub(crate) bodies: AtomicU32,
     /// Reports of older runs that were told apart before they reached the machine (D5).
@@ -93,6 +96,7 @@ impl Tree {
             journal,
             logs: LogBook::default(),
             plane: Plane::new(),
+            secrets: registry.sources().clone(),
             registry: Mutex::new(registry),
             bodies: AtomicU32::new(bodies),
             stale: AtomicU64::new(0),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::units::{Infinity, Millis};
 use super::{
     BudgetManifest, ChildManifest, ControlManifest, DashboardManifest, DefaultsManifest, DynamicManifest,
-    HealthManifest,
+    HealthManifest, SecretsManifest,
 };
 use crate::ChildId;
 use crate::policy::{AutoShutdown, OnStartFailure, Profile, StartOrder, StopOrder, Strategy};
@@ -33,6 +33,10 @@ pub struct StackManifest {
     /// its last part, taken from where the stack file is. What reads a file takes this out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
+    /// Where the secrets of children are looked for, in order: each is an item of `secrets`, or what a `secret_ref` names, and the
+    /// first place that has its key counts. Default: `environment` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets_from: Option<Vec<SecretsManifest>>,
     /// The control socket: where it is, who may do what, what is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<ControlManifest>,

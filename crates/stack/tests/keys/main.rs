@@ -10,6 +10,7 @@ mod policy;
 mod ports;
 mod probes;
 mod programs;
+mod secrets;
 mod served;
 #[path = "../../../process/tests/common/server.rs"]
 mod server;
@@ -199,6 +200,9 @@ const KEYS: &[(&str, fn())] = &[
     ("SecretEntry.key", programs::a_secret_is_read_by_its_name_and_may_be_missing_only_when_it_is_said),
     ("SecretEntry.name", programs::a_secret_is_read_by_its_name_and_may_be_missing_only_when_it_is_said),
     ("SecretEntry.required", programs::a_secret_is_read_by_its_name_and_may_be_missing_only_when_it_is_said),
+    ("SecretsPlace.command", secrets::a_command_is_asked_for_each_key_and_has_its_time),
+    ("SecretsPlace.directory", secrets::secrets_come_from_the_files_of_a_directory_at_each_start),
+    ("SecretsPlace.timeout_secs", secrets::a_command_is_asked_for_each_key_and_has_its_time),
     ("ShutdownManifest.abort_wait_ms", policy::a_kill_that_is_not_confirmed_in_time_is_unresponsive),
     ("ShutdownManifest.graceful_timeout_ms", policy::a_program_that_does_not_stop_is_killed_after_its_grace),
     ("SidecarConfig.primary_child_id", policy::a_sidecar_starts_before_its_primary_and_ends_with_it),
@@ -211,6 +215,7 @@ const KEYS: &[(&str, fn())] = &[
     ("SocketManifest.name", sockets::a_socket_has_its_name_and_its_permissions),
     ("Stack.include", expanded::included_files_bring_their_children_in_order),
     ("Stack.name", the_name_and_the_version_are_read),
+    ("Stack.secrets_from", secrets::a_secret_that_is_in_no_place_is_a_failed_start_that_says_what_each_one_said),
     ("Stack.supervisor", supervisors::the_strategy_says_who_is_restarted),
     ("Stack.variables", expanded::variables_stand_for_a_value_in_every_text_and_have_its_type),
     ("Stack.version", the_name_and_the_version_are_read),

@@ -8,7 +8,7 @@ use crate::skip;
 use crate::tree::{Tree, block, launch};
 
 /// A web server that gives each request the next of these answers, the last one for ever.
-async fn serve(answers: Vec<&str>) -> (String, UnboundedReceiver<String>) {
+pub(crate) async fn serve(answers: Vec<&str>) -> (String, UnboundedReceiver<String>) {
     server::serve(answers.into_iter().map(|answer| format!("HTTP/1.0 {answer}")).collect()).await
 }
 

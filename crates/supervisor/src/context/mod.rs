@@ -21,9 +21,10 @@ use crate::handle::SupervisorHandle;
 use crate::kept;
 use crate::queue::{BEAT, MISSED, READY};
 use crate::run::Crew;
+use crate::secrets::{Given, Secret};
 use crate::slot::{Aids, Deliver, ENDING, KILL, Missed, OVER, Order, STOP, Slot};
 use crate::spans;
-use crate::spec::{Extras, Secret};
+use crate::spec::Extras;
 use crate::sync::atomic::Ordering;
 use crate::sync::{Condvar, Mutex};
 use crate::tree::Tree;
@@ -433,18 +434,30 @@ impl ChildContext {
 
     /// The variables of the child's spec with their values, in order. Values may be secrets.
     pub fn env(&self) -> Vec<(Arc<str>, Secret)> {
-        self.extras().map(|extras| extras.environment()).unwrap_or_default()
+        self.extras().map(|extras| extras.environment(self.given().as_deref())).unwrap_or_default()
     }
 
-    /// The secret with this name, read anew at every call. Never printed by the library.
+    /// The secret with this name: what the run was given of [`Registry::secrets_from`](crate::Registry::secrets_from);
+    /// out of the supervisor's own environment, where nothing else was said, it is read anew at every call. Never printed
+    /// by the library.
     pub fn secret(&self, name: impl AsRef<str>) -> Option<Secret> {
-        self.extras().and_then(|extras| extras.secret(name.as_ref()))
+        self.extras()?.secret(name.as_ref(), self.given().as_deref())
     }
 
-    /// What `${name}` stands for in the child's spec: its secret with this name; if it has none, the variable of this
-    /// name of the supervisor's own environment.
+    /// What `${name}` stands for in the child's spec: its secret with this name; if it has none, the one with this key,
+    /// which is a variable of the supervisor's own environment where nothing else was said.
     pub fn secret_reference(&self, name: impl AsRef<str>) -> Option<Secret> {
-        self.extras().and_then(|extras| extras.referred(name.as_ref()))
+        self.extras()?.referred(name.as_ref(), self.given().as_deref())
+    }
+
+    /// The secrets the run was given, where somebody had to be asked for them.
+    fn given(&self) -> Option<Arc<Given>> {
+        if !self.tree.secrets.have_to_be_asked() {
+            return None;
+        }
+        let cell = self.slot().cell();
+        let aids = cell.aids.as_ref().filter(|aids| aids.generation == self.generation)?;
+        aids.given.clone()
     }
 
     fn extras(&self) -> Option<Arc<Extras>> {

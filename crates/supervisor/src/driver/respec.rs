@@ -219,7 +219,8 @@ impl Body {
             }
             _ => false,
         };
-        let given = own.env == others.env && own.secrets == others.secrets;
+        let given =
+            own.env == others.env && own.secrets == others.secrets && own.refers_to == others.refers_to;
         run && probe && given && own.wanted == others.wanted && own.metering == others.metering
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!            order: run              returned, panicked, killed
-//!    idle ───────────────► running ─────────────────────────────► dropped
-//!     ▲                                                             │
+//!    idle ──┬────────────► running ─────────────────────────────► dropped
+//!     ▲     ▼ secrets         ▲                                     │
+//!     │   asking ─────────────┘                                     │
 //!     │        report            every spawned task joined          ▼
 //!     └──────────────────────────────────────────────────────── draining
 //! ```
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use supervisor_api::policy::{Grace, ReadinessMode};
-use supervisor_api::{Cause, ChildKey, Exit};
+use supervisor_api::{Cause, ChildKey, Exit, Severity};
 use tokio::time::Sleep;
 use tracing::Span;
 
@@ -27,13 +28,17 @@ use crate::contain::contain;
 use crate::context::ChildContext;
 use crate::exit::IntoExit;
 use crate::queue::EXIT;
-use crate::slot::{CREW_FAILED, ENDING, FORGET, How, KILL, OVER, RUN, RunEnd, STOP, Slot, StopOrder};
+use crate::secrets::Given;
+use crate::slot::{CREW_FAILED, ENDING, FORGET, How, KILL, OVER, Order, RUN, RunEnd, STOP, Slot, StopOrder};
 use crate::spans;
 use crate::tree::Tree;
 use crate::watchdog::PollMark;
 
 /// How many runs a task begins in one poll before it lets others go first (D14).
 const RUNS_PER_POLL: u32 = 256;
+
+/// What a run does that waits for its secrets.
+const ASKING: &str = "waits for its secrets";
 
 /// What the task does next.
 enum Step {
@@ -49,6 +54,8 @@ enum Step {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Idle,
+    /// A run is wanted, and its secrets are being looked for.
+    Asking,
     Running,
     Draining,
 }
@@ -56,6 +63,8 @@ enum Stage {
 /// What only some runs have; in one box, because the task of a child is small.
 #[derive(Default)]
 struct Beside {
+    /// In the stage of asking.
+    asking: Option<Pin<Box<dyn Future<Output = Given> + Send>>>,
     /// In the stage of draining.
     drain: Option<Drain>,
     /// What is recorded of the run, where somebody listens.
@@ -153,6 +162,17 @@ where
     polled.unwrap_or_else(Poll::Ready)
 }
 
+/// How a run ends that is stopped before it did anything.
+fn stopped_early(order: Order) -> Option<Exit> {
+    if order.has(KILL) {
+        Some(Exit::Aborted)
+    } else if order.has(STOP) {
+        Some(Exit::Stopped)
+    } else {
+        None
+    }
+}
+
 impl Host {
     fn new(seat: Seat, managed: bool) -> Self {
         let Seat { tree, key, number } = seat;
@@ -206,6 +226,11 @@ impl Host {
                         return step;
                     }
                 }
+                Stage::Asking => {
+                    if let Some(step) = self.asking(cx) {
+                        return step;
+                    }
+                }
                 Stage::Running => return self.running().unwrap_or(Step::Poll),
                 Stage::Draining => {
                     if self.draining(cx).is_pending() {
@@ -232,16 +257,64 @@ impl Host {
         }
         self.runs += 1;
         self.generation = order.generation();
-        // A stop that comes before the first poll ends a run that never did anything.
-        let early = if order.has(KILL) {
-            Some(Exit::Aborted)
-        } else if order.has(STOP) {
-            Some(Exit::Stopped)
-        } else {
-            slot.about().extras.and_then(|extras| extras.missing()).map(Exit::failed)
+        match stopped_early(order) {
+            Some(exit) => self.over(exit, cx),
+            None => match self.to_be_asked() {
+                Some(asking) => {
+                    self.stage = Stage::Asking;
+                    self.beside.get_or_insert_default().asking = Some(asking);
+                    self.context().phase(ASKING);
+                }
+                None => return self.begins(None, cx),
+            },
+        }
+        None
+    }
+
+    /// What the run has to wait for before it can begin.
+    fn to_be_asked(&self) -> Option<Pin<Box<dyn Future<Output = Given> + Send>>> {
+        if !self.tree.secrets.have_to_be_asked() {
+            return None;
+        }
+        let keys = self.slot().about().extras?.keys();
+        (!keys.is_empty()).then(|| Box::pin(self.tree.secrets.clone().ask(keys)) as _)
+    }
+
+    /// Waits for the secrets of a run that has not begun. `None`: it is over already.
+    fn asking(&mut self, cx: &mut Context<'_>) -> Option<Step> {
+        let early = stopped_early(self.slot().order());
+        let asking = self.beside.as_mut().and_then(|beside| beside.asking.as_mut());
+        let (exit, given) = match (early, asking) {
+            (Some(exit), _) => (Some(exit), None),
+            (None, None) => (Some(Exit::Aborted), None),
+            // What is asked is a user's.
+            (None, Some(asking)) => match contain(|| asking.as_mut().poll(cx)) {
+                Ok(Poll::Pending) => return Some(Step::Wait),
+                Ok(Poll::Ready(given)) => (None, Some(Arc::new(given))),
+                Err(panic) => (Some(panic), None),
+            },
         };
-        if let Some(exit) = early {
+        let asking = self.beside.as_mut().and_then(|beside| beside.asking.take());
+        let panic = contain(|| drop(asking)).err();
+        if let Some(exit) = exit.or(panic) {
             self.over(exit, cx);
+            return None;
+        }
+        let ctx = self.context();
+        ctx.phase("");
+        for (key, why) in given.iter().flat_map(|given| given.troubles()) {
+            let text = format!("the secret {key} could not be looked for everywhere: {why}");
+            ctx.log(Severity::Warning, text, [("secret", key.to_owned())]);
+        }
+        self.slot().cell().aids(self.generation).given.clone_from(&given);
+        self.begins(given.as_deref(), cx)
+    }
+
+    /// The run begins, unless something of it is missing. `None`: it is over already.
+    fn begins(&mut self, given: Option<&Given>, cx: &Context<'_>) -> Option<Step> {
+        let missing = self.slot().about().extras.and_then(|extras| extras.missing(given));
+        if let Some(missing) = missing {
+            self.over(Exit::failed(missing), cx);
             return None;
         }
         self.stage = Stage::Running;

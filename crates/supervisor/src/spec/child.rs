@@ -381,19 +381,29 @@ impl ChildSpec {
         self
     }
 
-    /// A variable whose value is a secret: the one with this name, else the variable of the supervisor's
-    /// own environment. If there is none, a run is refused and says so.
+    /// A variable whose value is a secret: the child's with this name, else the one with this key, which is a variable of the
+    /// supervisor's own environment unless the registry says another place. If there is none, a run is refused and says so.
     pub fn env_secret(mut self, name: impl AsRef<str>, secret: impl AsRef<str>) -> Self {
         let variable = Variable::Secret(secret.as_ref().into());
         self.more().extras.env.push((name.as_ref().into(), variable));
         self
     }
 
-    /// A secret that [`ChildContext::secret`] gives, read from the variable `key` of the supervisor's own
-    /// environment. A required one that is absent refuses every run and is named.
+    /// A secret that [`ChildContext::secret`] gives, found by its `key`: in the variable of this name of the supervisor's own
+    /// environment, or where [`Registry::secrets_from`](crate::Registry::secrets_from) says. A required one that is absent
+    /// refuses every run and is named.
     pub fn secret(mut self, name: impl AsRef<str>, key: impl AsRef<str>, required: bool) -> Self {
         let source = SecretSource { key: key.as_ref().into(), required };
         self.more().extras.secrets.push((name.as_ref().into(), source));
+        self
+    }
+
+    /// Other names that it asks [`ChildContext::secret_reference`] for, so that they are looked for when it starts.
+    pub fn refers_to<N: AsRef<str>>(mut self, secrets: impl IntoIterator<Item = N>) -> Self {
+        let mut names = secrets.into_iter().peekable();
+        if names.peek().is_some() {
+            self.more().extras.refers_to.extend(names.map(|name| Arc::from(name.as_ref())));
+        }
         self
     }
 }

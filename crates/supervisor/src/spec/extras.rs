@@ -10,43 +10,21 @@ use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind, StopSignal
 
 use crate::context::ChildContext;
 use crate::run::Metering;
-
-/// A value that is never printed. `Debug` shows that there is one. What [`expose`](Self::expose) gives is a text like any
-/// other: a log line, an error or a panic message that it is put into is told as it is.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Arc<str>);
-
-impl Secret {
-    /// A secret with this value.
-    pub fn new(value: impl Into<Arc<str>>) -> Self {
-        Self(value.into())
-    }
-
-    /// The value itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
+use crate::secrets::{self, Given, Secret};
 
 /// Where the value of a variable comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Variable {
     /// It is given.
     Value(Arc<str>),
-    /// A secret of the child with this name, else a variable of the supervisor's own environment.
+    /// A secret of the child with this name, else the one with this key.
     Secret(Arc<str>),
 }
 
 /// Where a secret comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SecretSource {
-    /// The variable of the supervisor's own environment.
+    /// As what it is asked for; in the supervisor's own environment the name of a variable.
     pub(crate) key: Arc<str>,
     /// Whether the child may not start without it.
     pub(crate) required: bool,
@@ -127,6 +105,8 @@ pub(crate) struct Extras {
     pub(crate) reload_signal: Option<StopSignal>,
     pub(crate) env: Vec<(Arc<str>, Variable)>,
     pub(crate) secrets: Vec<(Arc<str>, SecretSource)>,
+    /// What else refers to secrets: the headers of its probes.
+    pub(crate) refers_to: Vec<Arc<str>>,
     pub(crate) probe: Option<ProbeUse>,
     /// Of a child whose factory is not registered yet: what a probe of that factory will be called for.
     pub(crate) wanted: Option<ProbeTimes>,
@@ -141,56 +121,65 @@ pub(crate) struct Extras {
 }
 
 impl Extras {
-    /// What keeps a run from starting, as a sentence.
-    pub(crate) fn missing(&self) -> Option<String> {
+    /// The keys of all secrets that it may read, each once.
+    pub(crate) fn keys(&self) -> Vec<Arc<str>> {
+        let referred = self.env.iter().filter_map(|(_, variable)| match variable {
+            Variable::Secret(name) => Some(name),
+            Variable::Value(_) => None,
+        });
+        let referred = referred.chain(&self.refers_to).map(|name| self.key_of(name));
+        let own = self.secrets.iter().map(|(_, source)| &*source.key);
+        let mut keys: Vec<Arc<str>> = own.chain(referred).map(Arc::from).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// What keeps a run from starting, as a sentence. `given` is what it was given, where that is not the environment.
+    pub(crate) fn missing(&self, given: Option<&Given>) -> Option<String> {
         let absent = |(name, source): &(Arc<str>, SecretSource)| {
-            (source.required && own_variable(&source.key).is_none()).then(|| {
-                format!(
-                    "the secret '{name}' is required and the variable {} of the supervisor's environment is not set",
-                    source.key
-                )
+            (source.required && secrets::of(&source.key, given).is_none()).then(|| {
+                format!("the secret '{name}' is required and {}", secrets::why_not(&source.key, given))
             })
         };
         let unset = |(name, variable): &(Arc<str>, Variable)| match variable {
-            Variable::Value(_) => None,
-            Variable::Secret(secret) => self
-                .referred(secret)
-                .is_none()
-                .then(|| format!("the variable '{name}' refers to the secret '{secret}', which is not set")),
+            Variable::Secret(secret) if self.referred(secret, given).is_none() => {
+                let why = given.map(|_| secrets::why_not(self.key_of(secret), given));
+                let colon = if why.is_some() { ": " } else { "" };
+                let why = why.unwrap_or_default();
+                Some(format!(
+                    "the variable '{name}' refers to the secret '{secret}', which is not set{colon}{why}"
+                ))
+            }
+            Variable::Secret(_) | Variable::Value(_) => None,
         };
         self.secrets.iter().find_map(absent).or_else(|| self.env.iter().find_map(unset))
     }
 
     /// The secret with this name.
-    pub(crate) fn secret(&self, name: &str) -> Option<Secret> {
+    pub(crate) fn secret(&self, name: &str, given: Option<&Given>) -> Option<Secret> {
         let (_, source) = self.secrets.iter().find(|(known, _)| &**known == name)?;
-        own_variable(&source.key)
+        secrets::of(&source.key, given)
     }
 
     /// What `${name}` stands for.
-    pub(crate) fn referred(&self, name: &str) -> Option<Secret> {
-        if self.secrets.iter().any(|(known, _)| &**known == name) {
-            return self.secret(name);
-        }
-        own_variable(name)
+    pub(crate) fn referred(&self, name: &str, given: Option<&Given>) -> Option<Secret> {
+        secrets::of(self.key_of(name), given)
+    }
+
+    /// As what is asked for that which `${name}` stands for.
+    fn key_of<'a>(&'a self, name: &'a str) -> &'a str {
+        self.secrets.iter().find(|(known, _)| &**known == name).map_or(name, |(_, source)| &source.key)
     }
 
     /// The variables with their values, in the order they were given.
-    pub(crate) fn environment(&self) -> Vec<(Arc<str>, Secret)> {
+    pub(crate) fn environment(&self, given: Option<&Given>) -> Vec<(Arc<str>, Secret)> {
         let value = |variable: &Variable| match variable {
-            Variable::Value(value) => Some(Secret(Arc::clone(value))),
-            Variable::Secret(secret) => self.referred(secret),
+            Variable::Value(value) => Some(Secret::new(Arc::clone(value))),
+            Variable::Secret(secret) => self.referred(secret, given),
         };
         self.env.iter().filter_map(|(name, variable)| Some((Arc::clone(name), value(variable)?))).collect()
     }
-}
-
-/// A variable of the supervisor's own environment; one that is not UTF-8 counts as not set.
-fn own_variable(key: &str) -> Option<Secret> {
-    if key.is_empty() || key.contains(['=', '\0']) {
-        return None;
-    }
-    std::env::var(key).ok().map(|value| Secret(value.into()))
 }
 
 #[cfg(test)]
@@ -207,11 +196,11 @@ mod tests {
             secrets: vec![("token".into(), source("NO_SUCH_VARIABLE_1", true))],
             ..Extras::default()
         };
-        let sentence = extras.missing().unwrap();
+        let sentence = extras.missing(None).unwrap();
         assert!(sentence.contains("'token'") && sentence.contains("NO_SUCH_VARIABLE_1"), "{sentence}");
         extras.secrets[0].1.required = false;
-        assert_eq!(extras.missing(), None);
-        assert_eq!(extras.secret("token"), None);
+        assert_eq!(extras.missing(None), None);
+        assert_eq!(extras.secret("token", None), None);
     }
 
     #[test]
@@ -227,13 +216,8 @@ mod tests {
         };
         let path = std::env::var("PATH").unwrap();
         let values: Vec<_> =
-            extras.environment().iter().map(|(_, value)| value.expose().to_owned()).collect();
+            extras.environment(None).iter().map(|(_, value)| value.expose().to_owned()).collect();
         assert_eq!(values, [path.clone(), path, "c".to_owned()]);
-        assert_eq!(extras.missing(), None);
-    }
-
-    #[test]
-    fn a_secret_is_not_printed() {
-        assert!(!format!("{:?}", Secret::new("hunter2")).contains("hunter2"));
+        assert_eq!(extras.missing(None), None);
     }
 }

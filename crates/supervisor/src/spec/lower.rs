@@ -187,6 +187,7 @@ impl Extras {
             && self.reload_signal.is_none()
             && self.env.is_empty()
             && self.secrets.is_empty()
+            && self.refers_to.is_empty()
             && self.probe.is_none()
             && self.wanted.is_none()
             && self.metering.is_none()

@@ -7,7 +7,6 @@ mod name;
 mod supervisor;
 
 pub use child::ChildSpec;
-pub use extras::Secret;
 pub use supervisor::SupervisorSpec;
 
 pub(crate) use child::{What, probed};
