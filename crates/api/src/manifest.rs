@@ -20,6 +20,7 @@ mod dashboard;
 mod defaults;
 mod dependency;
 mod env_file;
+mod hook;
 mod http;
 mod log;
 mod probe;
@@ -54,6 +55,7 @@ pub use dashboard::{DashboardListens, DashboardManifest, NoDashboard, dashboard_
 pub use defaults::DefaultsManifest;
 pub use dependency::{DependencyManifest, DependencyUntil};
 pub use env_file::{EnvFile, EnvFileEntry, EnvFileManifest};
+pub use hook::{HookEntry, HookManifest};
 pub use http::{HeaderEntry, HttpManifest, HttpRequestManifest, ResponseHeader, StatusManifest, StatusRange};
 pub use log::{LogFileManifest, LogManifest, NoLog};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
@@ -155,6 +157,13 @@ pub struct ChildManifest {
     /// what is left when that is over is killed. Default: nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub escalation: Vec<EscalationStep>,
+    /// For programs: a program that runs before each start, in the same surroundings, and must end well. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_start: Option<HookManifest>,
+    /// For programs: a program that runs after each run, however that ended, in the same surroundings. It has its own time
+    /// beside the grace, and says with EXIT_CODE and EXIT_STATUS how the program ended. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_stop: Option<HookManifest>,
     /// For programs: the exit codes that count as a good end. Default: `[0]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub success_exit_codes: Option<Vec<u8>>,
@@ -288,6 +297,8 @@ impl ChildManifest {
             stop_signal: None,
             reload_signal: None,
             escalation: Vec::new(),
+            pre_start: None,
+            post_stop: None,
             success_exit_codes: None,
             log: None,
             resource_limits: None,

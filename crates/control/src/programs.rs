@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use supervisor_api::manifest::{
-    ChildManifest, DefaultsManifest, HttpManifest, LogManifest, ReadinessManifest, StackManifest,
+    ChildManifest, DefaultsManifest, HookManifest, HttpManifest, LogManifest, ReadinessManifest,
+    StackManifest,
 };
 
 /// Programs that run whatever they are told to; naming one would allow everything.
@@ -105,14 +106,20 @@ fn checked(asked: PathBuf) -> Result<PathBuf, ProgramError> {
     if is_shell { Err(ProgramError::Shell { asked }) } else { Ok(asked) }
 }
 
-/// Every program that one child names, its own and those of its probes.
+/// Every program that one child names, its own and those that run beside it.
 fn programs(manifest: &ChildManifest) -> impl Iterator<Item = &str> {
     let readiness = match &manifest.readiness {
         Some(ReadinessManifest::Probe(probe)) => probe.exec.as_ref(),
         _ => None,
     };
     let health = manifest.health_check.as_ref().and_then(|check| check.exec.as_ref());
-    let named = [manifest.command.as_deref(), readiness.map(Vec::as_slice), health.map(Vec::as_slice)];
+    let named = [
+        manifest.command.as_deref(),
+        readiness.map(Vec::as_slice),
+        health.map(Vec::as_slice),
+        manifest.pre_start.as_ref().map(HookManifest::command),
+        manifest.post_stop.as_ref().map(HookManifest::command),
+    ];
     // A program without a word is refused later; here it counts as one that nobody allowed.
     named.into_iter().flatten().map(|words| words.first().map_or("", String::as_str))
 }
@@ -136,8 +143,10 @@ fn surroundings(manifest: &ChildManifest) -> Option<&'static str> {
         health_check,
         readiness,
         defaults,
-        // The program itself is looked at by its path, and children one by one.
+        // Programs are looked at by their paths, and children one by one.
         command: _,
+        pre_start: _,
+        post_stop: _,
         children: _,
         // What it is called and when it runs.
         name: _,
@@ -257,7 +266,8 @@ mod tests {
         let allowed = AllowedPrograms::new([path.clone()]).unwrap();
         let path = path.to_str().unwrap();
         let good = serde_json::json!({"name": "a", "kind": "process", "command": [path, "--all"],
-            "readiness": {"exec": [path]}, "health_check": {"exec": [path, "ping"]}});
+            "readiness": {"exec": [path]}, "health_check": {"exec": [path, "ping"]},
+            "pre_start": [path, "migrate"], "post_stop": {"command": [path]}});
         assert_eq!(objection(&allowed, good), None);
         let task = serde_json::json!({"name": "a", "kind": "async_worker"});
         assert_eq!(objection(&AllowedPrograms::default(), task), None);
@@ -268,6 +278,8 @@ mod tests {
             serde_json::json!({"name": "a", "kind": "process", "command": [format!("{path}/../indexer")]}),
             serde_json::json!({"name": "a", "kind": "process", "command": [path], "readiness": {"exec": ["/bin/other"]}}),
             serde_json::json!({"name": "a", "kind": "process", "command": [path], "health_check": {"exec": ["/bin/other"]}}),
+            serde_json::json!({"name": "a", "kind": "process", "command": [path], "pre_start": ["/bin/other"]}),
+            serde_json::json!({"name": "a", "kind": "process", "command": [path], "post_stop": {"command": ["/bin/other"]}}),
             serde_json::json!({"name": "s", "kind": "supervisor", "children": [
                 {"name": "t", "kind": "supervisor", "children": [
                     {"name": "a", "kind": "process", "command": ["/bin/other"]}]}]}),

@@ -43,6 +43,8 @@ pub struct ChildSettings {
     pub on_exhausted: Option<OnExhausted>,
     /// How long it is waited for when it is stopped (D8).
     pub grace: Option<Grace>,
+    /// How much more that is, for what it does after the one that it was for has ended (D8).
+    pub grace_beyond: Duration,
     /// How long it is waited for after it was killed (D8).
     pub abort_wait: Option<Duration>,
     /// A promise to report life (D13).

@@ -46,6 +46,15 @@ pub(crate) enum Watch {
     Notify { interval: Duration, timeout: Duration },
 }
 
+impl Watch {
+    /// How often a sign of life is due.
+    pub(crate) const fn interval(&self) -> Duration {
+        match self {
+            Self::Probe(Check { interval, .. }) | Self::Notify { interval, .. } => *interval,
+        }
+    }
+}
+
 impl Health {
     pub(crate) fn findings(&self) -> Vec<String> {
         let mut findings = Vec::new();

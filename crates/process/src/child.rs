@@ -1,7 +1,9 @@
 //! A program as a child of a tree, on the library's public face.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_supervisor::api::ProgramUsage;
 use tokio_supervisor::api::manifest::ChildManifest;
 use tokio_supervisor::{
@@ -50,7 +52,8 @@ pub fn kind(manifest: &ChildManifest, path: &SupervisorPath) -> Result<ChildSpec
             Ok(if ends { child.readiness(ReadinessMode::Immediate) } else { child })
         }
         Err(message) => {
-            let key = if message.starts_with("`log`") { "log" } else { "" };
+            let about = |key: &&str| message.starts_with(&format!("`{key}`"));
+            let key = ["log", "post_stop"].into_iter().find(about).unwrap_or_default();
             Err(vec![Finding { path: path.to_string(), key, message, warning: false }])
         }
     }
@@ -94,6 +97,7 @@ impl ProgramSpec {
         });
         let child = child.readiness(ReadinessMode::Explicit).unenforced(spec.unenforced());
         let child = child.refers_to(spec.probes().flat_map(Check::secrets));
+        let child = child.grace_beyond(spec.post_stop.as_ref().map_or(Duration::ZERO, |hook| hook.limit));
         let Some(Health { watch, max_retries, start_period }) = spec.health.clone() else {
             return if spec.together == Together::default() { child } else { child.watched() };
         };
@@ -173,8 +177,8 @@ impl Check {
 }
 
 impl Orders for ChildContext {
-    async fn stopping(&self) {
-        Self::stopping(self).await;
+    async fn stopping(&self) -> Option<Instant> {
+        Self::stopping(self).await.deadline
     }
 
     async fn killed(&self) {
@@ -207,6 +211,10 @@ impl Orders for ChildContext {
 
     fn warn(&self, text: &str) {
         self.log(Severity::Warning, text, [("program", "notify")]);
+    }
+
+    fn hook(&self, text: &str) {
+        self.log(Severity::Warning, text, [("program", "hook")]);
     }
 
     fn output(&self, line: OutputLine) {

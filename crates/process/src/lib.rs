@@ -62,6 +62,7 @@ mod environment;
 mod exit;
 mod group;
 pub mod guardian;
+mod hook;
 mod http;
 mod identity;
 mod input;

@@ -12,6 +12,7 @@ use supervisor_api::policy::Grace;
 
 use crate::checks::{Check, Readiness};
 use crate::env_file::EnvFile;
+use crate::hook::Hook;
 use crate::http::Http;
 use crate::identity::Identity;
 use crate::input::Input;
@@ -66,6 +67,13 @@ impl ProgramSpec {
         }
         let steps = manifest.escalation.iter();
         spec.escalation = steps.map(|step| (step.after_ms.duration(), step.signal.into())).collect();
+        spec.pre_start = manifest.pre_start.as_ref().map(Hook::of);
+        spec.post_stop = manifest.post_stop.as_ref().map(Hook::of);
+        if spec.post_stop.is_some() && grace == Grace::Brutal {
+            return Err(
+                "`post_stop` would never run, since `graceful_timeout_ms` is `brutal`; give a grace".into()
+            );
+        }
         if let Some(codes) = &manifest.success_exit_codes {
             spec.success_exit_codes = codes.iter().map(|&code| code.into()).collect();
         }

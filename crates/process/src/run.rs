@@ -11,16 +11,18 @@
 
 use std::future::pending;
 use std::pin::{Pin, pin};
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use supervisor_api::{Exit, ProgramUsage};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::checks::{Check, Health, Readiness, Watch};
 use crate::exit::{self, Request};
+use crate::hook;
 use crate::log_file::Writer;
 use crate::notify::{self, Heard, Socket, Told, Word};
 use crate::output::{Lines, OutputLine};
@@ -51,8 +53,9 @@ pub enum Whom {
 ///
 /// None of the methods that tell something may block.
 pub trait Orders: Clone + Send + Sync + 'static {
-    /// Resolves when the run is asked to stop; again at once when it was.
-    fn stopping(&self) -> impl Future<Output = ()> + Send;
+    /// Resolves when the run is asked to stop, with the time at which its grace ends, if it does; again at once when it
+    /// was.
+    fn stopping(&self) -> impl Future<Output = Option<Instant>> + Send;
     /// Resolves when the grace has ended; again at once when it has.
     fn killed(&self) -> impl Future<Output = ()> + Send;
     /// The program was executed, as this process; or it has said which of its processes is the one to show.
@@ -69,6 +72,8 @@ pub trait Orders: Clone + Send + Sync + 'static {
     fn winds_down(&self);
     /// Something about the run is not as it should be, and is left out.
     fn warn(&self, text: &str);
+    /// Something is wrong with what runs after the program, in a sentence.
+    fn hook(&self, text: &str);
     /// The program wrote a line.
     fn output(&self, line: OutputLine);
     /// Its log file cannot be written, or can again: so many lines were lost to that file so far.
@@ -104,26 +109,33 @@ pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
 
 /// [`run`] of a program that has read its files with variables.
 pub(crate) async fn run_with<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
+    let keep = keep_output(spec, orders);
+    let (exit, status) = match hook::before(spec, orders, keep.clone()).await {
+        Some(exit) => (exit, None),
+        None => run_program(spec, orders, keep.clone()).await.unwrap_or_else(|exit| (exit, None)),
+    };
+    hook::after(spec, status, orders, keep).await;
+    exit
+}
+
+/// Runs the program itself. An error is the exit of one that was not started.
+async fn run_program<O: Orders>(
+    spec: &ProgramSpec,
+    orders: &O,
+    keep: impl Fn(OutputLine) + Clone + Send + 'static,
+) -> Result<(Exit, Option<ExitStatus>), Exit> {
     let name = new_run();
     let seen = LineSeen::default();
-    let spec = &match sockets::given(spec, orders).await {
-        Ok(spec) => spec,
-        Err(error) => return Exit::failed(error.to_string()),
-    };
-    let socket = match Socket::open(spec).await {
-        Ok(socket) => socket,
-        Err(error) => return Exit::failed(error),
-    };
+    let spec = &sockets::given(spec, orders).await.map_err(|error| Exit::failed(error.to_string()))?;
+    let socket = Socket::open(spec).await.map_err(Exit::failed)?;
     let prepare = {
         let (spec, name) = (spec.clone(), name.clone());
         let variables = socket.as_ref().map(|socket| socket.variables(&spec)).unwrap_or_default();
         move || spec.program(&name, &variables)
     };
-    let each = take_output(spec, orders, &seen);
-    let running = match Running::start(prepare, |stream| Lines::new(stream, each.clone())).await {
-        Ok(running) => running,
-        Err(error) => return Exit::failed(error.to_string()),
-    };
+    let each = look_at_output(spec, &seen, keep);
+    let running = Running::start(prepare, |stream| Lines::new(stream, each.clone())).await;
+    let running = running.map_err(|error| Exit::failed(error.to_string()))?;
     orders.executed(running.id());
     let progress = Progress::of(&spec.readiness);
     let readiness = match &spec.readiness {
@@ -179,26 +191,38 @@ pub(crate) async fn run_with<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit 
         orders.unconfined(&unconfined);
     }
     match status {
-        Ok(status) => progress.complete(exit::of(status, request, spec, ended)),
-        Err(error) => Exit::failed(format!(
+        Ok(status) => Ok((progress.complete(exit::of(status, request, spec, ended)), Some(status))),
+        Err(error) => Err(Exit::failed(format!(
             "the end of process {id} is unknown: {}; \
              something else in this process reaps every child, or SIGCHLD is ignored",
             reason(&error)
-        )),
+        ))),
     }
 }
 
-/// What is done with each line: kept, written to its file, and looked at for the text of a `log_line` probe.
-fn take_output<O: Orders>(
+/// Looks at each line for the text of a `log_line` probe before it is kept.
+fn look_at_output<K: Fn(OutputLine) + Clone + Send + 'static>(
     spec: &ProgramSpec,
-    orders: &O,
     seen: &LineSeen,
-) -> impl Fn(OutputLine) + Clone + Send + 'static + use<O> {
-    let (orders, seen, own) = (orders.clone(), seen.clone(), spec.on_output.clone());
+    keep: K,
+) -> impl Fn(OutputLine) + Clone + Send + 'static + use<K> {
+    let seen = seen.clone();
     let probe = match &spec.readiness {
         Readiness::Probe(check) => Some(Arc::new(check.probe.clone())),
         Readiness::Immediate | Readiness::Notify => None,
     };
+    move |line| {
+        seen.look(probe.as_deref(), &line.text);
+        keep(line);
+    }
+}
+
+/// What is done with each line: kept, and written to its file.
+fn keep_output<O: Orders>(
+    spec: &ProgramSpec,
+    orders: &O,
+) -> impl Fn(OutputLine) + Clone + Send + 'static + use<O> {
+    let (orders, own) = (orders.clone(), spec.on_output.clone());
     let file = spec.log_file.as_ref().map(|file| {
         let told = Arc::new(orders.clone());
         // A disk that stands still must not keep the one that the run was for.
@@ -211,7 +235,6 @@ fn take_output<O: Orders>(
         (Writer::of(file, Arc::new(tell)), told)
     });
     move |line| {
-        seen.look(probe.as_deref(), &line.text);
         if let Some((file, _)) = &file {
             file.push(&line);
         }
@@ -236,6 +259,7 @@ async fn attend<O: Orders>(
     let mut exited = pin!(running.exited());
     let mut escalation = spec.escalation.iter();
     let mut due: Due = None;
+    let mut last: Option<Pin<Box<Sleep>>> = None;
     loop {
         let readying = async {
             match &mut readiness {
@@ -249,13 +273,22 @@ async fn attend<O: Orders>(
             _ = &mut exited => return request,
             () = orders.killed(), if request != Request::Kill => {
                 request = Request::Kill;
-                due = None;
+                (due, last) = (None, None);
                 running.kill();
             }
-            () = orders.stopping(), if request == Request::None => {
+            until = orders.stopping(), if request == Request::None => {
                 request = Request::Stop;
                 running.signal(spec.stop_signal);
                 due = next(&mut escalation);
+                // The end of the grace is for what comes after it.
+                let hook = spec.post_stop.as_ref();
+                let own = until.zip(hook).map(|(until, hook)| until.checked_sub(hook.limit).unwrap_or(until));
+                last = own.map(|own| Box::pin(sleep_until(own)));
+            }
+            () = over(&mut last) => {
+                request = Request::Kill;
+                (due, last) = (None, None);
+                running.kill();
             }
             signal = sent(&mut due) => {
                 running.signal(signal);
@@ -272,6 +305,14 @@ async fn attend<O: Orders>(
             () = readying => {}
         }
         readiness = None;
+    }
+}
+
+/// Resolves when the time is over; never when there is none. Cancel safe.
+async fn over(last: &mut Option<Pin<Box<Sleep>>>) {
+    match last {
+        Some(time) => time.await,
+        None => pending().await,
     }
 }
 

@@ -12,6 +12,7 @@ use supervisor_api::manifest::Account;
 use crate::checks::{Check, Health, Readiness, Watch};
 use crate::env_file::EnvFile;
 use crate::environment;
+use crate::hook::Hook;
 use crate::identity::Identity;
 use crate::input::Input;
 use crate::limits::{Limit, Limits};
@@ -52,6 +53,8 @@ pub struct ProgramSpec {
     pub(crate) sockets: Vec<Wanted>,
     pub(crate) stop_signal: Signal,
     pub(crate) escalation: Vec<(Duration, Signal)>,
+    pub(crate) pre_start: Option<Hook>,
+    pub(crate) post_stop: Option<Hook>,
     pub(crate) success_exit_codes: Vec<i32>,
     pub(crate) readiness: Readiness,
     pub(crate) health: Option<Health>,
@@ -82,6 +85,8 @@ impl ProgramSpec {
             sockets: Vec::new(),
             stop_signal: Signal::TERM,
             escalation: Vec::new(),
+            pre_start: None,
+            post_stop: None,
             success_exit_codes: vec![0],
             readiness: Readiness::Immediate,
             health: None,
@@ -122,6 +127,33 @@ impl ProgramSpec {
     /// missing, or a line cannot be read, the start has failed. Probes that are programs have what the run has.
     pub fn env_file(mut self, path: impl Into<PathBuf>, required: bool) -> Self {
         self.env_files.push(EnvFile { path: path.into(), required });
+        self
+    }
+
+    /// Runs this program before each start, in the same surroundings: as the same user, in the same directory, with the same
+    /// variables and limits, and nothing to read. What it prints is kept as the program's output. When it ends badly, or is not done
+    /// within `limit` and so is killed, the start has failed. A stop stops it as it would the program.
+    pub fn pre_start(
+        mut self,
+        command: impl IntoIterator<Item = impl Into<OsString>>,
+        limit: Duration,
+    ) -> Self {
+        self.pre_start = Some(Hook { command: command.into_iter().map(Into::into).collect(), limit });
+        self
+    }
+
+    /// Runs this program after each run, however that ended, also when `pre_start` ended badly, in the same surroundings. `EXIT_CODE` is
+    /// `exited`, `killed` or `dumped`, and `EXIT_STATUS` the exit code or the name of the signal, as for systemd's
+    /// `ExecStopPost=`; without a program that was started neither is there. The run is over when it has ended.
+    ///
+    /// As a child, the program has all of its grace, and this has `limit` beside that. It is left out when everything is to
+    /// be killed at once. When it ends badly that is told, and changes nothing.
+    pub fn post_stop(
+        mut self,
+        command: impl IntoIterator<Item = impl Into<OsString>>,
+        limit: Duration,
+    ) -> Self {
+        self.post_stop = Some(Hook { command: command.into_iter().map(Into::into).collect(), limit });
         self
     }
 
@@ -325,6 +357,8 @@ impl ProgramSpec {
         for code in self.success_exit_codes.iter().filter(|code| !(0..=255).contains(*code)) {
             findings.push(format!("success_exit_codes: {code} is no exit code; they go from 0 to 255"));
         }
+        let hooks = [("pre_start", &self.pre_start), ("post_stop", &self.post_stop)];
+        findings.extend(hooks.into_iter().filter_map(|(key, hook)| hook.as_ref()?.finding(key)));
         findings.extend(self.identity.findings());
         findings.extend(passed::findings(&self.passed));
         findings.extend(self.limits.findings());
@@ -354,6 +388,8 @@ impl fmt::Debug for ProgramSpec {
             .field("sockets", &self.sockets)
             .field("stop_signal", &self.stop_signal)
             .field("escalation", &self.escalation)
+            .field("pre_start", &self.pre_start)
+            .field("post_stop", &self.post_stop)
             .field("success_exit_codes", &self.success_exit_codes)
             .field("readiness", &self.readiness)
             .field("health", &self.health)

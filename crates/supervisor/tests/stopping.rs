@@ -51,6 +51,26 @@ async fn d8_when_the_grace_is_over_the_future_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn d8_what_comes_after_has_its_time_beside_a_grace_that_ends() {
+    let deaf = || ChildSpec::service("a", |_| std::future::pending::<()>()).grace_beyond(secs(3));
+    for (child, stops_in) in [
+        (deaf(), secs(8)),
+        (deaf().grace(secs(2)), secs(5)),
+        (deaf().grace(secs(0)), secs(3)),
+        (deaf().brutal(), secs(0)),
+    ] {
+        let bound = SupervisorSpec::root([child.clone()]).stop_bound().unwrap();
+        let handle = start(SupervisorSpec::root([child])).await;
+        let asked = tokio::time::Instant::now();
+        handle.pause_child("a", "test", "stop").await.unwrap();
+        assert_eq!(asked.elapsed(), stops_in);
+        assert_eq!(handle.exits("a").unwrap()[0].exit, Exit::Aborted);
+        // And the second in which what was killed has to be gone.
+        assert_eq!(bound.at_most, stops_in + secs(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn d8_brutal_asks_nothing() {
     let notes = Notes::default();
     let noted = notes.clone();

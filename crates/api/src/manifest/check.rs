@@ -85,6 +85,8 @@ impl Problems {
             ("stop_signal", child.stop_signal.is_some(), For::Programs),
             ("reload_signal", child.reload_signal.is_some(), For::Programs),
             ("escalation", !child.escalation.is_empty(), For::Programs),
+            ("pre_start", child.pre_start.is_some(), For::Programs),
+            ("post_stop", child.post_stop.is_some(), For::Programs),
             ("success_exit_codes", child.success_exit_codes.is_some(), For::Programs),
             ("log", child.log.is_some(), For::Programs),
             ("resource_limits", child.resource_limits.is_some(), For::TasksAndPrograms),
@@ -135,6 +137,11 @@ impl Problems {
         }
         if command.iter().any(|item| item.contains('\0')) {
             self.add("command", "an item of `command` has a NUL character, which no program can be given");
+        }
+        for (key, hook) in [("pre_start", &child.pre_start), ("post_stop", &child.post_stop)] {
+            if let Some(problem) = hook.as_ref().and_then(|hook| hook.problem(key)) {
+                self.add(key, problem);
+            }
         }
         let empty_or_nul = |text: &String| text.is_empty() || text.contains('\0');
         if child.working_dir.as_ref().is_some_and(empty_or_nul) {

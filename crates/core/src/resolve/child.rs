@@ -92,6 +92,10 @@ pub(super) fn resolve_policy(
         Grace::Timeout(Duration::from_secs(5))
     };
     let grace = if is_supervisor { own.grace } else { said!(own, context, grace) }.unwrap_or(default_grace);
+    let grace = match grace {
+        Grace::Timeout(time) => Grace::Timeout(time.saturating_add(own.grace_beyond)),
+        Grace::Brutal | Grace::Infinity => grace,
+    };
     let default_backoff = if otp { Backoff::none() } else { Backoff::default() };
     let backoff = said!(own, context, backoff).unwrap_or(default_backoff);
     let policy = ChildPolicy {

@@ -15,6 +15,7 @@ use supervisor_api::{Exit, ProgramUsage};
 use supervisor_process::{Orders, OutputLine, ProgramSpec, Sockets, Unconfined};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// Longer than anything here takes on a busy machine. Reaching it is a failure.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -33,7 +34,8 @@ pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
 pub(crate) struct Bench(Arc<Inner>);
 
 struct Inner {
-    stop: watch::Sender<bool>,
+    /// Once it is asked for: when the grace ends.
+    stop: watch::Sender<Option<Option<Instant>>>,
     kill: watch::Sender<bool>,
     seen: watch::Sender<Seen>,
     sockets: Arc<Mutex<Option<Arc<Sockets>>>>,
@@ -67,7 +69,7 @@ impl Bench {
 
     fn holding(sockets: Arc<Mutex<Option<Arc<Sockets>>>>) -> Self {
         Self(Arc::new(Inner {
-            stop: watch::Sender::new(false),
+            stop: watch::Sender::new(None),
             kill: watch::Sender::new(false),
             seen: watch::Sender::default(),
             sockets,
@@ -81,7 +83,12 @@ impl Bench {
     }
 
     pub(crate) fn stop(&self) {
-        self.0.stop.send_replace(true);
+        self.0.stop.send_replace(Some(None));
+    }
+
+    /// Asks it to stop within so long. Nobody kills it then.
+    pub(crate) fn stop_within(&self, grace: Duration) {
+        self.0.stop.send_replace(Some(Some(Instant::now() + grace)));
     }
 
     pub(crate) fn kill(&self) {
@@ -126,12 +133,18 @@ impl Bench {
 }
 
 impl Orders for Bench {
-    async fn stopping(&self) {
-        self.0.stop.subscribe().wait_for(|stop| *stop).await.unwrap();
+    async fn stopping(&self) -> Option<Instant> {
+        let mut stop = self.0.stop.subscribe();
+        let stop = stop.wait_for(Option::is_some).await.unwrap();
+        stop.flatten()
     }
 
     async fn killed(&self) {
         self.0.kill.subscribe().wait_for(|kill| *kill).await.unwrap();
+    }
+
+    fn hook(&self, text: &str) {
+        self.tell(|seen| seen.warnings.push(text.to_owned()));
     }
 
     fn executed(&self, pid: u32) {

@@ -3,6 +3,7 @@
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_supervisor::{EventKind, Exit, Lifecycle};
 
+use crate::programs::shell;
 use crate::server;
 use crate::skip;
 use crate::tree::{Tree, block, launch};
@@ -203,5 +204,32 @@ fn d13_a_program_that_ends_by_itself_is_probed_no_more_and_has_the_time_of_its_p
         let unhealthy = tree.until("/a", EventKind::ChildUnhealthy).await.to_string();
         assert!(unhealthy.contains("no heartbeat for 3.02s"), "{unhealthy}");
         tree.stop().await;
+    });
+}
+
+/// A program that is not there any more is not probed, and its end is not taken for that of one that hangs.
+#[test]
+fn d13_what_runs_after_a_program_keeps_its_promise() {
+    block(async {
+        let test = "d13_what_runs_after_a_program_keeps_its_promise";
+        let dir = tempfile::tempdir().unwrap();
+        let up = dir.path().join("up").display().to_string();
+        std::fs::write(&up, "").unwrap();
+        let probe = format!("exec: [test, -e, {up}]");
+        // The hook takes twice as long as the promise stands.
+        let promise = "check_interval_secs: 0.5, timeout_secs: 1, max_retries: 2";
+        let keys = |health: &str, first: &str| {
+            let hook = format!("post_stop: [sh, -c, '{first}; sleep 5']");
+            format!("restart_policy: temporary, {hook}, health_check: {{{health}, {promise}}}")
+        };
+        let probed = launch("", &shell("a", "sleep 1; exit 3", &keys(&probe, &format!("rm {up}"))));
+        let speaks = speaker(test, "say('WATCHDOG=1')\nos._exit(3)", &keys("notify: true", "true"));
+        for mut tree in [Some(probed), speaks].into_iter().flatten() {
+            let failed = tree.until("/a", EventKind::ChildFailed).await.to_string();
+            assert!(failed.contains("exit code 3"), "{failed}");
+            let misses =
+                tree.seen().iter().filter(|line| line.contains("stale") || line.contains("nhealthy"));
+            assert_eq!(misses.count(), 0, "{:#?}", tree.seen());
+        }
     });
 }

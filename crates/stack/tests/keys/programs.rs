@@ -337,3 +337,44 @@ pub(crate) fn a_health_probe_that_hangs_is_a_miss() {
         assert!(unhealthy.at >= 200_000_000, "two tries of 100 ms: {} ns", unhealthy.at);
     });
 }
+
+#[test]
+pub(crate) fn a_program_runs_before_each_start_and_must_end_well() {
+    block(async {
+        let dir = tempfile::tempdir().unwrap();
+        let made = dir.path().join("made").display().to_string();
+        let hook = format!("pre_start: [sh, -c, 'echo before $A; echo x >> {made}']");
+        let keys = format!("{hook}, environment: [{{name: A, value: a}}]");
+        let mut tree = launch("", &shell("a", &format!("wc -l < {made}; exec sleep 1000"), &keys));
+        assert_eq!([tree.said("/a").await, tree.said("/a").await], ["before a", "1"]);
+        tree.handle.restart_child("/a", "test", "again").await.unwrap();
+        assert_eq!([tree.said("/a").await, tree.said("/a").await], ["before a", "2"]);
+        let slow = "pre_start: {command: [sleep, 1000], timeout_secs: 0.05}";
+        let mut tree = launch("", &shell("a", "echo up", slow));
+        let failed = tree.until("/a", EventKind::ChildStartFailed).await.to_string();
+        assert!(failed.contains("pre_start: not done within 50ms, killed"), "{failed}");
+    });
+}
+
+#[test]
+pub(crate) fn a_program_runs_after_each_run_and_is_told_how_that_ended() {
+    block(async {
+        let hook = "post_stop: [sh, -c, 'echo after $EXIT_CODE $EXIT_STATUS']";
+        let mut tree = launch("", &shell("a", "exit 3", &format!("restart_policy: temporary, {hook}")));
+        assert_eq!(tree.said("/a").await, "after exited 3");
+        // It does not end at the stop signal, and all of its grace is for itself.
+        let grace = format!("shutdown: {{graceful_timeout_ms: 50}}, {hook}");
+        let mut tree = launch("", &shell("a", "trap '' TERM; echo up; while :; do sleep 0.01; done", &grace));
+        assert_eq!(tree.said("/a").await, "up");
+        tree.until("/a", EventKind::ChildReady).await;
+        tree.stop().await;
+        assert_eq!(tree.said("/a").await, "after killed KILL");
+        let slow = "restart_policy: temporary, post_stop: {command: [sleep, 1000], timeout_secs: 0.05}";
+        let mut tree = launch("", &shell("a", "exit 0", slow));
+        assert_eq!(tree.said("/a").await, "post_stop: not done within 50ms, killed");
+        let brutal = shell("a", "true", &format!("{hook}, shutdown: {{graceful_timeout_ms: brutal}}"));
+        let never = supervisor_stack::Stack::parse("f", format!("version: 1\nname: s\nchildren:\n{brutal}"));
+        let never = never.unwrap_err().to_string();
+        assert!(never.contains("`post_stop` would never run"), "{never}");
+    });
+}

@@ -246,6 +246,12 @@ impl ChildSpec {
         self.set(|s| s.grace = Some(Grace::Timeout(grace)))
     }
 
+    /// So much more grace than is said, for what a run does after the one that it was for has ended. Nothing is
+    /// added to a grace that is infinite or brutal. Default: none.
+    pub fn grace_beyond(self, more: Duration) -> Self {
+        if more.is_zero() { self } else { self.set(|s| s.grace_beyond = more) }
+    }
+
     /// It is waited for, for ever, after it was asked to stop.
     pub fn grace_infinity(self) -> Self {
         self.set(|s| s.grace = Some(Grace::Infinity))
