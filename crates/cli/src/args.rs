@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Check a stack file and start nothing.
     Check(CheckArgs),
+    /// Make a stack file out of a file of supervisord, process-compose, foreman or systemd.
+    Import(ImportArgs),
     /// Print the JSON Schema of a stack file.
     #[command(after_help = SCHEMA_HELP)]
     Schema,
@@ -137,6 +139,7 @@ impl Command {
         matches!(
             self,
             Schema
+                | Import(_)
                 | Relay(RelayArgs { verb: Some(_), .. } | RelayArgs { check: true, .. })
                 | Tree(_)
                 | Status(_)
@@ -247,6 +250,58 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) choices: ChoiceArgs,
 }
+
+/// What `import` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = IMPORT_HELP)]
+pub(crate) struct ImportArgs {
+    /// The other file. Of supervisord and systemd several can be named, which become one stack.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// What it is a file of. Default: what its name says.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ImportFormat>,
+    /// The name of the stack. Default: what the file says, else its directory is called so, and of one unit its own.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Write the stack file here; one that is there is not replaced. Default: to standard output.
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Whose files can be imported.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// supervisord.conf, or another .conf or .ini file.
+    Supervisord,
+    /// process-compose.yaml, or another .yaml file.
+    ProcessCompose,
+    /// A Procfile, as foreman and Heroku have it.
+    Procfile,
+    /// A .service unit.
+    Systemd,
+}
+
+const IMPORT_HELP: &str = "\
+The stack file goes to standard output, or with --output to a new file. Every key
+that could not be carried over goes to standard error, with its file and line,
+why, and what there is instead. What the other tool does by default, and this
+one does not, is written into the stack file; where that is not quite the same,
+a comment there says so. Read both, then `supervisor check` the file and run it.
+
+Exit codes:
+  0   the stack file is made; what is not in it is on standard error
+  1   it could not be written
+  2   the command line is wrong
+  66  a file cannot be read
+  78  a file cannot be understood, has no program in it, or says what no stack
+      file can: then what was made is shown all the same, with its mistakes
+
+Examples:
+  supervisor import Procfile > stack.yaml
+  supervisor import supervisord.conf conf.d/*.conf --name shop --output shop.yaml
+  supervisor import db.service web.service    # web waits for db if it said so
+  supervisor import --format supervisord workers.txt 2> left-out.txt";
 
 const CHECK_HELP: &str = "\
 Every mistake is shown with its line and column, not only the first.

@@ -5,6 +5,7 @@ mod audit;
 mod cert;
 mod check;
 mod exit;
+mod import;
 mod pages;
 mod paint;
 mod print;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let exit = match &command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(args),
+        Command::Import(args) => import::import(args),
         Command::Schema => schema::schema(),
         Command::Dashboard(args) => steer::dashboard(args),
         Command::Audit(args) => audit::audit(args),

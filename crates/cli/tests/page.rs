@@ -21,7 +21,7 @@ fn help(command: &str) -> String {
 #[test]
 fn the_exit_codes_of_the_page_are_those_of_the_help() {
     let page = page();
-    for command in ["run", "check", "relay"] {
+    for command in ["run", "check", "import", "relay"] {
         let help = help(command);
         let table = help.split("Exit codes:\n").nth(1).unwrap().split("\n\n").next().unwrap();
         let from = page.find(&format!("\n## {command}\n")).unwrap();

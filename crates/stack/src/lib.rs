@@ -22,6 +22,7 @@ mod dialect;
 mod expand;
 mod file;
 mod health;
+mod import;
 mod launch;
 mod logs;
 mod places;
@@ -37,6 +38,7 @@ pub use dashboard::{Dashboard, DashboardAt, DashboardError, LoginLink, login_lin
 pub use expand::{Choices, Sight};
 pub use file::{Stack, StackError};
 pub use health::{HealthEndpoint, HealthError, alive, moves, ready};
+pub use import::{Foreign, Format, ImportError, Imported, Left, import};
 pub use launch::begins_the_end;
 pub use schema::schema;
 pub use serve::{Doors, PrepareError, Prepared, Serving, SocketAt};
@@ -54,6 +56,6 @@ pub use supervisor_process::raise_descriptors;
 /// The process that kills programs when the supervisor is killed; and a cgroup for each program.
 pub use supervisor_process::{cgroup, guardian};
 /// What is wrong in a file, and where.
-pub use supervisor_yaml::{FileFinding, Findings, Place, UnreadableFile, printable};
+pub use supervisor_yaml::{FileFinding, Findings, Place, UnreadableFile, printable, read as read_file};
 /// The library that runs the tree.
 pub use tokio_supervisor;

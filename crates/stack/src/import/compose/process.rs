@@ -1,0 +1,349 @@
+//! A process of process-compose.
+
+use supervisor_yaml::{Entry, Node, printable};
+
+use super::super::amount::{number, signal};
+use super::super::procfile::{dotenv, shell_or_words};
+use super::super::sheet::{Child, Sheet, Value, Wait};
+use super::super::text::Text;
+use super::super::{Carried, ImportError, Refusal};
+use super::expand::Names;
+use super::left::{self, UNKNOWN};
+use super::{Project, at, entries, flag, not_scalars, own_names, seconds, text, variables, vars};
+
+/// A process while it is read.
+pub(super) struct Process<'a> {
+    pub(super) sheet: &'a mut Sheet,
+    pub(super) child: Child,
+    project: &'a Project,
+    names: Names,
+    node: &'a Node,
+}
+
+impl<'a> Process<'a> {
+    pub(super) fn read(
+        sheet: &'a mut Sheet,
+        project: &'a Project,
+        said: &'a Entry,
+    ) -> Result<Option<Child>, ImportError> {
+        let mut names = project.names.clone();
+        names.own.extend(own_names(&said.node));
+        vars(&said.node, &mut names);
+        if said.node.get("is_template_disabled").is_some_and(|entry| flag(&entry.node) == Ok(true)) {
+            names.vars.clear();
+        }
+        let child = Child::program(at(said), &said.key);
+        let mut process = Self { sheet, child, project, names, node: &said.node };
+        // It runs once, unless it says otherwise.
+        process.child.keys.set("role", Value::plain("job"));
+        for entry in entries(&said.node) {
+            let key = format!("{}.{}", said.key, entry.key);
+            if let Err(why) = process.take(entry, &key) {
+                process.sheet.leave(at(entry), key, why);
+            }
+        }
+        if process.child.keys.get("command").is_none() {
+            let key = if said.node.get("entrypoint").is_some() { "entrypoint" } else { "command" };
+            let otherwise = format!("`{}` has no `command`", printable(&said.key));
+            let key = format!("{}.{key}", said.key);
+            return process.sheet.without_command(&process.child, &key, otherwise).map(|()| None);
+        }
+        Ok(Some(process.finish()))
+    }
+
+    fn finish(mut self) -> Child {
+        let keys = &mut self.child.keys;
+        if keys.get("restart_policy").is_some() {
+            keys.remove("role");
+        }
+        if let (Some(Value::Text(folder)), Some(Value::Text(file))) =
+            (keys.get_in("log", "dir").cloned(), keys.get_in("log", "file").cloned())
+        {
+            let mut path = folder;
+            path.say("/");
+            // A name of a variable after a `/` can always be written.
+            if path.add(&file).is_ok() {
+                let rest = keys.get("log").cloned();
+                keys.remove("log");
+                keys.set_in("log", "file", Value::Text(path));
+                let Some(Value::Map(rest)) = rest else { return self.child };
+                for (key, value) in rest.into_iter().filter(|(key, _)| !matches!(*key, "dir" | "file")) {
+                    keys.set_in("log", key, value);
+                }
+            }
+        }
+        let dotenv_off =
+            self.node.get("is_dotenv_disabled").is_some_and(|entry| flag(&entry.node) == Ok(true));
+        if self.project.dotenv_each && !dotenv_off {
+            let Value::List(mut files) = dotenv() else { return self.child };
+            if let Some(Value::List(own)) = keys.get("env_file") {
+                files.extend(own.iter().cloned());
+            }
+            keys.set("env_file", Value::List(files));
+        }
+        self.child
+    }
+
+    /// A text with what names in it stand for.
+    pub(super) fn text(&mut self, node: &Node) -> Result<Text, Refusal> {
+        let names = Names { own: Default::default(), ..self.names.clone() };
+        names.fill(self.sheet, text(node)?)
+    }
+
+    /// A line for the shell, as words where that makes no difference.
+    pub(super) fn line(&mut self, line: &str) -> Result<Value, Refusal> {
+        let shell: Vec<&str> = self.project.shell.iter().map(String::as_str).collect();
+        let filled = self.names.fill(self.sheet, line.trim())?;
+        match filled.said() {
+            Some(line) => shell_or_words(line, &shell),
+            // What a name stands for could be several words to a shell.
+            None => Ok(Value::texts(shell.into_iter().map(Text::from).chain([filled]))),
+        }
+    }
+
+    fn take(&mut self, entry: &Entry, of: &str) -> Carried {
+        let node = &entry.node;
+        match entry.key.as_str() {
+            // It is the key above that names a process.
+            "name" => {}
+            // With an entry point it is not used.
+            "command" if self.node.get("entrypoint").is_some() => {}
+            "command" => {
+                let line = self.line(text(node)?)?;
+                self.child.keys.set("command", line);
+            }
+            "entrypoint" => {
+                let words: Result<Vec<Text>, _> = node.items().iter().map(|word| self.text(word)).collect();
+                self.child.keys.set("command", Value::texts(words?));
+            }
+            "disabled" | "is_disabled" if !flag(node)? => {}
+            "disabled" | "is_disabled" => {
+                let profile = self.child.name.clone();
+                self.child
+                    .notes
+                    .push(format!("It is only there with `--profile {profile}`: it was disabled."));
+                self.child.keys.set("profiles", Value::texts([profile]));
+            }
+            "description" => self.child.notes.insert(0, text(node)?.to_owned()),
+            "log_location" => {
+                let file = self.text(node)?;
+                self.child.keys.set_in("log", "file", Value::Text(file));
+            }
+            "log_configuration" => {
+                self.each(node, of, Self::log);
+                if let Some(rotation) = node.get("rotation") {
+                    self.each(&rotation.node, &format!("{of}.rotation"), Self::rotation);
+                }
+            }
+            "environment" => variables(self.sheet, &self.names, node, &mut self.child.keys)?,
+            "env_file" => {
+                let file = self.text(node)?;
+                let folder = self.node.get("working_dir").and_then(|entry| entry.node.text());
+                let mut path = Text::default();
+                if let (Some(folder), Some(false)) = (folder, file.said().map(|file| file.starts_with('/'))) {
+                    path = Text::from(format!("{folder}/"));
+                }
+                path.add(&file)?;
+                self.child.keys.push("env_file", Value::Text(path));
+            }
+            // They say what is put into texts and files, and that was done.
+            "is_dotenv_disabled" | "is_template_disabled" => drop(flag(node)?),
+            "vars" => not_scalars(node)?,
+            "availability" => self.availability(node, of),
+            "depends_on" => self.depends(node, of),
+            "liveness_probe" => self.each(node, of, Self::liveness),
+            "readiness_probe" => self.each(node, of, Self::readiness),
+            "ready_log_line" => {
+                let line = self.text(node)?;
+                self.child.keys.set_in("readiness", "log_line", Value::Text(line));
+            }
+            "shutdown" => self.each(node, of, Self::shutdown),
+            "working_dir" => {
+                let folder = self.text(node)?;
+                self.child.keys.set("working_dir", Value::Text(folder));
+            }
+            "namespace" => {
+                let listed: Vec<&Node> =
+                    if node.items().is_empty() { vec![node] } else { node.items().iter().collect() };
+                for name in listed {
+                    let tag = self.text(name)?;
+                    self.child.keys.push("tags", Value::Text(tag));
+                }
+            }
+            "replicas" => match number::<u32>(text(node)?)? {
+                0 | 1 => {}
+                many => {
+                    self.child
+                        .notes
+                        .push("REPLICA has the number, from 1; PC_REPLICA_NUM had it from 0.".to_owned());
+                    self.child.keys.set("replicas", Value::plain(many));
+                }
+            },
+            "success_exit_codes" => {
+                let codes: Result<Vec<u8>, _> = node.items().iter().map(|code| number(text(code)?)).collect();
+                let codes = [0].into_iter().chain(codes?.into_iter().filter(|code| *code != 0));
+                self.child.keys.set("success_exit_codes", Value::List(codes.map(Value::plain).collect()));
+            }
+            "is_tty" if !flag(node)? => {}
+            "is_tty" => self.child.keys.set("terminal", Value::plain(true)),
+            key @ ("is_daemon"
+            | "is_foreground"
+            | "is_elevated"
+            | "is_interactive"
+            | "disable_ansi_colors"
+            | "truncate_log") => {
+                if flag(node)? {
+                    return Err(left::of_process(key));
+                }
+            }
+            key => return Err(left::of_process(key)),
+        }
+        Ok(())
+    }
+
+    /// Takes each key of a mapping, and tells which are not taken.
+    fn each(&mut self, node: &Node, of: &str, take: fn(&mut Self, &str, &Node) -> Carried) {
+        for entry in entries(node) {
+            if let Err(why) = take(self, &entry.key, &entry.node) {
+                self.sheet.leave(at(entry), format!("{of}.{}", entry.key), why);
+            }
+        }
+    }
+
+    fn log(&mut self, key: &str, node: &Node) -> Carried {
+        match key {
+            // Its keys are taken one by one.
+            "rotation" => {}
+            "add_timestamp" => self.child.keys.set_in("log", "timestamps", Value::plain(flag(node)?)),
+            "fields_order" | "disable_json" | "timestamp_format" | "no_color" | "no_metadata"
+            | "flush_each_line" => {
+                return Err("a log file has what was printed, line by line".to_owned());
+            }
+            _ => return Err(UNKNOWN.to_owned()),
+        }
+        Ok(())
+    }
+
+    fn rotation(&mut self, key: &str, node: &Node) -> Carried {
+        let said = match key {
+            "max_size_mb" => ("max_size_mb", Value::plain(number::<u32>(text(node)?)?)),
+            "max_backups" => ("keep", Value::plain(number::<u32>(text(node)?)?)),
+            "compress" => ("compress", Value::plain(flag(node)?)),
+            "directory" => ("dir", Value::Text(self.text(node)?)),
+            "filename" => ("file", Value::Text(self.text(node)?)),
+            "max_age_days" => {
+                return Err("`max_age_days` removes old files there; `max_age_hours` here begins a new one"
+                    .to_owned());
+            }
+            _ => return Err(UNKNOWN.to_owned()),
+        };
+        self.child.keys.set_in("log", said.0, said.1);
+        Ok(())
+    }
+
+    fn shutdown(&mut self, key: &str, node: &Node) -> Carried {
+        match key {
+            "timeout_seconds" => {
+                let wait = Value::millis(seconds(node)?);
+                self.child.keys.set_in("shutdown", "graceful_timeout_ms", wait);
+            }
+            "signal" => self.child.keys.set("stop_signal", signal(text(node)?)?),
+            "parent_only" if !flag(node)? => {}
+            "parent_only" => return Err("signals to stop a program go to all of its processes".to_owned()),
+            "command" => {
+                return Err("a program is stopped with a signal; give it one that does the same".to_owned());
+            }
+            "send_keys" => {
+                return Err("nobody types at a program; give it a signal that does the same".to_owned());
+            }
+            _ => return Err(UNKNOWN.to_owned()),
+        }
+        Ok(())
+    }
+
+    fn availability(&mut self, node: &Node, of: &str) {
+        self.each(node, of, |this, key, node| this.restarts(key, node));
+        let said = |key: &str| node.get(key).and_then(|entry| entry.node.text());
+        if said("exit_on_end").is_some_and(|said| said == "true") {
+            if said("restart") == Some("always") {
+                let why = "what is always started again never ends; let it be restarted when it fails";
+                return self.sheet.leave(self.child.at, format!("{of}.exit_on_end"), why);
+            }
+            self.child.keys.set("significant", Value::plain(true));
+            self.sheet.supervisor.set("auto_shutdown", Value::plain("any_significant"));
+        }
+    }
+
+    fn restarts(&mut self, key: &str, node: &Node) -> Carried {
+        let keys = &mut self.child.keys;
+        match key {
+            "restart" => match text(node)? {
+                "always" => keys.set("restart_policy", Value::plain("permanent")),
+                "on_failure" => keys.set("restart_policy", Value::plain("transient")),
+                "no" => {}
+                "exit_on_failure" => {
+                    // The first failure uses up the budget.
+                    keys.set("restart_policy", Value::plain("transient"));
+                    keys.set_in("budget", "max_restarts", Value::plain(0));
+                    keys.set_in("budget", "on_exhausted", Value::plain("shutdown_tree"));
+                }
+                _ => {
+                    return Err("it is none of `always`, `on_failure`, `exit_on_failure` and `no`".to_owned());
+                }
+            },
+            "backoff_seconds" => {
+                let wait = Value::millis(seconds(node)?.max(1.0));
+                keys.set_in("backoff", "initial_ms", wait.clone());
+                keys.set_in("backoff", "max_ms", wait);
+                keys.set_in("backoff", "jitter_ratio", Value::plain(0));
+            }
+            "max_restarts" => match number::<u32>(text(node)?)? {
+                0 => {}
+                many => {
+                    self.child
+                        .notes
+                        .push("`max_restarts` counts those of a day; process-compose counts all.".to_owned());
+                    keys.set_in("budget", "max_restarts", Value::plain(many));
+                    keys.set_in("budget", "window_secs", Value::plain(86_400));
+                    keys.set_in("budget", "on_exhausted", Value::plain("quarantine"));
+                }
+            },
+            // It is looked at with `restart`.
+            "exit_on_end" => drop(flag(node)?),
+            "exit_on_skipped" if !flag(node)? => {}
+            "exit_on_skipped" => {
+                return Err(
+                    "who depends on what failed waits, and `supervisor status` says for whom".to_owned()
+                );
+            }
+            _ => return Err(UNKNOWN.to_owned()),
+        }
+        Ok(())
+    }
+
+    fn depends(&mut self, node: &Node, of: &str) {
+        for on in entries(node) {
+            let key = format!("{of}.{}", on.key);
+            let said = on.node.get("condition").and_then(|entry| entry.node.text());
+            if said.is_none() {
+                self.child
+                    .notes
+                    .push(format!("It waits until {} is started: no condition was said.", on.key));
+            }
+            let until = match said.unwrap_or("process_started") {
+                "process_healthy" | "process_log_ready" => None,
+                "process_started" => Some("started"),
+                "process_completed" => Some("completed"),
+                "process_completed_successfully" => Some("completed_ok"),
+                _ => {
+                    self.sheet.leave(at(on), key, "there is no such condition");
+                    continue;
+                }
+            };
+            for entry in entries(&on.node).iter().filter(|entry| entry.key != "condition") {
+                self.sheet.leave(at(entry), format!("{key}.{}", entry.key), UNKNOWN);
+            }
+            self.child.waits.push(Wait { at: at(on), key, on: on.key.clone(), until });
+        }
+    }
+}

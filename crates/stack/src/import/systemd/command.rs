@@ -1,0 +1,166 @@
+//! Command lines of systemd.
+
+use supervisor_yaml::printable;
+
+use super::super::Refusal;
+use super::super::sheet::Value;
+use super::super::text::Text;
+use super::super::words::{Quoting, quoted, split};
+use super::Specifiers;
+
+/// A line of `ExecStart`.
+pub(super) struct Command {
+    words: Vec<String>,
+    /// Whether its failure counts as none.
+    forgiven: bool,
+}
+
+impl Command {
+    pub(super) fn read(line: &str) -> Result<Vec<Self>, Refusal> {
+        let words = split(line, Quoting::C).ok_or("a quote or an escape in it is not closed")?;
+        let lines = words.split(|word| word == ";").filter(|words| !words.is_empty());
+        let commands: Result<Vec<Self>, _> = lines.map(Self::of).collect();
+        commands.and_then(|all| if all.is_empty() { Err("it has no command".to_owned()) } else { Ok(all) })
+    }
+
+    fn of(words: &[String]) -> Result<Self, Refusal> {
+        let mut words = words.to_vec();
+        let bare = words[0].trim_start_matches('-').to_owned();
+        let forgiven = bare.len() < words[0].len();
+        if bare.starts_with(['@', ':', '+', '!', '|']) {
+            return Err(format!(
+                "`{}` before a command has no counterpart; write the command without it",
+                printable(&bare[..1])
+            ));
+        }
+        if bare.is_empty() {
+            return Err("it has no command".to_owned());
+        }
+        words[0] = bare;
+        Ok(Self { words, forgiven })
+    }
+
+    /// The signal, if it is `kill -SIGNAL $MAINPID`.
+    pub(super) fn kills_with(&self) -> Option<&str> {
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        let (program, rest) = words.split_first()?;
+        let (pid, signal) = rest.split_last()?;
+        let is_it = program.rsplit('/').next() == Some("kill") && matches!(*pid, "$MAINPID" | "${MAINPID}");
+        match signal {
+            _ if !is_it => None,
+            ["-s" | "--signal", signal] => Some(signal),
+            [signal] => signal.strip_prefix("--signal=").or_else(|| signal.strip_prefix('-')),
+            [] => Some("TERM"),
+            _ => None,
+        }
+    }
+
+    /// Whether a name in it stands for a variable of the program.
+    fn has_variables(&self) -> bool {
+        self.words.iter().any(|word| word.replace("$$", "").contains('$'))
+    }
+
+    /// Its words.
+    fn plain(&self, specifiers: &mut Specifiers<'_>) -> Result<Value, Refusal> {
+        let words: Result<Vec<Text>, _> =
+            self.words.iter().map(|word| specifiers.fill(&word.replace("$$", "$"))).collect();
+        Ok(Value::texts(words?))
+    }
+
+    /// As a shell runs it, to which the variables look as systemd sees them.
+    fn shell(&self, specifiers: &mut Specifiers<'_>, line: &mut Text) -> Result<(), Refusal> {
+        for (at, word) in self.words.iter().enumerate() {
+            line.say(if at == 0 { "" } else { " " });
+            line.add(&specifiers.fill(&for_a_shell(word))?)?;
+        }
+        Ok(())
+    }
+}
+
+/// What several lines are with us. Several are run one after the other, as long as they end well.
+pub(super) fn all(commands: &[Command], specifiers: &mut Specifiers<'_>) -> Result<Value, Refusal> {
+    let splits = |command: &Command| command.words.iter().any(|word| is_split(word));
+    let mut line = Text::from(if commands.iter().any(splits) { "set -f; " } else { "" });
+    match commands {
+        [one] if !one.has_variables() && !one.forgiven => return one.plain(specifiers),
+        [one] if !one.forgiven => {
+            line.say("exec ");
+            one.shell(specifiers, &mut line)?;
+        }
+        many => {
+            for (at, command) in many.iter().enumerate() {
+                line.say(if at == 0 { "" } else { " && " });
+                line.say(if command.forgiven { "{ " } else { "" });
+                command.shell(specifiers, &mut line)?;
+                line.say(if command.forgiven { " || true; }" } else { "" });
+            }
+        }
+    }
+    Ok(Value::texts([Text::from("sh"), Text::from("-c"), line]))
+}
+
+/// `$NAME` alone is split into words; `${NAME}` and parts of words are not.
+fn is_split(word: &str) -> bool {
+    word.strip_prefix('$').is_some_and(|name| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}
+
+/// A word with its variables, as a shell has to read it.
+fn for_a_shell(word: &str) -> String {
+    if is_split(word) {
+        return word.to_owned();
+    }
+    let (mut out, mut said, mut rest) = (String::new(), String::new(), word);
+    while let Some((before, after)) = rest.split_once('$') {
+        said.push_str(before);
+        rest = after;
+        let named = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+        if let Some(after) = after.strip_prefix('$') {
+            said.push('$');
+            rest = after;
+        } else if let Some((name, after)) = named {
+            if !said.is_empty() {
+                out.push_str(&quoted(&std::mem::take(&mut said)));
+            }
+            out.push_str(&format!("\"${{{name}}}\""));
+            rest = after;
+        } else {
+            said.push('$');
+        }
+    }
+    said.push_str(rest);
+    if !said.is_empty() || out.is_empty() {
+        out.push_str(&quoted(&said));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_the_words_as_systemd_does() {
+        for (word, shell) in [
+            ("--port=${PORT}", "--port=\"${PORT}\""),
+            ("$ARGS", "$ARGS"),
+            ("a$ARGS", "'a$ARGS'"),
+            ("$$HOME", "'$HOME'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("${A}b c", "\"${A}\"'b c'"),
+        ] {
+            assert_eq!(for_a_shell(word), shell, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_reload_by_a_signal_is_seen() {
+        let signal = |line: &str| Command::read(line).unwrap()[0].kills_with().map(str::to_owned);
+        assert_eq!(signal("/bin/kill -HUP $MAINPID").as_deref(), Some("HUP"));
+        assert_eq!(signal("kill -s USR1 ${MAINPID}").as_deref(), Some("USR1"));
+        assert_eq!(signal("/bin/kill $MAINPID").as_deref(), Some("TERM"));
+        assert_eq!((signal("/bin/kill -HUP 1"), signal("/usr/sbin/nginx -s reload")), (None, None));
+    }
+}

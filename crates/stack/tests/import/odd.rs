@@ -1,0 +1,188 @@
+//! What people have in such files that is no file of that kind, or hardly.
+
+use supervisor_stack::{Format, import};
+
+use super::{made, made_of, read};
+
+/// The line and the sentence with which a file is refused.
+#[track_caller]
+fn refused(format: Format, name: &str, text: &str) -> String {
+    read(format, &[(name, text)]).unwrap_err().to_string()
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_with_its_line() {
+    use Format::{ProcessCompose, Procfile, Supervisord, Systemd};
+    for (format, text, part) in [
+        (Procfile, "web: ./web\nnonsense\n", "2: it is not `NAME: COMMAND`"),
+        (Procfile, "web: ./web\nmy app: ./app\n", "2: it is not `NAME: COMMAND`"),
+        (Procfile, "web: ./web 'x\n", "1: a quote in the command is not closed"),
+        (Procfile, "web:\n", "1: there is no command"),
+        (Procfile, "# nothing\n", "1: there is no program in it: a line `NAME: COMMAND` was looked for"),
+        (Supervisord, "command=x\n", "1: it stands in no section, such as `[program:web]`"),
+        (Supervisord, "\n[program:web\n", "2: the name of the section is not closed"),
+        (Supervisord, "[program:web]\nnonsense\n", "2: it is neither a section nor `key = value`"),
+        (Supervisord, "[program:web]\nuser=x\n", "1: `program:web` has no `command`"),
+        (
+            Supervisord,
+            "[program:web]\ncommand=a 'b\n",
+            "1: `program:web`: a quote in `command` is not closed",
+        ),
+        (Supervisord, "[program:web]\ncommand=a %(nobody)s\n", "1: `program:web`: `%(nobody)s` is no name"),
+        (Supervisord, "[program:web]\ncommand=date +%H\n", "1: `program:web`: a `%` that begins no name"),
+        (Supervisord, "[program:web]\ncommand=a $%(ENV_B)s\n", "1: `program:web`: a `$` stands before"),
+        (Supervisord, "[supervisord]\n", "1: there is no program in it: a section `[program:NAME]`"),
+        (ProcessCompose, "processes:\n  web: {command: x\n", "2: the YAML cannot be read"),
+        (ProcessCompose, "processes:\n  web: &a {command: x}\n", "2: "),
+        (ProcessCompose, "processes:\n  web: {namespace: x}\n", "2: `web` has no `command`"),
+        (
+            ProcessCompose,
+            "processes:\n  web:\n    command: a ${B^^}\n",
+            "3: `web.command`: `${B^^}` changes a value",
+        ),
+        (ProcessCompose, "- a\n- b\n", "1: there is no program in it"),
+        (ProcessCompose, "", "1: "),
+        (Systemd, "ExecStart=x\n", "1: it stands in no section, such as `[Service]`"),
+        (Systemd, "[Service]\nUser=x\n", "1: a unit has a section `[Service]` with an `ExecStart`"),
+        (Systemd, "[Unit]\nDescription=x\n", "1: a unit has a section"),
+        (
+            Systemd,
+            "[Service]\nExecStart=@/bin/web web\n",
+            "2: `Service.ExecStart`: `@` before a command has no counterpart",
+        ),
+    ] {
+        let said = refused(format, "x.service", text);
+        assert!(said.starts_with(part), "{said}\nof\n{text}");
+    }
+}
+
+#[test]
+fn a_command_that_is_left_is_told_by_its_line() {
+    let text = "[Service]\nType=oneshot\nExecStart=+/bin/a\nExecStart=/bin/b 'c\nExecStart=/bin/d\n";
+    let made = made(Format::Systemd, "web.service", text);
+    let lines: Vec<_> = made.left.iter().map(|left| (left.line, left.key.as_str())).collect();
+    assert_eq!(lines, [(3, "Service.ExecStart"), (4, "Service.ExecStart")]);
+    assert!(made.text.contains("command: [/bin/d]"), "{}", made.text);
+}
+
+#[test]
+fn what_is_in_the_file_of_another_is_no_part_of_the_yaml() {
+    for name in [
+        "a\": x",
+        "- b",
+        "{c}",
+        "d: [",
+        "e\u{2028}f",
+        "\u{202e}g",
+        "null",
+        "1",
+        "true",
+        "'h'",
+        "&i",
+        "*j",
+        "..",
+        "ü",
+    ] {
+        let text = format!(
+            "processes:\n  {}: {{command: './x \"#\" \\ %'}}\n",
+            serde_json::to_string(name).unwrap()
+        );
+        let made = made(Format::ProcessCompose, "pc.yaml", &text);
+        assert_eq!(made.text.matches("- name: ").count(), 1, "{}", made.text);
+    }
+    let text = "[program:a\n";
+    let sneaky = format!("{text}]\ncommand=x\nenvironment=A=\"1\u{7}\u{2029}\\\"\n");
+    assert!(read(Format::Supervisord, &[("s.conf", &sneaky)]).is_err());
+    let text = "[Service]\nExecStart=/bin/x \\x07 \"a\\nb\"\nDescription=\u{1b}[31mred\n[Unit]\nDescription=\u{1b}[31mred\n";
+    let made = made(Format::Systemd, "x.service", text);
+    assert!(made.text.contains("\"\\u0007\", \"a\\nb\"") && !made.text.contains('\u{1b}'), "{}", made.text);
+    assert!(made.left.iter().all(|left| !left.to_string().contains('\u{1b}')), "{:?}", made.left);
+}
+
+#[test]
+fn long_names_stay_apart() {
+    let long = "n".repeat(80);
+    let made = made(Format::Procfile, "Procfile", &format!("{long}a: ./a\n{long}b: ./b\n"));
+    assert!(made.text.contains(&format!("- name: {}\n", "n".repeat(64))), "{}", made.text);
+    assert!(made.text.contains(&format!("- name: {}-2\n", "n".repeat(56))), "{}", made.text);
+    assert_eq!(made.left.len(), 2);
+}
+
+#[test]
+fn only_some_formats_are_several_files() {
+    let error = read(Format::Procfile, &[("Procfile", "a: b\n"), ("Procfile.dev", "c: d\n")]).unwrap_err();
+    assert_eq!((error.file, error.line), (1, 1));
+    let error = read(Format::Systemd, &[("a.service", "[Service]\nExecStart=/a\n"), ("b.service", "x\n")])
+        .unwrap_err();
+    assert_eq!((error.file, error.line), (1, 1));
+}
+
+#[test]
+fn a_stack_is_called_what_somebody_says() {
+    let made = |format, file, text, name| {
+        let foreign = supervisor_stack::Foreign { name: file, folder: "/srv", text };
+        import(format, &[foreign], name, "The Shop!").unwrap().text
+    };
+    let compose = "name: till\nprocesses:\n  web: {command: ./web}\n";
+    assert!(made(Format::ProcessCompose, "pc.yaml", compose, None).contains("\nname: till\n"));
+    assert!(made(Format::ProcessCompose, "pc.yaml", compose, Some("desk")).contains("\nname: desk\n"));
+    assert!(made(Format::Procfile, "Procfile", "web: ./web\n", None).contains("\nname: The-Shop\n"));
+}
+
+#[test]
+fn a_variable_of_the_shell_is_none_of_the_stack_file() {
+    let text = "processes:\n  web:\n    environment: [MODE=x]\n    command: 'echo $MODE $$HOME ${PORT} $1 $(date) $${PORT}'\n";
+    let made = made(Format::ProcessCompose, "pc.yaml", text);
+    assert!(made.text.contains("echo $MODE $HOME ${PORT} $1 $(date) $${PORT}"), "{}", made.text);
+    assert_eq!(made.needs, ["PORT"]);
+}
+
+#[test]
+fn a_variable_has_one_default() {
+    let text = "processes:\n  a: {command: 'a ${PORT}'}\n  b: {command: 'b ${PORT:-8080}'}\n";
+    let made = made(Format::ProcessCompose, "pc.yaml", text);
+    assert!(
+        made.text.contains("\n  PORT: \"8080\"\n") && made.text.contains("# PORT has its default"),
+        "{}",
+        made.text
+    );
+    assert!(made.needs.is_empty() && made.left.is_empty());
+    let text = text.replace("${PORT}", "${PORT:-1}");
+    let said = read(Format::ProcessCompose, &[("pc.yaml", &text)]).unwrap();
+    assert!(said.left.iter().any(|left| left.key == "b.command" && left.why.contains("two defaults")));
+}
+
+#[test]
+fn a_program_without_its_command_is_not_there_and_nobody_waits_for_it() {
+    let text = "processes:\n  a: {command: 'a ${B^^}', working_dir: /}\n  b: {command: ./b, depends_on: {a: {condition: process_started}}}\n";
+    let made = made(Format::ProcessCompose, "pc.yaml", text);
+    let keys: Vec<_> = made.left.iter().map(|left| left.key.as_str()).collect();
+    assert_eq!(keys, ["a", "a.command", "b.depends_on.a"]);
+    assert!(!made.text.contains("name: a\n") && !made.text.contains("dependencies"), "{}", made.text);
+    let two = [
+        ("a.service", "[Service]\nExecStart=!/bin/a\n"),
+        ("b.service", "[Unit]\nAfter=a.service\n[Service]\nExecStart=/bin/b\n"),
+    ];
+    let made = made_of(Format::Systemd, &two);
+    let keys: Vec<_> = made.left.iter().map(|left| left.key.as_str()).collect();
+    assert_eq!(keys, ["a", "Service.ExecStart", "Unit.After"]);
+}
+
+#[test]
+fn a_secret_of_the_environment_is_passed_on_and_not_shown() {
+    let text = "[program:a]\ncommand=/a\nenvironment=P=\"%(ENV_PW)s\"\n[program:b]\ncommand=/b %(ENV_MODE)s\nenvironment=M=\"%(ENV_MODE)s\"\n";
+    let made = made(Format::Supervisord, "s.conf", text);
+    assert!(made.text.contains("{name: P, secret_ref: \"${PW}\"}"), "{}", made.text);
+    // What stands in a command is shown anyway.
+    assert!(made.text.contains("{name: M, value: \"${MODE}\"}"), "{}", made.text);
+    assert_eq!(made.needs, ["MODE"]);
+}
+
+#[test]
+fn programs_that_use_the_same_names_do_not_meet() {
+    let text = "[program:a]\ncommand=/a\n[group:a]\nprograms=b\n[program:b]\ncommand=/b\n[program:b]\nuser=x\nCOMMAND=/c\n";
+    let made = made_of(Format::Supervisord, &[("s.conf", text), ("t.conf", "[program:d]\ncommand=/d\n")]);
+    assert!(made.text.contains("- name: a\n") && made.text.contains("- name: a-2\n"), "{}", made.text);
+    // The same section again goes on, and what is said last counts.
+    assert!(made.text.contains("command: [/c]\n        user: x\n"), "{}", made.text);
+}
