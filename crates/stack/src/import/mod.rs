@@ -186,6 +186,7 @@ pub fn import(
     }
     sheet.settle();
     let name = name.or(sheet.name.as_deref()).unwrap_or(otherwise);
+    let name = if name.trim().is_empty() { "stack" } else { name };
     let text = write::stack(&sheet, &sheet::name(name));
     sheet.left.sort();
     sheet.left.dedup();

@@ -75,7 +75,14 @@ impl Sheet {
 
     fn one_log_each(&mut self, children: &mut [Child], of: &mut HashMap<Text, String>) {
         for child in children {
-            if let Some(Value::Text(file)) = child.keys.get_in("log", "file").cloned() {
+            if let Some(Value::Text(mut file)) = child.keys.get_in("log", "file").cloned() {
+                if child.keys.get("replicas").is_some() && !file.names().any(|name| name == "replica") {
+                    file.say(".");
+                    // After a point a name can always be written.
+                    let _ = file.name("replica");
+                    child.keys.set_in("log", "file", Value::Text(file.clone()));
+                    child.notes.push("Each of them has a log file of its own.".to_owned());
+                }
                 match of.get(&file) {
                     Some(other) => {
                         let why = format!("`{other}` writes to this file; each program needs one of its own");
@@ -157,6 +164,13 @@ impl Sheet {
         };
         each_environment(&mut self.supervisor, &mut self.children, &mut pass);
         self.variables.retain(|name, _| !passed.contains(name));
+        if !passed.is_empty() {
+            let reads_files = self.supervisor.get_in("defaults", "env_file").is_some();
+            let files = if reads_files { " What .env has is there without such a line." } else { "" };
+            self.head.push(format!(
+                "What has a `secret_ref` is taken from the environment of the supervisor, and has to be there.{files}"
+            ));
+        }
     }
 
     fn all_keys(&self) -> Vec<&Keys> {

@@ -195,6 +195,8 @@ const COMPOSE: &[(&str, &str, Is)] = &[
         Here("exec: [bash, -c, \"cd /x && ./ok\"]"),
     ),
     ("web.liveness_probe.exec", "{command: ./ok, odd: 1}", Left("no key")),
+    ("web.liveness_probe.http_get", "{port: 80}", Here("health_check: {check_interval_secs: 10, http: {url")),
+    ("web.readiness_probe.exec", "{command: ./ok}", Here("readiness: {exec: [./ok]}")),
     ("web.liveness_probe.initial_delay_seconds", "5", Here("start_period_secs: 5")),
     ("web.liveness_probe.period_seconds", "2", Here("check_interval_secs: 2")),
     ("web.liveness_probe.timeout_seconds", "3", Here("timeout_secs: 3")),
@@ -280,6 +282,20 @@ fn each_key_of_process_compose() {
         let made = made(Format::ProcessCompose, "process-compose.yaml", &text);
         check(key, &text, &made, is);
     }
+}
+
+/// The tables have each key that is documented.
+#[test]
+fn no_documented_key_is_forgotten() {
+    let known = |key: &str| {
+        let (section, key) = key.split_once('.').unwrap();
+        SUPERVISORD.iter().any(|(of, known, ..)| of.split(':').next() == Some(section) && *known == key)
+    };
+    let forgotten: Vec<_> = documented::SUPERVISORD.split_whitespace().filter(|key| !known(key)).collect();
+    assert!(forgotten.is_empty(), "{forgotten:?}");
+    let known = |key: &str| COMPOSE.iter().any(|(known, ..)| *known == key);
+    let forgotten: Vec<_> = documented::COMPOSE.split_whitespace().filter(|key| !known(key)).collect();
+    assert!(forgotten.is_empty(), "{forgotten:?}");
 }
 
 /// systemd's pages of units and services, and of what runs in them.
@@ -402,6 +418,9 @@ const SYSTEMD: &[(&str, &str, &str, Is)] = &[
     ("Service", "NoNewPrivileges", "no", Here("no_new_privs: false")),
     ("Service", "LoadCredential", "a:/x", Left("`secrets`")),
     ("Service", "ProtectSystem", "strict", Left("confined")),
+    ("Service", "ProtectSystem", "no", So),
+    ("Service", "IPAccounting", "no", So),
+    ("Service", "SendSIGHUP", "no", So),
     ("Service", "PrivateTmp", "yes", Left("confined")),
     ("Service", "RestrictAddressFamilies", "AF_UNIX", Left("confined")),
     ("Service", "ReadWritePaths", "/x", Left("confined")),

@@ -1,6 +1,6 @@
 //! What people have in such files that is no file of that kind, or hardly.
 
-use supervisor_stack::{Format, import};
+use supervisor_stack::{Choices, Format, Stack, import};
 
 use super::{made, made_of, read};
 
@@ -185,4 +185,121 @@ fn programs_that_use_the_same_names_do_not_meet() {
     assert!(made.text.contains("- name: a\n") && made.text.contains("- name: a-2\n"), "{}", made.text);
     // The same section again goes on, and what is said last counts.
     assert!(made.text.contains("command: [/c]\n        user: x\n"), "{}", made.text);
+}
+
+#[test]
+fn lines_may_end_as_on_windows() {
+    let text =
+        "\u{feff}[Unit]\r\nDescription=x\r\n\r\n[Service]\r\nExecStart=/bin/x \\\r\n  --a\r\nUser=www\r\n";
+    let unit = made(Format::Systemd, "x.service", text);
+    assert!(
+        unit.text.contains("command: [/bin/x, --a]\n    user: www\n") && unit.left.is_empty(),
+        "{}",
+        unit.text
+    );
+    let conf = made(Format::Supervisord, "s.conf", "[program:a]\r\ncommand=/a\r\n  --b\r\nuser=www ; he\r\n");
+    assert!(conf.text.contains("command: [/a, --b]\n    user: www\n"), "{}", conf.text);
+    let compose = made(Format::ProcessCompose, "pc.yaml", "processes:\r\n  a:\r\n    command: ./a --b\r\n");
+    assert!(compose.text.contains("command: [./a, --b]\n"), "{}", compose.text);
+}
+
+#[test]
+fn what_has_another_shape_than_its_key_is_told() {
+    for (key, value) in [
+        ("depends_on", "[b]"),
+        ("environment", "A=1"),
+        ("availability", "always"),
+        ("readiness_probe", "[x]"),
+        ("liveness_probe", "5"),
+        ("shutdown", "2"),
+        ("log_configuration", "[x]"),
+        ("success_exit_codes", "3"),
+        ("success_exit_codes", "[x]"),
+        ("vars", "[x]"),
+        ("disabled", "perhaps"),
+        ("replicas", "-1"),
+        ("working_dir", "{a: b}"),
+        ("availability", "{restart: sometimes}"),
+        ("availability", "{max_restarts: many}"),
+        ("shutdown", "{signal: 99}"),
+        ("depends_on", "{b: {condition: later}}"),
+    ] {
+        let text = format!("processes:\n  a: {{command: ./a, {key}: {value}}}\n  b: {{command: ./b}}\n");
+        let made = made(Format::ProcessCompose, "pc.yaml", &text);
+        assert!(
+            made.left.iter().any(|left| left.key.starts_with(&format!("a.{key}"))),
+            "{text}{:?}",
+            made.left
+        );
+    }
+    for (key, value) in [
+        ("numprocs", "0"),
+        ("numprocs", "2000"),
+        ("autostart", "perhaps"),
+        ("exitcodes", "0,x"),
+        ("stopsignal", "SEGV"),
+        ("stopwaitsecs", "soon"),
+        ("environment", "A"),
+        ("environment", "A=\"x"),
+        ("environment", "=x"),
+        ("stdout_logfile_maxbytes", "big"),
+    ] {
+        let text = format!("[program:a]\ncommand=/a\nstdout_logfile=/log\n{key}={value}\n");
+        let made = made(Format::Supervisord, "s.conf", &text);
+        assert!(made.left.iter().any(|left| left.key == format!("program:a.{key}")), "{text}{:?}", made.left);
+    }
+    for (key, value) in [
+        ("RestartSec", "soon"),
+        ("Environment", "A"),
+        ("Environment", "\"A=1"),
+        ("CPUQuota", "1.5"),
+        ("TasksMax", "10%"),
+        ("Nice", "low"),
+        ("ExecReload", "/bin/kill -SEGV $MAINPID"),
+        ("KillSignal", "SIGSEGV"),
+        ("StandardOutput", "tty"),
+        ("Type", "odd"),
+        ("Restart", "on-success"),
+        ("User", "%U"),
+    ] {
+        let text = format!("[Service]\nExecStart=/a\n{key}={value}\n");
+        let made = made(Format::Systemd, "a.service", &text);
+        assert!(made.left.iter().any(|left| left.key == format!("Service.{key}")), "{text}{:?}", made.left);
+    }
+}
+
+#[test]
+fn replicas_have_their_own_logs_and_numbers() {
+    let text = "processes:\n  a: {command: 'echo $$PC_PROC_NAME $PC_REPLICA_NUM', log_location: a.log, replicas: 3}\n  b: {command: 'echo $PC_REPLICA_NUM'}\n";
+    let made = made(Format::ProcessCompose, "pc.yaml", text);
+    assert!(made.text.contains("log: {file: \"a.log.${replica}\"}"), "{}", made.text);
+    assert!(made.text.contains("{name: PC_PROC_NAME, value: a}"), "{}", made.text);
+    assert!(made.text.contains("{name: PC_REPLICA_NUM, value: \"0\"}"), "{}", made.text);
+    let keys: Vec<_> = made.left.iter().map(|left| left.key.as_str()).collect();
+    assert_eq!(keys, ["a: PC_REPLICA_NUM"]);
+}
+
+/// Files that end anywhere, as a download that broke off: they are refused, or become something that can be read as YAML.
+#[test]
+fn a_file_that_breaks_off_breaks_nothing() {
+    let whole = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import/whole");
+    let mut tried = 0;
+    for folder in std::fs::read_dir(whole).unwrap() {
+        for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let Some(format) = Format::of(&name).filter(|_| name != "expected.yaml") else { continue };
+            let text = std::fs::read_to_string(&path).unwrap();
+            for (end, _) in text.char_indices().step_by(5) {
+                tried += 1;
+                let Ok(made) = read(format, &[(&name, &text[..end])]) else { continue };
+                let choices =
+                    made.needs.iter().fold(Choices::default(), |choices, name| choices.set(name, "1"));
+                let read = Stack::parse_as("made.yaml", made.text.as_str(), None, &choices);
+                let said = read.map_or_else(|error| error.to_string(), |_| String::new());
+                assert!(!said.contains("YAML"), "{said}\n{}", made.text);
+            }
+        }
+    }
+    assert!(tried > 1_000, "{tried}");
 }

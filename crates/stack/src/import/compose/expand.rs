@@ -14,6 +14,8 @@ use super::super::text::Text;
 pub(super) struct Names {
     /// `disable_env_expansion`: a `$` is one.
     pub(super) env_off: bool,
+    /// `is_template_disabled`: braces are braces.
+    pub(super) templates_off: bool,
     /// `vars`, for templates.
     pub(super) vars: BTreeMap<String, String>,
     /// Variables of the program: `$NAME` of one is left to the shell, which finds it there.
@@ -66,6 +68,9 @@ impl Names {
     /// With `{{.NAME}}` replaced by what `vars` says.
     fn template(&self, text: &str) -> Result<String, Refusal> {
         let (mut out, mut rest) = (String::new(), text);
+        if self.templates_off {
+            return Ok(text.to_owned());
+        }
         while let Some((before, after)) = rest.split_once("{{") {
             let (inner, after) = after.split_once("}}").ok_or("a `{{` in it is not closed")?;
             let value = inner.trim().strip_prefix('.').and_then(|name| self.vars.get(name));

@@ -91,12 +91,14 @@ impl Project {
             (Some(command), Some(argument)) => vec![command, argument],
             _ => vec!["bash".to_owned(), "-c".to_owned()],
         };
-        let has =
-            |entry: &Entry, key: &str| entry.node.get(key).is_some_and(|said| flag(&said.node) == Ok(true));
-        let env_off = root.get("disable_env_expansion").is_some_and(|said| flag(&said.node) == Ok(true));
+        let env_off = is_set(root, "disable_env_expansion");
         let mut names = Names { env_off, own: own_names(root), ..Names::default() };
         vars(root, &mut names);
-        Self { shell, names, dotenv_each: processes.iter().any(|entry| has(entry, "is_dotenv_disabled")) }
+        Self {
+            shell,
+            names,
+            dotenv_each: processes.iter().any(|entry| is_set(&entry.node, "is_dotenv_disabled")),
+        }
     }
 
     /// A key of the file.
@@ -111,7 +113,7 @@ impl Project {
             "is_tui_disabled" if flag(node)? => {}
             "name" => sheet.name = Some(text(node)?.to_owned()),
             "shell" => {
-                for inner in entries(node).iter() {
+                for inner in mapping(node)? {
                     let why = match inner.key.as_str() {
                         "shell_command" | "shell_argument" => continue,
                         "elevated_shell_command" | "elevated_shell_argument" => {
@@ -152,7 +154,7 @@ fn vars(of: &Node, names: &mut Names) {
 
 /// Of `vars` texts and numbers can be put in.
 fn not_scalars(node: &Node) -> Carried {
-    match entries(node).iter().find(|entry| entry.node.text().is_none()) {
+    match mapping(node)?.iter().find(|entry| entry.node.text().is_none()) {
         Some(entry) => Err(format!("`{}` of it is no text, and is not filled in", entry.key)),
         None => Ok(()),
     }
@@ -162,14 +164,35 @@ fn not_scalars(node: &Node) -> Carried {
 fn variables(sheet: &mut Sheet, names: &Names, node: &Node, keys: &mut Keys) -> Carried {
     // A variable may be made of one of the supervisor's that is called the same.
     let names = Names { own: BTreeSet::new(), ..names.clone() };
-    for item in node.items() {
+    if let Yaml::Map(entries) = &node.value {
+        for entry in entries {
+            keys.variable(&entry.key, names.fill(sheet, text(&entry.node)?)?)?;
+        }
+        return Ok(());
+    }
+    for item in list(node)? {
         let (name, value) = text(item)?.split_once('=').ok_or("a variable of it is not `NAME=value`")?;
         keys.variable(name, names.fill(sheet, value)?)?;
     }
-    for entry in entries(node) {
-        keys.variable(&entry.key, names.fill(sheet, text(&entry.node)?)?)?;
-    }
     Ok(())
+}
+
+/// The keys of what has to be a mapping, or nothing.
+fn mapping(node: &Node) -> Result<&[Entry], Refusal> {
+    match &node.value {
+        Yaml::Map(entries) => Ok(entries),
+        _ if node.is_null() => Ok(&[]),
+        _ => Err("it is not a mapping of keys to values".to_owned()),
+    }
+}
+
+/// The items of what has to be a list, or nothing.
+fn list(node: &Node) -> Result<&[Node], Refusal> {
+    match &node.value {
+        Yaml::List(items) => Ok(items),
+        _ if node.is_null() => Ok(&[]),
+        _ => Err("it is not a list".to_owned()),
+    }
 }
 
 fn entries(node: &Node) -> &[Entry] {
@@ -189,6 +212,11 @@ fn text(node: &Node) -> Result<&str, Refusal> {
 
 fn flag(node: &Node) -> Result<bool, Refusal> {
     truth(text(node)?)
+}
+
+/// Whether a key is there and says yes.
+fn is_set(of: &Node, key: &str) -> bool {
+    of.get(key).is_some_and(|entry| flag(&entry.node) == Ok(true))
 }
 
 fn seconds(node: &Node) -> Result<f64, Refusal> {

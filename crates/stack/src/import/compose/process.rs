@@ -9,7 +9,9 @@ use super::super::text::Text;
 use super::super::{Carried, ImportError, Refusal};
 use super::expand::Names;
 use super::left::{self, UNKNOWN};
-use super::{Project, at, entries, flag, not_scalars, own_names, seconds, text, variables, vars};
+use super::{
+    Project, at, entries, flag, is_set, list, mapping, not_scalars, own_names, seconds, text, variables, vars,
+};
 
 /// A process while it is read.
 pub(super) struct Process<'a> {
@@ -28,10 +30,9 @@ impl<'a> Process<'a> {
     ) -> Result<Option<Child>, ImportError> {
         let mut names = project.names.clone();
         names.own.extend(own_names(&said.node));
+        names.own.extend(["PC_PROC_NAME", "PC_REPLICA_NUM"].map(str::to_owned));
         vars(&said.node, &mut names);
-        if said.node.get("is_template_disabled").is_some_and(|entry| flag(&entry.node) == Ok(true)) {
-            names.vars.clear();
-        }
+        names.templates_off = is_set(&said.node, "is_template_disabled");
         let child = Child::program(at(said), &said.key);
         let mut process = Self { sheet, child, project, names, node: &said.node };
         // It runs once, unless it says otherwise.
@@ -48,7 +49,30 @@ impl<'a> Process<'a> {
             let key = format!("{}.{key}", said.key);
             return process.sheet.without_command(&process.child, &key, otherwise).map(|()| None);
         }
+        process.own_variables(said).map_err(|why| at(said).error(why))?;
         Ok(Some(process.finish()))
+    }
+
+    /// The variables that process-compose gives a program, where it asks for them.
+    fn own_variables(&mut self, said: &Entry) -> Carried {
+        let asks = |name: &str| {
+            let lines = ["command", "entrypoint"].iter().filter_map(|key| said.node.get(key));
+            lines
+                .flat_map(|entry| entry.node.items().iter().chain([&entry.node]))
+                .filter_map(Node::text)
+                .any(|text| text.contains(name))
+        };
+        if asks("PC_PROC_NAME") {
+            self.child.keys.variable("PC_PROC_NAME", said.key.as_str())?;
+        }
+        if asks("PC_REPLICA_NUM") && self.child.keys.get("replicas").is_none() {
+            self.child.keys.variable("PC_REPLICA_NUM", "0")?;
+        } else if asks("PC_REPLICA_NUM") {
+            let why =
+                "REPLICA has the number of a replica, from 1 and not from 0; have the command take that";
+            self.sheet.leave(at(said), format!("{}: PC_REPLICA_NUM", said.key), why);
+        }
+        Ok(())
     }
 
     fn finish(mut self) -> Child {
@@ -72,8 +96,7 @@ impl<'a> Process<'a> {
                 }
             }
         }
-        let dotenv_off =
-            self.node.get("is_dotenv_disabled").is_some_and(|entry| flag(&entry.node) == Ok(true));
+        let dotenv_off = is_set(self.node, "is_dotenv_disabled");
         if self.project.dotenv_each && !dotenv_off {
             let Value::List(mut files) = dotenv() else { return self.child };
             if let Some(Value::List(own)) = keys.get("env_file") {
@@ -113,7 +136,7 @@ impl<'a> Process<'a> {
                 self.child.keys.set("command", line);
             }
             "entrypoint" => {
-                let words: Result<Vec<Text>, _> = node.items().iter().map(|word| self.text(word)).collect();
+                let words: Result<Vec<Text>, _> = list(node)?.iter().map(|word| self.text(word)).collect();
                 self.child.keys.set("command", Value::texts(words?));
             }
             "disabled" | "is_disabled" if !flag(node)? => {}
@@ -130,9 +153,9 @@ impl<'a> Process<'a> {
                 self.child.keys.set_in("log", "file", Value::Text(file));
             }
             "log_configuration" => {
-                self.each(node, of, Self::log);
+                self.each(node, of, Self::log)?;
                 if let Some(rotation) = node.get("rotation") {
-                    self.each(&rotation.node, &format!("{of}.rotation"), Self::rotation);
+                    self.each(&rotation.node, &format!("{of}.rotation"), Self::rotation)?;
                 }
             }
             "environment" => variables(self.sheet, &self.names, node, &mut self.child.keys)?,
@@ -149,15 +172,15 @@ impl<'a> Process<'a> {
             // They say what is put into texts and files, and that was done.
             "is_dotenv_disabled" | "is_template_disabled" => drop(flag(node)?),
             "vars" => not_scalars(node)?,
-            "availability" => self.availability(node, of),
-            "depends_on" => self.depends(node, of),
-            "liveness_probe" => self.each(node, of, Self::liveness),
-            "readiness_probe" => self.each(node, of, Self::readiness),
+            "availability" => self.availability(node, of)?,
+            "depends_on" => self.depends(node, of)?,
+            "liveness_probe" => self.each(node, of, Self::liveness)?,
+            "readiness_probe" => self.each(node, of, Self::readiness)?,
             "ready_log_line" => {
                 let line = self.text(node)?;
                 self.child.keys.set_in("readiness", "log_line", Value::Text(line));
             }
-            "shutdown" => self.each(node, of, Self::shutdown),
+            "shutdown" => self.each(node, of, Self::shutdown)?,
             "working_dir" => {
                 let folder = self.text(node)?;
                 self.child.keys.set("working_dir", Value::Text(folder));
@@ -180,7 +203,7 @@ impl<'a> Process<'a> {
                 }
             },
             "success_exit_codes" => {
-                let codes: Result<Vec<u8>, _> = node.items().iter().map(|code| number(text(code)?)).collect();
+                let codes: Result<Vec<u8>, _> = list(node)?.iter().map(|code| number(text(code)?)).collect();
                 let codes = [0].into_iter().chain(codes?.into_iter().filter(|code| *code != 0));
                 self.child.keys.set("success_exit_codes", Value::List(codes.map(Value::plain).collect()));
             }
@@ -202,12 +225,13 @@ impl<'a> Process<'a> {
     }
 
     /// Takes each key of a mapping, and tells which are not taken.
-    fn each(&mut self, node: &Node, of: &str, take: fn(&mut Self, &str, &Node) -> Carried) {
-        for entry in entries(node) {
+    fn each(&mut self, node: &Node, of: &str, take: fn(&mut Self, &str, &Node) -> Carried) -> Carried {
+        for entry in mapping(node)? {
             if let Err(why) = take(self, &entry.key, &entry.node) {
                 self.sheet.leave(at(entry), format!("{of}.{}", entry.key), why);
             }
         }
+        Ok(())
     }
 
     fn log(&mut self, key: &str, node: &Node) -> Carried {
@@ -261,17 +285,19 @@ impl<'a> Process<'a> {
         Ok(())
     }
 
-    fn availability(&mut self, node: &Node, of: &str) {
-        self.each(node, of, |this, key, node| this.restarts(key, node));
+    fn availability(&mut self, node: &Node, of: &str) -> Carried {
+        self.each(node, of, Self::restarts)?;
         let said = |key: &str| node.get(key).and_then(|entry| entry.node.text());
         if said("exit_on_end").is_some_and(|said| said == "true") {
             if said("restart") == Some("always") {
                 let why = "what is always started again never ends; let it be restarted when it fails";
-                return self.sheet.leave(self.child.at, format!("{of}.exit_on_end"), why);
+                self.sheet.leave(self.child.at, format!("{of}.exit_on_end"), why);
+                return Ok(());
             }
             self.child.keys.set("significant", Value::plain(true));
             self.sheet.supervisor.set("auto_shutdown", Value::plain("any_significant"));
         }
+        Ok(())
     }
 
     fn restarts(&mut self, key: &str, node: &Node) -> Carried {
@@ -321,8 +347,8 @@ impl<'a> Process<'a> {
         Ok(())
     }
 
-    fn depends(&mut self, node: &Node, of: &str) {
-        for on in entries(node) {
+    fn depends(&mut self, node: &Node, of: &str) -> Carried {
+        for on in mapping(node)? {
             let key = format!("{of}.{}", on.key);
             let said = on.node.get("condition").and_then(|entry| entry.node.text());
             if said.is_none() {
@@ -345,5 +371,6 @@ impl<'a> Process<'a> {
             }
             self.child.waits.push(Wait { at: at(on), key, on: on.key.clone(), until });
         }
+        Ok(())
     }
 }

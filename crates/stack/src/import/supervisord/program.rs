@@ -154,15 +154,6 @@ impl Program {
         if !self.counts() {
             let mut child = self.child(sheet, names, Process::Any, "%(program_name)s")?;
             child.keys.set("replicas", Value::plain(self.processes));
-            if let Some(Value::Text(file)) = child.keys.get_in("log", "file").cloned()
-                && !file.names().any(|name| name == "replica")
-            {
-                child.notes.push("Each of them has a log file of its own.".to_owned());
-                let mut own = file;
-                own.say(".");
-                own.name("replica").map_err(|why| self.at.error(why))?;
-                child.keys.set_in("log", "file", Value::Text(own));
-            }
             return Ok(vec![child]);
         }
         let own_name = match self.process_name.contains("%(process_num)") {

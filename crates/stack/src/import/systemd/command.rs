@@ -17,14 +17,17 @@ pub(super) struct Command {
 
 impl Command {
     pub(super) fn read(line: &str) -> Result<Vec<Self>, Refusal> {
-        let words = split(line, Quoting::C).ok_or("a quote or an escape in it is not closed")?;
-        let lines = words.split(|word| word == ";").filter(|words| !words.is_empty());
-        let commands: Result<Vec<Self>, _> = lines.map(Self::of).collect();
-        commands.and_then(|all| if all.is_empty() { Err("it has no command".to_owned()) } else { Ok(all) })
+        let mut commands = Vec::new();
+        for line in apart(line) {
+            let words = split(line, Quoting::C).ok_or("a quote or an escape in it is not closed")?;
+            if !words.is_empty() {
+                commands.push(Self::of(words)?);
+            }
+        }
+        if commands.is_empty() { Err("it has no command".to_owned()) } else { Ok(commands) }
     }
 
-    fn of(words: &[String]) -> Result<Self, Refusal> {
-        let mut words = words.to_vec();
+    fn of(mut words: Vec<String>) -> Result<Self, Refusal> {
         let bare = words[0].trim_start_matches('-').to_owned();
         let forgiven = bare.len() < words[0].len();
         if bare.starts_with(['@', ':', '+', '!', '|']) {
@@ -99,6 +102,28 @@ pub(super) fn all(commands: &[Command], specifiers: &mut Specifiers<'_>) -> Resu
     Ok(Value::texts([Text::from("sh"), Text::from("-c"), line]))
 }
 
+/// The commands of a line: a `;` that is a word of its own stands between them, unless it has a quote or a backslash.
+fn apart(line: &str) -> Vec<&str> {
+    let (mut all, mut begin, mut quote, mut escaped, mut before) = (Vec::new(), 0, None, false, ' ');
+    for (at, c) in line.char_indices() {
+        let ends = line[at + c.len_utf8()..].chars().next().is_none_or(char::is_whitespace);
+        match (quote, c) {
+            _ if escaped => escaped = false,
+            (_, '\\') => escaped = true,
+            (Some(open), c) if c == open => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, ';') if before.is_whitespace() && ends => {
+                all.push(&line[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+        before = c;
+    }
+    all.push(&line[begin..]);
+    all
+}
+
 /// `$NAME` alone is split into words; `${NAME}` and parts of words are not.
 fn is_split(word: &str) -> bool {
     word.strip_prefix('$').is_some_and(|name| {
@@ -153,6 +178,17 @@ mod tests {
         ] {
             assert_eq!(for_a_shell(word), shell, "{word}");
         }
+    }
+
+    #[test]
+    fn a_semicolon_alone_stands_between_commands() {
+        let words = |line: &str| {
+            let commands = Command::read(line).unwrap();
+            commands.into_iter().map(|command| command.words.join("|")).collect::<Vec<_>>()
+        };
+        assert_eq!(words("/a x ; /b 'y ; z' ;"), ["/a|x", "/b|y ; z"]);
+        assert_eq!(words(r"/find . -exec rm {} \; "), ["/find|.|-exec|rm|{}|;"]);
+        assert_eq!(words(r#"/a ';' b; ";""#), ["/a|;|b;|;"]);
     }
 
     #[test]

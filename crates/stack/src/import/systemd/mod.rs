@@ -2,6 +2,7 @@
 
 mod command;
 mod left;
+mod limit;
 mod order;
 mod unit;
 

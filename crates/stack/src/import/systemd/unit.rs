@@ -1,12 +1,13 @@
 //! One unit.
 
-use super::super::amount::{mebibytes, number, signal, span, truth};
+use super::super::amount::{number, signal, span, truth};
 use super::super::ini::{Entry, Section};
 use super::super::sheet::{Child, Sheet, Value};
 use super::super::text::Text;
 use super::super::words::{Quoting, split};
 use super::super::{At, Carried, ImportError, Refusal};
 use super::command::{self, Command};
+use super::limit::{is_off, limit};
 use super::order::{self, Relation};
 use super::{Specifiers, left};
 
@@ -347,54 +348,4 @@ impl Unit {
         }
         Ok(())
     }
-}
-
-/// Whether it turns something off that is off anyway.
-fn is_off(key: &str, value: &str) -> bool {
-    let off = matches!(value, "no" | "false" | "off" | "0");
-    off && !left::why(key).starts_with("no key")
-        && !key.starts_with("SendSIGKILL")
-        && key != "RestartKillSignal"
-        && ![
-            "OOMScoreAdjust",
-            "MemorySwapMax",
-            "CPUAffinity",
-            "LimitNICE",
-            "MemoryMin",
-            "MemoryLow",
-            "GuessMainPID",
-        ]
-        .contains(&key)
-}
-
-/// What reads an amount.
-type Reader = fn(&str) -> Result<u64, Refusal>;
-
-/// What a limit is with us.
-fn limit(key: &str, value: &str) -> Result<Option<(&'static str, u64)>, Refusal> {
-    let (ours, read): (_, Reader) = match key {
-        "LimitNOFILE" => ("max_file_descriptors", number),
-        "LimitNPROC" => ("max_user_processes", number),
-        "LimitCPU" => ("max_cpu_secs", whole_seconds),
-        "LimitCORE" => ("max_core_mb", mebibytes),
-        "LimitFSIZE" => ("max_file_size_mb", mebibytes),
-        "LimitAS" => ("max_address_space_mb", mebibytes),
-        "LimitMEMLOCK" => ("max_locked_memory_mb", mebibytes),
-        "LimitSTACK" => ("max_stack_mb", mebibytes),
-        "MemoryMax" | "MemoryLimit" => ("max_memory_mb", mebibytes),
-        "MemoryHigh" => ("high_memory_mb", mebibytes),
-        "TasksMax" => ("max_processes", number),
-        _ => return Ok(None),
-    };
-    // Of `soft:hard` the hard one: both are set alike.
-    let value = value.rsplit(':').next().unwrap_or(value);
-    if value == "infinity" {
-        return Err("a limit that is not said is that of the supervisor".to_owned());
-    }
-    Ok(Some((ours, read(value)?)))
-}
-
-fn whole_seconds(text: &str) -> Result<u64, Refusal> {
-    let seconds = span(text)?.ok_or("a limit has an end")?;
-    Ok(seconds.ceil() as u64)
 }
