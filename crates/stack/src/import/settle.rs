@@ -18,6 +18,7 @@ impl Sheet {
         self.wait(&mut children);
         self.children = children;
         self.pass_on();
+        self.say_where_values_come_from();
     }
 
     fn name_once(&mut self, children: &mut [Child]) {
@@ -169,6 +170,19 @@ impl Sheet {
             let files = if reads_files { " What .env has is there without such a line." } else { "" };
             self.head.push(format!(
                 "What has a `secret_ref` is taken from the environment of the supervisor, and has to be there.{files}"
+            ));
+        }
+    }
+
+    /// Who reads the file has to know what to give.
+    fn say_where_values_come_from(&mut self) {
+        let given = self.variables.iter().any(|(name, default)| default.is_none() && name != "instance");
+        if given {
+            let reads_files = self.supervisor.get_in("defaults", "env_file").is_some();
+            let files = if reads_files { " No .env is looked at for them." } else { "" };
+            self.head.push(format!(
+                "The names under `variables` get their values from `--set NAME=VALUE`, or from the environment in which this \
+                 file is read.{files}"
             ));
         }
     }

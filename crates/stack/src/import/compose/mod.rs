@@ -54,13 +54,6 @@ pub(super) fn read(text: &str) -> Result<Sheet, ImportError> {
         let child = Process::read(&mut sheet, &project, process)?;
         sheet.children.extend(child);
     }
-    if !sheet.variables.is_empty() {
-        sheet.head.push(
-            "The names under `variables` are taken from the environment of the supervisor, or are said with \
-             `--set NAME=VALUE`. process-compose takes them from .env, too."
-                .to_owned(),
-        );
-    }
     Ok(sheet)
 }
 
