@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use supervisor_yaml::printable;
 
+use super::Refusal;
 use super::sheet::{Child, Keys, Sheet, Value, Wait};
 use super::text::Text;
 
@@ -27,7 +28,7 @@ impl Sheet {
         let mut keeps = Vec::new();
         for child in children.iter() {
             let names = child.names(&child.name);
-            let keep = child.name == child.said && names.iter().all(|name| !taken.contains(name));
+            let keep = child.name == child.own && names.iter().all(|name| !taken.contains(name));
             taken.extend(names.into_iter().filter(|_| keep));
             keeps.push(keep);
         }
@@ -45,7 +46,7 @@ impl Sheet {
                 true => format!("a child cannot have this name; it is called `{own}`"),
                 false => format!("another program is called `{wanted}` here, too; this one is `{own}`"),
             };
-            self.leave(child.at, child.said.clone(), why);
+            self.leave(child.at, child.own.clone(), why);
             taken.extend(child.names(&own));
             child.name = own;
         }
@@ -98,43 +99,24 @@ impl Sheet {
     }
 
     fn wait(&mut self, children: &mut [Child]) {
-        let all: Vec<(String, String, bool, bool)> = children
-            .iter()
-            .map(|child| {
-                let for_ever = child.keys.get("restart_policy") == Some(&Value::plain("permanent"));
-                (child.said.clone(), child.name.clone(), child.keys.get("profiles").is_some(), for_ever)
-            })
-            .collect();
+        let all: Vec<Sibling> = children.iter().map(Sibling::of).collect();
         for child in children {
             for Wait { at, key, on, until } in std::mem::take(&mut child.waits) {
-                let shown = printable(&on).to_string();
-                let ends = until.is_some_and(|until| until.starts_with("completed"));
-                let why = match all.iter().find(|(said, ..)| *said == on) {
-                    Some(_) if on == child.said => "a program cannot wait for itself".to_owned(),
-                    None => format!("there is no program '{shown}' in what was read"),
-                    Some((_, _, true, _)) if child.keys.get("profiles").is_none() => {
-                        format!(
-                            "'{shown}' is only there with its profile, and nothing can wait for what is not there"
-                        )
-                    }
-                    Some((_, _, _, true)) if ends => {
-                        format!(
-                            "'{shown}' is started again whenever it ends, so nothing can wait for its end"
-                        )
-                    }
-                    Some((_, name, ..)) => {
-                        let name = Value::text(name.as_str());
-                        let wait = match until {
-                            None => name,
-                            Some(until) => {
-                                Value::Map(vec![("name", name), ("condition", Value::plain(until))])
-                            }
-                        };
-                        child.keys.push("dependencies", wait);
-                        continue;
-                    }
-                };
-                self.leave(at, key, why);
+                match waited_for(&all, &child.said, &on, until, child.keys.get("profiles").is_some()) {
+                    Err(why) => self.leave(at, key, why),
+                    Ok(names) => names.into_iter().for_each(|name| {
+                        let name = Value::text(name);
+                        child.keys.push(
+                            "dependencies",
+                            match until {
+                                None => name,
+                                Some(until) => {
+                                    Value::Map(vec![("name", name), ("condition", Value::plain(until))])
+                                }
+                            },
+                        );
+                    }),
+                }
             }
         }
     }
@@ -198,6 +180,53 @@ impl Sheet {
         below(&self.children, &mut all);
         all
     }
+}
+
+/// What matters of a program to who waits for it.
+struct Sibling {
+    said: String,
+    name: String,
+    has_profile: bool,
+    is_permanent: bool,
+}
+
+impl Sibling {
+    fn of(child: &Child) -> Self {
+        Self {
+            said: child.said.clone(),
+            name: child.name.clone(),
+            has_profile: child.keys.get("profiles").is_some(),
+            is_permanent: child.keys.get("restart_policy") == Some(&Value::plain("permanent")),
+        }
+    }
+}
+
+/// What those are called for whom `who` waits, or why it cannot.
+fn waited_for(
+    all: &[Sibling],
+    who: &str,
+    on: &str,
+    until: Option<&str>,
+    has_profile: bool,
+) -> Result<Vec<String>, Refusal> {
+    let shown = printable(on);
+    let found: Vec<&Sibling> = all.iter().filter(|sibling| sibling.said == on).collect();
+    let ends = until.is_some_and(|until| until.starts_with("completed"));
+    if found.is_empty() {
+        return Err(format!("there is no program '{shown}' in what was read"));
+    }
+    if on == who {
+        return Err("a program cannot wait for itself".to_owned());
+    }
+    if !has_profile && found.iter().any(|sibling| sibling.has_profile) {
+        return Err(format!(
+            "'{shown}' is only there with its profile, and nothing can wait for what is not there"
+        ));
+    }
+    if ends && found.iter().any(|sibling| sibling.is_permanent) {
+        return Err(format!("'{shown}' is started again whenever it ends, so nothing can wait for its end"));
+    }
+    Ok(found.into_iter().map(|sibling| sibling.name.clone()).collect())
 }
 
 /// The names that are all of a text which is no variable of a program.

@@ -30,8 +30,9 @@ pub(super) struct Sheet {
 #[derive(Debug, Clone)]
 pub(super) struct Child {
     pub(super) at: At,
-    /// What the other file calls it, and what it is called here.
+    /// What others in the other file call it; what it is called there itself, and here.
     pub(super) said: String,
+    pub(super) own: String,
     pub(super) name: String,
     /// Lines of comment above it.
     pub(super) notes: Vec<String>,
@@ -190,12 +191,19 @@ impl Child {
         Self {
             at,
             said: said.to_owned(),
+            own: said.to_owned(),
             name: name(said),
             notes: Vec::new(),
             keys: Keys::default(),
             waits: Vec::new(),
             children: None,
         }
+    }
+
+    /// Gives it a name that others do not call it by.
+    pub(super) fn called(&mut self, own: String) {
+        self.name = self::name(&own);
+        self.own = own;
     }
 
     /// The names that it takes if it is called so: replicas have a number each.

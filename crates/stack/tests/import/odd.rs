@@ -159,6 +159,9 @@ fn a_program_without_its_command_is_not_there_and_nobody_waits_for_it() {
     let keys: Vec<_> = made.left.iter().map(|left| left.key.as_str()).collect();
     assert_eq!(keys, ["a", "a.command", "b.depends_on.a"]);
     assert!(!made.text.contains("name: a\n") && !made.text.contains("dependencies"), "{}", made.text);
+    let text = "processes:\n  a: {command: ./a}\n  b: {extends: a}\n";
+    let extended = made_of(Format::ProcessCompose, &[("pc.yaml", text)]);
+    assert!(extended.left.iter().any(|left| left.key == "b.extends") && !extended.text.contains("name: b\n"));
     let two = [
         ("a.service", "[Service]\nExecStart=!/bin/a\n"),
         ("b.service", "[Unit]\nAfter=a.service\n[Service]\nExecStart=/bin/b\n"),
@@ -270,13 +273,31 @@ fn what_has_another_shape_than_its_key_is_told() {
 
 #[test]
 fn replicas_have_their_own_logs_and_numbers() {
-    let text = "processes:\n  a: {command: 'echo $$PC_PROC_NAME $PC_REPLICA_NUM', log_location: a.log, replicas: 3}\n  b: {command: 'echo $PC_REPLICA_NUM'}\n";
+    let text = "processes:\n  a: {command: './a $$PC_PROC_NAME', log_location: a.log, replicas: 3}\n  b: {command: './b $PC_REPLICA_NUM'}\n";
     let made = made(Format::ProcessCompose, "pc.yaml", text);
     assert!(made.text.contains("log: {file: \"a.log.${replica}\"}"), "{}", made.text);
     assert!(made.text.contains("{name: PC_PROC_NAME, value: a}"), "{}", made.text);
     assert!(made.text.contains("{name: PC_REPLICA_NUM, value: \"0\"}"), "{}", made.text);
+    assert!(made.left.is_empty(), "{:?}", made.left);
+}
+
+#[test]
+fn replicas_that_ask_for_their_number_get_it() {
+    let text = "processes:\n  a: {command: './a --port 80{{.PC_REPLICA_NUM}} $$PC_REPLICA_NUM', log_location: 'a{PC_REPLICA_NUM}.log', \
+                replicas: 2}\n  b: {command: ./b, depends_on: {a: {condition: process_started}}}\n  a-0: {command: ./c}\n";
+    let made = made(Format::ProcessCompose, "pc.yaml", text);
+    for part in [
+        "- name: a-1\n    kind: process\n    role: job\n    command: [bash, -c, \"./a --port 801 $PC_REPLICA_NUM\"]",
+        "{name: PC_REPLICA_NUM, value: \"1\"}",
+        "log: {file: a1.log}",
+        "- {name: a-0, condition: started}\n      - {name: a-1, condition: started}",
+        // It has a name that the first of the others has.
+        "- name: a-0-2\n",
+    ] {
+        assert!(made.text.contains(part), "{part}\n{}", made.text);
+    }
     let keys: Vec<_> = made.left.iter().map(|left| left.key.as_str()).collect();
-    assert_eq!(keys, ["a: PC_REPLICA_NUM"]);
+    assert_eq!(keys, ["a-0"]);
 }
 
 /// Files that end anywhere, as a download that broke off: they are refused, or become something that can be read as YAML.

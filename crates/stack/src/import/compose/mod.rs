@@ -2,6 +2,7 @@
 
 mod expand;
 mod left;
+mod log;
 mod probe;
 mod process;
 
@@ -51,8 +52,10 @@ pub(super) fn read(text: &str) -> Result<Sheet, ImportError> {
         }
     }
     for process in processes {
-        let child = Process::read(&mut sheet, &project, process)?;
-        sheet.children.extend(child);
+        for number in process::numbers(process) {
+            let child = Process::read(&mut sheet, &project, process, number)?;
+            sheet.children.extend(child);
+        }
     }
     Ok(sheet)
 }

@@ -37,6 +37,7 @@ impl Process<'_> {
         let said = match key {
             "period_seconds" => ("check_interval_secs", Value::plain(seconds(node)?)),
             "timeout_seconds" => ("timeout_secs", Value::plain(seconds(node)?)),
+            "success_threshold" if text(node)? == "1" => return Ok(()),
             "success_threshold" => ("success_threshold", Value::plain(number::<u32>(text(node)?)?)),
             "initial_delay_seconds" => {
                 return Err("it is tried from the start on, and no failure counts".to_owned());

@@ -9,6 +9,7 @@ use super::super::text::Text;
 use super::super::{Carried, ImportError, Refusal};
 use super::expand::Names;
 use super::left::{self, UNKNOWN};
+use super::log::join_log;
 use super::{
     Project, at, entries, flag, is_set, list, mapping, not_scalars, own_names, seconds, text, variables, vars,
 };
@@ -18,8 +19,31 @@ pub(super) struct Process<'a> {
     pub(super) sheet: &'a mut Sheet,
     pub(super) child: Child,
     project: &'a Project,
-    names: Names,
+    pub(super) names: Names,
     node: &'a Node,
+    /// Its number, if it is one of several that know it.
+    pub(super) number: Option<u32>,
+}
+
+/// As many of one process are made children.
+const MOST: u32 = 1000;
+/// The variable, and the template, with the number of a replica.
+pub(super) const NUMBER: &str = "PC_REPLICA_NUM";
+
+/// The children that a process becomes: one, or one for each of its replicas, from 0, if these ask which one they are.
+pub(super) fn numbers(process: &Entry) -> Vec<Option<u32>> {
+    let said = process.node.get("replicas").and_then(|entry| entry.node.text()).map(number::<u32>);
+    match said {
+        Some(Ok(many @ 2..=MOST)) if mentions(&process.node, NUMBER) => (0..many).map(Some).collect(),
+        _ => vec![None],
+    }
+}
+
+/// Whether a text below has this in it.
+fn mentions(node: &Node, what: &str) -> bool {
+    node.text().is_some_and(|text| text.contains(what))
+        || node.items().iter().any(|item| mentions(item, what))
+        || entries(node).iter().any(|entry| mentions(&entry.node, what))
 }
 
 impl<'a> Process<'a> {
@@ -27,14 +51,21 @@ impl<'a> Process<'a> {
         sheet: &'a mut Sheet,
         project: &'a Project,
         said: &'a Entry,
+        number: Option<u32>,
     ) -> Result<Option<Child>, ImportError> {
         let mut names = project.names.clone();
         names.own.extend(own_names(&said.node));
-        names.own.extend(["PC_PROC_NAME", "PC_REPLICA_NUM"].map(str::to_owned));
+        names.own.extend(["PC_PROC_NAME", NUMBER].map(str::to_owned));
+        names.vars.insert(NUMBER.to_owned(), number.unwrap_or(0).to_string());
         vars(&said.node, &mut names);
         names.templates_off = is_set(&said.node, "is_template_disabled");
-        let child = Child::program(at(said), &said.key);
-        let mut process = Self { sheet, child, project, names, node: &said.node };
+        let mut child = Child::program(at(said), &said.key);
+        if let (Some(number), Some(many)) =
+            (number, said.node.get("replicas").and_then(|entry| entry.node.text()))
+        {
+            child.called(format!("{}-{number:0width$}", said.key, width = many.trim().len()));
+        }
+        let mut process = Self { sheet, child, project, names, node: &said.node, number };
         // It runs once, unless it says otherwise.
         process.child.keys.set("role", Value::plain("job"));
         for entry in entries(&said.node) {
@@ -44,7 +75,9 @@ impl<'a> Process<'a> {
             }
         }
         if process.child.keys.get("command").is_none() {
-            let key = if said.node.get("entrypoint").is_some() { "entrypoint" } else { "command" };
+            // Whose command it would be is the first of these that it says.
+            let says = |key: &&str| said.node.get(key).is_some();
+            let key = ["entrypoint", "command", "extends"].into_iter().find(says).unwrap_or("command");
             let otherwise = format!("`{}` has no `command`", printable(&said.key));
             let key = format!("{}.{key}", said.key);
             return process.sheet.without_command(&process.child, &key, otherwise).map(|()| None);
@@ -55,22 +88,11 @@ impl<'a> Process<'a> {
 
     /// The variables that process-compose gives a program, where it asks for them.
     fn own_variables(&mut self, said: &Entry) -> Carried {
-        let asks = |name: &str| {
-            let lines = ["command", "entrypoint"].iter().filter_map(|key| said.node.get(key));
-            lines
-                .flat_map(|entry| entry.node.items().iter().chain([&entry.node]))
-                .filter_map(Node::text)
-                .any(|text| text.contains(name))
-        };
-        if asks("PC_PROC_NAME") {
+        if mentions(self.node, "PC_PROC_NAME") {
             self.child.keys.variable("PC_PROC_NAME", said.key.as_str())?;
         }
-        if asks("PC_REPLICA_NUM") && self.child.keys.get("replicas").is_none() {
-            self.child.keys.variable("PC_REPLICA_NUM", "0")?;
-        } else if asks("PC_REPLICA_NUM") {
-            let why =
-                "REPLICA has the number of a replica, from 1 and not from 0; have the command take that";
-            self.sheet.leave(at(said), format!("{}: PC_REPLICA_NUM", said.key), why);
+        if mentions(self.node, NUMBER) {
+            self.child.keys.variable(NUMBER, self.number.unwrap_or(0).to_string())?;
         }
         Ok(())
     }
@@ -80,22 +102,7 @@ impl<'a> Process<'a> {
         if keys.get("restart_policy").is_some() {
             keys.remove("role");
         }
-        if let (Some(Value::Text(folder)), Some(Value::Text(file))) =
-            (keys.get_in("log", "dir").cloned(), keys.get_in("log", "file").cloned())
-        {
-            let mut path = folder;
-            path.say("/");
-            // A name of a variable after a `/` can always be written.
-            if path.add(&file).is_ok() {
-                let rest = keys.get("log").cloned();
-                keys.remove("log");
-                keys.set_in("log", "file", Value::Text(path));
-                let Some(Value::Map(rest)) = rest else { return self.child };
-                for (key, value) in rest.into_iter().filter(|(key, _)| !matches!(*key, "dir" | "file")) {
-                    keys.set_in("log", key, value);
-                }
-            }
-        }
+        join_log(keys);
         let dotenv_off = is_set(self.node, "is_dotenv_disabled");
         if self.project.dotenv_each && !dotenv_off {
             let Value::List(mut files) = dotenv() else { return self.child };
@@ -149,7 +156,7 @@ impl<'a> Process<'a> {
             }
             "description" => self.child.notes.insert(0, text(node)?.to_owned()),
             "log_location" => {
-                let file = self.text(node)?;
+                let file = self.log_file(node)?;
                 self.child.keys.set_in("log", "file", Value::Text(file));
             }
             "log_configuration" => {
@@ -195,10 +202,12 @@ impl<'a> Process<'a> {
             }
             "replicas" => match number::<u32>(text(node)?)? {
                 0 | 1 => {}
+                many if many > MOST => return Err(format!("there are at most {MOST} of one program")),
+                // It is one of them.
+                _ if self.number.is_some() => {}
                 many => {
-                    self.child
-                        .notes
-                        .push("REPLICA has the number, from 1; PC_REPLICA_NUM had it from 0.".to_owned());
+                    let note = "REPLICA has the number, from 1; PC_REPLICA_NUM had it from 0.";
+                    self.child.notes.push(note.to_owned());
                     self.child.keys.set("replicas", Value::plain(many));
                 }
             },
@@ -231,37 +240,6 @@ impl<'a> Process<'a> {
                 self.sheet.leave(at(entry), format!("{of}.{}", entry.key), why);
             }
         }
-        Ok(())
-    }
-
-    fn log(&mut self, key: &str, node: &Node) -> Carried {
-        match key {
-            // Its keys are taken one by one.
-            "rotation" => {}
-            "add_timestamp" => self.child.keys.set_in("log", "timestamps", Value::plain(flag(node)?)),
-            "fields_order" | "disable_json" | "timestamp_format" | "no_color" | "no_metadata"
-            | "flush_each_line" => {
-                return Err("a log file has what was printed, line by line".to_owned());
-            }
-            _ => return Err(UNKNOWN.to_owned()),
-        }
-        Ok(())
-    }
-
-    fn rotation(&mut self, key: &str, node: &Node) -> Carried {
-        let said = match key {
-            "max_size_mb" => ("max_size_mb", Value::plain(number::<u32>(text(node)?)?)),
-            "max_backups" => ("keep", Value::plain(number::<u32>(text(node)?)?)),
-            "compress" => ("compress", Value::plain(flag(node)?)),
-            "directory" => ("dir", Value::Text(self.text(node)?)),
-            "filename" => ("file", Value::Text(self.text(node)?)),
-            "max_age_days" => {
-                return Err("`max_age_days` removes old files there; `max_age_hours` here begins a new one"
-                    .to_owned());
-            }
-            _ => return Err(UNKNOWN.to_owned()),
-        };
-        self.child.keys.set_in("log", said.0, said.1);
         Ok(())
     }
 
