@@ -214,3 +214,18 @@ fn the_guide_shows_what_the_binary_says() {
     std::fs::write(folder.join("supervisord.conf"), block("ini")).unwrap();
     assert_eq!(said(&folder, &["supervisord.conf"]), (Some(0), block("yaml"), block("text")));
 }
+
+#[test]
+fn a_variable_that_is_passed_on_comes_from_the_environment() {
+    let text = "processes:\n  web:\n    command: 'echo got $$TOKEN and $$MODE'\n    environment: ['TOKEN=${TOKEN}']\n";
+    let home = home();
+    std::fs::write(home.path().join(".env"), "MODE='of the file'\n").unwrap();
+    let file = imported(home.path(), "process-compose.yaml", text);
+    let mut run = Run::start_with(home, &file, &["--output", "json"], &[("TOKEN", "canary")]);
+    run.output("/web", "got canary and of the file");
+    let end = run.end();
+    assert_eq!(end.code, Some(0));
+    // It stands in the output of the program alone.
+    let others = end.out.iter().filter(|line| !line.contains("\"type\":\"log\""));
+    assert!(others.clone().count() > 0 && others.into_iter().all(|line| !line.contains("canary")));
+}

@@ -146,7 +146,11 @@ const COMPOSE: &[(&str, &str, Is)] = &[
         "{rotation: {filename: w.log, max_size_mb: 5, max_backups: 2, compress: true}}",
         Here("max_size_mb: 5, keep: 2, compress: true"),
     ),
-    ("web.log_configuration", "{rotation: {directory: /var/log, filename: w.log}}", Here("log: {file: /var/log/w.log}")),
+    (
+        "web.log_configuration",
+        "{rotation: {directory: /var/log, filename: w.log}}",
+        Here("log: {file: /var/log/w.log}"),
+    ),
     ("web.log_configuration.rotation", "{max_age_days: 3}", Left("max_age_days")),
     ("web.log_configuration.fields_order", "[a]", Left("line by line")),
     ("web.log_configuration.disable_json", "true", Left("line by line")),

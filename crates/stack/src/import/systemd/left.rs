@@ -121,7 +121,7 @@ const LEFT: &[(&[&str], &str)] = &[
     (&["TTY", "UtmpIdentifier", "UtmpMode"], "`terminal: true` gives a program a terminal of its own"),
     (
         &["LoadCredential", "SetCredential", "ImportCredential"],
-        "`secrets` names what a program gets from the environment of the supervisor",
+        "`secrets_from: [credentials]` has those of the unit of the supervisor, and `secrets` names what a program gets",
     ),
     (
         &["WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"],
