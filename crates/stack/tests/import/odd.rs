@@ -100,6 +100,33 @@ fn what_is_in_the_file_of_another_is_no_part_of_the_yaml() {
 }
 
 #[test]
+fn a_unit_with_its_drop_ins_is_one() {
+    let text = "# /lib/systemd/system/web.service\n[Service]\nExecStart=/bin/a\nEnvironment=A=1\nEnvironment=B=2\nUser=x\n\n\
+                # /etc/systemd/system/web.service.d/own.conf\n[Service]\nExecStart=\nExecStart=/bin/b\nEnvironment=A=3\nUser=zed\n";
+    let made = made(Format::Systemd, "web.service", text);
+    for part in ["command: [/bin/b]", "user: zed", "- {name: B, value: \"2\"}\n      - {name: A, value: \"3\"}"]
+    {
+        assert!(made.text.contains(part), "{part}\n{}", made.text);
+    }
+    assert!(made.left.is_empty(), "{:?}", made.left);
+}
+
+#[test]
+fn an_instance_is_named_by_its_file() {
+    let text = "[Service]\nExecStart=/bin/a %i %I %p %N %n\n";
+    let named = made(Format::Systemd, "a@b.service", text);
+    assert!(
+        named.text.contains("- name: a-b\n")
+            && named.text.contains("[/bin/a, b, b, a, \"a@b\", \"a@b.service\"]"),
+        "{}",
+        named.text
+    );
+    let template = made(Format::Systemd, "a@.service", text);
+    assert_eq!(template.needs, ["instance"]);
+    assert!(read(Format::Systemd, &[("a@b-c.service", text)]).is_err());
+}
+
+#[test]
 fn long_names_stay_apart() {
     let long = "n".repeat(80);
     let made = made(Format::Procfile, "Procfile", &format!("{long}a: ./a\n{long}b: ./b\n"));

@@ -71,12 +71,14 @@ impl Specifiers<'_> {
                 (Some('n'), _) => out.say(self.unit),
                 (Some('N'), _) => out.say(&stem),
                 (Some('p'), _) => out.say(prefix),
-                (Some('i'), Some("")) => {
+                (Some('i' | 'I'), Some("")) => {
                     self.sheet.declare("instance", None)?;
                     out.name("instance")?;
                 }
+                // With a `\x2d`, or a `-` for a `/`, the two are not the same.
+                (Some('I'), Some(name)) if !name.contains(['-', '\\']) => out.say(name),
                 (Some('i'), Some(name)) => out.say(name),
-                (Some('i'), None) => {}
+                (Some('i' | 'I'), None) => {}
                 (Some('t'), _) => out.say("/run"),
                 (Some('S'), _) => out.say("/var/lib"),
                 (Some('C'), _) => out.say("/var/cache"),
