@@ -104,11 +104,23 @@ fn a_unit_with_its_drop_ins_is_one() {
     let text = "# /lib/systemd/system/web.service\n[Service]\nExecStart=/bin/a\nEnvironment=A=1\nEnvironment=B=2\nUser=x\n\n\
                 # /etc/systemd/system/web.service.d/own.conf\n[Service]\nExecStart=\nExecStart=/bin/b\nEnvironment=A=3\nUser=zed\n";
     let made = made(Format::Systemd, "web.service", text);
-    for part in ["command: [/bin/b]", "user: zed", "- {name: B, value: \"2\"}\n      - {name: A, value: \"3\"}"]
+    for part in
+        ["command: [/bin/b]", "user: zed", "- {name: B, value: \"2\"}\n      - {name: A, value: \"3\"}"]
     {
         assert!(made.text.contains(part), "{part}\n{}", made.text);
     }
     assert!(made.left.is_empty(), "{:?}", made.left);
+}
+
+#[test]
+fn a_job_of_supervisord_has_one_start() {
+    let text = "[program:a]\ncommand=/a\nautorestart=false\nstartretries=5\n";
+    let made = made(Format::Supervisord, "s.conf", text);
+    assert!(made.text.contains("role: job") && !made.text.contains("max_restarts: 5"), "{}", made.text);
+    assert_eq!(
+        made.left[0].to_string(),
+        "4: program:a.startretries: a job is started once; `retry: true` starts it again whenever it fails"
+    );
 }
 
 #[test]

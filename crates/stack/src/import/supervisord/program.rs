@@ -56,6 +56,16 @@ impl Program {
         if program.command.trim().is_empty() {
             return Err(section.at.error(format!("`{}` has no `command`", printable(&section.name))));
         }
+        if program.keys.get("role").is_some() && program.keys.get("budget").is_some() {
+            program.keys.remove("budget");
+            let at = section
+                .entries
+                .iter()
+                .find(|entry| entry.key == "startretries")
+                .map_or(section.at, |entry| entry.at);
+            let why = "a job is started once; `retry: true` starts it again whenever it fails";
+            sheet.leave(at, format!("{}.startretries", section.name), why);
+        }
         if program.log.file.is_none() {
             // A size of 0 says that nothing is rotated, and nothing is.
             let rotates = |key: &str| matches!(key, "stdout_logfile_maxbytes" | "stdout_logfile_backups");
