@@ -153,11 +153,12 @@ fn an_imported_procfile_runs_and_stops() {
 #[test]
 fn a_unit_that_is_imported_sees_its_variables_as_systemd_does() {
     let home = home();
-    let unit = "[Service]\nType=oneshot\nEnvironment=\"A=x  y\" ARGS='1 2'\n\
+    let unit = "[Service]\nType=oneshot\nEnvironment=\"A=x  y\" ARGS='1 2'\nExecStartPre=/bin/echo before ${A}\n\
                 ExecStart=/usr/bin/printf '[%%s]' \"${A}\" $ARGS $$A ${A}b\nExecStart=-/bin/false\n\
                 ExecStart=/bin/echo last\nWorkingDirectory=/\n";
     let file = imported(home.path(), "job.service", unit);
     let mut run = Run::start(home, &file, &["--output", "json"]);
+    run.output("/job", "before x  y");
     run.value(|line| line["log"]["message"] == "[x  y][1][2][$A][x  yb]last");
     assert_eq!(run.end().code, Some(0));
 }

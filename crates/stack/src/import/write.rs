@@ -10,6 +10,8 @@ const ORDER: &[&str] = &[
     "role",
     "replicas",
     "command",
+    "pre_start",
+    "post_stop",
     "working_dir",
     "user",
     "group",

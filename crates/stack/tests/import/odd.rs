@@ -124,6 +124,27 @@ fn a_job_of_supervisord_has_one_start() {
 }
 
 #[test]
+fn what_runs_before_and_after_has_as_long_as_there() {
+    let before = "ExecStartPre=/bin/a\nExecStartPre=-/bin/b c\nExecStopPost=/bin/d\n";
+    for (text, start, stop) in [
+        ("", "90", "90"),
+        ("TimeoutStartSec=5min\nTimeoutStopSec=500ms\n", "300", "0.5"),
+        ("TimeoutSec=infinity\n", "86400", "86400"),
+        ("Type=oneshot\n", "86400", "90"),
+    ] {
+        let made =
+            made(Format::Systemd, "a.service", &format!("[Service]\nExecStart=/bin/x\n{before}{text}"));
+        let pre = format!(
+            "pre_start: {{command: [sh, -c, \"/bin/a && {{ /bin/b c || true; }}\"], timeout_secs: {start}}}\n"
+        );
+        let post = format!("post_stop: {{command: [/bin/d], timeout_secs: {stop}}}\n");
+        assert!(made.text.contains(&pre) && made.text.contains(&post), "{}", made.text);
+        assert!(made.left.is_empty(), "{:?}", made.left);
+        assert_eq!(made.text.contains("    ready_within_secs: infinity"), start == "86400", "{}", made.text);
+    }
+}
+
+#[test]
 fn an_instance_is_named_by_its_file() {
     let text = "[Service]\nExecStart=/bin/a %i %I %p %N %n\n";
     let named = made(Format::Systemd, "a@b.service", text);

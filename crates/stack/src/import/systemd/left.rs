@@ -49,7 +49,10 @@ const LEFT: &[(&[&str], &str)] = &[
         &["Condition", "Assert", "ExecCondition"],
         "nothing is asked before a start; have the program look itself, and end with 0",
     ),
-    (&["ExecStartPre", "ExecStartPost"], "make it a job, and name that under `dependencies`"),
+    (
+        &["ExecStartPost"],
+        "nothing runs when a program has started; make it a job that waits for it with `dependencies`",
+    ),
     (&["ExecStop"], "a program is stopped with a signal; give it one that does the same"),
     (&["ExecReload"], "a program is told to reload by a signal: `reload_signal`"),
     (

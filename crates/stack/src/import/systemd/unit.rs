@@ -9,7 +9,10 @@ use super::super::{At, Carried, ImportError, Refusal};
 use super::command::{self, Command};
 use super::limit::{is_off, limit};
 use super::order::{self, Relation};
-use super::{Specifiers, left};
+use super::{PATIENCE, Specifiers, left};
+
+/// A day, in seconds.
+const DAY: u32 = 86_400;
 
 /// A unit while it is read.
 pub(super) struct Unit {
@@ -20,6 +23,9 @@ pub(super) struct Unit {
     kind: Kind,
     restart: Restart,
     commands: Vec<Command>,
+    /// What runs before each start, and after each run.
+    before: Vec<Command>,
+    after: Vec<Command>,
     /// The longest delay before a restart, in seconds.
     slowest: Option<f64>,
 }
@@ -59,6 +65,8 @@ impl Unit {
             kind: Kind::Simple,
             restart: Restart::No,
             commands: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
             slowest: None,
         };
         // What a command may be goes by the type, wherever that stands.
@@ -77,7 +85,39 @@ impl Unit {
         }
         let command = command::all(&unit.commands, &mut Specifiers { sheet, unit: file });
         unit.child.keys.set("command", command.map_err(|why| at.error(why))?);
+        unit.around(sheet).map_err(|why| at.error(why))?;
         Ok(Some(unit))
+    }
+
+    /// What runs before and after it has as long as the start and the stop may take.
+    fn around(&mut self, sheet: &mut Sheet) -> Carried {
+        let keys = &mut self.child.keys;
+        let seconds = |value: Option<&Value>, unit: f64, default: u32| match value {
+            // Without an end it has a day.
+            Some(Value::Plain(said)) => {
+                said.parse().map_or(f64::INFINITY, |said: f64| said / unit).min(f64::from(DAY))
+            }
+            _ => f64::from(default),
+        };
+        // What is to end before it counts as started may take as long as it likes, and so may what comes before.
+        if self.kind == Kind::Oneshot && !self.before.is_empty() && keys.get("ready_within_secs").is_none() {
+            keys.set("ready_within_secs", Value::plain("infinity"));
+        }
+        let default = if self.kind == Kind::Oneshot { DAY } else { PATIENCE };
+        let start = seconds(keys.get("ready_within_secs"), 1.0, default);
+        let stop = seconds(keys.get_in("shutdown", "graceful_timeout_ms"), 1000.0, PATIENCE);
+        for (key, commands, patience) in
+            [("pre_start", &self.before, start), ("post_stop", &self.after, stop)]
+        {
+            if !commands.is_empty() {
+                let command = command::all(commands, &mut Specifiers { sheet, unit: &self.file })?;
+                keys.set(
+                    key,
+                    Value::Map(vec![("command", command), ("timeout_secs", Value::plain(patience))]),
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Until when somebody waits for it, who may need it to end well.
@@ -160,6 +200,12 @@ impl Unit {
                     return Err("a program has one command; make each other one a job".to_owned());
                 }
                 self.commands.extend(more);
+            }
+            "ExecStartPre" | "ExecStopPost" => {
+                let more = Command::read(value)?;
+                command::all(&more, &mut Specifiers { sheet, unit: &self.file })?;
+                let all = if key == "ExecStartPre" { &mut self.before } else { &mut self.after };
+                all.extend(more);
             }
             "ExecReload" => {
                 let commands = Command::read(value)?;
