@@ -29,6 +29,7 @@ const PARTS: &[&[&str]] = &[
     &["oracle"],
     &["soak", "--seconds", "60"],
     &["soak", "--seconds", "60", "--release"],
+    &["servers"],
 ];
 
 struct Part {

@@ -26,6 +26,7 @@ mod oracle;
 mod planted;
 mod rules;
 mod scan;
+mod servers;
 mod shell;
 mod shuttle;
 mod sim;
@@ -118,6 +119,12 @@ const VERBS: &[Verb] = &[
         arguments: "[--seconds N] [--seed S] [--release]",
         teaches: "a real tree of tasks and programs under random faults; nothing may break",
         run: soak::soak,
+    },
+    Verb {
+        name: "servers",
+        arguments: "[--seconds N] [--seed S]",
+        teaches: "nginx, Redis and PostgreSQL killed at random for two minutes while clients ask them; needs root",
+        run: servers::servers,
     },
     Verb {
         name: "load",

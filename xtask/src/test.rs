@@ -92,10 +92,22 @@ pub(crate) fn test(arguments: &[String]) -> Outcome {
     summary.verdict(rust.and(ui), is_ci(), plan.is_whole())
 }
 
+/// A test that is too long for the rest, by the command that runs it. That it does not run at all is a failure.
+pub(crate) fn alone(command: Command) -> Outcome {
+    let mut summary = Summary::default();
+    let end = watched(command, &mut summary);
+    print!("{}", summary.closing());
+    summary.verdict(end, is_ci(), true)
+}
+
 /// The tests of the workspace. That some fail does not keep the dashboard's from being run.
 fn rust(plan: &Plan, summary: &mut Summary) -> Outcome {
+    watched(shell::cargo(plan.cargo_arguments()), summary)
+}
+
+/// Runs a command that runs tests, and counts them.
+fn watched(mut command: Command, summary: &mut Summary) -> Outcome {
     let report = SkipReport::create()?;
-    let mut command = shell::cargo(plan.cargo_arguments());
     command.env(SKIP_REPORT, &report.path);
     let end = tee(command, &mut io::stdout(), |line| summary.line(line));
     summary.skips(&report.read()?);

@@ -3,7 +3,7 @@
 //! The table says which; as root on a Debian system the missing ones are installed, elsewhere the command that
 //! installs them is shown. A test that still lacks its tool skips itself by name (see `summary.rs`).
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::shell;
@@ -21,6 +21,9 @@ const TOOLS: &[Tool] = &[
     Tool { program: "erl", package: "erlang-base", needed_by: "the comparison with Erlang/OTP" },
     Tool { program: "chromium", package: "chromium", needed_by: "the tests of the dashboard in a browser" },
     Tool { program: "python3", package: "python3", needed_by: "the test of the client in Python" },
+    Tool { program: "nginx", package: "nginx", needed_by: "the tests with real servers" },
+    Tool { program: "redis-server", package: "redis-server", needed_by: "the tests with real servers" },
+    Tool { program: "postgres", package: "postgresql", needed_by: "the tests with real servers" },
 ];
 
 /// Whether a program is there.
@@ -31,7 +34,7 @@ pub(crate) fn has(program: &str) -> bool {
 /// Installs what is missing where that is allowed, and otherwise says how to.
 pub(crate) fn set_up() {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let absent = missing(TOOLS, &path);
+    let absent = missing(TOOLS, &with_postgres(&path));
     if absent.is_empty() {
         return;
     }
@@ -41,6 +44,14 @@ pub(crate) fn set_up() {
             println!("{}", advice(tool));
         }
     }
+}
+
+/// The folders of `path`, and those in which Debian has the programs of each version of PostgreSQL.
+fn with_postgres(path: &OsStr) -> OsString {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let folders = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
+    let all = std::env::split_paths(path).chain(folders);
+    std::env::join_paths(all).unwrap_or_else(|_| path.to_owned())
 }
 
 fn missing<'a>(tools: &'a [Tool], path: &OsStr) -> Vec<&'a Tool> {

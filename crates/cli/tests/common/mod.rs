@@ -182,6 +182,13 @@ impl Run {
         }
     }
 
+    /// The next line, if one comes in this time.
+    pub(crate) fn next_within(&mut self, time: Duration) -> Option<String> {
+        let line = self.lines.recv_timeout(time).ok()?;
+        self.seen.push(line.clone());
+        Some(line)
+    }
+
     /// Waits for a line.
     #[track_caller]
     pub(crate) fn line(&mut self, is_it: impl Fn(&str) -> bool) -> String {
@@ -437,14 +444,20 @@ pub(crate) fn wait_gone(processes: &[Process]) {
     }
 }
 
+/// The same command, by a shell that does this before.
+pub(crate) fn by_shell(before: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{before} && exec \"$0\" \"$@\"")]).arg(command.get_program());
+    shell.args(command.get_args()).stdin(Stdio::null());
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell
+}
+
 /// Runs a stack to its end, from a shell that did this before.
 pub(crate) fn after(shell: &str, text: &str) -> Output {
     let home = home();
     let path = file(home.path(), text);
-    let told = supervisor(home.path());
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("{shell} && exec \"$0\" \"$@\"")]).arg(told.get_program());
+    let mut command = supervisor(home.path());
     command.args(["run", "--dashboard", "off", "--no-socket"]).arg(path);
-    command.envs(told.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.output().unwrap()
+    by_shell(shell, &command).output().unwrap()
 }
