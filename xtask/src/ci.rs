@@ -21,6 +21,7 @@ const PARTS: &[&[&str]] = &[
     &["test", "--release"],
     &["gen", "--check"],
     &["rules", "--check"],
+    &["keys", "--check"],
     &["rules", "--planted", "--check"],
     &["examples"],
     &["sim", "--planted"],

@@ -17,6 +17,7 @@ mod examples;
 mod faults;
 mod fuzz;
 mod generated;
+mod keys;
 mod lint;
 mod load;
 mod manifests;
@@ -83,6 +84,12 @@ const VERBS: &[Verb] = &[
         arguments: "[--planted] [--check]",
         teaches: "each rule of supervision with its tests and the planted faults they catch; fails on a gap",
         run: rules::rules,
+    },
+    Verb {
+        name: "keys",
+        arguments: "[--check]",
+        teaches: "each key of a stack file with the test that sees its effect; fails on a gap",
+        run: keys::keys,
     },
     Verb {
         name: "sim",
