@@ -58,7 +58,10 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.path, self.kind.map_or(self.word, |kind| kind.phrase()))?;
         if let Some(exit) = self.exit {
-            if !self.kind.is_some_and(|kind| says_it_all(kind, exit)) {
+            if self.kind == Some(EventKind::ChildStartFailed) && *exit == Exit::Completed {
+                // An end that is good at any other time.
+                f.write_str(": ended well before it was ready")?;
+            } else if !self.kind.is_some_and(|kind| says_it_all(kind, exit)) {
                 write!(f, ": {exit}")?;
             }
         } else if let Some(text) = self.text {

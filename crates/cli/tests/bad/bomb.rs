@@ -1,0 +1,109 @@
+//! A program that does nothing but start processes.
+//!
+//! It runs as another user, whose number of processes is limited, and with the whole run in a group of processes that the
+//! kernel holds to another number. Before it begins it looks whether both limits are in force.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::common::{Run, by_shell, home, soon};
+use crate::{pid_of, say, shell, skip, stack, stops_and_leaves_nothing};
+
+/// The most processes and threads in the group: those of the run, and the bomb's.
+const GROUP: u32 = 160;
+/// The most that the bomb's user may have.
+const USER: u32 = 200;
+/// A user whom nothing else on this machine runs as.
+const SOMEBODY: u32 = 54_318;
+
+/// A group of processes with a limit, in either hierarchy. It goes with the value.
+struct Group(PathBuf);
+
+impl Group {
+    /// None where none can be had.
+    fn new() -> Option<Self> {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let of_pids = mounts.lines().find_map(|line| {
+            let words: Vec<_> = line.split(' ').collect();
+            let place = Path::new(words[1]);
+            let second = words[2] == "cgroup2"
+                && fs::read_to_string(place.join("cgroup.subtree_control"))
+                    .is_ok_and(|on| on.contains("pids"));
+            let first = words[2] == "cgroup" && words[3].split(',').any(|option| option == "pids");
+            (first || second).then(|| place.to_owned())
+        })?;
+        let dir = of_pids.join(format!("supervisor-bomb-{}", std::process::id()));
+        fs::create_dir(&dir).ok()?;
+        let group = Self(dir);
+        fs::write(group.0.join("pids.max"), GROUP.to_string()).ok()?;
+        Some(group)
+    }
+
+    fn text(&self, file: &str) -> String {
+        fs::read_to_string(self.0.join(file)).unwrap()
+    }
+
+    /// How often the kernel refused a new process.
+    fn refused(&self) -> u64 {
+        self.text("pids.events").lines().find_map(|line| line.strip_prefix("max ")?.parse().ok()).unwrap()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_fork_bomb_is_ended_whole_though_nobody_can_fork_any_more() {
+    let test = "a_fork_bomb_is_ended_whole_though_nobody_can_fork_any_more";
+    if !skip::is_root(test) || !skip::has("perl", test) {
+        return;
+    }
+    let Some(group) = Group::new() else {
+        let needs = "a cgroup with the controller pids in which directories can be made";
+        return skip::skip(&format!("{test}: needs {needs}"));
+    };
+    let place = group.0.display();
+    // None of them ever ends; who is refused another process tries again.
+    let bomb = format!(
+        "grep -q '^Max processes *{USER} *{USER} ' /proc/self/limits || exit 91; \
+         grep -q \"^$$\\$\" {place}/cgroup.procs && test $(cat {place}/pids.max) = {GROUP} || exit 92; \
+         echo bomb=$$; exec perl -e 'for (;;) {{ defined(fork) or select(undef, undef, undef, 0.01) }}'"
+    );
+    let keys = format!(
+        ", user: {SOMEBODY}, group: {SOMEBODY}, working_dir: /, nice: 19, role: job, \
+         resource_limits: {{max_user_processes: {USER}}}"
+    );
+    let text = stack(&[
+        shell("neighbour", "echo pid=$$; exec sleep 1000", ""),
+        shell("bomb", &bomb, &format!("{keys}, dependencies: [neighbour]")),
+    ]);
+    let enter = format!("echo $$ >{place}/cgroup.procs");
+    let mut run = Run::under(home(), &text, |command| by_shell(&enter, &command));
+    let neighbour = pid_of(&mut run, "/neighbour", "pid");
+    pid_of(&mut run, "/bomb", "bomb");
+    soon("as large as it can be", || {
+        (group.refused() > 100 && of_somebody() > GROUP as usize / 2).then_some(())
+    });
+    // The others go on, and can be asked and told.
+    assert!(say(&run, &["status", "/neighbour"]).contains("running"));
+    say(&run, &["pause", "/bomb", "--reason", "it does nothing but start processes", "--yes"]);
+    assert!(say(&run, &["status", "/bomb"]).contains("paused"));
+    assert_eq!(of_somebody(), 0, "its end is the end of all of them");
+    assert!(crate::is_alive(neighbour), "it was never restarted");
+    stops_and_leaves_nothing(run);
+    assert_eq!(group.text("cgroup.procs"), "", "nobody is left");
+}
+
+/// How many processes of the bomb's user run.
+fn of_somebody() -> usize {
+    let uid = format!("\nUid:\t{SOMEBODY}\t");
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    all.filter(|entry| {
+        let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        status.contains(&uid) && !status.contains("\nState:\tZ")
+    })
+    .count()
+}

@@ -1,0 +1,90 @@
+//! Programs that do not want to end, or leave something behind.
+
+use std::fs;
+
+use rustix::fs::{XattrFlags, setxattr};
+use serde_json::json;
+
+use crate::common::{Run, by_shell, home};
+use crate::{delegated, end_of, is_alive, job, kill, pid_of, shell, skip, stack, stops_and_leaves_nothing};
+
+/// Starts a sleeper in a session of its own, says which process it is, and goes on when that one is on its way.
+const AWAY: &str = "setsid sh -c 'echo away=$$; exec sleep 1000' &";
+
+#[test]
+fn one_that_ignores_sigterm_is_killed_when_its_grace_is_over() {
+    let deaf = "trap 'echo heard' TERM; echo up; while :; do sleep 0.01; done";
+    let keys = ", shutdown: {graceful_timeout_ms: 500}";
+    let mut run = Run::json(&stack(&[shell("deaf", deaf, keys)]));
+    run.output("/deaf", "up");
+    let end = stops_and_leaves_nothing(run);
+    let heard = end.values().iter().any(|line| line["log"]["message"] == "heard");
+    assert!(heard, "it was asked before it was killed");
+    assert_eq!(end.outcome("/deaf")["exit"], json!({"kind": "killed", "signal": 9, "by_us": true}));
+    assert_eq!(end.paths_of("ChildStopError"), ["/deaf"]);
+}
+
+#[test]
+fn one_that_forks_twice_takes_its_daemon_along() {
+    let mut run = Run::json(&stack(&[job("daemon", "(sh -c 'exec sleep 1000' & echo away=$!)")]));
+    let away = pid_of(&mut run, "/daemon", "away");
+    assert_eq!(end_of(&mut run, "/daemon").1, json!({"kind": "completed"}));
+    assert!(!is_alive(away), "it was still in the group of its program");
+    let end = stops_and_leaves_nothing(run);
+    assert!(!end.out.join("").contains("unconfined"));
+}
+
+#[test]
+fn one_that_left_its_session_is_named_as_unconfined() {
+    let mut run = Run::json(&stack(&[shell("leaver", &format!("{AWAY} wait"), "")]));
+    let away = pid_of(&mut run, "/leaver", "away");
+    let end = {
+        let all = run.processes();
+        assert!(all.iter().any(|process| process.pid == away), "{all:?}");
+        run.stop()
+    };
+    assert_eq!(end.code, Some(0), "{}", end.err);
+    // Where the tests run in a cgroup of their own it has not come far.
+    if is_alive(away) {
+        let told =
+            format!("process {} (sleep) left the group and runs on, unconfined", away.as_raw_nonzero());
+        assert!(end.values().iter().any(|line| line["log"]["message"] == *told), "{:?}", end.out);
+        kill(away);
+    }
+}
+
+#[test]
+fn in_a_cgroup_nothing_leaves() {
+    let place = delegated::delegated("supervisor-bad");
+    let place =
+        place.filter(|place| setxattr(&place.0, "trusted.delegate", b"1", XattrFlags::empty()).is_ok());
+    let Some(place) = place else {
+        let needs = "a cgroup v2 in which directories can be made: root, Linux 5.14 or later";
+        return skip::skip(&format!("in_a_cgroup_nothing_leaves: needs {needs}"));
+    };
+    let text = stack(&[shell("leaver", &format!("{AWAY} wait"), "")]);
+    let enter = format!("echo $$ >{}/cgroup.procs", place.0.display());
+    let mut run = Run::under(home(), &text, |command| by_shell(&enter, &command));
+    let away = pid_of(&mut run, "/leaver", "away");
+    let end = stops_and_leaves_nothing(run);
+    assert!(!is_alive(away));
+    assert!(!end.out.join("").contains("unconfined"));
+    let events = fs::read_to_string(place.0.join("cgroup.events")).unwrap();
+    assert!(events.starts_with("populated 0"), "{events}");
+}
+
+#[test]
+fn an_output_that_somebody_holds_open_holds_up_no_end() {
+    let script = "setsid sh -c 'echo away=$$; touch \"$HOME/up\"; exec sleep 1000' & \
+                  until test -e \"$HOME/up\"; do sleep 0.01; done";
+    let mut run = Run::json(&stack(&[job("holder", script)]));
+    let away = pid_of(&mut run, "/holder", "away");
+    // The end is told although the other end of the pipe is open; nobody waits for the sleeper.
+    assert_eq!(end_of(&mut run, "/holder").1, json!({"kind": "completed"}));
+    if is_alive(away) {
+        let output = fs::read_link(format!("/proc/{}/fd/1", away.as_raw_nonzero())).unwrap();
+        assert!(output.to_str().unwrap().starts_with("pipe:"), "{output:?}");
+        kill(away);
+    }
+    stops_and_leaves_nothing(run);
+}
