@@ -15,9 +15,9 @@ mod skip;
 mod stack;
 mod storm;
 
-use clients::Clients;
+use clients::{Clients, Outcome, Request};
 use common::Run;
-use stack::{SERVERS, Stack};
+use stack::{SERVERS, Server, Stack};
 use storm::Storm;
 
 /// How long the long storm is, in seconds, and from which seed; `cargo xtask servers` says both.
@@ -64,6 +64,10 @@ fn judged_and_stopped(stack: &Stack, run: Run, clients: Clients, storm: &Storm) 
     println!("{}", judge::summary(&requests, storm.kills()));
     let wrong = judge::wrong(&requests, storm.kills());
     assert!(wrong.is_empty(), "{} requests:\n{}", wrong.len(), wrong.join("\n"));
+    // Its clients keep their connections, so a kill is always felt.
+    let cut =
+        |request: &Request| request.server == Server::Cache && matches!(request.outcome, Outcome::Reset(_));
+    assert!(requests.iter().any(cut), "nobody felt anything");
     for server in SERVERS {
         assert!(storm.kills().iter().any(|kill| kill.server == server), "{server:?} was never killed");
     }

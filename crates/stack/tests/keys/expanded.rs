@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use supervisor_stack::{Choices, Stack};
-use tokio_supervisor::Registry;
 use tokio_supervisor::api::policy::Condition;
+use tokio_supervisor::{EventKind, Registry};
 
 use crate::tree::{block, launch, of};
 
@@ -268,9 +268,30 @@ pub(crate) fn children_with_profiles_are_there_when_one_is_selected() {
     let choices =
         |profiles: &[&str]| profiles.iter().fold(Choices::default(), |all, name| all.profile(*name));
     let pair = |of: &str, below: &str| (of.to_owned(), below.to_owned());
-    assert_eq!(names(&choices(&[])), pair("always g", "in"));
-    assert_eq!(names(&choices(&["dev"])), pair("always mail g", "in debug"));
-    assert_eq!(names(&choices(&["test"])), pair("always mail probe g", "in"));
+    for (profiles, of, below) in [
+        (&[][..], "always g", "in"),
+        (&["dev"], "always mail g", "in debug"),
+        (&["test"], "always mail probe g", "in"),
+    ] {
+        assert_eq!(names(&choices(profiles)), pair(of, below));
+        block(async {
+            let stack = Stack::parse_as("f.yaml", text.as_str(), None, &choices(profiles)).unwrap();
+            let mut tree = crate::tree::of(&stack);
+            let below = below.split(' ').map(|name| format!("/g/{name}"));
+            let all: Vec<_> = of.split(' ').map(|name| format!("/{name}")).chain(below).collect();
+            // In whichever order they come up.
+            let mut left = all.clone();
+            while !left.is_empty() {
+                let running = tree.event(|event| event.event.kind == EventKind::ChildRunning).await;
+                left.retain(|path| *path != running.path.as_str());
+            }
+            assert_eq!(
+                tree.handle.children("/").unwrap().len() + tree.handle.children("/g").unwrap().len(),
+                all.len()
+            );
+            tree.stop().await;
+        });
+    }
     let unknown = findings(&text, &choices(&["dev", "tset"]));
     assert!(
         unknown.contains(

@@ -218,11 +218,11 @@ const KEYS: &[(&str, fn())] = &[
     ("SocketManifest.mode", sockets::a_socket_has_its_name_and_its_permissions),
     ("SocketManifest.name", sockets::a_socket_has_its_name_and_its_permissions),
     ("Stack.include", expanded::included_files_bring_their_children_in_order),
-    ("Stack.name", the_name_and_the_version_are_read),
+    ("Stack.name", one_stack_of_a_name_runs_and_is_known_by_it_and_no_other_version_does),
     ("Stack.secrets_from", secrets::a_secret_that_is_in_no_place_is_a_failed_start_that_says_what_each_one_said),
     ("Stack.supervisor", supervisors::the_strategy_says_who_is_restarted),
     ("Stack.variables", expanded::variables_stand_for_a_value_in_every_text_and_have_its_type),
-    ("Stack.version", the_name_and_the_version_are_read),
+    ("Stack.version", one_stack_of_a_name_runs_and_is_known_by_it_and_no_other_version_does),
     ("StdinFile.file", surroundings::a_program_reads_what_is_said),
     ("SupervisorManifest.auto_shutdown", supervisors::d20_a_stack_ends_when_it_is_done_unless_it_is_told_not_to),
     ("SupervisorManifest.budget", supervisors::the_budget_of_a_supervisor_is_for_its_children),
@@ -254,9 +254,19 @@ fn every_key_of_the_schema_has_a_test_that_sees_its_effect() {
 }
 
 #[test]
-fn the_name_and_the_version_are_read() {
-    let stack = Stack::parse("f", "version: 1\nname: demo\nchildren: []\n").unwrap();
-    assert_eq!((stack.manifest.name.as_str(), stack.manifest.version), ("demo", 1));
+fn one_stack_of_a_name_runs_and_is_known_by_it_and_no_other_version_does() {
+    tree::block(async {
+        let place = Place::new();
+        let served = place.control("").await;
+        assert_eq!(served.ask(vec![served::hello()]).await[0]["result"]["registration"]["target_id"], "keys");
+        let name =
+            |name: &str| Stack::parse("f", format!("version: 1\nname: {name}\nchildren: []\n")).unwrap();
+        let refused = place.claim(&name("keys")).err().unwrap().to_string();
+        assert!(refused.contains("keys"), "{refused}");
+        assert!(place.claim(&name("others")).is_ok());
+        served.close().await;
+        assert!(place.claim(&name("keys")).is_ok());
+    });
     let error = Stack::parse("f", "version: 2\nname: demo\nchildren: []\n").unwrap_err();
     assert!(error.to_string().contains("`version` must be 1"), "{error}");
 }

@@ -100,6 +100,12 @@ pub(crate) fn a_childs_budget_has_figures_and_an_action() {
         assert_eq!(exhausted.event.numbers[..3], [2, 2, 33_000]);
         tree.until("/a", EventKind::ChildQuarantined).await;
         assert!(tree.handle.is_alive());
+        // What was before the window does not count.
+        let keys = "backoff: {initial_ms: 0}, budget: {max_restarts: 1, window_secs: 0.1}";
+        let mut tree = launch("", &shell("a", "sleep 0.2; exit 1", keys));
+        for _ in 0..4 {
+            tree.until("/a", EventKind::ChildRestarted).await;
+        }
     });
 }
 

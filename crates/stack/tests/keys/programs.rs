@@ -266,7 +266,10 @@ pub(crate) fn a_program_is_ready_when_its_probe_succeeds() {
         ready(&format!("{{http: \"http://{at}/\"}}"), "sleep 1000").await;
         ready("{exec: [\"true\"]}", "sleep 1000").await;
         ready("{log_line: READY}", "echo READY now; sleep 1000").await;
-        ready("{delay_ms: 50}", "sleep 1000").await;
+        let mut tree = launch("", &shell("a", "sleep 1000", "readiness: {delay_ms: 200}"));
+        let starting = tree.until("/a", EventKind::ChildStarting).await.at;
+        let running = tree.until("/a", EventKind::ChildRunning).await.at;
+        assert!(running - starting >= 200_000_000, "{} ns", running - starting);
     });
 }
 
@@ -279,19 +282,31 @@ pub(crate) fn a_probe_is_tried_every_interval_and_each_try_ends_after_its_timeou
         let probe = format!("echo x >> {}; test -e {} || sleep 1000", tries.display(), go.display());
         let readiness =
             format!("readiness: {{exec: [sh, -c, {probe:?}], check_interval_secs: 0.02, timeout_secs: 0.2}}");
-        let before = tokio::time::Instant::now();
         let mut tree = launch("", &shell("a", "sleep 1000", &readiness));
         while std::fs::read_to_string(&tries).unwrap_or_default().lines().count() < 3 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        assert!(before.elapsed().as_millis() >= 400, "two tries took their timeout");
         assert_ne!(tree.handle.child("/a").unwrap().state.lifecycle_state, Lifecycle::Running);
         std::fs::write(&go, "").unwrap();
         tree.until("/a", EventKind::ChildRunning).await;
-        let slow = "{tcp: \"127.0.0.1:1\", check_interval_secs: 3600}";
-        let mut tree =
-            launch("", &shell("a", "sleep 1000", &format!("readiness: {slow}, ready_within_secs: 0.3")));
-        tree.until("/a", EventKind::ChildStartFailed).await;
+        tree.stop().await;
+        // One that would be good at its second try has none within an hour, and one that hangs for an hour neither.
+        let second = dir.path().join("second");
+        let second = format!("test -e {0} || {{ touch {0}; exit 1; }}", second.display());
+        let more = dir.path().join("more");
+        let hangs = format!("echo x >> {}; sleep 1000", more.display());
+        let of = |probe: &str, key: &str| {
+            let readiness = format!("readiness: {{exec: [sh, -c, {probe:?}], {key}: 3600}}");
+            let readiness = format!(
+                "{readiness}, ready_within_secs: 2, criticality: optional, budget: {{max_restarts: 0}}"
+            );
+            launch("", &shell("a", "sleep 1000", &readiness))
+        };
+        let mut trees = [of(&second, "check_interval_secs"), of(&hangs, "timeout_secs")];
+        for tree in &mut trees {
+            tree.until("/a", EventKind::ChildStartFailed).await;
+        }
+        assert_eq!(std::fs::read_to_string(&more).unwrap(), "x\n");
     });
 }
 
@@ -299,12 +314,13 @@ pub(crate) fn a_probe_is_tried_every_interval_and_each_try_ends_after_its_timeou
 pub(crate) fn a_program_that_does_not_answer_is_unhealthy() {
     block(async {
         for probe in ["tcp: \"127.0.0.1:1\"", "http: \"http://127.0.0.1:1/\"", "exec: [\"false\"]"] {
+            // So many misses that an interval of five seconds, which is the default, would take too long.
             let keys = format!(
-                "health_check: {{{probe}, check_interval_secs: 0.05, timeout_secs: 0.05, max_retries: 2}}"
+                "health_check: {{{probe}, check_interval_secs: 0.02, timeout_secs: 30, max_retries: 20}}"
             );
             let mut tree = launch("", &shell("a", "sleep 1000", &keys));
             let missed = tree.until("/a", EventKind::ChildHeartbeatMissed).await;
-            assert_eq!(missed.event.numbers[..2], [1, 2]);
+            assert_eq!(missed.event.numbers[..2], [1, 20]);
             tree.until("/a", EventKind::ChildUnhealthy).await;
             let end = tree.until("/a", EventKind::ChildFailed).await;
             let exit = end.event.detail.unwrap().exit.clone().unwrap();
@@ -331,10 +347,11 @@ pub(crate) fn a_program_that_answers_stays() {
 #[test]
 pub(crate) fn a_health_probe_that_hangs_is_a_miss() {
     block(async {
-        let keys = "health_check: {exec: [sleep, \"1000\"], check_interval_secs: 0.05, timeout_secs: 0.1, max_retries: 2}";
+        // So many that tries of a second each, which is the default, would take too long.
+        let keys = "health_check: {exec: [sleep, \"1000\"], check_interval_secs: 0.02, timeout_secs: 0.02, max_retries: 80}";
         let mut tree = launch("", &shell("a", "sleep 1000", keys));
         let unhealthy = tree.until("/a", EventKind::ChildUnhealthy).await;
-        assert!(unhealthy.at >= 200_000_000, "two tries of 100 ms: {} ns", unhealthy.at);
+        assert!(unhealthy.at >= 80 * 20_000_000, "80 tries of 20 ms: {} ns", unhealthy.at);
     });
 }
 

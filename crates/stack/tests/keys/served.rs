@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use supervisor_stack::{DashboardAt, Doors, Instance, PrepareError, Serving, SocketAt, Stack, Surroundings};
+use supervisor_stack::{
+    DashboardAt, Doors, Instance, InstanceError, PrepareError, Serving, SocketAt, Stack, Surroundings,
+};
 use tokio_supervisor::{ChildContext, Registry, SupervisorHandle};
 
 use crate::stranger::as_stranger;
@@ -55,6 +57,12 @@ impl Place {
         self.serve_at(top, &SocketAt::Default).await
     }
 
+    /// Claims the name of a stack, of which only one runs.
+    pub(crate) fn claim(&self, stack: &Stack) -> Result<Instance, InstanceError> {
+        let surroundings = Surroundings { state_home: Some(self.path("state")), ..Surroundings::default() };
+        Instance::claim(&stack.manifest.name, &surroundings)
+    }
+
     pub(crate) async fn serve_at(&self, top: &str, at: &SocketAt) -> Result<Served, PrepareError> {
         let idle = |ctx: ChildContext| async move {
             ctx.stopping().await;
@@ -62,8 +70,7 @@ impl Place {
         let registry = Registry::new().factory("a", idle);
         let stack =
             Stack::parse_with("f.yaml", stack_text(top), registry).unwrap_or_else(|error| panic!("{error}"));
-        let surroundings = Surroundings { state_home: Some(self.path("state")), ..Surroundings::default() };
-        let instance = Instance::claim(&stack.manifest.name, &surroundings).unwrap();
+        let instance = self.claim(&stack).unwrap();
         // Its usual port is one for all tests.
         let dashboard = if top.contains("dashboard") { DashboardAt::Default } else { DashboardAt::Off };
         let doors = Doors::default().socket(Some(at.clone())).dashboard(dashboard);
