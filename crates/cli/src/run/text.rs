@@ -88,7 +88,9 @@ impl Text {
 
     /// One line of a program's output.
     pub(super) fn line(&self, line: &LogRecord) -> String {
-        let mut text = format!("{} {}", self.painted(DIM, "|"), line.message);
+        let is_cut = line.fields.iter().any(|(name, value)| name == "truncated" && value == "true");
+        let cut = if is_cut { " … (line cut at 16 KiB)" } else { "" };
+        let mut text = format!("{} {}{cut}", self.painted(DIM, "|"), line.message);
         if line.severity >= Severity::Warning {
             text = self.painted(YELLOW, &text);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::common::{Run, home, soon};
-use crate::{end_of, job, say, shell, stack, stops_and_leaves_nothing};
+use crate::{job, say, shell, stack, stops_and_leaves_nothing};
 
 /// The ends of so many children, by their names.
 fn ends(run: &mut Run, count: usize) -> BTreeMap<String, Value> {
@@ -110,17 +110,5 @@ fn what_cannot_be_started_says_why() {
     at("file", "sh`: working_dir `/etc/passwd`: not a directory");
     assert_eq!(told("nothing"), "cannot start `/no/such/program`: no such file");
     assert!(say(&run, &["why", "/place"]).contains("no such file or directory"));
-    stops_and_leaves_nothing(run);
-}
-
-#[test]
-fn one_that_always_fails_is_given_up_with_the_reason() {
-    let keys = ", criticality: optional, backoff: {initial_ms: 0}, budget: {max_restarts: 3}";
-    let mut run = Run::json(&stack(&[shell("hopeless", "exit 3", keys)]));
-    for _ in 0..4 {
-        assert_eq!(end_of(&mut run, "/hopeless").1, json!({"kind": "failed", "error": "exit code 3"}));
-    }
-    let parked = run.event("ChildQuarantined", "/hopeless");
-    assert_eq!(parked["event"]["payload"]["budget_max"], 3, "{parked}");
     stops_and_leaves_nothing(run);
 }

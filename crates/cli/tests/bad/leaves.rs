@@ -2,13 +2,12 @@
 
 use std::fs;
 
-use rustix::fs::{XattrFlags, setxattr};
 use serde_json::json;
 
-use crate::common::{Run, by_shell, home};
-use crate::{delegated, end_of, is_alive, job, kill, pid_of, shell, skip, stack, stops_and_leaves_nothing};
+use crate::common::Run;
+use crate::{end_of, is_alive, job, kill, pid_of, shell, stack, stops_and_leaves_nothing};
 
-/// Starts a sleeper in a session of its own, says which process it is, and goes on when that one is on its way.
+/// Starts a sleeper in a session of its own, which says which process it is.
 const AWAY: &str = "setsid sh -c 'echo away=$$; exec sleep 1000' &";
 
 #[test]
@@ -51,26 +50,6 @@ fn one_that_left_its_session_is_named_as_unconfined() {
         assert!(end.values().iter().any(|line| line["log"]["message"] == *told), "{:?}", end.out);
         kill(away);
     }
-}
-
-#[test]
-fn in_a_cgroup_nothing_leaves() {
-    let place = delegated::delegated("supervisor-bad");
-    let place =
-        place.filter(|place| setxattr(&place.0, "trusted.delegate", b"1", XattrFlags::empty()).is_ok());
-    let Some(place) = place else {
-        let needs = "a cgroup v2 in which directories can be made: root, Linux 5.14 or later";
-        return skip::skip(&format!("in_a_cgroup_nothing_leaves: needs {needs}"));
-    };
-    let text = stack(&[shell("leaver", &format!("{AWAY} wait"), "")]);
-    let enter = format!("echo $$ >{}/cgroup.procs", place.0.display());
-    let mut run = Run::under(home(), &text, |command| by_shell(&enter, &command));
-    let away = pid_of(&mut run, "/leaver", "away");
-    let end = stops_and_leaves_nothing(run);
-    assert!(!is_alive(away));
-    assert!(!end.out.join("").contains("unconfined"));
-    let events = fs::read_to_string(place.0.join("cgroup.events")).unwrap();
-    assert!(events.starts_with("populated 0"), "{events}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | ignores SIGTERM | [`leaves::one_that_ignores_sigterm_is_killed_when_its_grace_is_over`] |
 //! | forks twice | [`leaves::one_that_forks_twice_takes_its_daemon_along`] |
-//! | leaves its session | [`leaves::one_that_left_its_session_is_named_as_unconfined`], [`leaves::in_a_cgroup_nothing_leaves`] |
+//! | leaves its session | [`leaves::one_that_left_its_session_is_named_as_unconfined`]; in a cgroup it is killed: `../cgroup.rs` |
 //! | leaves its output open | [`leaves::an_output_that_somebody_holds_open_holds_up_no_end`] |
 //! | floods | [`talks::a_flood_is_read_and_kept_within_its_bounds`] |
 //! | prints a line of 100 MB | [`talks::a_line_of_100_mb_is_cut_and_costs_no_memory`] |
@@ -25,8 +25,6 @@
 mod bomb;
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../../../process/tests/common/delegated.rs"]
-mod delegated;
 mod ends;
 mod leaves;
 #[path = "../../../socket/tests/common/skip.rs"]

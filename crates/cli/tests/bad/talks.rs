@@ -73,9 +73,20 @@ fn a_line_of_100_mb_is_cut_and_costs_no_memory() {
     let grown = growth(&run, "/long", || ());
     assert!(grown < GROWTH, "{grown} KiB");
     let logs = say(&run, &["logs", "/long"]);
-    assert!(logs.contains("xxx"), "{}", &logs[logs.len() - 300..]);
+    assert!(logs.contains("xxx…\n") && logs.ends_with("after\n"), "{}", &logs[logs.len() - 300..]);
     assert!(logs.len() < 18_000, "{} bytes", logs.len());
     stops_and_leaves_nothing_unheard(run);
+}
+
+#[test]
+fn people_are_told_that_a_line_was_cut() {
+    let script = "head -c 20000 /dev/zero | tr '\\0' x; echo; head -c 16000 /dev/zero | tr '\\0' y; echo";
+    let mut run = Run::start(home(), &stack(&[job("long", script)]), &[]);
+    let line = run.line(|line| line.contains("xxx"));
+    assert!(line.ends_with("xxx … (line cut at 16 KiB)"), "{line}");
+    let line = run.line(|line| line.contains("yyy"));
+    assert!(line.ends_with("yyy"), "{line}");
+    stops_and_leaves_nothing(run);
 }
 
 fn stops_and_leaves_nothing_unheard(run: Run) {
