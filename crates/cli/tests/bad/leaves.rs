@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::common::Run;
+use crate::common::{Run, soon};
 use crate::{end_of, is_alive, job, kill, pid_of, shell, stack, stops_and_leaves_nothing};
 
 /// Starts a sleeper in a session of its own, which says which process it is.
@@ -37,11 +37,10 @@ fn one_that_forks_twice_takes_its_daemon_along() {
 fn one_that_left_its_session_is_named_as_unconfined() {
     let mut run = Run::json(&stack(&[shell("leaver", &format!("{AWAY} wait"), "")]));
     let away = pid_of(&mut run, "/leaver", "away");
-    let end = {
-        let all = run.processes();
-        assert!(all.iter().any(|process| process.pid == away), "{all:?}");
-        run.stop()
-    };
+    // It says its number before it is what it is called.
+    let name = format!("/proc/{}/comm", away.as_raw_nonzero());
+    soon("asleep", || (fs::read_to_string(&name).unwrap() == "sleep\n").then_some(()));
+    let end = run.stop();
     assert_eq!(end.code, Some(0), "{}", end.err);
     // Where the tests run in a cgroup of their own it has not come far.
     if is_alive(away) {
