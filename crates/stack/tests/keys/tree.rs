@@ -21,7 +21,12 @@ pub(crate) struct Tree {
 /// Runs a test to its end.
 pub(crate) fn block(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("in time") });
+    let ended = runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await });
+    if ended.is_err() {
+        // Nobody waits for a thread that waits for what does not come.
+        runtime.shutdown_background();
+        panic!("not in time");
+    }
 }
 
 /// The tasks that the files of these tests can name.
