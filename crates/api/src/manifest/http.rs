@@ -74,7 +74,7 @@ pub struct HeaderEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// A secret instead of a value, as `${NAME}`: the entry NAME of this child's `secrets`, or, if there is none, the
-    /// variable NAME of the supervisor's own environment. Absent, the child does not start.
+    /// secret with the key NAME. Absent, the child does not start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<String>,
 }

@@ -168,8 +168,8 @@ pub struct EnvironmentEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// A secret instead of a value, as `${NAME}`: the entry NAME of this child's `secrets`, or, if
-    /// there is none, the variable NAME of the supervisor's own environment. Absent, the child does
-    /// not start.
+    /// there is none, the secret with the key NAME. Absent, the child does not start, or, when that entry is not
+    /// required, does without the variable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<String>,
 }
@@ -191,7 +191,8 @@ impl fmt::Debug for EnvironmentEntry {
 pub struct SecretEntry {
     /// The name the child reads it by.
     pub name: String,
-    /// The variable of the supervisor's own environment that holds it.
+    /// As what it is looked for where `secrets_from` says. Default of that: in the variable of this name of the supervisor's
+    /// own environment.
     pub key: String,
     /// Whether the child may not start without it. Default: `true`.
     #[serde(skip_serializing_if = "Option::is_none")]

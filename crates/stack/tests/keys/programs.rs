@@ -234,6 +234,10 @@ pub(crate) fn a_secret_is_read_by_its_name_and_may_be_missing_only_when_it_is_sa
         assert_eq!(tree.said("/a").await, "Some(\"supervisor-stack\")");
         let mut tree = launch("", &task("key: NO_SUCH_VARIABLE, required: false"));
         assert_eq!(tree.said("/a").await, "None");
+        let absent = "role: job, environment: [{name: A, secret_ref: \"${s}\"}], \
+                      secrets: [{name: s, key: NO_SUCH_VARIABLE, required: false}]";
+        let mut tree = launch("", &shell("a", "echo ${A-none}", absent));
+        assert_eq!(tree.said("/a").await, "none");
         let mut tree = launch("", &task("key: NO_SUCH_VARIABLE, required: true"));
         let refused = tree.event(|event| event.path.as_str() == "/a" && event.event.detail.is_some()).await;
         assert!(refused.to_string().contains("NO_SUCH_VARIABLE"), "{refused}");

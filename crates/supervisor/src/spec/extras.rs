@@ -143,13 +143,10 @@ impl Extras {
             })
         };
         let unset = |(name, variable): &(Arc<str>, Variable)| match variable {
-            Variable::Secret(secret) if self.referred(secret, given).is_none() => {
-                let why = given.map(|_| secrets::why_not(self.key_of(secret), given));
-                let colon = if why.is_some() { ": " } else { "" };
+            Variable::Secret(secret) if self.referred(secret, given).is_none() && !self.may_lack(secret) => {
+                let why = given.map(|_| format!(": {}", secrets::why_not(self.key_of(secret), given)));
                 let why = why.unwrap_or_default();
-                Some(format!(
-                    "the variable '{name}' refers to the secret '{secret}', which is not set{colon}{why}"
-                ))
+                Some(format!("the variable '{name}' refers to the secret '{secret}', which is not set{why}"))
             }
             Variable::Secret(_) | Variable::Value(_) => None,
         };
@@ -165,6 +162,11 @@ impl Extras {
     /// What `${name}` stands for.
     pub(crate) fn referred(&self, name: &str, given: Option<&Given>) -> Option<Secret> {
         secrets::of(self.key_of(name), given)
+    }
+
+    /// Whether it has said that this secret may be missing. A variable that is made of it is left out then.
+    fn may_lack(&self, name: &str) -> bool {
+        self.secrets.iter().any(|(known, source)| &**known == name && !source.required)
     }
 
     /// As what is asked for that which `${name}` stands for.
@@ -198,8 +200,13 @@ mod tests {
         };
         let sentence = extras.missing(None).unwrap();
         assert!(sentence.contains("'token'") && sentence.contains("NO_SUCH_VARIABLE_1"), "{sentence}");
+        extras.env = vec![("A".into(), Variable::Secret("token".into()))];
         extras.secrets[0].1.required = false;
         assert_eq!(extras.missing(None), None);
+        assert_eq!(extras.environment(None), [], "a variable that is made of it is left out");
+        extras.env[0].1 = Variable::Secret("NO_SUCH_VARIABLE_1".into());
+        assert!(extras.missing(None).unwrap().contains("'A' refers to the secret 'NO_SUCH_VARIABLE_1'"));
+        extras.env.clear();
         assert_eq!(extras.secret("token", None), None);
     }
 
