@@ -4,6 +4,7 @@ mod choices;
 mod relay;
 mod respec;
 mod target;
+mod top;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ pub(crate) use choices::ChoiceArgs;
 pub(crate) use relay::*;
 pub(crate) use respec::*;
 pub(crate) use target::*;
+pub(crate) use top::*;
 
 /// Runs programs that must stay up: starts them in order, restarts what fails, stops them in order.
 #[derive(Debug, Parser)]
@@ -43,6 +45,7 @@ Examples:
   supervisor schema > stack.json   the keys of a file, for an editor
   supervisor tree                  what runs, and how it is
   supervisor why /web              why it is as it is
+  supervisor top                   all of it on this terminal, as it is now
   supervisor restart /web --reason \"new certificate\"
   supervisor plan stack.yaml       what an edited file would change
   supervisor apply stack.yaml --reason \"more workers\"
@@ -111,6 +114,9 @@ pub(crate) enum Command {
     /// Stop a running tree.
     #[command(after_help = SHUTDOWN_HELP)]
     Shutdown(ShutdownArgs),
+    /// Watch a running tree on this terminal, and steer it by keys.
+    #[command(after_help = TOP_HELP)]
+    Top(TopArgs),
     /// Say whether a running tree is healthy, for probes.
     #[command(after_help = HEALTH_HELP)]
     Health(HealthArgs),

@@ -15,6 +15,7 @@ mod run;
 mod schema;
 mod span;
 mod steer;
+mod top;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::import(args),
         Command::Schema => schema::schema(),
         Command::Dashboard(args) => steer::dashboard(args),
+        Command::Top(args) => top::top(args),
         Command::Audit(args) => audit::audit(args),
         Command::Relay(args) => relay::relay(args),
         Command::Cert(args) => cert::cert(args),

@@ -32,6 +32,10 @@ impl Paint {
         Self { coloured }
     }
 
+    pub(crate) fn is_coloured(self) -> bool {
+        self.coloured
+    }
+
     /// The text in this colour.
     pub(crate) fn paint(self, colour: &str, text: &str) -> String {
         if self.coloured && !colour.is_empty() { format!("{colour}{text}\x1b[0m") } else { text.to_owned() }

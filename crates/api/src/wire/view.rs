@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::method::Stream;
 use super::push::{Push, StateDelta};
 use super::record::{EventRecord, LogRecord};
-use super::state::{DashboardState, RowMore, RuntimeRow};
+use super::state::{DashboardState, Node, RowMore, RuntimeRow};
 use super::word::{UnixNanos, Word};
 use crate::{
     EventKind, Health, Lifecycle, Moments, PolicyDecision, Readiness, ShutdownState, SupervisorPath,
@@ -83,6 +83,11 @@ impl TreeView {
     /// The row of a path, in constant time.
     pub fn row(&self, path: &SupervisorPath) -> Option<&RuntimeRow> {
         self.rows.get(path).map(|at| &self.state.runtime_state[*at])
+    }
+
+    /// The node of a path, in constant time.
+    pub fn node(&self, path: &SupervisorPath) -> Option<&Node> {
+        self.nodes.get(path).map(|at| &self.state.topology.nodes[*at])
     }
 
     /// What was lost of a stream since the last whole state: from the first record to the last. After a loss of

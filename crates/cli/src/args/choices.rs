@@ -2,7 +2,7 @@
 
 use supervisor_stack::Choices;
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Stack file")]
 pub(crate) struct ChoiceArgs {
     /// The value of a variable that the file declares under `variables`; once for each. Without it the environment variable

@@ -15,9 +15,8 @@ use super::ColorWhen;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Target and output")]
 pub(crate) struct TargetArgs {
-    /// The target's socket. Without it the only target that runs in the default places is meant.
-    #[arg(long, value_name = "PATH", env = SOCKET, value_parser = OsStringValueParser::new().try_map(socket))]
-    socket: Option<PathBuf>,
+    #[command(flatten)]
+    at: SocketArgs,
     /// What the answer looks like.
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) output: AnswerForm,
@@ -30,13 +29,28 @@ pub(crate) struct TargetArgs {
     pub(crate) timeout: Option<Duration>,
 }
 
+/// Where the target is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SocketArgs {
+    /// The target's socket. Without it the only target that runs in the default places is meant.
+    #[arg(long, value_name = "PATH", env = SOCKET, value_parser = OsStringValueParser::new().try_map(socket))]
+    socket: Option<PathBuf>,
+}
+
+impl SocketArgs {
+    /// The target's socket, if one is named.
+    pub(crate) fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
 /// The variable that names a target. Empty is as if it were not set.
 const SOCKET: &str = "SUPERVISOR_SOCKET";
 
 impl TargetArgs {
     /// The target's socket, if one is named.
     pub(crate) fn socket(&self) -> Option<&Path> {
-        self.socket.as_deref().filter(|path| !path.as_os_str().is_empty())
+        self.at.socket()
     }
 }
 

@@ -15,11 +15,11 @@ use supervisor_client::Session;
 
 use super::fault::Fault;
 use super::resolve::resolve;
-use super::screen::safe;
+use super::screen::{Screen, safe};
 use super::stack_text::StackText;
 use super::wait::{End, Progress};
 use super::{COMMAND, Context, READ, affected, ask, plan};
-use crate::args::{self, CommandArgs};
+use crate::args::{self, ChoiceArgs, CommandArgs};
 use crate::exit::Exit;
 use crate::print;
 
@@ -29,66 +29,92 @@ pub(super) const MANIFEST: u64 = 1 << 20;
 const SHOWN: usize = 30;
 
 /// What somebody asks for.
-struct Wish<'a> {
-    command: Command,
+pub(super) struct Wish<'a> {
+    pub(super) command: Command,
     /// As it was typed; `None`: the tree.
-    path: Option<&'a str>,
+    pub(super) path: Option<&'a str>,
+    pub(super) manifest: Option<&'a str>,
+    pub(super) signal: Option<SignalWord>,
+    pub(super) stack: Option<&'a StackText>,
+    pub(super) rollback: bool,
+    pub(super) args: &'a CommandArgs,
+}
+
+/// What a command takes from a file.
+#[derive(Default)]
+pub(crate) struct Texts {
     manifest: Option<String>,
-    signal: Option<SignalWord>,
     stack: Option<StackText>,
-    rollback: bool,
-    args: &'a CommandArgs,
+}
+
+impl Texts {
+    fn of(verb: &args::Command) -> Result<Self, Fault> {
+        use args::Command as Verb;
+        match verb {
+            Verb::Add(args) => Self::manifest(&args.manifest),
+            Verb::Apply(args) => Self::stack(&args.file, &args.choices),
+            _ => Ok(Self::default()),
+        }
+    }
+
+    /// The child that is to be added.
+    pub(super) fn manifest(file: &Path) -> Result<Self, Fault> {
+        Ok(Self { manifest: Some(read_text(file)?), stack: None })
+    }
+
+    /// The stack that is to be.
+    pub(super) fn stack(file: &Path, choices: &ChoiceArgs) -> Result<Self, Fault> {
+        Ok(Self { manifest: None, stack: Some(StackText::read(file, choices)?) })
+    }
 }
 
 impl<'a> Wish<'a> {
-    fn of(verb: &'a args::Command) -> Result<Option<Self>, Fault> {
+    pub(super) fn new(
+        command: Command,
+        path: Option<&'a str>,
+        texts: &'a Texts,
+        args: &'a CommandArgs,
+    ) -> Self {
+        let (manifest, stack) = (texts.manifest.as_deref(), texts.stack.as_ref());
+        Self { command, path, manifest, signal: None, stack, rollback: false, args }
+    }
+
+    fn of(verb: &'a args::Command, texts: &'a Texts) -> Option<Self> {
         use args::Command as Verb;
-        let wish = |command, path, args: &'a CommandArgs| Self {
-            command,
-            path,
-            manifest: None,
-            signal: None,
-            stack: None,
-            rollback: false,
-            args,
-        };
+        let wish = |command, path, args| Self::new(command, path, texts, args);
         let child =
             |command, args: &'a args::ChildArgs| wish(command, Some(args.path.as_str()), &args.command);
-        Ok(Some(match verb {
+        Some(match verb {
             Verb::Restart(args) => child(Command::RestartChild, args),
             Verb::Pause(args) => child(Command::PauseChild, args),
             Verb::Resume(args) => child(Command::ResumeChild, args),
             Verb::Quarantine(args) => child(Command::QuarantineChild, args),
             Verb::Remove(args) => child(Command::RemoveChild, args),
-            Verb::Add(args) => Self {
-                manifest: Some(read_text(&args.manifest)?),
-                ..wish(Command::AddChild, Some(args.under.as_str()), &args.command)
-            },
+            Verb::Add(args) => wish(Command::AddChild, Some(args.under.as_str()), &args.command),
             Verb::Signal(args) => Self {
                 signal: Some(args.signal),
                 ..wish(Command::SignalChild, Some(args.path.as_str()), &args.command)
             },
-            Verb::Apply(args) => Self {
-                stack: Some(StackText::read(&args.file, &args.choices)?),
-                rollback: !args.rollback.no_rollback,
-                ..wish(Command::Apply, None, &args.command)
-            },
+            Verb::Apply(args) => {
+                Self { rollback: !args.rollback.no_rollback, ..wish(Command::Apply, None, &args.command) }
+            }
             Verb::Reload(args) => {
                 Self { rollback: !args.rollback.no_rollback, ..wish(Command::Reload, None, &args.command) }
             }
             Verb::Shutdown(args) => wish(Command::ShutdownTree, None, &args.command),
-            _ => return Ok(None),
-        }))
+            _ => return None,
+        })
     }
 }
 
 /// Shows what it is about, asks if that is dangerous, sends it, and waits for its effect.
 pub(super) async fn command(context: &Context<'_>, verb: &args::Command) -> Result<Exit, Fault> {
-    let Some(wish) = Wish::of(verb)? else { return Ok(Exit::Usage) };
+    let texts = Texts::of(verb)?;
+    let Some(wish) = Wish::of(verb, &texts) else { return Ok(Exit::Usage) };
     sound(wish.args)?;
     let (mut session, state) = context
         .within(READ, async {
-            let mut session = match &wish.stack {
+            let mut session = match wish.stack {
                 Some(text) => context.session_of(&text.sent).await?,
                 None => context.session().await?,
             };
@@ -98,24 +124,17 @@ pub(super) async fn command(context: &Context<'_>, verb: &args::Command) -> Resu
         })
         .await?;
     let path = wish.path.map_or_else(|| Ok(SupervisorPath::root()), |path| resolve(&state, path))?;
-    let target = CommandTarget {
-        child_path: wish.path.map(|_| path.to_string()),
-        child_manifest: wish.manifest.clone().map(Value::String),
-    };
-    let warning = match &wish.stack {
-        Some(text) => Some(foreseen(context, &mut session, text).await?),
-        None => affected::warning(&mut session, &state, wish.command, &target, &path).await?,
-    };
+    let warning = wish.warning(&context.screen, &mut session, &state, &path).await?;
     if let Some(warning) = warning.filter(|_| !wish.args.yes) {
-        ask::ask(&(warning + &shown(wish.manifest.as_deref())))?;
+        ask::ask(&warning)?;
         // A target does not keep a connection on which nobody speaks for as long as people take.
         session = Session::connect(session.path(), &context.settings).await?;
     }
-    let request = request(&wish, &session, target);
+    let request = wish.request(&session, &path);
     let id = request.command_id.to_string();
     let work = async {
-        let screen = &context.screen;
-        let progress = Progress::begin(&session, &context.settings, screen, path.clone(), request).await?;
+        let note = |text: &str| context.screen.note(text);
+        let progress = Progress::begin(&session, &context.settings, &note, path.clone(), request).await?;
         let end = if wish.args.no_wait {
             progress.send(&mut session).await?
         } else {
@@ -153,7 +172,7 @@ pub(super) fn check_offered(session: &Session, method: Method) -> Result<(), Fau
 }
 
 /// What to do when it is not known how it went.
-fn explained(fault: Fault, id: &str) -> Fault {
+pub(super) fn explained(fault: Fault, id: &str) -> Fault {
     if fault.is_late() {
         fault.with("the command may go on: `supervisor status` shows how far it is")
     } else if fault.is_lost() {
@@ -165,22 +184,47 @@ fn explained(fault: Fault, id: &str) -> Fault {
     }
 }
 
-fn request(wish: &Wish<'_>, session: &Session, target: CommandTarget) -> ControlCommandRequest {
-    let now = u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(0);
-    let ours = || format!("cli-{:x}-{:x}", std::process::id(), now);
-    ControlCommandRequest {
-        command_id: wish.args.command_id.clone().unwrap_or_else(ours).into(),
-        target_id: session.hello().target_id().into(),
-        expect_state_generation: None,
-        command: wish.command,
-        target,
-        signal: wish.signal.map(|signal| signal.as_str().to_owned()),
-        stack: wish.stack.as_ref().map(|stack| stack.sent.clone()),
-        rollback: wish.rollback,
-        reason: wish.args.reason.clone(),
-        requested_by: wish.args.by.clone().unwrap_or_else(user),
-        confirmed: wish.command.needs_confirmation(),
-        requested_at_unix_nanos: Some(UnixNanos(now)),
+impl Wish<'_> {
+    /// What is shown before a dangerous command; `None` for one that is not.
+    pub(super) async fn warning(
+        &self,
+        screen: &Screen,
+        session: &mut Session,
+        state: &DashboardState,
+        path: &SupervisorPath,
+    ) -> Result<Option<String>, Fault> {
+        if let Some(text) = self.stack {
+            return foreseen(screen, session, text).await.map(Some);
+        }
+        let target = self.target(path);
+        let warning = affected::warning(session, state, self.command, &target, path).await?;
+        Ok(warning.map(|warning| warning + &shown(self.manifest)))
+    }
+
+    fn target(&self, path: &SupervisorPath) -> CommandTarget {
+        CommandTarget {
+            child_path: self.path.map(|_| path.to_string()),
+            child_manifest: self.manifest.map(|text| Value::String(text.to_owned())),
+        }
+    }
+
+    pub(super) fn request(&self, session: &Session, path: &SupervisorPath) -> ControlCommandRequest {
+        let now = u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(0);
+        let ours = || format!("cli-{:x}-{:x}", std::process::id(), now);
+        ControlCommandRequest {
+            command_id: self.args.command_id.clone().unwrap_or_else(ours).into(),
+            target_id: session.hello().target_id().into(),
+            expect_state_generation: None,
+            command: self.command,
+            target: self.target(path),
+            signal: self.signal.map(|signal| signal.as_str().to_owned()),
+            stack: self.stack.map(|stack| stack.sent.clone()),
+            rollback: self.rollback,
+            reason: self.args.reason.clone(),
+            requested_by: self.args.by.clone().unwrap_or_else(user),
+            confirmed: self.command.needs_confirmation(),
+            requested_at_unix_nanos: Some(UnixNanos(now)),
+        }
     }
 }
 
@@ -191,10 +235,10 @@ fn user() -> String {
 }
 
 /// What a stack text would change, as it is confirmed. What the target would refuse is refused here.
-async fn foreseen(context: &Context<'_>, session: &mut Session, text: &StackText) -> Result<String, Fault> {
+async fn foreseen(screen: &Screen, session: &mut Session, text: &StackText) -> Result<String, Fault> {
     check_offered(session, Method::Plan)?;
     let (plan, details) = plan::asked(session, text).await?;
-    let list = affected::listed(plan::lines(&context.screen, &plan, &details));
+    let list = affected::listed(plan::lines(screen, &plan, &details));
     Ok(format!(
         "This makes {} be as the file says: {}.{list}",
         session.hello().target_id(),
@@ -291,7 +335,7 @@ fn say(context: &Context<'_>, text: &str, value: &Value) {
 }
 
 /// One line: what was done, and how the child is now.
-fn summary(
+pub(super) fn summary(
     target_id: &str,
     path: &SupervisorPath,
     wish: &Wish<'_>,

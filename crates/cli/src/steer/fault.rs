@@ -17,7 +17,7 @@ const LOST: &str = "connection_lost";
 
 /// Why a verb did not do what it was asked for.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     exit: Exit,
     /// The word for programs: the target's, or `usage`, `no_target`, `timed_out`, `connection_lost`.
     code: String,
@@ -31,7 +31,7 @@ impl Fault {
         Self { exit, code: code.to_owned(), message: message.into(), error: None }
     }
 
-    pub(super) fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, "usage", message)
     }
 
@@ -39,11 +39,11 @@ impl Fault {
         Self::new(Exit::NoTarget, "no_target", message)
     }
 
-    pub(super) fn failed(message: impl Into<String>) -> Self {
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self::new(Exit::Failed, "failed", message)
     }
 
-    pub(super) fn late(after: Duration) -> Self {
+    pub(crate) fn late(after: Duration) -> Self {
         let message =
             format!("nothing came to an end within {} s; give more with `--timeout`", after.as_secs_f32());
         Self::new(Exit::TimedOut, "timed_out", message)
@@ -55,7 +55,6 @@ impl Fault {
         self
     }
 
-    /// Whether the connection broke, so that it is not known how it went.
     /// Whether the target has answered with this code.
     pub(super) fn is(&self, code: ErrorCode) -> bool {
         self.error.as_ref().is_some_and(|error| error.code.is(code))
@@ -66,6 +65,7 @@ impl Fault {
         Self { message, ..self }
     }
 
+    /// Whether the connection broke, so that it is not known how it went.
     pub(super) fn is_lost(&self) -> bool {
         self.code == LOST
     }
@@ -74,11 +74,16 @@ impl Fault {
         self.exit == Exit::TimedOut
     }
 
-    /// Says it on standard error, and for programs on standard output too.
-    pub(super) fn tell(&self, screen: &Screen) -> Exit {
+    /// The message for people, with the target's code if it said one. It may have several lines.
+    pub(crate) fn words(&self) -> String {
         let message: Vec<_> = self.message.lines().map(|line| plain(line, SHOWN)).collect();
         let told = if self.error.is_some() { format!("{}: ", plain(&self.code, 64)) } else { String::new() };
-        print::err(&format!("supervisor: {told}{}\n", message.join("\n")));
+        told + &message.join("\n")
+    }
+
+    /// Says it on standard error, and for programs on standard output too.
+    pub(crate) fn tell(&self, screen: &Screen) -> Exit {
+        print::err(&format!("supervisor: {}\n", self.words()));
         if screen.is_json() {
             let mut error = json!({"code": self.code, "message": self.message});
             if let Some(wire) = &self.error {

@@ -6,7 +6,7 @@ use supervisor_client::{CallError, Session};
 use super::fault::Fault;
 
 /// One record, or those that are gone.
-pub(super) enum Item {
+pub(crate) enum Item {
     Event(Box<EventRecord>),
     Log(Box<LogRecord>),
     Gap(Gap),
@@ -14,7 +14,7 @@ pub(super) enum Item {
 
 impl Item {
     /// The place of the record in its stream, or of the last that is gone.
-    pub(super) fn sequence(&self) -> u64 {
+    pub(crate) fn sequence(&self) -> u64 {
         match self {
             Self::Event(event) => event.sequence,
             Self::Log(log) => log.sequence.unwrap_or(0),
@@ -26,7 +26,7 @@ impl Item {
 /// Every record of the stream from `since` to `newest`, in order. What happens meanwhile is not waited for.
 ///
 /// All of them are read before any is shown: who reads the terminal takes its time, and the target waits for nobody.
-pub(super) async fn read(
+pub(crate) async fn read(
     session: &mut Session,
     stream: Stream,
     since: u64,
@@ -40,7 +40,7 @@ pub(super) async fn read(
 }
 
 /// What is pushed of the stream up to `newest`.
-pub(super) async fn until(session: &mut Session, stream: Stream, newest: u64) -> Result<Vec<Item>, Fault> {
+pub(crate) async fn until(session: &mut Session, stream: Stream, newest: u64) -> Result<Vec<Item>, Fault> {
     let mut items = Vec::new();
     loop {
         let item = match session.push().await.map_err(CallError::from)? {

@@ -7,29 +7,29 @@ use crate::read::counted;
 use crate::span::span;
 
 /// For how long the child has been in its state. `None`: the target does not say.
-pub(super) fn in_state(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
+pub(crate) fn in_state(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
     row.more.since_unix_nanos.map(|since| between(since, now))
 }
 
 /// For how long its run has been on. `None`: nothing runs, or the target does not say.
-pub(super) fn up(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
+pub(crate) fn up(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
     row.more.started_at_unix_nanos.map(|started| between(started, now))
 }
 
 /// How long ago its last heartbeat came. `None`: none is known.
-pub(super) fn since_heartbeat(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
+pub(crate) fn since_heartbeat(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
     row.more.last_heartbeat_unix_nanos.map(|beat| between(beat, now))
 }
 
 /// How much of its budget of restarts is used. `None`: it has none, or the target does not say.
-pub(super) fn budget(row: &RuntimeRow) -> Option<String> {
+pub(crate) fn budget(row: &RuntimeRow) -> Option<String> {
     let budget = row.more.budget?;
     let window = span(budget.window_nanos / 1_000);
     Some(format!("{} of {} restarts used within {window}", budget.used, budget.max))
 }
 
 /// What the program that runs uses, in one line. `None`: none runs, or it was not measured yet.
-pub(super) fn usage(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
+pub(crate) fn usage(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
     let usage = row.more.usage.as_deref()?;
     let cpu = span(usage.cpu_millis.saturating_mul(1_000));
     let age = between(UnixNanos(usage.measured_at_unix_nanos), now);
@@ -44,7 +44,7 @@ pub(super) fn usage(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
 }
 
 /// How long the run of a task is being polled, in one line. `None`: nothing runs, or that is not timed.
-pub(super) fn polled(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
+pub(crate) fn polled(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
     let times = row.more.poll_times.as_deref()?;
     let age = between(UnixNanos(times.measured_at_unix_nanos), now);
     let (busy, longest) = (span(times.busy_millis.saturating_mul(1_000)), span(times.longest_poll_micros));
@@ -56,7 +56,7 @@ pub(super) fn polled(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
 }
 
 /// Bytes as a person reads them.
-fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     const KIB: u64 = 1024;
     match bytes {
         0..KIB => format!("{bytes} B"),
@@ -67,7 +67,7 @@ fn bytes(bytes: u64) -> String {
 }
 
 /// When a child in back-off is started, as a sentence without a beginning.
-pub(super) fn next_start(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
+pub(crate) fn next_start(row: &RuntimeRow, now: UnixNanos) -> Option<String> {
     let at = row.more.next_start_at_unix_nanos.filter(|_| row.lifecycle_state.is(Lifecycle::Backoff))?;
     let when = if at.0 <= now.0 { "now".to_owned() } else { format!("in {}", between(now, at)) };
     Some(format!("starts again {when} (attempt {})", row.attempt.saturating_add(1)))

@@ -1,8 +1,8 @@
 //! `supervisor logs PATH`.
 
 use supervisor_api::SupervisorPath;
-use supervisor_api::wire::{KeptLogs, LogRecord, StateParams, Stream};
-use supervisor_client::{Follower, Happening, Session};
+use supervisor_api::wire::{DashboardState, KeptLogs, LogRecord, StateParams, Stream};
+use supervisor_client::{Follower, Happening, Session, Settings};
 
 use super::events::{notice, target_id};
 use super::fault::Fault;
@@ -18,8 +18,12 @@ async fn begin(context: &Context<'_>, asked: &str) -> Result<(Session, Superviso
     let mut session = context.session().await?;
     let state = session.state(StateParams::default()).await?;
     let path = resolve(&state, asked)?;
-    let newest = state.recent_logs.iter().rev().find_map(|log| log.sequence).unwrap_or(0);
-    Ok((session, path, newest))
+    Ok((session, path, newest(&state)))
+}
+
+/// The newest line of the tree.
+pub(super) fn newest(state: &DashboardState) -> u64 {
+    state.recent_logs.iter().rev().find_map(|log| log.sequence).unwrap_or(0)
 }
 
 /// Lines of the child and of what is below it that matter enough.
@@ -31,25 +35,28 @@ fn wanted(args: &LogsArgs, path: &SupervisorPath, log: &LogRecord) -> bool {
 /// Shows every line that the target still has.
 pub(super) async fn logs(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, Fault> {
     let (mut session, path, newest) = begin(context, &args.path).await?;
-    let items = kept(context, args, &mut session, &path, newest).await?;
+    let items = kept(&context.settings, which(args), &mut session, &path, newest).await?;
     show(context, args, session.hello().target_id(), &path, items);
     Ok(Exit::Good)
 }
 
+fn which(args: &LogsArgs) -> KeptLogs {
+    if args.previous { KeptLogs::PreviousRun } else { KeptLogs::All }
+}
+
 /// What the target keeps of the child.
-async fn kept(
-    context: &Context<'_>,
-    args: &LogsArgs,
+pub(super) async fn kept(
+    settings: &Settings,
+    which: KeptLogs,
     session: &mut Session,
     path: &SupervisorPath,
     newest: u64,
 ) -> Result<Vec<Item>, Fault> {
-    let which = if args.previous { KeptLogs::PreviousRun } else { KeptLogs::All };
     let last = match session.kept_logs(path.clone(), which).await? {
         Some(last) => last,
         // It is of an older version, and has one stream of all children.
         None if which == KeptLogs::All => {
-            let mut anew = Session::connect(session.path(), &context.settings).await?;
+            let mut anew = Session::connect(session.path(), settings).await?;
             return history::read(&mut anew, Stream::Logs, 1, newest).await;
         }
         None => {
@@ -77,7 +84,7 @@ fn show(context: &Context<'_>, args: &LogsArgs, target_id: &str, path: &Supervis
 pub(super) async fn follow(context: &Context<'_>, args: &LogsArgs) -> Result<Exit, Fault> {
     let earlier = async {
         let (mut session, path, newest) = begin(context, &args.path).await?;
-        let items = kept(context, args, &mut session, &path, newest).await?;
+        let items = kept(&context.settings, KeptLogs::All, &mut session, &path, newest).await?;
         let last = items.last().map_or(0, Item::sequence).max(newest);
         let follower = Follower::new(session.path(), context.settings.clone()).logs(Some(last + 1));
         show(context, args, session.hello().target_id(), &path, items);

@@ -10,6 +10,7 @@
 //! | `dashboard` | a link to the page |
 //! | `plan`, `what_if` | what would be done |
 //! | `command`, `affected`, `ask`, `wait` | what is done |
+//! | `order` | the same for `supervisor top`, which asks and shows by itself |
 
 mod affected;
 mod ask;
@@ -19,19 +20,20 @@ mod events;
 mod fault;
 mod filter;
 mod health;
-mod history;
-mod lasts;
+pub(crate) mod history;
+pub(crate) mod lasts;
 mod lines;
 mod logs;
-mod next;
+pub(crate) mod next;
+pub(crate) mod order;
 mod place;
 mod plan;
 mod resolve;
 mod screen;
 mod stack_text;
-mod status;
+pub(crate) mod status;
 mod table;
-mod tree;
+pub(crate) mod tree;
 mod verdict;
 mod wait;
 mod what_if;
@@ -46,9 +48,9 @@ use crate::args::{Command, TargetArgs};
 use crate::exit::Exit;
 use crate::print;
 pub(crate) use dashboard::dashboard;
-use fault::Fault;
+pub(crate) use fault::Fault;
 pub(crate) use plan::done;
-pub(crate) use screen::Screen;
+pub(crate) use screen::{Screen, clock, safe};
 
 /// How long a read may take, and a command that is waited for.
 const READ: Duration = Duration::from_secs(30);

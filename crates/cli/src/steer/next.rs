@@ -2,14 +2,13 @@
 
 use serde_json::Value;
 use supervisor_api::EventKind;
-use supervisor_api::wire::{DashboardState, EventRecord, RuntimeRow};
+use supervisor_api::wire::{DashboardState, EventRecord, RuntimeRow, UnixNanos};
 
 use super::lasts;
 use crate::span::span;
 
-/// What comes next, as a sentence without a beginning. `None`: nothing that is known.
-pub(super) fn of_row(state: &DashboardState, row: &RuntimeRow) -> Option<String> {
-    let now = state.generated_at_unix_nanos;
+/// What comes next, seen at a time, as a sentence without a beginning. `None`: nothing that is known.
+pub(crate) fn of_row(state: &DashboardState, row: &RuntimeRow, now: UnixNanos) -> Option<String> {
     let last = state.recent_events.iter().rev().find(|event| event.target_path == row.child_path);
     // An older event says nothing about the row as it is.
     let last = last.filter(|last| row.as_of.is_none_or(|as_of| as_of <= last.sequence));
@@ -17,7 +16,7 @@ pub(super) fn of_row(state: &DashboardState, row: &RuntimeRow) -> Option<String>
 }
 
 /// The same of one event, seen at a time.
-pub(super) fn of_event(event: &EventRecord, now: u64) -> Option<String> {
+pub(crate) fn of_event(event: &EventRecord, now: u64) -> Option<String> {
     let text = |key: &str| event.payload.get(key).and_then(Value::as_str);
     let left = event.payload.get("next_in_ms").and_then(Value::as_u64).map(|ms| {
         let at = event.occurred_at_unix_nanos.0.saturating_add(ms.saturating_mul(1_000_000));

@@ -62,18 +62,29 @@ impl Screen {
 
     /// A time as this reader wants it.
     pub(crate) fn time(&self, unix_nanos: u64) -> String {
-        let at = i64::try_from(unix_nanos / 1_000_000_000).ok();
-        let at = at.and_then(|second| jiff::Timestamp::from_second(second).ok()).unwrap_or_default();
-        let at = at.to_zoned(self.zone.clone());
-        let (form, offset) = if self.terminal { ("%H:%M:%S", "") } else { ("%Y-%m-%dT%H:%M:%S", "%:z") };
-        let millis = unix_nanos / 1_000_000 % 1_000;
-        let text = format!("{}.{millis:03}{}", at.strftime(form), at.strftime(offset));
-        self.paint(DIM, &text)
+        let (form, offset) = if self.terminal { (CLOCK, "") } else { ("%Y-%m-%dT%H:%M:%S", "%:z") };
+        self.paint(DIM, &time(&self.zone, unix_nanos, form, offset))
     }
 }
 
+/// How a person at a terminal reads a time.
+const CLOCK: &str = "%H:%M:%S";
+
+/// The time of day with milliseconds.
+pub(crate) fn clock(zone: &TimeZone, unix_nanos: u64) -> String {
+    time(zone, unix_nanos, CLOCK, "")
+}
+
+fn time(zone: &TimeZone, unix_nanos: u64, form: &str, offset: &str) -> String {
+    let at = i64::try_from(unix_nanos / 1_000_000_000).ok();
+    let at = at.and_then(|second| jiff::Timestamp::from_second(second).ok()).unwrap_or_default();
+    let at = at.to_zoned(zone.clone());
+    let millis = unix_nanos / 1_000_000 % 1_000;
+    format!("{}.{millis:03}{}", at.strftime(form), at.strftime(offset))
+}
+
 /// Text of a peer, safe for a terminal.
-pub(super) fn safe(text: &str) -> String {
+pub(crate) fn safe(text: &str) -> String {
     plain(text, SHOWN)
 }
 

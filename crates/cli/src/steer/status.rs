@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use supervisor_api::wire::{DashboardState, EdgeKind, Node, RuntimeRow, StateParams, UnixNanos};
+use supervisor_api::wire::{DashboardState, Edge, EdgeKind, Node, RuntimeRow, StateParams, UnixNanos};
 use supervisor_api::{ShutdownState, SupervisorPath};
 
 use super::fault::Fault;
@@ -71,7 +71,9 @@ fn whole(screen: &Screen, state: &DashboardState) {
 fn line(state: &DashboardState, row: &RuntimeRow) -> Vec<Cell> {
     let node = state.topology.nodes.iter().find(|node| node.path == row.child_path);
     let lasts = lasts::in_state(row, state.generated_at_unix_nanos).map(|lasts| format!("for {lasts}"));
-    let note = node.map(|node| note(state, node, row)).filter(|note| !note.is_empty());
+    let note = node
+        .map(|node| note(state, node, row, state.generated_at_unix_nanos))
+        .filter(|note| !note.is_empty());
     vec![
         Cell::new(row.child_path.as_str(), CYAN),
         Cell::new(safe(row.lifecycle_state.as_str()), state_colour(&row.lifecycle_state)),
@@ -85,20 +87,8 @@ fn one(screen: &Screen, state: &DashboardState, path: &SupervisorPath) -> Result
     let (Some(node), Some(row)) = (node, row) else {
         return Err(Fault::failed(format!("the target says nothing about {path}")));
     };
-    let ends = |kind: EdgeKind, from: bool| {
-        let edges = state.topology.edges.iter().filter(move |edge| {
-            edge.kind.is(kind)
-                && *path == if from { edge.source_path.clone() } else { edge.target_path.clone() }
-        });
-        let other = move |edge: &supervisor_api::wire::Edge| {
-            if from { edge.target_path.to_string() } else { edge.source_path.to_string() }
-        };
-        edges.map(other).collect::<Vec<_>>()
-    };
-    let depends_on = ends(EdgeKind::Dependency, true);
-    let needed_by = ends(EdgeKind::Dependency, false);
-    let children = ends(EdgeKind::ParentChild, true);
-    let next = next::of_row(state, row);
+    let Related { depends_on, needed_by, children } = Related::of(state, path);
+    let next = next::of_row(state, row, state.generated_at_unix_nanos);
     if screen.is_json() {
         screen.json(&json!({
             "type": "status", "target_id": state.target.target_id, "node": node, "row": row, "next": next,
@@ -120,6 +110,30 @@ fn one(screen: &Screen, state: &DashboardState, path: &SupervisorPath) -> Result
     Ok(())
 }
 
+/// The paths of those to whom a child is tied.
+pub(crate) struct Related {
+    pub(crate) depends_on: Vec<String>,
+    pub(crate) needed_by: Vec<String>,
+    pub(crate) children: Vec<String>,
+}
+
+impl Related {
+    pub(crate) fn of(state: &DashboardState, path: &SupervisorPath) -> Self {
+        let mut related = Self { depends_on: Vec::new(), needed_by: Vec::new(), children: Vec::new() };
+        for edge in &state.topology.edges {
+            let Edge { source_path: from, target_path: to, .. } = edge;
+            if edge.kind.is(EdgeKind::Dependency) && from == path {
+                related.depends_on.push(to.to_string());
+            } else if edge.kind.is(EdgeKind::Dependency) && to == path {
+                related.needed_by.push(from.to_string());
+            } else if edge.kind.is(EdgeKind::ParentChild) && from == path {
+                related.children.push(to.to_string());
+            }
+        }
+        related
+    }
+}
+
 /// Whom a failed child of a supervisor takes with it, and whether children are added to it; empty for others.
 fn strategy(node: &Node) -> String {
     let strategy = node.strategy.as_ref().map(ToString::to_string);
@@ -128,7 +142,12 @@ fn strategy(node: &Node) -> String {
 }
 
 /// What is known of a child; empty values are left out.
-fn facts(node: &Node, row: &RuntimeRow, next: Option<String>, now: UnixNanos) -> Vec<(&'static str, String)> {
+pub(crate) fn facts(
+    node: &Node,
+    row: &RuntimeRow,
+    next: Option<String>,
+    now: UnixNanos,
+) -> Vec<(&'static str, String)> {
     // The state says already that nobody stops it.
     let shutdown = Some(&row.shutdown_state).filter(|shutdown| !shutdown.is(ShutdownState::Running));
     let mut facts = vec![

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::json;
-use supervisor_api::wire::{DashboardState, Node, RuntimeRow, StateParams};
+use supervisor_api::wire::{DashboardState, Node, RuntimeRow, StateParams, UnixNanos};
 use supervisor_api::{Health, SupervisorPath};
 
 use super::fault::Fault;
@@ -70,13 +70,13 @@ fn cells(state: &DashboardState, node: &Node, row: Option<&RuntimeRow>, name: St
         Cell::new(safe(row.health.as_str()), health),
         Cell::number(row.generation),
         Cell::number(row.restart_count),
-        Cell::new(note(state, node, row), DIM),
+        Cell::new(note(state, node, row, state.generated_at_unix_nanos), DIM),
     ]
 }
 
 /// What is to be known besides: what comes next, how the last run failed, what stands in the way.
-pub(super) fn note(state: &DashboardState, node: &Node, row: &RuntimeRow) -> String {
-    let mut notes: Vec<String> = next::of_row(state, row).into_iter().collect();
+pub(super) fn note(state: &DashboardState, node: &Node, row: &RuntimeRow, now: UnixNanos) -> String {
+    let mut notes: Vec<String> = next::of_row(state, row, now).into_iter().collect();
     notes.extend(row.more.phase.as_deref().map(str::to_owned));
     if let Some(failure) = failure(row) {
         notes.push(format!("last failure: {failure}"));
@@ -86,7 +86,7 @@ pub(super) fn note(state: &DashboardState, node: &Node, row: &RuntimeRow) -> Str
 }
 
 /// How the last run that failed ended, in our words or in those of the target.
-pub(super) fn failure(row: &RuntimeRow) -> Option<String> {
+pub(crate) fn failure(row: &RuntimeRow) -> Option<String> {
     let failure = row.last_failure.as_ref()?;
     let words = row.exit().map(|exit| exit.to_string());
     words.or_else(|| Some(failure.as_str().map_or_else(|| failure.to_string(), str::to_owned)))

@@ -15,7 +15,7 @@ use supervisor_client::{CallError, Session, Settings};
 use tokio::time::timeout;
 
 use super::fault::Fault;
-use super::screen::{Screen, safe};
+use super::screen::safe;
 
 /// A refusal comes at once, and a target of ours tells by an event that it has taken a command; one that does neither
 /// is not waited for any longer.
@@ -38,7 +38,8 @@ pub(super) enum End {
 /// The events while a command goes on.
 pub(super) struct Progress<'a> {
     events: Session,
-    screen: &'a Screen,
+    /// Is told what happens meanwhile.
+    note: &'a dyn Fn(&str),
     path: SupervisorPath,
     request: ControlCommandRequest,
     /// The last event that was read, or the last one before.
@@ -52,14 +53,14 @@ impl<'a> Progress<'a> {
     pub(super) async fn begin(
         session: &Session,
         settings: &Settings,
-        screen: &'a Screen,
+        note: &'a dyn Fn(&str),
         path: SupervisorPath,
         request: ControlCommandRequest,
     ) -> Result<Self, Fault> {
         let mut events = Session::connect(session.path(), settings).await?;
         let next = events.subscribe(Stream::Events, None).await?;
         let seen = next.map_or(0, |next| next.saturating_sub(1));
-        Ok(Self { events, screen, path, request, seen, is_down: false })
+        Ok(Self { events, note, path, request, seen, is_down: false })
     }
 
     /// Sends the command and waits for its effect. While the answer is that it goes on, the same command is sent again
@@ -78,7 +79,7 @@ impl<'a> Progress<'a> {
             if !result.status.is(CommandStatus::Accepted) {
                 return Ok(self.answered(session, result).await);
             }
-            self.screen.note("the target goes on with it; waiting");
+            (self.note)("the target goes on with it; waiting");
             match timeout(if may_repeat { AGAIN } else { Duration::MAX }, self.completed()).await {
                 Ok(Ok(end)) if !may_repeat => return Ok(self.answered(session, done(result, &end)).await),
                 Ok(Err(_)) if self.is_down => return Ok(End::Gone),
@@ -185,7 +186,7 @@ impl<'a> Progress<'a> {
     fn show(&self, event: &EventRecord) {
         let matters = event.severity.known().is_none_or(|severity| severity >= Severity::Info);
         if matters && (self.is_ours(event) || self.path.contains(&event.target_path)) {
-            self.screen.note(&format!("  {}", safe(&event.to_string())));
+            (self.note)(&format!("  {}", safe(&event.to_string())));
         }
     }
     fn ends_target(&self) -> bool {

@@ -24,11 +24,7 @@ pub(super) async fn why(context: &Context<'_>, args: &WhyArgs) -> Result<Exit, F
     let mut session = context.session().await?;
     let state = session.state(StateParams::default()).await?;
     let path = resolve(&state, &args.path)?;
-    let why = if session.hello().has(Method::Why) {
-        session.why(path.as_str()).await?
-    } else {
-        worked_out(&state, &path, &events(&mut session, &state).await?)
-    };
+    let why = asked(&mut session, &state, &path).await?;
     let row = state.runtime_state.iter().find(|row| row.child_path == path);
     let so_far = row.and_then(|row| so_far(row, &why, state.generated_at_unix_nanos));
     if context.screen.is_json() {
@@ -38,6 +34,30 @@ pub(super) async fn why(context: &Context<'_>, args: &WhyArgs) -> Result<Exit, F
         show(&context.screen, &why, so_far.as_deref());
     }
     Ok(Exit::Good)
+}
+
+/// In the words of the target if it can say it.
+async fn asked(
+    session: &mut Session,
+    state: &DashboardState,
+    path: &SupervisorPath,
+) -> Result<WhyAnswer, Fault> {
+    if session.hello().has(Method::Why) {
+        return Ok(session.why(path.as_str()).await?);
+    }
+    Ok(worked_out(state, path, &events(session, state).await?))
+}
+
+/// The same, and every event that the target still has of the child, the oldest first.
+pub(super) async fn with_events(
+    session: &mut Session,
+    state: &DashboardState,
+    path: &SupervisorPath,
+) -> Result<(WhyAnswer, Vec<EventRecord>), Fault> {
+    let why = if session.hello().has(Method::Why) { Some(session.why(path.as_str()).await?) } else { None };
+    let events = events(session, state).await?;
+    let why = why.unwrap_or_else(|| worked_out(state, path, &events));
+    Ok((why, events.into_iter().filter(|event| event.target_path == *path).collect()))
 }
 
 /// Every event that the target still has, up to the state.
