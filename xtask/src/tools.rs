@@ -20,6 +20,7 @@ struct Tool {
 const TOOLS: &[Tool] = &[
     Tool { program: "erl", package: "erlang-base", needed_by: "the comparison with Erlang/OTP" },
     Tool { program: "chromium", package: "chromium", needed_by: "the tests of the dashboard in a browser" },
+    Tool { program: "tmux", package: "tmux", needed_by: "the test of `supervisor top` in a terminal" },
     Tool { program: "python3", package: "python3", needed_by: "the test of the client in Python" },
     Tool { program: "nginx", package: "nginx", needed_by: "the tests with real servers" },
     Tool { program: "redis-server", package: "redis-server", needed_by: "the tests with real servers" },

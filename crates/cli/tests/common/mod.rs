@@ -410,7 +410,7 @@ fn has_no_environment(pid: i32) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "other processes do not tell what they do")]
-fn rest(milliseconds: u64) {
+pub(crate) fn rest(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
 }
 

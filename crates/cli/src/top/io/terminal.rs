@@ -48,7 +48,10 @@ impl Screen {
         // A shell has its own modes in the terminal by now: ours are set whatever we think they are.
         leave();
         enter()?;
-        self.terminal.clear()
+        // To clear it would ask the terminal where the cursor is, and the answer would come as keys; the same size is set anew
+        // without a question.
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 }
 

@@ -14,7 +14,7 @@ const MOST: usize = 200;
 const SHOWN: &[(&str, &str)] = &[
     ("restart_policy", "restart"),
     ("backoff", "back-off"),
-    ("budget", "budget"),
+    ("budget", "budget allows"),
     ("readiness", "counts as started"),
     ("shutdown.graceful_timeout_ms", "time to stop"),
     ("health_check", "heartbeat"),

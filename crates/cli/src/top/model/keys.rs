@@ -30,6 +30,11 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("q Ctrl-C", "quit"),
 ];
 
+/// Whether a key is pressed together with Ctrl or Alt.
+fn is_chord(key: &KeyEvent) -> bool {
+    key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+}
+
 /// How many columns a log moves at a time.
 const SHIFT: usize = 16;
 
@@ -45,6 +50,8 @@ impl Model {
                     _ => Action::Redraw,
                 });
             }
+            // Typing has its own; as commands they are too near to others.
+            _ if is_chord(key) && !matches!(self.over, Over::Form(_) | Over::Find(_)) => None,
             _ => match &self.over {
                 Over::Nothing => self.plain_key(key, world),
                 Over::Help { .. } => {

@@ -200,6 +200,28 @@ fn a_restart_asks_for_a_reason_and_nothing_else() {
 }
 
 #[test]
+fn a_letter_with_ctrl_or_alt_is_no_command() {
+    let tree = shop();
+    let mut model = model(&tree);
+    for modifiers in [KeyModifiers::CONTROL, KeyModifiers::ALT] {
+        for c in ['j', 'R', 'X', 'q', 'a'] {
+            assert!(model.key(&KeyEvent::new(KeyCode::Char(c), modifiers), world(&tree)).is_none(), "{c}");
+            assert!(matches!(model.over, Over::Nothing) && model.chosen.is_root(), "{c}");
+        }
+    }
+    for (c, is_it) in [
+        ('c', |action: &Action| matches!(action, Action::Quit)),
+        ('z', |action: &Action| matches!(action, Action::Suspend)),
+    ] as [(char, fn(&Action) -> bool); 2]
+    {
+        // Also while something is typed.
+        types(&mut model, &tree, "/x");
+        let action = model.key(&KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL), world(&tree));
+        assert!(is_it(&action.unwrap()), "{c}");
+    }
+}
+
+#[test]
 fn a_resume_asks_nothing() {
     let tree = shop();
     let mut model = model(&tree);
