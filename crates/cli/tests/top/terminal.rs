@@ -12,8 +12,9 @@ pub(crate) const PROMPT: &str = "shell$";
 
 /// A terminal with a shell, in a home. Dropping it ends both.
 pub(crate) struct Terminal {
-    /// Where the server of this terminal listens.
+    /// Where the server of this terminal listens, in a folder of its own.
     server: String,
+    _folder: tempfile::TempDir,
 }
 
 /// Whether there is a tmux; where there is none, that is reported for this test.
@@ -35,7 +36,8 @@ pub(crate) fn has_tmux(test: &str) -> bool {
 
 impl Terminal {
     pub(crate) fn open(home: &Path, width: u16, height: u16) -> Self {
-        let server = home.join("tmux").display().to_string();
+        let folder = tempfile::tempdir().unwrap();
+        let server = folder.path().join("tmux").display().to_string();
         let told = supervisor(home);
         let mut command = Command::new("tmux");
         command.args(["-S", &server, "-f", "/dev/null", "-u", "new-session", "-d"]);
@@ -49,7 +51,7 @@ impl Terminal {
             command.env_remove(variable);
         }
         assert!(command.status().unwrap().success());
-        let terminal = Self { server };
+        let terminal = Self { server, _folder: folder };
         terminal.until("the shell", |screen| screen.contains(PROMPT));
         terminal
     }
