@@ -75,8 +75,9 @@ impl Model {
     }
 
     fn plain_key(&mut self, key: &KeyEvent, world: World<'_>) -> Option<Action> {
+        let was_warned = std::mem::take(&mut self.is_warned);
         match key.code {
-            KeyCode::Char('q') => return Some(Action::Quit),
+            KeyCode::Char('q') => return self.quit(was_warned),
             KeyCode::Char('?') => self.over = Over::Help { scroll: 0 },
             KeyCode::Char('a') => self.over = Over::Menu { at: 0 },
             KeyCode::Char('m') => self.over = Over::Sent,
@@ -99,6 +100,15 @@ impl Model {
             _ if self.pane == Pane::Log => self.log_key(key),
             _ => self.details_key(key),
         }
+        None
+    }
+
+    /// Quits, unless the outcome of a command would be missed that nobody was told of.
+    fn quit(&mut self, was_warned: bool) -> Option<Action> {
+        let going = self.sent.iter().find(|sent| matches!(sent.progress, Progress::Going(_)));
+        let Some(sent) = going.filter(|_| !was_warned) else { return Some(Action::Quit) };
+        self.note = format!("{} is not over; q again quits, and its outcome is not seen", sent.what);
+        self.is_warned = true;
         None
     }
 

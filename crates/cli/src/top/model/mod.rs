@@ -167,6 +167,8 @@ pub(crate) struct Model {
     pub(crate) log: Log,
     pub(crate) about: About,
     pub(crate) sent: Vec<Sent>,
+    /// It was said that a command is not over; the next `q` quits all the same.
+    is_warned: bool,
     /// What is said about the last key.
     pub(crate) note: String,
     /// What is looked for in the tree, in lower case.
@@ -199,6 +201,7 @@ impl Model {
             log: Log::default(),
             about: About::default(),
             sent: Vec::new(),
+            is_warned: false,
             note: String::new(),
             sought: String::new(),
             room: Room::default(),
@@ -208,6 +211,12 @@ impl Model {
 
     /// Looks at the tree: what is to be drawn, and which child is chosen if the one that was is gone.
     pub(crate) fn look(&mut self, world: World<'_>) {
+        self.add_up(world);
+        self.place();
+    }
+
+    /// Looks at every row: what all add up to, and who is shown. Thousands of them are looked at once for a picture.
+    pub(crate) fn add_up(&mut self, world: World<'_>) {
         let Some(tree) = world.tree else { return };
         if std::mem::take(&mut self.is_other) {
             self.outline.take(&tree.state().topology);
@@ -215,11 +224,14 @@ impl Model {
         self.outline.look(tree, self.only_problems);
         let (problems, all) = problems::problems(&self.outline, tree, world.now, NEEDS_YOU);
         (self.problems, self.all_problems) = (problems, all);
+    }
+
+    /// Finds the line of the child that is chosen, and makes it seen.
+    pub(crate) fn place(&mut self) {
         match self.outline.shown_at(&self.chosen) {
             Some(at) => self.cursor = at,
             None => self.choose(self.cursor),
         }
-        // The chosen line is seen.
         let room = self.room.tree.max(1);
         let last = self.outline.shown.len().saturating_sub(room);
         self.first = self.first.min(self.cursor).max((self.cursor + 1).saturating_sub(room)).min(last);

@@ -222,6 +222,21 @@ fn a_letter_with_ctrl_or_alt_is_no_command() {
 }
 
 #[test]
+fn who_quits_before_a_command_is_over_is_told_once() {
+    let tree = shop();
+    let mut model = model(&tree);
+    assert!(matches!(only(types(&mut model, &tree, "q")), Action::Quit));
+    types(&mut model, &tree, "GU");
+    assert!(types(&mut model, &tree, "q").is_empty());
+    assert!(model.note.starts_with("resume /db is not over; q again quits"), "{}", model.note);
+    assert!(types(&mut model, &tree, "jq").is_empty(), "another key lies between");
+    assert!(matches!(only(types(&mut model, &tree, "q")), Action::Quit));
+    let id = model.sent[0].id;
+    model.progressed(id, Progress::Done("resumed".into()));
+    assert!(matches!(only(types(&mut model, &tree, "jq")), Action::Quit));
+}
+
+#[test]
 fn a_resume_asks_nothing() {
     let tree = shop();
     let mut model = model(&tree);

@@ -78,13 +78,13 @@ fn areas(area: Rect, model: &Model) -> Areas {
 /// Tells the model how much room there is, and looks at the tree.
 pub(crate) fn fit(area: Rect, model: &mut Model, world: World<'_>, looks: &Looks) {
     // Who needs somebody takes lines, too.
-    model.look(world);
+    model.add_up(world);
     let areas = areas(area, model);
     model.room = Room {
         tree: usize::from(areas.tree.height.saturating_sub(1)),
         pane: usize::from(areas.pane.height.saturating_sub(1)),
     };
-    model.look(world);
+    model.place();
     if model.pane == Pane::Details {
         let lines = pane::details(areas.pane.width, model, world, looks).len();
         model.about.scroll = model.about.scroll.min(lines.saturating_sub(model.room.pane));
