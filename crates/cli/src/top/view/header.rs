@@ -27,11 +27,16 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, world: World<
     if world.tree.is_some() {
         let down = model.outline.sums.first().is_some_and(|all| all.down > 0);
         let style = if down { theme.tone(Tone::Warn) } else { theme.strong() };
-        x += put(buffer, area, x, 0, &model.standing(), style) + 2;
+        // There is room for a few of them only.
+        let more = model.all_problems.saturating_sub(model.problems.len());
+        let more = if more == 0 { String::new() } else { format!(", {} need you", model.all_problems) };
+        x += put(buffer, area, x, 0, &(model.standing() + &more), style) + 2;
     }
-    let right = right(model, world);
     let room = usize::from(area.width.saturating_sub(x));
-    if wide(&right) <= room {
+    let parts = right(model, world);
+    // Where there is little room, what is last matters most: who one is.
+    let fits = (0..parts.len()).map(|skip| parts[skip..].join(" · ")).find(|text| wide(text) <= room);
+    if let Some(right) = fits {
         let at = area.width - wide(&right) as u16;
         put(buffer, area, at, 0, &right, theme.quiet());
     }
@@ -54,18 +59,17 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, world: World<
 }
 
 /// What all use together, which state it is, and who one is.
-fn right(model: &Model, world: World<'_>) -> String {
-    let Some(tree) = world.tree else { return String::new() };
+fn right(model: &Model, world: World<'_>) -> Vec<String> {
+    let Some(tree) = world.tree else { return Vec::new() };
     let all = model.outline.sums.first().copied().unwrap_or_default();
     let state = tree.state();
     let config: String = state.config_version.chars().take(8).collect();
-    let mut parts = Vec::new();
+    let mut parts = vec![format!("config {}, state generation {}", safe(&config), state.state_generation)];
     if all.resident_bytes > 0 {
         parts.push(format!("{} % CPU, {}", all.cpu_percent, lasts::bytes(all.resident_bytes)));
     }
-    parts.push(format!("config {}, state generation {}", safe(&config), state.state_generation));
     parts.extend(model.who.role.as_deref().map(safe));
-    parts.join(" · ")
+    parts
 }
 
 /// Why what is shown may be old.

@@ -30,7 +30,8 @@ impl Columns {
         let restarts = if width >= 64 { 9 } else { 0 };
         let (cpu, memory) = if width >= 80 { (7, 10) } else { (0, 0) };
         let left = width.saturating_sub(state + since + restarts + cpu + memory);
-        let name = if width >= 80 { left.min((width / 4).max(24)) } else { left };
+        // A reason of which only the first word can be read is none; the details have all of it.
+        let name = if width >= 96 { left.min((width / 4).max(24)) } else { left };
         Self { name, state, since, restarts, cpu, memory, why: left - name }
     }
 }

@@ -72,7 +72,7 @@ fn the_first_lines_say_how_it_stands_and_who_needs_somebody_worst_first() {
     let lines = read(&mut model(&tree), &tree, 120, 30);
     assert!(lines[0].starts_with("shop  ● live  2/5 not running"), "{}", lines[0]);
     assert!(
-        lines[0].ends_with("34 % CPU, 612 MiB · config 9f86d081, state generation 7 · admin"),
+        lines[0].ends_with("config 9f86d081, state generation 7 · 34 % CPU, 612 MiB · admin"),
         "{}",
         lines[0]
     );
@@ -259,6 +259,27 @@ fn of_ten_thousand_only_those_are_drawn_that_are_seen_and_the_chosen_one_is_amon
     assert!(lines[0].contains("all 10000 running"), "{}", lines[0]);
     types(&mut model, &tree, "g");
     line_with(&read(&mut model, &tree, 100, 30), "▾ shop");
+}
+
+#[test]
+fn in_eighty_columns_there_is_who_one_is_and_no_reason_that_cannot_be_read() {
+    let tree = busy();
+    let lines = read(&mut model(&tree), &tree, 80, 24);
+    assert!(lines[0].ends_with("  34 % CPU, 612 MiB · admin"), "{}", lines[0]);
+    assert!(line_with(&lines, "CHILD").ends_with("MEMORY"));
+    let narrow = read(&mut model(&tree), &tree, 50, 24);
+    assert!(narrow[0].ends_with("  admin"), "{}", narrow[0]);
+}
+
+#[test]
+fn how_many_need_somebody_is_said_when_not_all_of_them_are_shown() {
+    use Lifecycle::*;
+    let all =
+        [("/", Running), ("/a", Failed), ("/b", Failed), ("/c", Failed), ("/d", Backoff), ("/e", Running)];
+    let few = tree_of(&all[..4]);
+    assert!(read(&mut model(&few), &few, 120, 30)[0].starts_with("shop  ● live  3/3 not running  "));
+    let more = tree_of(&all);
+    assert!(read(&mut model(&more), &more, 120, 30)[0].contains("4/5 not running, 4 need you"));
 }
 
 fn tree_of(all: &[(&str, Lifecycle)]) -> TreeView {
