@@ -7,6 +7,11 @@ mod common;
 #[path = "../common/said.rs"]
 #[allow(dead_code, reason = "not every test needs everything")]
 mod said;
+#[path = "../steer/shop.rs"]
+#[allow(dead_code, reason = "not every test needs everything")]
+mod shop;
+#[path = "../../../client/tests/target/mod.rs"]
+mod target;
 mod terminal;
 
 use std::path::PathBuf;
@@ -16,6 +21,7 @@ use serde_json::Value;
 
 use common::{Run, home, processes, soon, supervisor};
 use said::Said;
+use shop::Shop;
 use terminal::{PROMPT, Terminal, has_tmux};
 
 /// A program that tells which signals it gets, one that stays in back-off when it fails, one that is broken, and a
@@ -336,6 +342,23 @@ fn the_tree_is_shut_down_after_its_name() {
     terminal.line(&["✓ shut down: shop is down"]);
     terminal.line(&["✕ NOT LIVE"]);
     assert_eq!(run.end().code, Some(0));
+}
+
+#[test]
+fn a_viewer_of_another_kind_of_target_sees_all_and_is_told_what_it_may_not() {
+    if !has_tmux("a_viewer_of_another_kind_of_target_sees_all_and_is_told_what_it_may_not") {
+        return;
+    }
+    let shop = Shop::after(|world| world.role = Some("viewer".to_owned()));
+    let terminal = Terminal::open(shop.home.path(), 120, 30);
+    terminal.top("");
+    terminal.line(&["shop", "● live", "viewer"]);
+    terminal.line(&["nightly", "✓ completed"]);
+    terminal.types("jR");
+    terminal.line(&["Restart /db: Needs the role operator; you are viewer."]);
+    terminal.types("a");
+    terminal.line(&["S  Signal", "This target does not take this command."]);
+    assert!(shop.world(|world| world.commands.is_empty()));
 }
 
 #[test]
