@@ -70,6 +70,10 @@ fn with_a_topology_rows_are_replaced_but_a_newer_row_stays_and_an_older_topology
     assert_eq!(*view.state(), expected);
     assert_eq!(changes, [Change::Changed, Change::Changed, Change::Stale, Change::Changed]);
     assert_eq!(view.row(&path("/a")), None);
+    for node in &expected.topology.nodes {
+        assert_eq!(view.node(&node.path), Some(node));
+    }
+    assert_eq!(view.node(&path("/a")), None);
 }
 
 #[test]
