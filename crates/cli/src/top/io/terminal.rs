@@ -88,3 +88,50 @@ fn give_back_in_panics() {
         }));
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, OpenOptions};
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::{LocalModes, tcgetattr};
+
+    use super::*;
+
+    /// Set for the process that has a terminal to panic on.
+    const ON_A_TERMINAL: &str = "SUPERVISOR_TEST_ON_A_TERMINAL";
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_is_read_on_the_page_of_the_shell() {
+        if std::env::var_os(ON_A_TERMINAL).is_some() {
+            let _screen = Screen::take().unwrap();
+            panic!("all is lost");
+        }
+        let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&person).unwrap();
+        unlockpt(&person).unwrap();
+        let name = ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
+        let program = OpenOptions::new().read(true).write(true).open(name).unwrap();
+        let end = || Stdio::from(program.try_clone().unwrap());
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--nocapture", "--exact"]);
+        command.arg(
+            "top::io::terminal::tests::a_panic_gives_the_terminal_back_and_is_read_on_the_page_of_the_shell",
+        );
+        command.env(ON_A_TERMINAL, "1").stdin(end()).stdout(end()).stderr(end());
+        let mut child = command.spawn().unwrap();
+        drop((command, program));
+        let mut seen = Vec::new();
+        // A terminal has no end but an error.
+        assert!(File::from(person.try_clone().unwrap()).read_to_end(&mut seen).is_err());
+        assert!(!child.wait().unwrap().success());
+        let seen = String::from_utf8(seen).unwrap();
+        let at = |what: &str| seen.find(what).unwrap_or_else(|| panic!("no {what:?} in {seen:?}"));
+        assert!(at("\u{1b}[?1049h") < at("\u{1b}[?1049l"), "{seen:?}");
+        assert!(at("\u{1b}[?25h") < at("all is lost") && at("\u{1b}[?1049l") < at("all is lost"), "{seen:?}");
+        let modes = tcgetattr(&person).unwrap().local_modes;
+        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG), "{modes:?}");
+    }
+}
