@@ -46,6 +46,23 @@ fn d12_r24_a_failure_while_a_new_child_starts_does_not_draw_those_before_it_into
     assert_eq!((bench.generation("new"), bench.state("new")), (1, Lifecycle::Running));
 }
 
+/// Both wait for their turn, and their group restarts them before it comes.
+#[test]
+fn d11_d12_who_was_to_go_down_with_a_sibling_stays_up_when_both_were_restarted_since() {
+    let db = || perm("db").restart_dependants();
+    let web = || perm("web").after(["db"]);
+    let mut bench = Bench::launch(rest_for_one([slow("old", ms(500)), perm("a"), db(), web()]));
+    bench.apply(rest_for_one([perm("a"), db(), web()]));
+    let restarted = bench.restart("db");
+    bench.take();
+    bench.crash("a");
+    bench.ok(restarted);
+    bench.take();
+    bench.pass(secs(1));
+    assert_eq!(bench.take(), ["down old"]);
+    assert_eq!((bench.generation("web"), bench.state("web")), (2, Lifecycle::Running));
+}
+
 /// `a` stands behind `c` in the new spec, and was drawn into its group for that.
 #[test]
 fn d12_r24_who_comes_to_stand_behind_a_member_of_a_group_that_goes_down_is_not_drawn_into_it() {

@@ -116,6 +116,12 @@ fn a_start_that_waits_for_an_end_that_never_comes_is_no_fault() {
     assert_eq!(batch(1_310_247_777, 1, None).faults, []);
 }
 
+/// In this one a restart waits for its turn, with a child that is to go down with it, and a group restarts both of them.
+#[test]
+fn who_was_restarted_with_its_group_does_not_go_down_for_a_restart_that_is_done() {
+    assert_eq!(batch(1_324_102_459, 1, None).faults, []);
+}
+
 #[test]
 fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
     let few = batch(0, 2, None).markers();

@@ -80,6 +80,8 @@ catalogue! {
         breaks [D3], found by [10] within 5000;
     new_incarnation_leaves_out: "Whom a start was to leave out is left out by one of the next incarnation.",
         breaks [R48, R36];
+    new_run_goes_down_for_the_old: "A child that was to go down with a sibling, and both were restarted since, goes down all the same.",
+        breaks [D11, D12];
     group_takes_whom_the_start_left: "A group takes down whom somebody else started before the start came by.",
         breaks [R24, D12];
     retry_takes_time: "Without back-off a retry still waits a millisecond.", breaks [R33], found by [10] within 1000;

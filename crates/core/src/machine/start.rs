@@ -200,8 +200,9 @@ impl Machine {
         node.flags.again
     }
 
-    /// The new run is what a new spec, or an operator, waited for in line, so it is not restarted for that again.
-    /// Who is to leave the tree still is.
+    /// The new run is what a new spec, or an operator, waited for in line, so it is not restarted for that again. Nor does
+    /// it go down for a sibling for which the run before was to: nobody starts on one that is about to (D11). Who is to
+    /// leave the tree still is.
     fn take_up_restart(&mut self, index: u32) {
         let node = self.node(index);
         let sup = node.parent;
@@ -211,7 +212,9 @@ impl Machine {
         if node.flags.declared {
             self.node_mut(index).flags.reload = false;
         }
-        self.sup_mut(sup).line.retain(|entry| *entry != (index, Then::Start));
+        let goes_anew = fault!(new_run_goes_down_for_the_old);
+        let done = |then: Then| then == Then::Start || then == Then::WaitDependency && !goes_anew;
+        self.sup_mut(sup).line.retain(|&(other, then)| other != index || !done(then));
     }
 
     /// A run reported ready: that is what started means for it (D19).
