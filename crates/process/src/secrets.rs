@@ -90,7 +90,8 @@ pub async fn of_command(
 ) -> Result<Option<Secret>, String> {
     let mut words = command.iter().map(|word| word.as_ref().replace(KEY, key));
     let Some(program) = words.next() else { return Err("the command is empty".to_owned()) };
-    let own = own_environment().fold(ProgramSpec::new(program), |spec, (name, value)| spec.env(name, value));
+    let own = ProgramSpec::new(program).allow_new_privileges();
+    let own = own_environment().fold(own, |spec, (name, value)| spec.env(name, value));
     let (answer, last) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(String::new())));
     // It is closed by nobody.
     let _turn = ASKING.acquire().await;

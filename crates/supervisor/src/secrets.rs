@@ -52,12 +52,21 @@ impl Source {
         Self::Asked { place: place.into(), find: Arc::new(move |key| Box::pin(find(key))) }
     }
 
+    /// As a part of a sentence.
+    fn place(&self) -> &str {
+        match self {
+            Self::Environment => "the supervisor's environment",
+            Self::Asked { place, .. } => place,
+        }
+    }
+
     /// What it has for `key`; else why not, as a part of a sentence.
     async fn ask(&self, key: &str) -> Result<Secret, Absent> {
-        let (place, said) = match self {
-            Self::Environment => ("the supervisor's environment", Ok(own_variable(key))),
-            Self::Asked { place, find } => (&**place, find(key.to_owned()).await),
+        let said = match self {
+            Self::Environment => Ok(own_variable(key)),
+            Self::Asked { find, .. } => find(key.to_owned()).await,
         };
+        let place = self.place();
         match said {
             Ok(Some(secret)) => Ok(secret),
             Ok(None) => Err(Absent { why: format!("{place} has none"), trouble: false }),
@@ -80,49 +89,61 @@ impl Sources {
         self.0.iter().any(|source| matches!(source, Source::Asked { .. }))
     }
 
-    /// Looks for each of `keys`.
-    pub(crate) async fn ask(self, keys: Vec<Arc<str>>) -> Given {
+    /// Looks for each of `keys`, and says before each place is asked what is waited for.
+    pub(crate) async fn ask(self, keys: Vec<Arc<str>>, say: impl Fn(&str)) -> Given {
         let mut given = HashMap::with_capacity(keys.len());
         for key in keys {
-            let found = self.find(&key).await;
+            let found = self.find(&key, &say).await;
             given.insert(key, found);
         }
         Given(given)
     }
 
-    async fn find(&self, key: &str) -> Result<Secret, Absent> {
-        let mut all = Absent { why: String::new(), trouble: false };
+    async fn find(&self, key: &str, say: &impl Fn(&str)) -> Found {
+        let mut found = Found::default();
         for source in &self.0 {
+            say(&format!("waits for the secret {key} of {}", source.place()));
             match source.ask(key).await {
-                Ok(secret) => return Ok(secret),
-                Err(absent) => {
-                    let comma = if all.why.is_empty() { "" } else { "; " };
-                    all.why = format!("{}{comma}{}", all.why, absent.why);
-                    all.trouble |= absent.trouble;
+                Ok(secret) => {
+                    found.secret = Some(secret);
+                    break;
+                }
+                Err(Absent { why, trouble }) => {
+                    let comma = if found.why_not.is_empty() { "" } else { "; " };
+                    found.why_not = format!("{}{comma}{why}", found.why_not);
+                    found.trouble |= trouble;
                 }
             }
         }
-        Err(all)
+        found
     }
 }
 
-/// Why a secret is not there.
-#[derive(Debug, Clone)]
-pub(crate) struct Absent {
-    /// What each place said.
-    pub(crate) why: String,
-    /// A place could not look, and may have it.
-    pub(crate) trouble: bool,
+/// Why a secret is not in a place.
+struct Absent {
+    why: String,
+    /// The place could not look, and may have it.
+    trouble: bool,
+}
+
+/// What was found for a key.
+#[derive(Debug, Default)]
+struct Found {
+    secret: Option<Secret>,
+    /// What each place said that did not have it.
+    why_not: String,
+    /// One of them could not look, and may have it.
+    trouble: bool,
 }
 
 /// The secrets that a run was given, by their keys.
 #[derive(Debug)]
-pub(crate) struct Given(HashMap<Arc<str>, Result<Secret, Absent>>);
+pub(crate) struct Given(HashMap<Arc<str>, Found>);
 
 /// What `key` stands for: out of what a run was `given`, or, if nobody had to be asked, of the supervisor's environment.
 pub(crate) fn of(key: &str, given: Option<&Given>) -> Option<Secret> {
     match given {
-        Some(given) => given.0.get(key)?.as_ref().ok().cloned(),
+        Some(given) => given.0.get(key)?.secret.clone(),
         None => own_variable(key),
     }
 }
@@ -130,8 +151,8 @@ pub(crate) fn of(key: &str, given: Option<&Given>) -> Option<Secret> {
 /// Why there is nothing for `key`, as a sentence's end.
 pub(crate) fn why_not(key: &str, given: Option<&Given>) -> String {
     match given.map(|given| given.0.get(key)) {
-        Some(Some(Err(absent))) => format!("there is no {key}: {}", absent.why),
-        Some(_) => format!("nobody was asked for {key}"),
+        Some(Some(found)) => format!("there is no {key}: {}", found.why_not),
+        Some(None) => format!("nobody was asked for {key}"),
         None => format!("the variable {key} of the supervisor's environment is not set"),
     }
 }
@@ -139,10 +160,8 @@ pub(crate) fn why_not(key: &str, given: Option<&Given>) -> String {
 impl Given {
     /// What could not be looked for: the key, and what each place said.
     pub(crate) fn troubles(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().filter_map(|(key, found)| match found {
-            Err(absent) if absent.trouble => Some((&**key, absent.why.as_str())),
-            _ => None,
-        })
+        let troubled = self.0.iter().filter(|(_, found)| found.trouble);
+        troubled.map(|(key, found)| (&**key, found.why_not.as_str()))
     }
 }
 
@@ -175,7 +194,13 @@ mod tests {
         sources.push(Source::Environment);
         assert!(sources.have_to_be_asked());
         let keys = ["A", "B", "NO_SUCH_VARIABLE", "PATH"];
-        let given = sources.ask(keys.map(Arc::from).to_vec()).await;
+        let asked = std::sync::Mutex::new(Vec::new());
+        let say = |what: &str| asked.lock().unwrap().push(what.to_owned());
+        let given = sources.ask(keys.map(Arc::from).to_vec(), say).await;
+        assert_eq!(
+            asked.lock().unwrap()[..2],
+            ["waits for the secret A of the shelf", "waits for the secret B of the shelf"]
+        );
         let value = |key| of(key, Some(&given)).map(|secret| secret.expose().to_owned());
         assert_eq!(value("A").as_deref(), Some("1"));
         assert_eq!(value("B").as_deref(), Some("3"));
@@ -185,7 +210,10 @@ mod tests {
             "there is no NO_SUCH_VARIABLE: the shelf has none; the vault: it is sealed; the drawer has none; \
              the supervisor's environment has none"
         );
-        assert_eq!(given.troubles().map(|(key, _)| key).collect::<Vec<_>>(), ["NO_SUCH_VARIABLE"]);
+        // Also where another one had it: that may be an old value.
+        let mut troubled: Vec<_> = given.troubles().map(|(key, _)| key).collect();
+        troubled.sort_unstable();
+        assert_eq!(troubled, ["B", "NO_SUCH_VARIABLE", "PATH"]);
     }
 
     #[test]

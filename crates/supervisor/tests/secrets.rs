@@ -128,12 +128,14 @@ async fn who_waits_for_secrets_says_so_and_is_stopped_at_once() {
     settle().await;
     let child = handle.child("/a").unwrap();
     assert_eq!(child.state.lifecycle_state, Lifecycle::Running);
-    assert_eq!(child.phase.as_deref(), Some("waits for its secrets"));
+    assert_eq!(child.phase.as_deref(), Some("waits for the secret HEADER of the vault"));
     let before = tokio::time::Instant::now();
     handle.pause_child("a", "test", "a rest").await.unwrap();
     assert_eq!(before.elapsed(), secs(0));
     settle().await;
     assert_eq!(notes.take(), ["nobody asks any more"]);
+    let told = handle.logs("/a").unwrap().last().unwrap().message.to_string();
+    assert_eq!(told, "it is stopped before it began, and waits for the secret HEADER of the vault");
     handle.resume_child("a", "test", "on").await.unwrap();
     settle().await;
     handle.shutdown("test", "the end").await.unwrap();
@@ -158,4 +160,22 @@ async fn d14_a_panic_of_who_is_asked_is_the_end_of_that_run_alone() {
     assert!(failure(&handle, "/a").contains("the vault fell over"));
     settle().await;
     assert_eq!(notes.take(), ["TOKEN PLAIN=p,ITS_TOKEN=TOKEN,OTHER=KEY HEADER -"]);
+}
+
+/// What is promised is promised of a run, and that has not begun.
+#[tokio::test(start_paused = true)]
+async fn d13_who_waits_for_secrets_breaks_no_promise() {
+    let registry = Registry::new().secrets_from("the vault", async |key| {
+        tokio::time::sleep(secs(60)).await;
+        Ok(Some(Secret::new(key)))
+    });
+    let notes = Notes::default();
+    let child = reader(&notes).heartbeat(secs(1), secs(1), 2);
+    let handle = launch(registry, [child]);
+    let (_, mut events) = handle.subscribe();
+    let begun = tokio::time::Instant::now();
+    let unhealthy = event(&mut events, "/a", EventKind::ChildUnhealthy).await;
+    // Three of them, one after the other, and then the run, which never beats.
+    assert!(begun.elapsed() > secs(180), "{:?}", begun.elapsed());
+    assert_eq!((unhealthy.event.row.generation, notes.all().len()), (1, 1));
 }

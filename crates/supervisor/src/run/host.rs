@@ -37,9 +37,6 @@ use crate::watchdog::PollMark;
 /// How many runs a task begins in one poll before it lets others go first (D14).
 const RUNS_PER_POLL: u32 = 256;
 
-/// What a run does that waits for its secrets.
-const ASKING: &str = "waits for its secrets";
-
 /// What the task does next.
 enum Step {
     Wait,
@@ -162,6 +159,17 @@ where
     polled.unwrap_or_else(Poll::Ready)
 }
 
+/// One poll of those who are asked for secrets: a user's code, as that of a run is.
+fn poll_asking(
+    tree: &Arc<Tree>,
+    key: ChildKey,
+    asking: Pin<&mut (dyn Future<Output = Given> + Send)>,
+    cx: &mut Context<'_>,
+) -> Result<Poll<Given>, Exit> {
+    let _mark = PollMark::set(tree, key.index);
+    contain(|| asking.poll(cx))
+}
+
 /// How a run ends that is stopped before it did anything.
 fn stopped_early(order: Order) -> Option<Exit> {
     if order.has(KILL) {
@@ -263,7 +271,6 @@ impl Host {
                 Some(asking) => {
                     self.stage = Stage::Asking;
                     self.beside.get_or_insert_default().asking = Some(asking);
-                    self.context().phase(ASKING);
                 }
                 None => return self.begins(None, cx),
             },
@@ -276,19 +283,45 @@ impl Host {
         if !self.tree.secrets.have_to_be_asked() {
             return None;
         }
-        let keys = self.slot().about().extras?.keys();
-        (!keys.is_empty()).then(|| Box::pin(self.tree.secrets.clone().ask(keys)) as _)
+        let about = self.slot().about();
+        let keys = about.extras?.keys();
+        if keys.is_empty() {
+            return None;
+        }
+        let (ctx, told) = (self.context(), self.context());
+        let asking = self.tree.secrets.clone().ask(keys, move |what| told.phase(what));
+        // The run has not begun, so it keeps no promise yet; nor does it break it.
+        let promised = about.policy.and_then(|policy| policy.heartbeat).map(|promise| promise.interval);
+        Some(Box::pin(async move {
+            let mut asking = pin!(asking);
+            loop {
+                let beat = async {
+                    match promised {
+                        Some(interval) => tokio::time::sleep(interval).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    given = &mut asking => return given,
+                    () = beat => ctx.heartbeat(),
+                }
+            }
+        }))
     }
 
     /// Waits for the secrets of a run that has not begun. `None`: it is over already.
     fn asking(&mut self, cx: &mut Context<'_>) -> Option<Step> {
         let early = stopped_early(self.slot().order());
+        if early.is_some() {
+            self.tell_what_it_waited_for();
+        }
         let asking = self.beside.as_mut().and_then(|beside| beside.asking.as_mut());
         let (exit, given) = match (early, asking) {
             (Some(exit), _) => (Some(exit), None),
             (None, None) => (Some(Exit::Aborted), None),
             // What is asked is a user's.
-            (None, Some(asking)) => match contain(|| asking.as_mut().poll(cx)) {
+            (None, Some(asking)) => match poll_asking(&self.tree, self.key, asking.as_mut(), cx) {
                 Ok(Poll::Pending) => return Some(Step::Wait),
                 Ok(Poll::Ready(given)) => (None, Some(Arc::new(given))),
                 Err(panic) => (Some(panic), None),
@@ -308,6 +341,15 @@ impl Host {
         }
         self.slot().cell().aids(self.generation).given.clone_from(&given);
         self.begins(given.as_deref(), cx)
+    }
+
+    /// It is stopped before it had its secrets; that may be why.
+    fn tell_what_it_waited_for(&self) {
+        let phase = self.slot().cell().kept.as_ref().and_then(|kept| kept.phase.clone());
+        if let Some(phase) = phase {
+            let text = format!("it is stopped before it began, and {phase}");
+            self.context().log(Severity::Warning, text, [("waits_for", "secrets")]);
+        }
     }
 
     /// The run begins, unless something of it is missing. `None`: it is over already.
