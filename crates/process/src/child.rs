@@ -108,6 +108,10 @@ impl ProgramSpec {
                 let (spec, check) = (Arc::clone(&spec), check.clone());
                 let read = read.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 async move {
+                    // Before the program was executed, and after it is gone, hooks run, and promise nothing.
+                    if ctx.process().is_none() {
+                        return Ok(());
+                    }
                     let spec = spec.as_given_by(&ctx)?.with_read(&read);
                     check.as_given_by(&ctx)?.attempt(&spec, &LineSeen::default()).await
                 }
@@ -211,6 +215,10 @@ impl Orders for ChildContext {
 
     fn warn(&self, text: &str) {
         self.log(Severity::Warning, text, [("program", "notify")]);
+    }
+
+    fn gone(&self) {
+        self.runs_as(None);
     }
 
     fn hook(&self, text: &str) {

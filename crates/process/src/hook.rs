@@ -25,6 +25,7 @@ use crate::running::Running;
 use crate::signal::Signal;
 use crate::spec::ProgramSpec;
 use crate::start_error::reason;
+use crate::stopping::{Step, Stopping};
 
 /// A program that is run to its end, in the surroundings of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +82,7 @@ pub(crate) async fn before<O: Orders>(
 /// told, and changes nothing.
 pub(crate) async fn after<O: Orders>(
     spec: &ProgramSpec,
+    exit: &Exit,
     status: Option<ExitStatus>,
     orders: &O,
     each: impl Fn(OutputLine) + Clone + Send + 'static,
@@ -91,7 +93,12 @@ pub(crate) async fn after<O: Orders>(
         () = orders.killed() => return orders.hook("post_stop: left out, since everything is to be killed"),
         () = std::future::ready(()) => {}
     }
-    orders.phase("runs its post_stop");
+    // The run is not over, so nobody else says it yet.
+    orders.phase(&format!("runs its post_stop: {exit}"));
+    if !exit.is_clean() {
+        orders.hook(&format!("{exit}; runs its post_stop"));
+    }
+    orders.gone();
     // There is nothing to be probed any more, and the run is not stuck.
     orders.winds_down();
     let ended = run(spec, hook, &words(status), orders, false, each).await;
@@ -143,7 +150,7 @@ async fn run<O: Orders>(
     each: impl Fn(OutputLine) + Clone + Send + 'static,
 ) -> Result<Ended, String> {
     let Some((program, args)) = hook.command.split_first() else { return Err("the command is empty".into()) };
-    let own = spec.with_command(program, args);
+    let own = ProgramSpec { together: spec.together, ..spec.with_command(program, args) };
     let own = more.iter().fold(own, |own, (name, value)| own.env(*name, value));
     let last = Arc::new(Mutex::new(String::new()));
     let each = {
@@ -159,9 +166,10 @@ async fn run<O: Orders>(
     let (request, late) = {
         let (mut request, mut late) = (Request::None, false);
         let mut limit = pin!(tokio::time::sleep(hook.limit));
-        // Before a start nothing is promised yet.
-        let promised = spec.health.as_ref().filter(|_| !stops).map(|health| health.watch.interval());
+        // What is promised is promised of the program, which is not there.
+        let promised = spec.health.as_ref().map(|health| health.watch.interval());
         let mut promised = promised.map(tokio::time::interval);
+        let mut stop = Stopping::not_yet(spec);
         let mut exited = pin!(running.exited());
         loop {
             tokio::select! {
@@ -169,12 +177,21 @@ async fn run<O: Orders>(
                 _ = &mut exited => break (request, late),
                 () = orders.killed(), if request != Request::Kill => {
                     request = Request::Kill;
+                    stop.end();
                     running.kill();
                 }
-                _ = orders.stopping(), if stops && request == Request::None => {
+                until = orders.stopping(), if stops && request == Request::None => {
                     request = Request::Stop;
                     running.signal(spec.stop_signal);
+                    stop.begin(spec, until);
                 }
+                step = stop.step() => match step {
+                    Step::Ask(signal) => running.signal(signal),
+                    Step::Kill => {
+                        request = Request::Kill;
+                        running.kill();
+                    }
+                },
                 () = ticked(&mut promised) => orders.alive(),
                 () = &mut limit, if !late => {
                     late = true;

@@ -86,6 +86,7 @@ mod sockets;
 mod spec;
 mod start_error;
 mod step;
+mod stopping;
 mod terminal;
 mod text;
 mod usage;

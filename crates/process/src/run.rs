@@ -10,15 +10,14 @@
 //! ```
 
 use std::future::pending;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use supervisor_api::{Exit, ProgramUsage};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use crate::checks::{Check, Health, Readiness, Watch};
 use crate::exit::{self, Request};
@@ -35,6 +34,7 @@ use crate::signal::Signal;
 use crate::sockets::{self, Sockets};
 use crate::spec::ProgramSpec;
 use crate::start_error::reason;
+use crate::stopping::{Step, Stopping};
 use crate::usage;
 
 /// An operator's signals that can wait to be sent.
@@ -72,8 +72,10 @@ pub trait Orders: Clone + Send + Sync + 'static {
     fn winds_down(&self);
     /// Something about the run is not as it should be, and is left out.
     fn warn(&self, text: &str);
-    /// Something is wrong with what runs after the program, in a sentence.
+    /// Something about what runs before or after the program, in a sentence.
     fn hook(&self, text: &str);
+    /// The program is gone, and its run is not over.
+    fn gone(&self);
     /// The program wrote a line.
     fn output(&self, line: OutputLine);
     /// Its log file cannot be written, or can again: so many lines were lost to that file so far.
@@ -114,7 +116,7 @@ pub(crate) async fn run_with<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit 
         Some(exit) => (exit, None),
         None => run_program(spec, orders, keep.clone()).await.unwrap_or_else(|exit| (exit, None)),
     };
-    hook::after(spec, status, orders, keep).await;
+    hook::after(spec, &exit, status, orders, keep).await;
     exit
 }
 
@@ -257,9 +259,7 @@ async fn attend<O: Orders>(
     // Dropped at the first request: nobody probes a program that was told to end.
     let mut readiness = readiness.map(Box::pin);
     let mut exited = pin!(running.exited());
-    let mut escalation = spec.escalation.iter();
-    let mut due: Due = None;
-    let mut last: Option<Pin<Box<Sleep>>> = None;
+    let mut stop = Stopping::not_yet(spec);
     loop {
         let readying = async {
             match &mut readiness {
@@ -273,26 +273,23 @@ async fn attend<O: Orders>(
             _ = &mut exited => return request,
             () = orders.killed(), if request != Request::Kill => {
                 request = Request::Kill;
-                (due, last) = (None, None);
+                stop.end();
                 running.kill();
             }
             until = orders.stopping(), if request == Request::None => {
                 request = Request::Stop;
                 running.signal(spec.stop_signal);
-                due = next(&mut escalation);
-                // The end of the grace is for what comes after it.
-                let hook = spec.post_stop.as_ref();
-                let own = until.zip(hook).map(|(until, hook)| until.checked_sub(hook.limit).unwrap_or(until));
-                last = own.map(|own| Box::pin(sleep_until(own)));
+                stop.begin(spec, until);
             }
-            () = over(&mut last) => {
-                request = Request::Kill;
-                (due, last) = (None, None);
-                running.kill();
-            }
-            signal = sent(&mut due) => {
-                running.signal(signal);
-                due = next(&mut escalation);
+            step = stop.step() => {
+                match step {
+                    Step::Ask(signal) => running.signal(signal),
+                    Step::Kill => {
+                        request = Request::Kill;
+                        orders.hook("did not stop in time and is killed, so that post_stop has its time");
+                        running.kill();
+                    }
+                }
                 continue;
             }
             Some((signal, whom)) = signals.recv() => {
@@ -305,33 +302,6 @@ async fn attend<O: Orders>(
             () = readying => {}
         }
         readiness = None;
-    }
-}
-
-/// Resolves when the time is over; never when there is none. Cancel safe.
-async fn over(last: &mut Option<Pin<Box<Sleep>>>) {
-    match last {
-        Some(time) => time.await,
-        None => pending().await,
-    }
-}
-
-/// The signal that is sent next to a program that was asked to stop, and when.
-type Due = Option<(Pin<Box<Sleep>>, Signal)>;
-
-/// The next signal of an escalation, from now.
-fn next<'a>(steps: &mut impl Iterator<Item = &'a (Duration, Signal)>) -> Due {
-    steps.next().map(|&(after, signal)| (Box::pin(tokio::time::sleep(after)), signal))
-}
-
-/// Resolves when the next signal is due; never when there is none. Cancel safe.
-async fn sent(due: &mut Due) -> Signal {
-    match due {
-        Some((time, signal)) => {
-            time.await;
-            *signal
-        }
-        None => pending().await,
     }
 }
 

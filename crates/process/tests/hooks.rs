@@ -127,6 +127,40 @@ async fn post_stop_has_its_time_beside_the_grace_of_the_program() {
     bench.stop_within(LONG + Duration::from_millis(50));
     assert_eq!(run.await.unwrap(), Exit::Killed { signal: 9, by_us: true });
     assert_eq!(bench.text(), "up\npost killed KILL");
+    assert_eq!(
+        bench.seen().warnings[0],
+        "did not stop in time and is killed, so that post_stop has its time"
+    );
+}
+
+#[tokio::test]
+async fn a_pre_start_leaves_post_stop_its_time_and_hears_the_signals_of_the_escalation() {
+    let hook = |script| sh("echo run").pre_start(shell(script), LONG).post_stop(TELLS, LONG);
+    let bench = Bench::new();
+    let run = bench.start(hook("trap '' TERM; echo up; while :; do sleep 0.01; done"));
+    bench.until("up", |seen| !seen.lines.is_empty()).await;
+    bench.stop_within(LONG + Duration::from_millis(50));
+    assert_eq!(run.await.unwrap(), Exit::Killed { signal: 9, by_us: true });
+    assert_eq!(bench.text(), "up\npost none none");
+
+    let bench = Bench::new();
+    let script = "trap '' TERM; trap 'exit 0' INT; echo up; while :; do sleep 0.01; done";
+    let run = bench.start(hook(script).escalate(Duration::from_millis(10), supervisor_process::Signal::INT));
+    bench.until("up", |seen| !seen.lines.is_empty()).await;
+    bench.stop();
+    assert_eq!(run.await.unwrap(), Exit::Stopped);
+}
+
+#[tokio::test]
+async fn that_a_program_is_gone_is_told_before_its_post_stop_has_ended() {
+    let bench = Bench::new();
+    let run = bench.start(sh("exit 3").post_stop(shell("echo in; exec sleep 1000"), LONG));
+    let seen = bench.until("in", |seen| !seen.lines.is_empty()).await;
+    assert_eq!(seen.warnings, ["failed: exit code 3; runs its post_stop"]);
+    assert_eq!(seen.phases.last().unwrap(), "runs its post_stop: failed: exit code 3");
+    assert_eq!(seen.pid, None);
+    bench.kill();
+    assert_eq!(run.await.unwrap(), Exit::failed("exit code 3"));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use rustix::process::Pid;
 use serde_json::json;
 
 use crate::common::{Run, soon};
@@ -33,17 +34,25 @@ fn one_that_forks_twice_takes_its_daemon_along() {
     assert!(!end.out.join("").contains("unconfined"));
 }
 
+/// Whether a program, which says its number, is in a cgroup of its own, from which nothing escapes.
+fn has_cgroup(run: &mut Run, path: &str) -> bool {
+    let program = pid_of(run, path, "me");
+    let of = |pid: Pid| fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero())).unwrap();
+    of(program) != of(run.pid())
+}
+
 #[test]
 fn one_that_left_its_session_is_named_as_unconfined() {
-    let mut run = Run::json(&stack(&[shell("leaver", &format!("{AWAY} wait"), "")]));
+    let mut run = Run::json(&stack(&[shell("leaver", &format!("echo me=$$; {AWAY} wait"), "")]));
+    let confined = has_cgroup(&mut run, "/leaver");
     let away = pid_of(&mut run, "/leaver", "away");
     // It says its number before it is what it is called.
     let name = format!("/proc/{}/comm", away.as_raw_nonzero());
     soon("asleep", || (fs::read_to_string(&name).unwrap() == "sleep\n").then_some(()));
     let end = run.stop();
     assert_eq!(end.code, Some(0), "{}", end.err);
-    // Where the tests run in a cgroup of their own it has not come far.
-    if is_alive(away) {
+    assert_eq!(is_alive(away), !confined, "only a cgroup holds it");
+    if !confined {
         let told =
             format!("process {} (sleep) left the group and runs on, unconfined", away.as_raw_nonzero());
         assert!(end.values().iter().any(|line| line["log"]["message"] == *told), "{:?}", end.out);
@@ -53,13 +62,16 @@ fn one_that_left_its_session_is_named_as_unconfined() {
 
 #[test]
 fn an_output_that_somebody_holds_open_holds_up_no_end() {
-    let script = "setsid sh -c 'echo away=$$; touch \"$HOME/up\"; exec sleep 1000' & \
-                  until test -e \"$HOME/up\"; do sleep 0.01; done";
+    let script = "echo me=$$; setsid sh -c 'echo away=$$; touch \"$HOME/up\"; exec sleep 1000' & \
+                  until test -e \"$HOME/up\" && test -e \"$HOME/looked\"; do sleep 0.01; done";
     let mut run = Run::json(&stack(&[job("holder", script)]));
+    let confined = has_cgroup(&mut run, "/holder");
+    fs::write(run.home.path().join("looked"), "").unwrap();
     let away = pid_of(&mut run, "/holder", "away");
     // The end is told although the other end of the pipe is open; nobody waits for the sleeper.
     assert_eq!(end_of(&mut run, "/holder").1, json!({"kind": "completed"}));
-    if is_alive(away) {
+    assert_eq!(is_alive(away), !confined, "only a cgroup holds it");
+    if !confined {
         let output = fs::read_link(format!("/proc/{}/fd/1", away.as_raw_nonzero())).unwrap();
         assert!(output.to_str().unwrap().starts_with("pipe:"), "{output:?}");
         kill(away);

@@ -143,6 +143,10 @@ impl Orders for Bench {
         self.0.kill.subscribe().wait_for(|kill| *kill).await.unwrap();
     }
 
+    fn gone(&self) {
+        self.tell(|seen| seen.pid = None);
+    }
+
     fn hook(&self, text: &str) {
         self.tell(|seen| seen.warnings.push(text.to_owned()));
     }

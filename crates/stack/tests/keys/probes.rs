@@ -224,7 +224,12 @@ fn d13_what_runs_after_a_program_keeps_its_promise() {
         };
         let probed = launch("", &shell("a", "sleep 1; exit 3", &keys(&probe, &format!("rm {up}"))));
         let speaks = speaker(test, "say('WATCHDOG=1')\nos._exit(3)", &keys("notify: true", "true"));
-        for mut tree in [Some(probed), speaks].into_iter().flatten() {
+        // A job counts as started when its run begins; its program is executed after the hook.
+        let job =
+            |health: &str| format!("role: job, pre_start: [sleep, 5], health_check: {{{health}, {promise}}}");
+        let probed_job = launch("", &shell("a", "exit 3", &job("exec: [\"false\"]")));
+        let speaking_job = speaker(test, "os._exit(3)", &job("notify: true"));
+        for mut tree in [Some(probed), speaks, Some(probed_job), speaking_job].into_iter().flatten() {
             let failed = tree.until("/a", EventKind::ChildFailed).await.to_string();
             assert!(failed.contains("exit code 3"), "{failed}");
             let misses =

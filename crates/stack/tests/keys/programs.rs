@@ -382,6 +382,7 @@ pub(crate) fn a_program_runs_after_each_run_and_is_told_how_that_ended() {
     block(async {
         let hook = "post_stop: [sh, -c, 'echo after $EXIT_CODE $EXIT_STATUS']";
         let mut tree = launch("", &shell("a", "exit 3", &format!("restart_policy: temporary, {hook}")));
+        assert_eq!(tree.said("/a").await, "failed: exit code 3; runs its post_stop");
         assert_eq!(tree.said("/a").await, "after exited 3");
         // It does not end at the stop signal, and all of its grace is for itself.
         let grace = format!("shutdown: {{graceful_timeout_ms: 50}}, {hook}");
@@ -389,6 +390,9 @@ pub(crate) fn a_program_runs_after_each_run_and_is_told_how_that_ended() {
         assert_eq!(tree.said("/a").await, "up");
         tree.until("/a", EventKind::ChildReady).await;
         tree.stop().await;
+        let told = "did not stop in time and is killed, so that post_stop has its time";
+        assert_eq!(tree.said("/a").await, told);
+        assert!(tree.said("/a").await.ends_with("; runs its post_stop"));
         assert_eq!(tree.said("/a").await, "after killed KILL");
         let slow = "restart_policy: temporary, post_stop: {command: [sleep, 1000], timeout_secs: 0.05}";
         let mut tree = launch("", &shell("a", "exit 0", slow));

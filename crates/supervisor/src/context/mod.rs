@@ -317,12 +317,20 @@ impl ChildContext {
         drop(before);
     }
 
-    /// For runs that own a program: its process id, which the operator sees while the run lasts.
-    pub fn runs_as(&self, pid: u32) {
+    /// For runs that own a program: its process id, which the operator sees while the run lasts; `None` when the program
+    /// is gone, and the run is not over.
+    pub fn runs_as(&self, pid: impl Into<Option<u32>>) {
+        let pid = pid.into();
         let mut cell = self.slot().cell();
         if self.is_current() {
-            cell.aids(self.generation).pid = Some(pid);
+            cell.aids(self.generation).pid = pid;
         }
+    }
+
+    /// For probes of programs: the process id that the run has said last.
+    pub fn process(&self) -> Option<u32> {
+        let cell = self.slot().cell();
+        cell.aids.as_ref().filter(|aids| aids.generation == self.generation)?.pid
     }
 
     /// For runs that own a program: what it uses now, which the operator sees while the run lasts. The time of the
