@@ -122,6 +122,13 @@ fn who_was_restarted_with_its_group_does_not_go_down_for_a_restart_that_is_done(
     assert_eq!(batch(1_324_102_459, 1, None).faults, []);
 }
 
+/// In this one a sidecar that is to be parked goes down with its primary before those who depend on it, and is up again
+/// when their turn comes.
+#[test]
+fn who_depends_on_a_sidecar_goes_down_for_it_also_when_it_is_up_again() {
+    assert_eq!(batch(1_326_471_499, 1, None).faults, []);
+}
+
 #[test]
 fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
     let few = batch(0, 2, None).markers();

@@ -110,8 +110,9 @@ impl Checker {
                 if let (Cause::Group(_), Some(group)) = (event.cause, group) {
                     life.swept = group.since;
                 }
-                // That comes before the plan that may have been made of it, and before those who depend on it are down.
-                life.fell |= matches!(event.cause, Cause::Heartbeat | Cause::Deadline);
+                // That comes before the plan that may have been made of it, and before those who depend on it are down;
+                // so does the end of a primary.
+                life.fell |= matches!(event.cause, Cause::Heartbeat | Cause::Deadline | Cause::Primary(_));
                 life.stop = match (event.kind, event.cause) {
                     (EventKind::Escalated, _) => Stop::Itself(Itself::GaveUp),
                     (EventKind::SupervisorEnding, Cause::Unwind(_)) => Stop::Itself(Itself::Unwind),
