@@ -469,6 +469,41 @@ fn of_the_command_line(said: &mut Said) {
     said.files(&pages, &[]);
 }
 
+/// What is said of files that are imported. Their values are in the stack file that is made of them, and nowhere else.
+fn of_imports(said: &mut Said) {
+    let home = home();
+    for (name, text) in [
+        (
+            "conf.ini",
+            format!(
+                "[program:a]\ncommand=/bin/a\nenvironment=A='{CANARY}'\n[program:b]\ncommand=/bin/b\n\
+                 environment=A='{CANARY}\n[program:c]\ncommand=/bin/c\nenvironment={CANARY}\n\
+                 password={CANARY}\n[unix_http_server]\npassword={CANARY}\n"
+            ),
+        ),
+        (
+            "process-compose.yaml",
+            format!(
+                "environment: ['A={CANARY}', '{CANARY}']\nprocesses:\n  a:\n    command: x\n    \
+                 environment: ['A={CANARY}', '{CANARY}', {{B: '{CANARY}'}}]\n    vars: {{a: '{CANARY}'}}\n"
+            ),
+        ),
+        ("Procfile", format!("web: PASSWORD='{CANARY}' ./web\n{CANARY}\n")),
+        (
+            "a.service",
+            format!(
+                "[Service]\nExecStart=/bin/x\nEnvironment='A={CANARY}' 'B {CANARY}'\n\
+                 SetCredential=x:{CANARY}\nUser={CANARY}\n"
+            ),
+        ),
+    ] {
+        let path = home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let output = supervisor(home.path()).arg("import").arg(&path).output().unwrap();
+        said.add(format!("supervisor import {name}, standard error"), output.stderr);
+    }
+}
+
 /// What a relay and its certificates say: of a token that was pasted where its digest belongs, and of words that are
 /// no keys.
 fn of_a_relay(said: &mut Said) {
@@ -553,6 +588,7 @@ fn s17_a_secret_in_every_place_comes_out_nowhere() {
     of_types(&mut said);
     of_files(&mut said);
     of_the_command_line(&mut said);
+    of_imports(&mut said);
     of_a_relay(&mut said);
     of_a_run(&mut said);
     of_probes(&mut said);
