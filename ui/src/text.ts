@@ -79,6 +79,7 @@ export const CAUSES: Readonly<Record<string, string>> = {
   budget: "its restart budget is exhausted",
   shutdown: "the tree is shutting down",
   reload: "a new spec was applied",
+  schedule: "the time of its schedule came",
 };
 
 /** What happens next: the words of an event's `next`. `in` is a span or empty, `path` another child or empty. */

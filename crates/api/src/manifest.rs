@@ -25,6 +25,7 @@ mod http;
 mod log;
 mod probe;
 mod program;
+mod schedule;
 mod secrets;
 mod sockets;
 mod stack;
@@ -60,6 +61,7 @@ pub use http::{HeaderEntry, HttpManifest, HttpRequestManifest, ResponseHeader, S
 pub use log::{LogFileManifest, LogManifest, NoLog};
 pub use probe::{HealthCheckManifest, ReadinessManifest, ReadinessProbe, ReadyWithin};
 pub use program::{EnvironmentEntry, ResourceLimits, SecretEntry, SignalWord, StopSignal};
+pub use schedule::{MissedRun, ScheduleEntry, ScheduleManifest};
 pub use secrets::{SecretsManifest, SecretsPlace, SecretsWord};
 pub use sockets::{ListenAddress, SocketManifest};
 pub use stack::{
@@ -179,6 +181,10 @@ pub struct ChildManifest {
     /// for programs and tasks, `supervisor` for supervisors.
     #[serde(alias = "task_role", skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+    /// For programs with the role `job`: when it starts, each time anew, and not with its supervisor. An operator's restart
+    /// runs it now. Default: it starts once, with its supervisor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleManifest>,
     /// For jobs: start it again when it fails. Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<bool>,
@@ -303,6 +309,7 @@ impl ChildManifest {
             log: None,
             resource_limits: None,
             role: None,
+            schedule: None,
             retry: None,
             primary: None,
             sidecar_config: None,

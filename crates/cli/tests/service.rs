@@ -388,3 +388,14 @@ fn credentials_that_the_manager_gives_are_secrets_of_programs_and_their_place_is
     run.line(|line| line.ends_with("hunter2,"));
     assert_eq!(run.stop().code, Some(0));
 }
+
+#[test]
+fn a_job_that_waits_for_its_time_is_ready_and_not_named() {
+    let home = home();
+    let (manager, place) = Manager::at(home.path());
+    let text = "version: 1\nname: s\nchildren:\n  - {name: web, kind: process, command: [sleep, \"1000\"]}\n  \
+                - {name: nightly, kind: process, role: job, command: [\"true\"], schedule: \"30 2 29 2 *\"}\n";
+    let run = Run::start_with(home, text, &["--no-socket"], &[("NOTIFY_SOCKET", &place)]);
+    assert!(manager.until("READY=1").contains("STATUS=1 of 1 running"));
+    assert_eq!(run.stop().code, Some(0));
+}

@@ -161,6 +161,7 @@ fn surroundings(manifest: &ChildManifest) -> Option<&'static str> {
         success_exit_codes: _,
         resource_limits: _,
         role: _,
+        schedule: _,
         retry: _,
         primary: _,
         sidecar_config: _,

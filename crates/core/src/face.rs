@@ -71,6 +71,11 @@ pub enum Input {
         /// The child.
         key: ChildKey,
     },
+    /// The time of a scheduled child has come. One that runs, is about to, or is held, is left as it is.
+    Due {
+        /// The child.
+        key: ChildKey,
+    },
     /// Somebody asks for something.
     Command {
         /// The number of the reply.

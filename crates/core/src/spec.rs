@@ -29,6 +29,8 @@ pub struct ChildSettings {
     pub restart: Option<RestartType>,
     /// For a job: try again after a bad end (D15).
     pub retry: Option<bool>,
+    /// For a job: it starts each time that the driver says that its time has come, and not with its supervisor (D20).
+    pub scheduled: bool,
     /// How much the whole suffers when it does.
     pub criticality: Option<Criticality>,
     /// What counts as started (D19).

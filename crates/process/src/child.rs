@@ -20,6 +20,7 @@ use crate::probe::LineSeen;
 use crate::probe::Probe;
 use crate::processes::Unconfined;
 use crate::run::{Orders, Whom, run_with};
+use crate::schedule;
 use crate::signal::Signal;
 use crate::sockets::Sockets;
 use crate::spec::ProgramSpec;
@@ -49,14 +50,21 @@ pub fn kind(manifest: &ChildManifest, path: &SupervisorPath) -> Result<ChildSpec
             // executed (D19).
             let ends = manifest.role == Some(Role::Job) && spec.readiness == Readiness::Immediate;
             let child = spec.into_child(&manifest.name);
-            Ok(if ends { child.readiness(ReadinessMode::Immediate) } else { child })
+            let child = if ends { child.readiness(ReadinessMode::Immediate) } else { child };
+            match &manifest.schedule {
+                Some(said) => schedule::scheduled(child, said).map_err(|message| vec![about(path, message)]),
+                None => Ok(child),
+            }
         }
-        Err(message) => {
-            let about = |key: &&str| message.starts_with(&format!("`{key}`"));
-            let key = ["log", "post_stop"].into_iter().find(about).unwrap_or_default();
-            Err(vec![Finding { path: path.to_string(), key, message, warning: false }])
-        }
+        Err(message) => Err(vec![about(path, message)]),
     }
+}
+
+/// A mistake, with the key that its sentence begins with.
+fn about(path: &SupervisorPath, message: String) -> Finding {
+    let begins = |key: &&str| message.starts_with(&format!("`{key}`"));
+    let key = ["log", "post_stop", "schedule"].into_iter().find(begins).unwrap_or_default();
+    Finding { path: path.to_string(), key, message, warning: false }
 }
 
 impl ProgramSpec {

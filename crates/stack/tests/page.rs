@@ -41,6 +41,7 @@ const MAPPINGS: &[(&str, &str)] = &[
     ("ResponseHeader", "`http.response_header`"),
     ("ShutdownManifest", "`shutdown` of a child"),
     ("EscalationStep", "An item of `escalation`"),
+    ("ScheduleEntry", "`schedule`"),
     ("HookEntry", "`pre_start` and `post_stop`"),
     ("SocketManifest", "An item of `sockets`"),
     ("StdinFile", "`stdin`"),

@@ -244,6 +244,7 @@ fn what_a_builder_reads(manifest: &ChildManifest) -> ChildManifest {
         significant: None,
         tags: Vec::new(),
         reload_signal: None,
+        schedule: None,
         ..manifest.clone()
     }
 }

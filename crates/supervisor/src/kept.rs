@@ -134,6 +134,8 @@ pub(crate) struct Kept {
     pub(crate) dropped: u64,
     pub(crate) phase: Option<Arc<str>>,
     pub(crate) progress: Option<Arc<str>>,
+    /// When the next run of a scheduled job is.
+    pub(crate) next_run: Option<Arc<str>>,
     pub(crate) gauges: BTreeMap<String, f64>,
     /// What a run left for the next one. It is a user's, and is not dropped under a lock.
     pub(crate) held: Option<Held>,

@@ -73,6 +73,7 @@ mod programs;
 mod queue;
 mod registry;
 mod run;
+mod schedule;
 mod secrets;
 #[cfg(all(feature = "signals", unix))]
 mod signals;
@@ -101,6 +102,7 @@ pub use metrics::Metrics;
 #[cfg(feature = "otel")]
 pub use otel::{OtlpError, OtlpExport, otel_layer};
 pub use registry::{Registry, UnknownFactory};
+pub use schedule::{Missed, Times};
 pub use secrets::Secret;
 #[cfg(all(feature = "signals", unix))]
 pub use signals::{StopSignal, StopSignals};

@@ -18,6 +18,8 @@ pub(crate) const READY: u32 = 2;
 pub(crate) const BEAT: u32 = 4;
 /// A probe of a run failed.
 pub(crate) const MISSED: u32 = 8;
+/// The time of a scheduled child has come.
+pub(crate) const DUE: u32 = 16;
 
 /// Indices are stored plus one, so that 0 is the end of the list.
 #[derive(Debug, Default)]

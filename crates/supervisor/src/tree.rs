@@ -14,6 +14,7 @@ use crate::plane::Plane;
 use crate::programs::Programs;
 use crate::queue::Queue;
 use crate::registry::Registry;
+use crate::schedule::Clocks;
 use crate::secrets::Sources;
 use crate::snapshot::Layout;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -44,6 +45,8 @@ pub(crate) struct Tree {
     pub(crate) logs: LogBook,
     pub(crate) plane: Plane,
     pub(crate) registry: Mutex<Registry>,
+    /// Who waits for the times of scheduled children.
+    pub(crate) clocks: Clocks,
     /// Where secrets are looked for.
     pub(crate) secrets: Sources,
     /// Numbers of bodies.
@@ -96,6 +99,7 @@ impl Tree {
             journal,
             logs: LogBook::default(),
             plane: Plane::new(),
+            clocks: Clocks::default(),
             secrets: registry.sources().clone(),
             registry: Mutex::new(registry),
             bodies: AtomicU32::new(bodies),

@@ -115,6 +115,13 @@ impl Bench {
         self.settle();
     }
 
+    /// The time of a scheduled child has come.
+    pub fn due(&mut self, name: &str) {
+        let key = self.key(name);
+        self.say(Input::Due { key });
+        self.settle();
+    }
+
     /// The reply to a command that was carried out.
     ///
     /// # Panics

@@ -248,6 +248,13 @@ impl Child {
         self
     }
 
+    /// Starts each time that the bench says that its time has come.
+    #[must_use]
+    pub fn scheduled(mut self) -> Self {
+        self.settings.scheduled = true;
+        self
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

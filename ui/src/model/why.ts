@@ -66,13 +66,13 @@ export function why(of: Case): Answer {
     case "paused":
       return { lead: WHY.paused(by(note)), ...said(note), next: nextWords("until_operator", null, null) };
     case "failed":
-      return { lead: WHY.failed, ...because, next };
+      return { lead: WHY.failed, ...because, next: next ?? timed(of) };
     case "completed":
-      return { lead: WHY.completed, ...NOTHING, next: null };
+      return { lead: WHY.completed, ...NOTHING, next: timed(of) };
     case "stopped":
       return { lead: WHY.stopped(by(note)), ...because, next: null };
     case "declared":
-      return { lead: WHY.declared, ...declared(of), next };
+      return { lead: WHY.declared, ...declared(of), next: next ?? timed(of) };
     case "removed":
       return { lead: WHY.removed(by(note)), ...said(note), next: null };
     default:
@@ -141,6 +141,12 @@ function declared({ node, note }: Case): Because {
   const unbound = node?.diagnostics?.["unbound"];
   if (unbound !== undefined) return { because: unbound, quote: null, place: null };
   return { ...NOTHING, quote: note?.text ?? null };
+}
+
+/** When the next run of a job is that has a schedule. */
+function timed({ node }: Case): string | null {
+  const text = node?.diagnostics?.["schedule"];
+  return text === undefined ? null : `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 function by(note: Note | undefined): string {

@@ -37,6 +37,18 @@ describe("the answer for a child", () => {
     expect(due.lead).toBe("About to begin restart 8");
   });
 
+  it("of a job with a schedule says when the next run is", () => {
+    const timed = { ...node("/f"), diagnostics: { schedule: "next run Tue 2026-11-24 02:30:00 UTC" } };
+    for (const state of ["declared", "completed", "failed"]) {
+      const answer = why({ row: row("/f", state), node: timed, note: undefined, now: T });
+      expect(answer.next).toBe("Next run Tue 2026-11-24 02:30:00 UTC.");
+    }
+    const note = noted(event("/f", "ChildRunning", { state: "running", cause: "schedule" }));
+    expect(line(why({ row: row("/f", "stopped"), node: node("/f"), note, now: T }))).toBe(
+      "the time of its schedule came",
+    );
+  });
+
   it("without any event falls back to the row and invents no time", () => {
     const bare = row("/f", "backoff", {
       attempt: 2,

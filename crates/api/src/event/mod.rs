@@ -72,6 +72,8 @@ pub enum Cause {
     Shutdown,
     /// A new spec was applied.
     Reload,
+    /// The time of its schedule came.
+    Schedule,
 }
 
 impl Cause {
@@ -95,6 +97,7 @@ impl Cause {
             Self::Operator => "operator",
             Self::Shutdown => "shutdown",
             Self::Reload => "reload",
+            Self::Schedule => "schedule",
         }
     }
 

@@ -4,7 +4,7 @@
 use super::address::connect_target;
 use super::{
     ChildManifest, EnvFileManifest, EnvironmentEntry, HttpManifest, Kind, LogFileManifest, LogManifest,
-    ReadinessManifest, ReadinessProbe, sockets, stopping, surroundings,
+    ReadinessManifest, ReadinessProbe, ScheduleManifest, sockets, stopping, surroundings,
 };
 use crate::policy::ReadinessMode;
 use crate::{Finding, SupervisorPath};
@@ -85,6 +85,7 @@ impl Problems {
             ("stop_signal", child.stop_signal.is_some(), For::Programs),
             ("reload_signal", child.reload_signal.is_some(), For::Programs),
             ("escalation", !child.escalation.is_empty(), For::Programs),
+            ("schedule", child.schedule.is_some(), For::Programs),
             ("pre_start", child.pre_start.is_some(), For::Programs),
             ("post_stop", child.post_stop.is_some(), For::Programs),
             ("success_exit_codes", child.success_exit_codes.is_some(), For::Programs),
@@ -137,6 +138,9 @@ impl Problems {
         }
         if command.iter().any(|item| item.contains('\0')) {
             self.add("command", "an item of `command` has a NUL character, which no program can be given");
+        }
+        if let Some(problem) = child.schedule.as_ref().and_then(ScheduleManifest::problem) {
+            self.add("schedule", problem);
         }
         for (key, hook) in [("pre_start", &child.pre_start), ("post_stop", &child.post_stop)] {
             if let Some(problem) = hook.as_ref().and_then(|hook| hook.problem(key)) {

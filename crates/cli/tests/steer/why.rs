@@ -106,6 +106,20 @@ fn events_that_are_gone_are_said_to_be_gone() {
 }
 
 #[test]
+fn of_a_job_with_a_schedule_it_says_when_the_next_run_is() {
+    let shop = Shop::after(|world| {
+        group(world);
+        world.edit(|state| {
+            let mut nodes = state.topology.nodes.iter_mut();
+            let job = nodes.find(|node| node.path.as_str() == "/jobs/nightly").unwrap();
+            job.diagnostics.insert("schedule".to_owned(), "next run Tue 2026-11-24 02:30:00 UTC".to_owned());
+        });
+    });
+    let (sentence, _) = why(&shop, "/jobs/nightly");
+    assert!(sentence.ends_with("; next run Tue 2026-11-24 02:30:00 UTC."), "{sentence}");
+}
+
+#[test]
 fn a_target_that_can_say_why_is_asked() {
     let shop = Shop::after(|world| {
         group(world);

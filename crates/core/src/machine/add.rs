@@ -70,6 +70,11 @@ impl Machine {
             self.reply(ticket, reply);
             return;
         }
+        if self.node(index).awaits_its_time() {
+            let reply = self.added(index);
+            self.reply(ticket, reply);
+            return;
+        }
         let kept = manner == Manner::Operator
             && self.sup(sup).context.policy.on_start_failure == OnStartFailure::Retry;
         if !kept {

@@ -30,6 +30,8 @@ enum Rest {
     Leaving,
     /// What it is to run was not known.
     Unbound,
+    /// Until its time comes.
+    Timed,
 }
 
 impl Machine {
@@ -204,6 +206,7 @@ impl Machine {
             node.flags.bound = bound;
         }
         node.policy = Arc::clone(&child.policy);
+        self.take_up_schedule(index, old.scheduled);
         self.account(index, true);
         self.keep(index);
         self.take_up_deadlines(index, &old);
@@ -403,6 +406,9 @@ impl Machine {
         if node.flags.rests_unasked && !node.flags.bound && !fault!(apply_forgets_the_unbound) {
             return Some(Rest::Unbound);
         }
+        if node.flags.rests_unasked && node.awaits_its_time() {
+            return Some(Rest::Timed);
+        }
         let with = node.primary().filter(|_| node.flags.rests_unasked).map(Rest::With);
         with.or(node.flags.doomed.then_some(Rest::Leaving))
     }
@@ -415,6 +421,7 @@ impl Machine {
             let over = match rest {
                 Rest::With(primary) => node.primary() != Some(primary),
                 Rest::Leaving | Rest::Unbound => true,
+                Rest::Timed => !node.awaits_its_time(),
             };
             if over && node.flags.declared && node.life.planned() == Some(Then::WithPrimary) {
                 self.redirect(index, Then::Start, Cause::Reload);

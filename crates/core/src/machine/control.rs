@@ -45,6 +45,9 @@ impl Machine {
         if then == Then::Start {
             self.forgive(index);
         }
+        if verb == ControlVerb::Restart {
+            self.is_due_now(index);
+        }
         if fault!(operators_restart_is_charged) && verb == ControlVerb::Restart {
             self.charge(index);
         }

@@ -102,7 +102,7 @@ impl Machine {
         let left_out = std::mem::take(&mut self.node_mut(index).flags.left_out);
         let node = self.node(index);
         let unbound = node.life == Life::Declared && !node.flags.bound;
-        if left_out || node.flags.doomed || unbound || !self.is_revivable(index) {
+        if left_out || node.flags.doomed || unbound || node.awaits_its_time() || !self.is_revivable(index) {
             self.pass_over(index);
             return;
         }

@@ -143,6 +143,7 @@ impl Machine {
         let flags = &node.flags;
         included
             && flags.bound
+            && !node.awaits_its_time()
             && !flags.left_out
             && !flags.doomed
             && self.plan_is_ahead(index)

@@ -75,8 +75,9 @@ fn is_well(node: &Node) -> bool {
     match node.life {
         Life::Running => !matches!(node.health, Health::Stale | Health::Unhealthy),
         Life::Completed | Life::Removed => true,
+        Life::Declared => node.policy.scheduled,
         // A sidecar rests while its primary does.
-        Life::Stopped => node.policy.role == Role::Sidecar,
+        Life::Stopped => node.policy.role == Role::Sidecar || node.policy.scheduled,
         _ => false,
     }
 }

@@ -247,11 +247,14 @@ impl Machine {
         // A supervisor that runs has only its children to do (D20); in every other state something is pending.
         let idle =
             node.policy.is_supervisor && node.life == Life::Running && !fault!(running_supervisor_is_busy);
-        step(&mut self.busy, node.life.is_busy() && !idle);
+        // What has a time to start is not done, however its last run has ended.
+        let scheduled = node.policy.scheduled && !fault!(stack_forgets_its_schedules);
+        step(&mut self.busy, (node.life.is_busy() || scheduled) && !idle);
         let sup = &mut self.sups[node.parent as usize];
         step(
             &mut sup.unsettled,
-            node.life.is_unsettled() && (node.flags.bound || node.life != Life::Declared),
+            node.life.is_unsettled()
+                && (node.flags.bound && !node.awaits_its_time() || node.life != Life::Declared),
         );
         step(&mut sup.waiting, matches!(node.life, Life::Waiting { .. }));
         step(&mut sup.significant, node.policy.significant && node.life.is_active());

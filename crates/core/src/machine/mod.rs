@@ -37,6 +37,7 @@ mod names;
 mod node;
 mod otp;
 mod plan;
+mod schedule;
 mod start;
 mod stop;
 mod timers;
@@ -264,6 +265,7 @@ impl Machine {
                 }
             }
             Input::Bound { key } => self.bound(key),
+            Input::Due { key } => self.time_has_come(key),
             Input::Command { ticket, requester, command } => self.obey(ticket, requester, command),
             Input::Tick => self.tick(),
             Input::HardStop => self.hard_stop(),

@@ -173,6 +173,8 @@ pub(crate) struct Flags {
     pub(crate) bound: bool,
     /// It was declared unbound, and what it runs was registered later.
     pub(crate) bound_late: bool,
+    /// Nothing has to come before it starts; of a scheduled child: its time has come, and the run for it has not begun.
+    pub(crate) due: bool,
     /// It rests only until its body is there again, its group starts, or its primary does: nobody asked it to
     /// rest.
     pub(crate) rests_unasked: bool,
@@ -269,6 +271,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(path: SupervisorPath, policy: Arc<ChildPolicy>, parent: u32, epoch: u32) -> Self {
+        let due = !policy.scheduled;
         Self {
             path,
             policy,
@@ -300,6 +303,7 @@ impl Node {
             flags: Flags {
                 declared: true,
                 bound: true,
+                due,
                 rests_unasked: false,
                 bound_late: false,
                 again: false,
@@ -317,6 +321,20 @@ impl Node {
                 trial: Trial::No,
             },
         }
+    }
+
+    /// Whether it rests until its time comes, whatever starts its siblings.
+    pub(crate) fn awaits_its_time(&self) -> bool {
+        let rests = matches!(
+            self.life,
+            Life::Declared
+                | Life::Stopped
+                | Life::Completed
+                | Life::Failed
+                | Life::Paused
+                | Life::Quarantined
+        );
+        rests && !self.flags.due && !fault!(schedule_is_ignored)
     }
 
     pub(crate) fn row(&self) -> Row {

@@ -138,6 +138,7 @@ impl Machine {
         if !node.flags.bound {
             return refuse(&format!("{path} cannot be started: nobody registered its factory"));
         }
+        self.is_due_now(index);
         let flags = &mut self.node_mut(index).flags;
         (flags.again, flags.grow, flags.trial) = (false, false, Trial::Again);
         // A terminate that took it out of a group restart under way is undone.

@@ -21,6 +21,10 @@ impl Machine {
             self.rest_unbound(index, cause);
             return;
         }
+        if node.awaits_its_time() {
+            self.rest_until_due(index, cause);
+            return;
+        }
         if self.unsatisfied(index).is_some() {
             self.start_resting_sidecars(index);
             if let Some(on) = self.unsatisfied(index) {
@@ -177,6 +181,15 @@ impl Machine {
         }
     }
 
+    /// The run that begins is the one for which the time of a scheduled child has come.
+    fn use_up_its_time(&mut self, index: u32) {
+        if self.node(index).policy.scheduled {
+            self.account(index, false);
+            self.node_mut(index).flags.due = false;
+            self.account(index, true);
+        }
+    }
+
     /// Gives the next run its number (D5). Says whether it is an automatic restart.
     fn begin_run(&mut self, index: u32) -> bool {
         let node = self.node(index);
@@ -188,6 +201,7 @@ impl Machine {
             });
         }
         self.take_up_restart(index);
+        self.use_up_its_time(index);
         let node = self.node_mut(index);
         if !(fault!(generation_is_reused) && node.flags.again) {
             node.generation += 1;

@@ -120,7 +120,11 @@ impl Machine {
         let state = node.life.lifecycle();
         let as_planned = match wait.goal {
             Goal::Gone => state == Lifecycle::Removed,
-            _ => matches!(state, Lifecycle::Running | Lifecycle::Completed),
+            // One that has a time to start waits for that.
+            _ => {
+                matches!(state, Lifecycle::Running | Lifecycle::Completed)
+                    || state == Lifecycle::Declared && node.awaits_its_time()
+            }
         };
         // Where the tree ends, nobody waits for anything any more.
         let failed = self.sup(0).is_ending()
@@ -172,7 +176,7 @@ impl Machine {
             }
             _ => false,
         };
-        node.flags.bound && sup.is_up() && !held_up
+        node.flags.bound && !node.awaits_its_time() && sup.is_up() && !held_up
     }
 
     /// The command that stands behind what happens to a child now.
@@ -364,15 +368,16 @@ impl Machine {
     pub(super) fn added(&self, index: u32) -> Result<Reply, SupervisorError> {
         let node = self.node(index);
         let state = node.life.lifecycle();
-        let came_to_nothing = matches!(
-            state,
-            Lifecycle::Removed
-                | Lifecycle::Unresponsive
-                | Lifecycle::Stopped
-                | Lifecycle::Paused
-                | Lifecycle::Quarantined
-                | Lifecycle::Failed
-        ) || (state == Lifecycle::Declared && node.flags.bound);
+        let came_to_nothing =
+            matches!(
+                state,
+                Lifecycle::Removed
+                    | Lifecycle::Unresponsive
+                    | Lifecycle::Stopped
+                    | Lifecycle::Paused
+                    | Lifecycle::Quarantined
+                    | Lifecycle::Failed
+            ) || (state == Lifecycle::Declared && node.flags.bound && !node.awaits_its_time());
         if came_to_nothing {
             let message = format!("{} was not started: it is {state} now", node.path);
             return Err(SupervisorError::InvalidTransition { message });

@@ -121,6 +121,7 @@ pub(super) fn resolve_policy(
         permissions: said!(own, context, permissions).unwrap_or_default(),
         restart_dependants: said!(own, context, restart_dependants).unwrap_or(false),
         conditions: own.conditions.iter().filter(|(_, until)| *until != Condition::Ready).cloned().collect(),
+        scheduled: own.scheduled,
         label: own.label,
         is_supervisor,
         told: Told::of_child(own, context, is_supervisor),
@@ -182,6 +183,13 @@ fn check(own: &ChildSettings, policy: &ChildPolicy, context: &Context, path: &st
             path,
             "restart_policy",
             "a job ends, so it cannot be permanent; use 'retry: true' or role 'service'",
+        );
+    }
+    if policy.scheduled && !policy.keeps_row {
+        findings.mistake(
+            path,
+            "schedule",
+            "is for jobs only: what has a time to start ends; use 'role: job'",
         );
     }
     if own.retry.is_some() && policy.role != Role::Job {

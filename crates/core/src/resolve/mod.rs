@@ -67,6 +67,8 @@ pub struct ChildPolicy {
     pub permissions: Permissions,
     /// Whether those who depend on it are stopped when it goes down.
     pub restart_dependants: bool,
+    /// Whether it starts when its time has come, and not with its supervisor.
+    pub scheduled: bool,
     /// Of those it depends on: what it waits for, where that is something else than being ready.
     pub conditions: Box<[(ChildId, Condition)]>,
     /// The driver's number for what else is said of it.

@@ -403,3 +403,58 @@ pub(crate) fn a_program_runs_after_each_run_and_is_told_how_that_ended() {
         assert!(never.contains("`post_stop` would never run"), "{never}");
     });
 }
+
+#[test]
+pub(crate) fn a_job_runs_each_time_that_its_schedule_says() {
+    block(async {
+        let keys = |schedule: &str| format!("role: job, schedule: {schedule}");
+        let mut tree = launch("", &shell("a", "echo ran", &keys("{every_secs: 0.2}")));
+        let shown = tree.handle.child("/a").unwrap();
+        assert_eq!(shown.state.lifecycle_state, Lifecycle::Declared);
+        for generation in 1..4 {
+            assert_eq!(tree.said("/a").await, "ran");
+            let done = tree.until("/a", EventKind::ChildCompleted).await;
+            assert_eq!(done.event.row.generation, generation, "and the stack has not ended");
+        }
+        // At a time that is far away, which is shown.
+        for (schedule, next) in [
+            ("30 2 29 2 *", "-02-29 02:30:00"),
+            ("{cron: 30 2 29 2 *, time_zone: Asia/Tokyo}", "-02-29 02:30:00 JST"),
+        ] {
+            let tree = launch("", &shell("a", "echo ran", &keys(schedule)));
+            let shown = loop {
+                if let Some(shown) = tree.handle.child("/a").unwrap().diagnostics.remove("schedule") {
+                    break shown;
+                }
+                tokio::task::yield_now().await;
+            };
+            assert!(shown.starts_with("next run ") && shown.contains(next), "{shown}");
+        }
+    });
+}
+
+#[test]
+pub(crate) fn a_time_that_comes_while_a_job_runs_is_left_out_or_made_up_for() {
+    block(async {
+        let dir = tempfile::tempdir().unwrap();
+        for missed in ["skip", "run_once"] {
+            let go = dir.path().join(missed).display().to_string();
+            let script = format!("echo ran; until test -e {go}; do sleep 0.01; done");
+            let keys = format!("role: job, schedule: {{every_secs: 0.2, missed: {missed}}}");
+            let mut tree = launch("", &shell("a", &script, &keys));
+            assert_eq!(tree.said("/a").await, "ran");
+            if missed == "skip" {
+                assert_eq!(
+                    tree.said("/a").await,
+                    "its time has come while it was not at rest; that run is left out"
+                );
+            } else {
+                // Its next time comes, and is not told.
+                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            }
+            std::fs::write(&go, "").unwrap();
+            let again = tree.event(|event| event.event.row.generation == 2).await;
+            assert_eq!(again.event.cause, tokio_supervisor::Cause::Schedule);
+        }
+    });
+}

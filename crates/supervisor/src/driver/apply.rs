@@ -10,6 +10,7 @@ use super::{After, Brain, Seat};
 use crate::journal::Record;
 use crate::kept::Kept;
 use crate::run;
+use crate::schedule::Times;
 use crate::slot::{About, Cell, FORGET, KILL, STOP, SlotRow, StopOrder};
 use crate::spec::{Bound, Extras};
 use crate::tree::Tree;
@@ -76,7 +77,7 @@ impl Brain {
 
     fn declared(
         &mut self,
-        tree: &Tree,
+        tree: &Arc<Tree>,
         key: ChildKey,
         path: SupervisorPath,
         body: Option<u32>,
@@ -90,6 +91,9 @@ impl Brain {
             && let Some(batch) = self.waiting.get_mut(&ticket).and_then(|waiter| waiter.batch.as_mut())
         {
             batch.key = Some(key);
+        }
+        if let Some(schedule) = extras.as_ref().and_then(|extras| extras.schedule.clone()) {
+            self.after.push(After::KeepTime(Times::of(tree, key), Some(schedule)));
         }
         let about = About { path: Some(path), policy: Some(policy), extras };
         let before = tree.table.slot(key.index).declare(key.epoch, about, self.wall);
@@ -129,7 +133,7 @@ impl Brain {
         body.and_then(|body| self.body(body)).is_some_and(|body| matches!(body.run, Bound::Late(_)))
     }
 
-    fn changed(&mut self, tree: &Tree, key: ChildKey, body: Option<u32>, policy: Arc<ChildPolicy>) {
+    fn changed(&mut self, tree: &Arc<Tree>, key: ChildKey, body: Option<u32>, policy: Arc<ChildPolicy>) {
         let slot = tree.table.slot(key.index);
         let path = slot.path().unwrap_or_else(SupervisorPath::root);
         let extras = self.extras_of(&path, body);
@@ -137,6 +141,12 @@ impl Brain {
             extras.as_ref().map(|extras| extras.unenforced.clone()).unwrap_or_default()
         };
         let unenforced = limits(&extras);
+        let schedule =
+            |extras: &Option<Arc<Extras>>| extras.as_ref().and_then(|extras| extras.schedule.clone());
+        let (new, old) = (schedule(&extras), schedule(&slot.about().extras));
+        if new != old {
+            self.after.push(After::KeepTime(Times::of(tree, key), new));
+        }
         slot.change(|about| {
             if !unenforced.is_empty() && unenforced != limits(&about.extras) {
                 self.unenforced.push(key);
@@ -280,7 +290,7 @@ impl Brain {
     }
 
     /// The child is no longer in the tree: its task ends, what was kept of it goes.
-    fn forget(&mut self, tree: &Tree, key: ChildKey) {
+    fn forget(&mut self, tree: &Arc<Tree>, key: ChildKey) {
         let slot = tree.table.slot(key.index);
         if let Some(seat) = self.seats.get_mut(key.index as usize).filter(|seat| seat.epoch == key.epoch) {
             *seat = Seat { epoch: key.epoch, ..Seat::default() };
@@ -299,6 +309,9 @@ impl Brain {
             self.release(tree, *kept);
         }
         drop(past);
+        if slot.about().extras.is_some_and(|extras| extras.schedule.is_some()) {
+            self.after.push(After::KeepTime(Times::of(tree, key), None));
+        }
         slot.change(|about| about.extras = None);
         if let Some(batch) = self.batches.remove(&key) {
             self.discard(batch);

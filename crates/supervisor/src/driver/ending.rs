@@ -135,6 +135,7 @@ impl Tree {
     /// The tree has ended: everybody who waits is told.
     pub(super) fn ended(&self, report: RuntimeExitReport) {
         self.plane.end(report);
+        self.clocks.stop();
         self.journal.close();
         self.logs.close();
     }

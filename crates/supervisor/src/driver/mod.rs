@@ -23,6 +23,7 @@ use supervisor_api::{ChildKey, Detail, SupervisorError, SupervisorPath};
 use supervisor_core::{Effect, Reply, Ticket};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::schedule::{Schedule, Times};
 use crate::spec::{Bodies, Body, Extras};
 use crate::tree::Tree;
 
@@ -121,6 +122,8 @@ enum After {
     Reply(oneshot::Sender<Result<Reply, SupervisorError>>, Result<Reply, SupervisorError>),
     /// Drop what may be a user's.
     Drop(Box<dyn std::any::Any + Send>),
+    /// Wait for the times of a child, or no longer.
+    KeepTime(Times, Option<Schedule>),
     /// The tree begins to end: the sequence of the event that says so, and its text.
     Ending(u64, Option<Arc<Detail>>),
     /// The tree has ended.

@@ -230,11 +230,12 @@ impl Extras {
     fn say_the_same(own: Option<&Self>, others: Option<&Self>) -> bool {
         let blank = Self::default();
         let (own, others) = (own.unwrap_or(&blank), others.unwrap_or(&blank));
-        (own.kind, &own.tags, own.reload_signal, &own.notes, &own.unenforced, &own.defaults)
+        (own.kind, &own.tags, own.reload_signal, &own.schedule, &own.notes, &own.unenforced, &own.defaults)
             == (
                 others.kind,
                 &others.tags,
                 others.reload_signal,
+                &others.schedule,
                 &others.notes,
                 &others.unenforced,
                 &others.defaults,

@@ -13,7 +13,7 @@ use super::{After, Brain, More};
 use crate::clock::unix_nanos;
 use crate::contain::{drop_quietly, panic_message};
 use crate::journal::stamp;
-use crate::queue::{BEAT, EXIT, MISSED, READY};
+use crate::queue::{BEAT, DUE, EXIT, MISSED, READY};
 use crate::slot::{How, Missed};
 use crate::spans::{self, TARGET};
 use crate::tree::Tree;
@@ -89,6 +89,7 @@ impl Tree {
                 let _ = reply.send(result);
             }
             After::Drop(value) => drop_quietly(value),
+            After::KeepTime(times, schedule) => self.keep_time(times, schedule),
             After::Started(how) => {
                 self.plane.mark_alive();
                 self.plane.started(how);
@@ -209,6 +210,9 @@ impl Brain {
                 Input::Missed { key, generation, why }
             };
             self.feed(tree, now, said);
+        }
+        if bits & DUE != 0 {
+            self.feed(tree, now, Input::Due { key });
         }
         let Some(end) = end else { return };
         self.live = self.live.saturating_sub(1);

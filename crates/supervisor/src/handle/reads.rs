@@ -241,7 +241,9 @@ impl SupervisorHandle {
         let notes = about.extras.iter().flat_map(|extras| extras.notes.iter().cloned());
         let unenforced = about.extras.iter().flat_map(|extras| &extras.unenforced);
         let unenforced = unenforced.map(|key| (*key, "unenforced".to_owned()));
-        let diagnostics = unbound.into_iter().chain(notes).chain(unenforced).collect();
+        let next_run = kept.and_then(|kept| kept.next_run.as_ref());
+        let next_run = next_run.map(|text| ("schedule", text.to_string()));
+        let diagnostics = unbound.into_iter().chain(next_run).chain(notes).chain(unenforced).collect();
         ChildView {
             key,
             state,

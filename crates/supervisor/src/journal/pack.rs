@@ -120,6 +120,7 @@ const CAUSES: &[fn(u32) -> Cause] = &[
     |_| Cause::Operator,
     |_| Cause::Shutdown,
     |_| Cause::Reload,
+    |_| Cause::Schedule,
 ];
 
 fn pack_cause(cause: Cause) -> (u8, u32) {
@@ -141,6 +142,7 @@ fn pack_cause(cause: Cause) -> (u8, u32) {
         Cause::Operator => 14,
         Cause::Shutdown => 15,
         Cause::Reload => 16,
+        Cause::Schedule => 17,
         _ => u8::MAX,
     };
     (number, cause.child().unwrap_or(0))

@@ -19,6 +19,7 @@ use super::{Name, SupervisorSpec, Wanted};
 use crate::context::ChildContext;
 use crate::exit::IntoExit;
 use crate::run::{self, Metering, Run};
+use crate::schedule::{Missed, Schedule, Times};
 
 /// What a child runs, and how it is looked after.
 ///
@@ -401,6 +402,37 @@ impl ChildSpec {
     pub fn secret(mut self, name: impl AsRef<str>, key: impl AsRef<str>, required: bool) -> Self {
         let source = SecretSource { key: key.as_ref().into(), required };
         self.more().extras.secrets.push((name.as_ref().into(), source));
+        self
+    }
+
+    /// For a job: starts it each time that `wait` resolves, and not with its supervisor (D20). `wait` is called anew
+    /// after each time. Until its first run the child is `declared`; between runs it shows how the last one ended. An
+    /// operator's restart runs it now, and one that is held is not started. `says` is what tells two schedules apart when a
+    /// new spec is applied: where it is the same, waiting goes on.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tokio_supervisor::ChildSpec;
+    ///
+    /// let report = ChildSpec::job("report", |_| async { /* write it */ })
+    ///     .scheduled("every hour", |_| tokio::time::sleep(Duration::from_secs(3600)));
+    /// # drop(report);
+    /// ```
+    pub fn scheduled<F, Fut>(self, says: impl Into<Arc<str>>, wait: F) -> Self
+    where
+        F: Fn(Times) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let mut spec = self.set(|s| s.scheduled = true);
+        spec.more().extras.schedule = Some(Schedule::new(says, wait));
+        spec
+    }
+
+    /// What becomes of a time that comes while the run before is not over. Without a schedule nothing changes.
+    pub fn missed(mut self, missed: Missed) -> Self {
+        if let Some(schedule) = &mut self.more().extras.schedule {
+            schedule.missed = missed;
+        }
         self
     }
 

@@ -10,6 +10,7 @@ use supervisor_api::manifest::{ChildManifest, DefaultsManifest, Kind, StopSignal
 
 use crate::context::ChildContext;
 use crate::run::Metering;
+use crate::schedule::Schedule;
 use crate::secrets::{self, Given, Secret};
 
 /// Where the value of a variable comes from.
@@ -108,6 +109,8 @@ pub(crate) struct Extras {
     /// What else refers to secrets: the headers of its probes.
     pub(crate) refers_to: Vec<Arc<str>>,
     pub(crate) probe: Option<ProbeUse>,
+    /// When it starts, if not with its supervisor.
+    pub(crate) schedule: Option<Schedule>,
     /// Of a child whose factory is not registered yet: what a probe of that factory will be called for.
     pub(crate) wanted: Option<ProbeTimes>,
     /// Whether the polls of its runs are timed.

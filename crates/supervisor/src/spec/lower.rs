@@ -188,6 +188,7 @@ impl Extras {
             && self.env.is_empty()
             && self.secrets.is_empty()
             && self.refers_to.is_empty()
+            && self.schedule.is_none()
             && self.probe.is_none()
             && self.wanted.is_none()
             && self.metering.is_none()

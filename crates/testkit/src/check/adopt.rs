@@ -57,7 +57,7 @@ impl Model {
             .zip(&named)
             .map(|(child, known)| match known {
                 Some(at) => {
-                    self.adopt(*at, child.body);
+                    self.adopt(*at, child.body, child.policy.scheduled);
                     *at
                 }
                 None => self.plant(above, &child.id, Arc::clone(&child.policy), child.body),
@@ -98,7 +98,7 @@ impl Model {
     }
 
     /// A child that was there takes its new body. What was registered meanwhile for the same stays so.
-    fn adopt(&mut self, at: u32, body: Option<(u32, bool)>) {
+    fn adopt(&mut self, at: u32, body: Option<(u32, bool)>, scheduled: bool) {
         let outlived = self.is_outlived(at);
         let node = &mut self.nodes[at as usize];
         node.in_spec = true;
@@ -119,10 +119,15 @@ impl Model {
             node.concerned = Some(Concerns::Body);
             node.life.forgiven = true;
         }
-        let was_bound = node.bound;
+        let was_bound = node.can_start();
         node.bound = node.bound_late || body.is_none_or(|(_, bound)| bound);
         // A new spec says that what it runs is there.
-        node.life.kept |= node.is(Lifecycle::Declared) && node.bound && !was_bound;
+        if scheduled != node.policy.scheduled {
+            let comes = matches!(node.state(), Lifecycle::Waiting | Lifecycle::Backoff);
+            node.came = !scheduled || comes;
+        }
+        let rested = node.is(Lifecycle::Declared) || node.is(Lifecycle::Stopped) && node.bound;
+        node.life.kept |= rested && node.can_start() && !was_bound;
     }
 
     /// Cuts the links that the old spec made; those of children that were added by command stay.

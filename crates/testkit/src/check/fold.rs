@@ -67,7 +67,7 @@ impl Checker {
         life.spawned_in = incarnation;
         (life.forgiven, life.grows, life.afterwards) = (false, false, false);
         (life.left_out, life.alone) = (false, false);
-        life.once_more = false;
+        (life.once_more, life.timed) = (false, false);
         (life.added_by_spec, life.kept) = (false, false);
         let done = |order: &Order| matches!(order, Order::Start | Order::Rest);
         (life.order, life.swept) = (life.order.filter(|order| !done(order)), 0);

@@ -19,7 +19,9 @@ impl Checker {
         self.may_start(at)?;
         self.i10_not_early(at, attempt)?;
         let (now, call) = (self.now, self.call);
-        let life = self.model.life(at);
+        let node = &mut self.model.nodes[at as usize];
+        node.came = !node.policy.scheduled;
+        let life = &mut node.life;
         life.live = Some(Live { generation, asked: None, killed: None, given_up_at: u64::MAX });
         (life.spawned_at, life.spawned_call) = (now, call);
         self.turn.told_next = Some(at);

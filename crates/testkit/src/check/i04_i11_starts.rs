@@ -73,7 +73,7 @@ impl Checker {
         }
         let children = self.model.sup_of(at).children.iter().map(|child| self.model.node(*child));
         let under_way = |child: &&Node| {
-            let due = child.is(Lifecycle::Declared) && child.bound && child.is_there();
+            let due = child.is(Lifecycle::Declared) && child.can_start() && child.is_there();
             due || matches!(child.state(), Lifecycle::Starting | Lifecycle::Backoff)
         };
         if let Some(child) = { children }.find(under_way) {
@@ -171,6 +171,7 @@ impl Checker {
             node.life.order
         );
         must!(self, node.bound, NoStart, "{path} is started although nobody registered what it runs");
+        must!(self, !node.awaits_its_time(), NoStart, "{path} is started although its time has not come");
         Ok(())
     }
 }

@@ -139,6 +139,7 @@ impl Checker {
                 let bound = node.bound_late && state == Lifecycle::Declared;
                 life.order == Some(Order::Start) || bound || self.turn.bound == Some(at) || self.is_freed(at)
             }
+            Cause::Schedule => node.policy.scheduled,
             Cause::Dependency(_) => !node.needs.is_empty(),
             Cause::Primary(_) => node.primary != NONE,
             Cause::Reload => {
@@ -307,7 +308,7 @@ impl Checker {
             _ => false,
         };
         let leaves = node.concerned == Some(Concerns::Dropped) || node.life.order == Some(Order::Remove);
-        rests && node.bound && !node.life.left_out && !leaves && self.is_revivable(at)
+        rests && node.can_start() && !node.life.left_out && !leaves && self.is_revivable(at)
     }
 
     /// Children are about to be put in another order: remembers whom the starts of groups have come by.
@@ -446,7 +447,7 @@ impl Checker {
         // After a new spec, and in an initial start, the start goes over the whole order.
         let unsettled = |at: &u32| {
             let node = self.model.node(*at);
-            node.is_begun() || node.is_there() && node.is(Lifecycle::Declared) && node.bound
+            node.is_begun() || node.is_there() && node.is(Lifecycle::Declared) && node.can_start()
         };
         let along_all = group.sorted > 0 || group.mixed && self.model.sup_of(parent).initial;
         if !(in_turn && along_all && self.model.sup_of(parent).children.iter().any(unsettled)) {
@@ -474,7 +475,7 @@ impl Checker {
         rests
             && !self.model.is_outlived(at)
             && !self.comes_with_its_primary(at)
-            && node.bound
+            && node.can_start()
             && !node.life.left_out
             && !node.life.alone
             && node.concerned.is_none()

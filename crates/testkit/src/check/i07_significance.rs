@@ -157,6 +157,7 @@ impl Checker {
             let node = self.model.node(at);
             match node.state() {
                 _ if node.sup != NONE && self.model.sup_of(at).policy().dynamic.is_some() => false,
+                _ if node.policy.scheduled => false,
                 Stopped | Completed | Failed => true,
                 Running => node.sup != NONE,
                 _ => false,

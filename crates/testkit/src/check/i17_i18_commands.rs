@@ -35,7 +35,8 @@ impl Checker {
             must!(self, false, Sequence, "{path} is declared, and no spec and no command names it");
             return Ok(());
         };
-        self.model.nodes[at as usize].policy = Arc::clone(policy);
+        let node = &mut self.model.nodes[at as usize];
+        (node.policy, node.came) = (Arc::clone(policy), !policy.scheduled);
         if let Some(added) = &added {
             self.turn.commanded = Some(at);
             self.i18_knows(at);

@@ -247,7 +247,7 @@ impl Checker {
     }
 
     /// Whether children of a supervisor may be started: it is up, and nobody above it ends.
-    fn is_open(&self, sup: u32) -> bool {
+    pub(super) fn is_open(&self, sup: u32) -> bool {
         let up = matches!(self.model.node(sup).state(), Lifecycle::Starting | Lifecycle::Running);
         up && !self.done && self.ending.is_none() && !self.model.is_closing(sup)
     }

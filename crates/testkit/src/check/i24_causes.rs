@@ -38,6 +38,7 @@ impl Checker {
             | Cause::Primary(_)
             | Cause::Supervisor(_)
             | Cause::Significant(_) => self.is_caused_by_another(at, event),
+            Cause::Schedule => node.life.timed,
             _ => false,
         };
         must!(

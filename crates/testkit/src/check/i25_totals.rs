@@ -70,8 +70,10 @@ fn weight_of(node: &Node, unwell: bool) -> TreeHealth {
     let well = match node.state() {
         Lifecycle::Running => !unwell,
         Lifecycle::Completed => true,
+        // It rests until its time comes.
+        Lifecycle::Declared => node.policy.scheduled,
         // A sidecar rests while its primary does.
-        Lifecycle::Stopped => node.policy.role == Role::Sidecar,
+        Lifecycle::Stopped => node.policy.role == Role::Sidecar || node.policy.scheduled,
         _ => false,
     };
     let shown = matches!(node.state(), Lifecycle::Quarantined | Lifecycle::Unresponsive);

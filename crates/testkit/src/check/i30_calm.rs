@@ -37,7 +37,9 @@ impl Checker {
             Lifecycle::Backoff => node.life.due > self.now || node.sup_or_held(self.sibling_holds(at)),
             Lifecycle::Starting | Lifecycle::Running => node.policy.is_supervisor || node.life.live.is_some(),
             Lifecycle::Waiting => self.unmet(at).is_some(),
-            Lifecycle::Declared => !node.bound || !above.is(Lifecycle::Running) || self.sibling_holds(at),
+            Lifecycle::Declared => {
+                !node.can_start() || !above.is(Lifecycle::Running) || self.sibling_holds(at)
+            }
             Lifecycle::Stopped => !self.was_left_behind(at),
             _ => true,
         };
@@ -91,7 +93,7 @@ impl Checker {
     fn was_left_behind(&self, at: u32) -> bool {
         let node = self.model.node(at);
         matches!(node.life.cause, Cause::Group(_))
-            && node.bound
+            && node.can_start()
             && !node.life.left_out
             && !node.life.alone
             && !self.rests_with_its_primary(at)

@@ -4,6 +4,7 @@ use supervisor_api::command::{ControlVerb, OtpVerb};
 use supervisor_api::{ChildKey, EventKind, Exit, Lifecycle};
 use supervisor_core::{Address, Body, ChildDecl, Command, Effect, Input, Ticket};
 
+use super::adopt::Concerns;
 use super::model::{NONE, Order, Trial};
 use super::{Checker, Did, Ending};
 
@@ -30,6 +31,8 @@ pub(super) struct Turn {
     pub(super) shuts_down: bool,
     /// What this child runs was registered.
     pub(super) bound: Option<u32>,
+    /// The child whose time has come.
+    pub(super) due: Option<u32>,
     /// This child was terminated while it was to be started again.
     pub(super) voided: Option<u32>,
     /// This child has something to say: it is ready, alive, or declines.
@@ -122,6 +125,11 @@ impl Checker {
                     self.turn.bound = Some(at);
                 }
             }
+            Input::Due { key } => {
+                if let Some(at) = self.model.find(*key).filter(|at| self.takes_its_time(*at)) {
+                    self.time_has_come(at);
+                }
+            }
             Input::Command { ticket, command, .. } => self.commanded(*ticket, command, effects),
             Input::Tick => {}
             Input::HardStop => self.ending = Some(Ending { hard: true }),
@@ -181,6 +189,26 @@ impl Checker {
         }
     }
 
+    /// Whether the time of a scheduled child leads to a run: it rests, stays, and its supervisor is up (D20).
+    fn takes_its_time(&self, at: u32) -> bool {
+        use Lifecycle::{Completed, Declared, Failed, Stopped};
+        let node = self.model.node(at);
+        let leaves = node.concerned == Some(Concerns::Dropped) || node.life.order == Some(Order::Remove);
+        let rests = matches!(node.state(), Declared | Stopped | Completed | Failed);
+        node.policy.scheduled && node.is_there() && rests && !leaves && self.is_open(node.parent)
+    }
+
+    /// The run is the first of a streak, however the last one ended.
+    fn time_has_come(&mut self, at: u32) {
+        self.turn.due = Some(at);
+        self.model.nodes[at as usize].came = true;
+        let life = self.model.life(at);
+        (life.forgiven, life.grows, life.trial) = (true, false, Trial::No);
+        (life.left_out, life.alone) = (false, false);
+        (life.once_more, life.timed) = (true, true);
+        life.charges.clear();
+    }
+
     fn controlled(&mut self, verb: ControlVerb, address: &Address, refused: bool) {
         self.turn.refused = refused;
         let Some(at) = self.meant(address).filter(|_| !refused) else { return };
@@ -189,6 +217,7 @@ impl Checker {
             self.turn.refused = true;
             return;
         }
+        self.model.nodes[at as usize].came |= verb == ControlVerb::Restart;
         let order = match verb {
             ControlVerb::Restart | ControlVerb::Resume => Order::Start,
             ControlVerb::Pause => Order::Pause,
@@ -251,6 +280,7 @@ impl Checker {
             OtpVerb::StartAgain => {
                 life.order = Some(Order::Start);
                 (life.grows, life.trial) = (false, Trial::Again);
+                self.model.nodes[at as usize].came = true;
             }
             OtpVerb::Delete => life.order = Some(Order::Remove),
         }
@@ -277,8 +307,8 @@ impl Checker {
         };
         let kept = !otp && self.model.sup_of(parent).policy().on_start_failure == Retry;
         // Who cannot be started yet is answered at once, and starts some time as any other.
-        let unbound = matches!(child.body, Body::Unbound(_));
-        let trial = if kept || unbound { Trial::No } else { Trial::Added };
+        let waits = matches!(child.body, Body::Unbound(_)) || child.settings.scheduled;
+        let trial = if kept || waits { Trial::No } else { Trial::Added };
         self.turn.adding = Some(Adding { parent, decl: Box::new(child.clone()), trial });
     }
 

@@ -87,6 +87,8 @@ pub(super) struct Node {
     pub(super) in_spec: bool,
     pub(super) bound: bool,
     pub(super) bound_late: bool,
+    /// Nothing has to come before it starts; of a scheduled child, that its time has.
+    pub(super) came: bool,
     pub(super) body: Option<u32>,
     /// What the last new spec wants of it.
     pub(super) concerned: Option<Concerns>,
@@ -118,6 +120,8 @@ pub(super) struct Life {
     pub(super) started_in: u32,
     /// The incarnation in which it was parked last.
     pub(super) parked_in: u32,
+    /// The next run is one for which its time has come.
+    pub(super) timed: bool,
     /// The streak has ended; the next run is the first of another.
     pub(super) forgiven: bool,
     /// The next run is a restart after a failure of this child.
@@ -208,6 +212,7 @@ impl Life {
             raised: 0,
             visited: 0,
             once_more: false,
+            timed: false,
             passed: 0,
             swept: 0,
             start: Cause::Start,
@@ -235,6 +240,17 @@ impl Node {
 
     pub(super) fn state(&self) -> Lifecycle {
         self.life.row.lifecycle
+    }
+
+    /// Whether it rests until its time comes, whatever starts its siblings (D20).
+    pub(super) fn awaits_its_time(&self) -> bool {
+        use Lifecycle::{Completed, Declared, Failed, Paused, Quarantined, Stopped};
+        !self.came && matches!(self.state(), Declared | Stopped | Completed | Failed | Paused | Quarantined)
+    }
+
+    /// Whether what starts its siblings starts it, too.
+    pub(super) fn can_start(&self) -> bool {
+        self.bound && !self.awaits_its_time()
     }
 
     /// In the tree: declared and not removed.

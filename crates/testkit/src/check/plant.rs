@@ -38,6 +38,7 @@ impl Model {
         self.nodes.push(Node {
             path,
             key: ChildKey { index: NONE, epoch: 0 },
+            came: !policy.scheduled,
             policy,
             parent,
             sup: NONE,

@@ -75,7 +75,24 @@ pub(super) fn draw(
         };
         acts.push(Act { after, deed });
     }
+    if knobs.schedules != 0 {
+        acts = with_times(acts, knobs, names.all.len());
+    }
     (names.all, acts)
+}
+
+/// Between acts the times of scheduled children come.
+fn with_times(acts: Vec<Act>, knobs: &Knobs, names: usize) -> Vec<Act> {
+    let mut random = Random::new(knobs.schedules.rotate_left(17));
+    let mut all = Vec::with_capacity(acts.len() + acts.len() / 3);
+    for act in acts {
+        if random.percent(40) {
+            let after = if random.percent(50) { 0 } else { random.below(knobs.pause) };
+            all.push(Act { after, deed: Deed::Due(Target::Path(random.below(names as u64) as u16)) });
+        }
+        all.push(act);
+    }
+    all
 }
 
 fn name_all(tree: &SupervisorDecl, path: &mut String, at: usize, names: &mut Names) {

@@ -114,6 +114,9 @@ impl<'a> Grower<'a> {
             children.push(child);
         }
         self.set_conditions(&mut children, otp);
+        if let Some(mut random) = self.schedules() {
+            children.iter_mut().for_each(|child| set_schedule(child, otp, &mut random));
+        }
         if self.random.percent(20) {
             self.shuffle(&mut children);
         }
@@ -137,6 +140,12 @@ impl<'a> Grower<'a> {
             }
             Arc::make_mut(&mut child.settings).conditions = conditions;
         }
+    }
+
+    /// Decides who has a time to start, where somebody does.
+    fn schedules(&self) -> Option<Random> {
+        let seed = self.knobs.schedules;
+        (seed != 0).then(|| Random::new(seed.wrapping_add(self.scripts.len() as u64)))
     }
 
     /// The effective order is not the declared one then.
@@ -337,7 +346,11 @@ impl<'a> Grower<'a> {
         if self.random.percent(15) {
             return self.node(id, 2, 1, house, &elders).0;
         }
-        self.leaf(id, house, &elders).0
+        let mut child = self.leaf(id, house, &elders).0;
+        if let Some(mut random) = self.schedules() {
+            set_schedule(&mut child, false, &mut random);
+        }
+        child
     }
 
     /// A changed copy of a tree, as a new spec has it.
@@ -346,6 +359,9 @@ impl<'a> Grower<'a> {
             let mut copy = tree.clone();
             for _ in 0..1 + self.random.below(4) {
                 self.change(&mut copy, self.knobs.depth, true);
+            }
+            if let Some(mut random) = self.schedules() {
+                set_schedules_anew(&mut copy, false, &mut random);
             }
             if resolve(&copy).is_ok() {
                 return copy;
@@ -544,5 +560,27 @@ fn grace(random: &mut Random) -> Grace {
         1 => Grace::Infinity,
         2 => Grace::Timeout(Duration::ZERO),
         _ => Grace::Timeout(ms(random.below(200))),
+    }
+}
+
+/// Some jobs have a time to start. Under OTP's profile nobody is a job.
+fn set_schedule(child: &mut ChildDecl, otp: bool, random: &mut Random) {
+    if !otp && child.settings.role == Some(Role::Job) && random.percent(70) {
+        Arc::make_mut(&mut child.settings).scheduled = true;
+    }
+}
+
+/// A new spec takes schedules away, and gives some.
+fn set_schedules_anew(tree: &mut SupervisorDecl, otp: bool, random: &mut Random) {
+    let otp = tree.settings.profile.map_or(otp, |profile| profile == Profile::Otp);
+    for child in &mut tree.children {
+        if child.settings.scheduled && random.percent(25) {
+            Arc::make_mut(&mut child.settings).scheduled = false;
+        } else if random.percent(25) {
+            set_schedule(child, otp, random);
+        }
+        if let Body::Supervisor(below) = &mut child.body {
+            set_schedules_anew(below, otp, random);
+        }
     }
 }

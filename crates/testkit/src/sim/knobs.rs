@@ -55,6 +55,8 @@ pub(super) struct Knobs {
     /// Not 0: what a child waits for may be something else than that the other one is ready. A seed of its own, so that
     /// the other seeds go on meaning what they did.
     pub(super) conditions: u64,
+    /// Not 0: some jobs have a time to start. A seed of its own, for the same reason.
+    pub(super) schedules: u64,
     pub(super) sidecars: u64,
     pub(super) nested: u64,
     pub(super) dynamic: u64,
@@ -90,6 +92,7 @@ impl Knobs {
         };
         let mut apart = Random::new(random.clone().next() ^ 0x005e_ed0f_c0d1_7105);
         let conditions = if apart.percent(25) { apart.next() | 1 } else { 0 };
+        let schedules = if apart.percent(25) { apart.next() | 1 } else { 0 };
         let brittle = size == Size::Full && random.percent(5);
         Self {
             size,
@@ -101,6 +104,7 @@ impl Knobs {
             explicit: level(random, &[0, 30, 60, 100]),
             linked: level(random, &[0, 0, 20, 50]),
             conditions,
+            schedules,
             sidecars: level(random, &[0, 0, 5, 15]),
             nested: if brittle { 60 } else { level(random, &[5, 15, 30, 60]) },
             dynamic: level(random, &[0, 10, 30]),

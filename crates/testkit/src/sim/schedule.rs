@@ -145,6 +145,8 @@ pub(super) enum Deed {
     Stray(Target, Word, Stray),
     /// What an unbound child runs is registered.
     Bound(Target),
+    /// The time of a scheduled child has come.
+    Due(Target),
     /// The journal loses the next so many events.
     JournalFails(u32),
 }

@@ -264,6 +264,7 @@ const OF_CHILDREN: &[fn(&mut ChildSettings)] = &[
     |settings| settings.permissions = None,
     |settings| settings.restart_dependants = None,
     |settings| settings.conditions.clear(),
+    |settings| settings.scheduled = false,
 ];
 
 /// How many things can be unsaid of a supervisor and its children.

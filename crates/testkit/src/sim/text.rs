@@ -37,6 +37,7 @@ pub(super) fn input(input: &Input, names: Names<'_>) -> String {
         }
         Input::Unwell { key, generation, .. } => format!("{} run {generation} is unwell", who(*key, names)),
         Input::Bound { key } => format!("{} is bound", who(*key, names)),
+        Input::Due { key } => format!("the time of {} has come", who(*key, names)),
         Input::Tick => "tick".into(),
         Input::HardStop => "hard stop".into(),
         Input::Command { ticket, command, .. } => format!("command {ticket}: {}", asked(command, names)),

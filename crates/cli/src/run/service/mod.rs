@@ -193,7 +193,7 @@ impl Teller {
     }
 
     fn sentence(&self) -> String {
-        let standing = Standing::of(&self.handle.snapshot());
+        let standing = Standing::of(&self.handle);
         let note = if self.unapplied.is() { "; the file as it is now could not be applied" } else { "" };
         match self.stage {
             Stage::Starting => format!("starting: {}", standing.running()),

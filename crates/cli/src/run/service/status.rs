@@ -2,12 +2,12 @@
 
 use supervisor_api::{Health, Lifecycle};
 use supervisor_stack::printable;
-use supervisor_stack::tokio_supervisor::Snapshot;
+use supervisor_stack::tokio_supervisor::SupervisorHandle;
 
 /// So many are named who are not as they should be.
 const NAMED: usize = 3;
 
-/// Who of a stack runs, and who does not. Supervisors are not counted, nor is who has ended well.
+/// Who of a stack runs, and who does not. Supervisors are not counted, nor is who has ended well, or waits for a time.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Standing {
     running: usize,
@@ -21,14 +21,18 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    pub(super) fn of(snapshot: &Snapshot) -> Self {
+    pub(super) fn of(handle: &SupervisorHandle) -> Self {
         let mut standing = Self::default();
+        let snapshot = handle.snapshot();
         let mut rows = snapshot.iter().peekable();
         while let Some(row) = rows.next() {
             // Whoever is followed by a child of its own is a supervisor. The root has no work of its own either.
             let above = row.path.is_root()
                 || rows.peek().is_some_and(|next| next.path.parent().as_ref() == Some(row.path));
-            if !above {
+            // A job that waits for the time of its schedule is as it should be.
+            let waits = row.row.lifecycle == Lifecycle::Declared
+                && handle.child(row.path).is_ok_and(|child| child.diagnostics.contains_key("schedule"));
+            if !above && !waits {
                 standing.count(row.path.as_str(), row.row.lifecycle, row.row.health);
             }
         }

@@ -23,7 +23,11 @@ pub(super) fn sentence(state: &DashboardState, path: &SupervisorPath, chain: &[&
     if let Some(next) = next {
         out += &format!("; {next}");
     } else if row.and_then(|row| row.lifecycle_state.known()).is_some_and(stays) {
-        out += "; nothing starts it by itself";
+        let node = state.topology.nodes.iter().find(|node| node.path == *path);
+        match node.and_then(|node| node.diagnostics.get("schedule")) {
+            Some(next_run) => out += &format!("; {next_run}"),
+            None => out += "; nothing starts it by itself",
+        }
     }
     out + "."
 }

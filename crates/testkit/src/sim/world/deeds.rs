@@ -57,6 +57,10 @@ impl World<'_> {
                 Some(key) => self.feed(Input::Bound { key }),
                 None => Ok(()),
             },
+            Deed::Due(target) => match self.key(*target) {
+                Some(key) => self.feed(Input::Due { key }),
+                None => Ok(()),
+            },
             Deed::JournalFails(events) => {
                 self.room.readers.fail(*events);
                 Ok(())
