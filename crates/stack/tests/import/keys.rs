@@ -80,6 +80,7 @@ const SUPERVISORD: &[(&str, &str, &str, Is)] = &[
     ("supervisorctl", "password", "canary", Left("finds the control socket")),
     ("supervisorctl", "prompt", "mine", Left("finds the control socket")),
     ("supervisorctl", "history_file", "/tmp/h", Left("finds the control socket")),
+    ("DEFAULT", "user", "www-data", Left("for every section")),
     ("include", "files", "conf.d/*.ini", Left("name these files too")),
     ("fcgi-program:f", "socket", "tcp://localhost:9002", Left("FastCGI")),
     ("fcgi-program:f", "socket_backlog", "5", Left("FastCGI")),

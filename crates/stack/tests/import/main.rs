@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../../socket/tests/common/skip.rs"]
+mod skip;
+
+mod configparser;
 mod documented;
 mod keys;
 mod odd;

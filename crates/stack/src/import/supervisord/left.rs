@@ -88,6 +88,7 @@ const LEFT: &[(&str, &str, &str)] = &[
     ),
     ("supervisorctl", "", "`supervisor status` finds the control socket by itself"),
     ("rpcinterface", "", "there are no plug-ins; the control socket has a documented protocol"),
+    ("DEFAULT", "", "what it says is for every section; write it into those that need it"),
     ("include", "files", "name these files too: `supervisor import supervisord.conf conf.d/*.conf`"),
     (
         "eventlistener",

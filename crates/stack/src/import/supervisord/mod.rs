@@ -7,7 +7,7 @@ use supervisor_yaml::printable;
 
 use self::program::Program;
 use super::amount::{number, truth};
-use super::ini::{self, Section, Style};
+use super::ini::{self, Section, Sections, Style};
 use super::sheet::{Child, Keys, Sheet, Value};
 use super::text::Text;
 use super::{At, Foreign, ImportError, Refusal};
@@ -25,10 +25,11 @@ struct Group {
 
 pub(super) fn read(files: &[Foreign<'_>]) -> Result<Sheet, ImportError> {
     let mut sheet = begun();
-    let mut sections = Vec::new();
+    let mut sections = Sections::default();
     for (number, file) in files.iter().enumerate() {
-        sections.extend(ini::read(number, file, Style::Supervisord)?);
+        ini::read(number, file, Style::Supervisord, &mut sections)?;
     }
+    let sections = sections.all;
     let (mut programs, mut groups) = (Vec::new(), Vec::new());
     for section in &sections {
         let (kind, name) = section.name.split_once(':').unwrap_or((&section.name, ""));

@@ -9,7 +9,7 @@ mod unit;
 use supervisor_yaml::printable;
 
 use self::unit::Unit;
-use super::ini::{self, Style};
+use super::ini::{self, Sections, Style};
 use super::sheet::{Sheet, Value};
 use super::text::Text;
 use super::{Foreign, ImportError, Refusal};
@@ -21,8 +21,9 @@ pub(super) fn read(files: &[Foreign<'_>]) -> Result<Sheet, ImportError> {
     let mut sheet = begun();
     let mut units = Vec::new();
     for (number, file) in files.iter().enumerate() {
-        let sections = ini::read(number, file, Style::Systemd)?;
-        units.extend(Unit::read(&mut sheet, number, file.name, &sections)?);
+        let mut sections = Sections::default();
+        ini::read(number, file, Style::Systemd, &mut sections)?;
+        units.extend(Unit::read(&mut sheet, number, file.name, &sections.all)?);
     }
     order::settle(&mut sheet, &mut units);
     sheet.children = units.into_iter().map(Unit::finish).collect();
