@@ -349,6 +349,8 @@ const SYSTEMD: &[(&str, &str, &str, Is)] = &[
     ("Service", "Restart", "no", Here("role: job")),
     ("Service", "Restart", "on-abnormal", Left("nearest")),
     ("Service", "RestartSec", "500ms", Here("backoff: {initial_ms: 500, max_ms: 500, jitter_ratio: 0}")),
+    ("Service", "RestartSec", "3\nRestart=always", Here("    budget: unlimited\n")),
+    ("Service", "RestartSec", "5\nRestart=on-failure", Here("    budget: unlimited\n")),
     ("Service", "RestartSteps", "5", Left("doubles")),
     ("Service", "RestartMaxDelaySec", "1min", Here("backoff: {max_ms: 60000}")),
     ("Service", "TimeoutStartSec", "1min 30s", Here("ready_within_secs: 90")),

@@ -384,3 +384,35 @@ fn a_file_that_breaks_off_breaks_nothing() {
     }
     assert!(tried > 1_000, "{tried}");
 }
+
+/// systemd counts starts within a window: those that are further apart have no limit, and the linter has nothing to say
+/// of any of them (`made` looks).
+#[test]
+fn a_unit_is_given_up_when_systemd_gives_it_up() {
+    for (text, unlimited) in [
+        ("", false),
+        ("RestartSec=500ms\n", false),
+        ("RestartSec=1.9\n", false),
+        ("RestartSec=2\n", true),
+        ("RestartSec=3\n", true),
+        ("RestartSec=5\n", true),
+        ("RestartSec=0\n", false),
+        ("RestartSec=3\nStartLimitIntervalSec=1min\n", false),
+        ("RestartSec=3\nStartLimitIntervalSec=1min\nStartLimitBurst=20\n", true),
+        ("StartLimitBurst=40\n", false),
+        ("StartLimitBurst=200\n", true),
+        ("StartLimitBurst=0\n", true),
+        ("StartLimitIntervalSec=0\n", true),
+        ("RestartSec=1\nRestartMaxDelaySec=1min\nRestartSteps=6\n", true),
+        ("RestartSec=10\nRestartMaxDelaySec=1\n", true),
+        ("RestartSec=1\nRestartMaxDelaySec=1min\nStartLimitBurst=4000000000\n", true),
+    ] {
+        for restart in ["always", "on-failure"] {
+            let text = format!("[Service]\nExecStart=/bin/a\nRestart={restart}\n{text}");
+            let made = made(Format::Systemd, "a.service", &text);
+            assert_eq!(made.text.contains("    budget: unlimited\n"), unlimited, "{text}{}", made.text);
+        }
+    }
+    let job = made(Format::Systemd, "a.service", "[Service]\nExecStart=/bin/a\nRestartSec=3\n");
+    assert!(!job.text.contains("budget: unlimited"), "{}", job.text);
+}

@@ -4,6 +4,7 @@ mod command;
 mod left;
 mod limit;
 mod order;
+mod starts;
 mod unit;
 
 use supervisor_yaml::printable;
@@ -16,6 +17,11 @@ use super::{Foreign, ImportError, Refusal};
 
 /// Seconds that a program has to start, and to stop.
 const PATIENCE: u32 = 90;
+/// As many starts within so many seconds are too many.
+const BURST: u32 = 5;
+const WINDOW: u32 = 10;
+/// Seconds before a restart.
+const DELAY: f64 = 0.1;
 
 pub(super) fn read(files: &[Foreign<'_>]) -> Result<Sheet, ImportError> {
     let mut sheet = begun();
@@ -40,9 +46,16 @@ pub(super) fn read(files: &[Foreign<'_>]) -> Result<Sheet, ImportError> {
 /// What systemd does by default, where we do otherwise.
 fn begun() -> Sheet {
     let mut sheet = Sheet::default();
-    let budget = [("max_restarts", "5"), ("window_secs", "10"), ("on_exhausted", "quarantine")];
+    let budget = vec![
+        ("max_restarts", Value::plain(BURST)),
+        ("window_secs", Value::plain(WINDOW)),
+        ("on_exhausted", Value::plain("quarantine")),
+    ];
+    let delay = Value::millis(DELAY);
+    let backoff = vec![("initial_ms", delay.clone()), ("max_ms", delay), ("jitter_ratio", Value::plain(0))];
     sheet.supervisor.set("stop", Value::plain("concurrent"));
-    sheet.supervisor.set("budget", Value::Map(budget.map(|(key, value)| (key, Value::plain(value))).into()));
+    sheet.supervisor.set("budget", Value::Map(budget));
+    sheet.supervisor.set_in("defaults", "backoff", Value::Map(backoff));
     sheet.supervisor.set_in("defaults", "working_dir", Value::text("/"));
     sheet.supervisor.set_in("defaults", "ready_within_secs", Value::plain(PATIENCE));
     let grace = Value::plain(PATIENCE * 1000);

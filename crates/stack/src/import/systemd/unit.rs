@@ -9,6 +9,7 @@ use super::super::{At, Carried, ImportError, Refusal};
 use super::command::{self, Command};
 use super::limit::{is_off, limit};
 use super::order::{self, Relation};
+use super::starts::Starts;
 use super::{PATIENCE, Specifiers, left};
 
 /// A day, in seconds.
@@ -26,8 +27,7 @@ pub(super) struct Unit {
     /// What runs before each start, and after each run.
     before: Vec<Command>,
     after: Vec<Command>,
-    /// The longest delay before a restart, in seconds.
-    slowest: Option<f64>,
+    starts: Starts,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Unit {
             commands: Vec::new(),
             before: Vec::new(),
             after: Vec::new(),
-            slowest: None,
+            starts: Starts::default(),
         };
         // What a command may be goes by the type, wherever that stands.
         let all =
@@ -142,10 +142,8 @@ impl Unit {
             (Restart::Always, _) => keys.set("restart_policy", Value::plain("permanent")),
             (Restart::OnFailure, _) => keys.set("restart_policy", Value::plain("transient")),
         }
-        if let Some(slowest) = self.slowest {
-            keys.set_in("backoff", "max_ms", Value::millis(slowest));
-        }
-        if keys.get("env_file").is_some() && keys.get("environment").is_some() {
+        self.starts.say(&mut self.child, self.restart != Restart::No);
+        if self.child.keys.get("env_file").is_some() && self.child.keys.get("environment").is_some() {
             let note = "`environment` goes before `env_file` here; with systemd the files did.";
             self.child.notes.push(note.to_owned());
         }
@@ -165,28 +163,10 @@ impl Unit {
                 self.relations.extend(value.split_whitespace().map(relation));
                 Ok(())
             }
-            "Unit" if key.starts_with("StartLimit") => self.start_limit(key, value),
+            "Unit" if key.starts_with("StartLimit") => self.starts.limit(key, value),
             "Service" => self.service(sheet, key, value),
             _ => Err(left::why(key).to_owned()),
         }
-    }
-
-    fn start_limit(&mut self, key: &str, value: &str) -> Carried {
-        let keys = &mut self.child.keys;
-        let unlimited = keys.get("budget") == Some(&Value::plain("unlimited"));
-        match key {
-            "StartLimitBurst" if unlimited => {}
-            "StartLimitBurst" => keys.set_in("budget", "max_restarts", Value::plain(number::<u32>(value)?)),
-            "StartLimitIntervalSec" | "StartLimitInterval" => match span(value)? {
-                Some(0.0) => keys.set("budget", Value::plain("unlimited")),
-                Some(window) => keys.set_in("budget", "window_secs", Value::plain(window)),
-                None => {
-                    return Err("a window has an end; say `window_secs`, or `budget: unlimited`".to_owned());
-                }
-            },
-            key => return Err(left::why(key).to_owned()),
-        }
-        Ok(())
     }
 
     /// A key of `[Service]`.
@@ -216,7 +196,6 @@ impl Unit {
             }
             "Type" => self.kind(value)?,
             "Restart" => self.restart(value)?,
-            "RestartMaxDelaySec" => self.slowest = Some(span(value)?.ok_or("a delay has an end")?),
             "RemainAfterExit" if self.kind == Kind::Oneshot || truth(value) == Ok(false) => {}
             "Environment" => {
                 for word in split(value, Quoting::C).ok_or("a quote or an escape in it is not closed")? {
@@ -230,7 +209,7 @@ impl Unit {
                 let text = Specifiers { sheet, unit: &self.file }.fill(value)?;
                 self.place(key, value, text)?;
             }
-            key if self.time(key, value)? => {}
+            key if self.starts.delay(key, value)? || self.time(key, value)? => {}
             key => self.other(key, value)?,
         }
         Ok(())
@@ -331,12 +310,6 @@ impl Unit {
         // A zero is none there.
         let patience = |value: &str| Ok::<_, Refusal>(span(value)?.filter(|seconds| *seconds > 0.0));
         match key {
-            "RestartSec" => {
-                let wait = Value::millis(span(value)?.ok_or("a delay has an end")?);
-                keys.set_in("backoff", "initial_ms", wait.clone());
-                keys.set_in("backoff", "max_ms", wait);
-                keys.set_in("backoff", "jitter_ratio", Value::plain(0));
-            }
             "TimeoutStartSec" | "TimeoutStopSec" | "TimeoutSec" => {
                 let patience = patience(value)?;
                 if key != "TimeoutStopSec" {
@@ -355,7 +328,7 @@ impl Unit {
                 }
             }
             // Older units have them here.
-            key if key.starts_with("StartLimit") => self.start_limit(key, value)?,
+            key if key.starts_with("StartLimit") => self.starts.limit(key, value)?,
             _ => return Ok(false),
         }
         Ok(true)
