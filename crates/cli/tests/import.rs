@@ -201,6 +201,28 @@ fn a_program_of_supervisord_gets_what_the_environment_has() {
     assert!(file.contains("secret_ref: \"${SHOP_TOKEN}\"") && !file.contains("SHOP_TOKEN: null"), "{file}");
 }
 
+/// Who runs for `startsecs` each time goes on for ever, and who does not is parked.
+#[test]
+fn a_program_of_supervisord_is_given_up_only_when_it_ends_too_soon() {
+    let home = home();
+    let file = imported(
+        home.path(),
+        "supervisord.conf",
+        "[program:good]\ncommand=sleep 0.05\nautorestart=true\nstartsecs=0.05\nstartretries=2\n\
+         [program:bad]\ncommand=false\nautorestart=true\n",
+    );
+    let mut run = Run::start(home, &file, &["--output", "json"]);
+    let (mut parked, mut again) = (false, 0);
+    while !parked || again < 12 {
+        let line = run.value(|line| line["type"] == "event");
+        let (kind, path) = (&line["event"]["event_type"], &line["event"]["target_path"]);
+        assert!(!(kind == "ChildQuarantined" && path == "/good"), "{line}");
+        parked |= kind == "ChildQuarantined" && path == "/bad";
+        again += u32::from(kind == "ChildRestarting" && path == "/good");
+    }
+    assert_eq!(run.stop().code, Some(0));
+}
+
 #[test]
 fn the_guide_shows_what_the_binary_says() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides/import.md");

@@ -416,3 +416,23 @@ fn a_unit_is_given_up_when_systemd_gives_it_up() {
     let job = made(Format::Systemd, "a.service", "[Service]\nExecStart=/bin/a\nRestartSec=3\n");
     assert!(!job.text.contains("budget: unlimited"), "{}", job.text);
 }
+
+/// The linter has nothing to say of any of them (`made` looks): the delays leave room for so many restarts.
+#[test]
+fn a_program_of_supervisord_is_given_up_for_ends_that_come_too_soon() {
+    for secs in
+        ["", "startsecs=0\n", "startsecs=1\n", "startsecs=10\n", "startsecs=3600\n", "startsecs=0.05\n"]
+    {
+        for retries in
+            ["", "startretries=0\n", "startretries=1\n", "startretries=2\n", "startretries=100000000\n"]
+        {
+            for restart in ["true", "unexpected", "false"] {
+                let text = format!("[program:a]\ncommand=/a\nautorestart={restart}\n{secs}{retries}");
+                let made = made(Format::Supervisord, "s.conf", &text);
+                let for_ever = secs == "startsecs=0\n" || retries.len() > 20 && secs != "startsecs=0.05\n";
+                let unlimited = for_ever && restart != "false";
+                assert_eq!(made.text.contains("    budget: unlimited\n"), unlimited, "{text}{}", made.text);
+            }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 mod left;
 mod program;
+mod retries;
 
 use supervisor_yaml::printable;
 
@@ -70,24 +71,21 @@ fn begun() -> Sheet {
             "A program gets PATH, HOME, LANG and a few more of the supervisor's environment, and what is named under \
              `environment`. supervisord gives it all of its own."
                 .to_owned(),
-            "`max_restarts` counts each restart within a minute; `startretries` counts starts that fail one after the other."
+            "A program is given up when it ends at once for the last time of its `startretries`, and goes on for ever when it \
+             runs for its `startsecs` each time. supervisord waits longer between such starts: 1, 2, 3 seconds and so on."
                 .to_owned(),
         ],
         ..Sheet::default()
     };
     sheet.supervisor.set("auto_shutdown", Value::plain("never"));
-    sheet.supervisor.set("budget", budget());
+    sheet.supervisor.set("budget", retries::budget());
+    sheet.supervisor.set_in("defaults", "backoff", retries::delay());
     sheet.supervisor.set_in(
         "defaults",
         "shutdown",
         Value::Map(vec![("graceful_timeout_ms", Value::plain(10_000))]),
     );
     sheet
-}
-
-/// A program that cannot be kept up is parked, and nobody else suffers.
-fn budget() -> Value {
-    Value::Map(vec![("max_restarts", Value::plain(3)), ("on_exhausted", Value::plain("quarantine"))])
 }
 
 fn leave_all(sheet: &mut Sheet, section: &Section, kind: &str) {
@@ -184,7 +182,7 @@ fn gather(sheet: &mut Sheet, group: Group, made: &mut Vec<(i64, String, Vec<Chil
         return;
     }
     let mut child = Child::program(group.at, &group.name);
-    child.keys.set("budget", budget());
+    child.keys.set("budget", retries::budget());
     child.children = Some(inner);
     // The names of groups and of programs do not meet.
     made.push((group.priority, String::new(), vec![child]));

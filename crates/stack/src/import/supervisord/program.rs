@@ -7,6 +7,7 @@ use super::super::ini::Section;
 use super::super::sheet::{Child, Keys, Sheet, Value};
 use super::super::words::{Quoting, split};
 use super::super::{At, Carried, ImportError, Refusal};
+use super::retries::Retries;
 use super::{Names, PRIORITY, Process, left};
 
 /// As many processes of one program are made children.
@@ -24,6 +25,7 @@ pub(super) struct Program {
     first: u32,
     notes: Vec<String>,
     log: Log,
+    retries: Retries,
 }
 
 /// What is said of the file of what a program prints.
@@ -46,6 +48,7 @@ impl Program {
             first: 0,
             notes: Vec::new(),
             log: Log::default(),
+            retries: Retries::default(),
         };
         program.keys.set("restart_policy", Value::plain("transient"));
         for entry in &section.entries {
@@ -56,15 +59,14 @@ impl Program {
         if program.command.trim().is_empty() {
             return Err(section.at.error(format!("`{}` has no `command`", printable(&section.name))));
         }
-        if program.keys.get("role").is_some() && program.keys.get("budget").is_some() {
-            program.keys.remove("budget");
-            let at = section
-                .entries
-                .iter()
-                .find(|entry| entry.key == "startretries")
-                .map_or(section.at, |entry| entry.at);
-            let why = "a job is started once; `retry: true` starts it again whenever it fails";
-            sheet.leave(at, format!("{}.startretries", section.name), why);
+        let is_job = program.keys.get("role").is_some();
+        if let Some(why) = program.retries.say(&mut program.keys, &mut program.notes, is_job) {
+            let said = section.entries.iter().find(|entry| entry.key == "startretries");
+            sheet.leave(
+                said.map_or(section.at, |entry| entry.at),
+                format!("{}.startretries", section.name),
+                why,
+            );
         }
         if program.log.file.is_none() {
             // A size of 0 says that nothing is rotated, and nothing is.
@@ -104,11 +106,14 @@ impl Program {
                     .push(format!("It is only there with `--profile {profile}`: it had `autostart=false`."));
                 keys.push("profiles", Value::text(profile));
             }
-            "startsecs" => match seconds(value)? {
-                0.0 => {}
-                seconds => keys.set_in("readiness", "delay_ms", Value::millis(seconds)),
-            },
-            "startretries" => keys.set_in("budget", "max_restarts", Value::plain(number::<u32>(value)?)),
+            "startsecs" => {
+                let seconds = seconds(value)?;
+                self.retries.secs = Some(seconds);
+                if seconds > 0.0 {
+                    keys.set_in("readiness", "delay_ms", Value::millis(seconds));
+                }
+            }
+            "startretries" => self.retries.many = Some(number(value)?),
             "autorestart" => match value.trim().to_ascii_lowercase().as_str() {
                 "unexpected" => {}
                 word if truth(word)? => keys.set("restart_policy", Value::plain("permanent")),
