@@ -32,6 +32,7 @@ pub(super) fn read(text: &str) -> Result<Sheet, ImportError> {
                 at.error("it is not `NAME: COMMAND`; a program is one line, and a comment begins with `#`")
             );
         };
+        sheet.make_room(at, 1)?;
         let mut child = Child::program(at, name);
         let command = shell_or_words(command.trim(), &["sh", "-c"]).map_err(|why| at.error(why))?;
         child.keys.set("command", command);

@@ -1,6 +1,6 @@
 //! What is looked at when everything was said: names, files of logs, who waits for whom, and what is passed on.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use supervisor_yaml::printable;
 
@@ -23,25 +23,29 @@ impl Sheet {
     }
 
     fn name_once(&mut self, children: &mut [Child]) {
-        let mut taken: BTreeSet<String> = BTreeSet::new();
+        let mut taken: HashSet<String> = HashSet::new();
         // Who has a name that can stay keeps it, wherever it stands.
         let mut keeps = Vec::new();
         for child in children.iter() {
-            let names = child.names(&child.name);
-            let keep = child.name == child.own && names.iter().all(|name| !taken.contains(name));
-            taken.extend(names.into_iter().filter(|_| keep));
+            let keep = child.name == child.own && child.names(&child.name).all(|name| !taken.contains(&name));
+            taken.extend(child.names(&child.name).filter(|_| keep));
             keeps.push(keep);
         }
+        // The number that is tried next, by the name before it: what was taken once stays taken.
+        let mut numbers: HashMap<String, u32> = HashMap::new();
         for (child, keep) in children.iter_mut().zip(keeps) {
             self.name_once(child.children.as_deref_mut().unwrap_or_default());
             if keep {
                 continue;
             }
             let wanted = child.name.clone();
-            let numbered = |number: usize| format!("{}-{number}", &wanted[..wanted.len().min(56)]);
-            let free = |name: &String| child.names(name).iter().all(|name| !taken.contains(name));
-            let own =
-                std::iter::once(wanted.clone()).chain((2..).map(numbered)).find(free).unwrap_or_default();
+            let base = wanted[..wanted.len().min(56)].to_owned();
+            let mut own = wanted.clone();
+            while !child.names(&own).all(|name| !taken.contains(&name)) {
+                let number = numbers.entry(base.clone()).or_insert(1);
+                *number += 1;
+                own = format!("{base}-{number}");
+            }
             let why = match own == wanted {
                 true => format!("a child cannot have this name; it is called `{own}`"),
                 false => format!("another program is called `{wanted}` here, too; this one is `{own}`"),

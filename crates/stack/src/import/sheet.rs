@@ -8,9 +8,14 @@ use supervisor_yaml::printable;
 use super::text::Text;
 use super::{At, ImportError, Refusal};
 
+/// As many programs are made of all that is read, replicas counted one by one.
+const MOST: u32 = 10_000;
+
 /// A stack file in the making.
 #[derive(Debug, Default)]
 pub(super) struct Sheet {
+    /// How many programs there are.
+    pub(super) many: u32,
     /// What the file itself calls the stack.
     pub(super) name: Option<String>,
     /// Lines of comment at its top.
@@ -206,22 +211,35 @@ impl Child {
         self.own = own;
     }
 
-    /// The names that it takes if it is called so: replicas have a number each.
-    pub(super) fn names(&self, name: &str) -> Vec<String> {
+    /// The names that it takes if it is called so: its own, and replicas have a number each.
+    pub(super) fn names(&self, name: &str) -> impl Iterator<Item = String> {
         let replicas = match self.keys.get("replicas") {
             Some(Value::Plain(many)) => many.parse().unwrap_or(0),
             _ => 0,
         };
-        (1..=replicas.min(1_000))
-            .map(|number: u32| format!("{name}-{number}"))
-            .chain([name.to_owned()])
-            .collect()
+        let name = name.to_owned();
+        let numbered = (1..=replicas).map({
+            let name = name.clone();
+            move |number: u32| format!("{name}-{number}")
+        });
+        std::iter::once(name).chain(numbered)
     }
 }
 
 impl Sheet {
     pub(super) fn leave(&mut self, at: At, key: impl Into<String>, why: impl Into<String>) {
         self.left.push((at, key.into(), why.into()));
+    }
+
+    /// Counts so many programs more, before they are made.
+    pub(super) fn make_room(&mut self, at: At, many: u32) -> Result<(), ImportError> {
+        self.many = self.many.saturating_add(many);
+        if self.many > MOST {
+            return Err(at.error(format!(
+                "with this one there are more than {MOST} programs in what was read; have fewer of each, or import the file in parts"
+            )));
+        }
+        Ok(())
     }
 
     /// A program whose command could not be carried over is not there, which is told. One that has none is a mistake.

@@ -31,6 +31,16 @@ fn what_cannot_be_read_is_refused_with_its_line() {
         (Supervisord, "[program:web]\ncommand=a %(nobody)s\n", "1: `program:web`: `%(nobody)s` is no name"),
         (Supervisord, "[program:web]\ncommand=date +%H\n", "1: `program:web`: a `%` that begins no name"),
         (Supervisord, "[program:web]\ncommand=a $%(ENV_B)s\n", "1: `program:web`: a `$` stands before"),
+        (
+            Supervisord,
+            "[program:web]\ncommand=a %(process_num)70000d\n",
+            "1: `program:web`: `%(process_num)70000d` asks for more than 9 digits",
+        ),
+        (
+            Supervisord,
+            "[program:web]\ncommand=a %(process_num)99999999999999999999d\n",
+            "1: `program:web`: `%(process_num)99999999999999999999d` asks for more than 9 digits",
+        ),
         (Supervisord, "[supervisord]\n", "1: there is no program in it: a section `[program:NAME]`"),
         (ProcessCompose, "processes:\n  web: {command: x\n", "2: the YAML cannot be read"),
         (ProcessCompose, "processes:\n  web: &a {command: x}\n", "2: "),
@@ -435,4 +445,41 @@ fn a_program_of_supervisord_is_given_up_for_ends_that_come_too_soon() {
             }
         }
     }
+}
+
+/// A small file can ask for many programs.
+#[test]
+fn more_programs_than_a_stack_can_have_are_refused_where_they_stand() {
+    let refused = "with this one there are more than 10000 programs in what was read";
+    for command in ["/a", "/a %(process_num)s"] {
+        let program = |at: u32| format!("[program:\u{e9}{at}]\ncommand={command}\nnumprocs=1000\n");
+        let text = (0..400).fold(String::new(), |text, at| text + &program(at));
+        let error = read(Format::Supervisord, &[("s.conf", &text)]).unwrap_err();
+        assert_eq!(error.line, 31, "{error}");
+        assert!(error.message.starts_with(refused), "{error}");
+    }
+    for command in ["./a", "./a {{.PC_REPLICA_NUM}}"] {
+        let process = |at: u32| format!("  p{at}: {{command: '{command}', replicas: 1000}}\n");
+        let text = (0..400).fold("processes:\n".to_owned(), |text, at| text + &process(at));
+        let error = read(Format::ProcessCompose, &[("pc.yaml", &text)]).unwrap_err();
+        assert_eq!(error.line, 12, "{error}");
+        assert!(error.message.starts_with(refused), "{error}");
+    }
+    let text = (0..10_001).fold(String::new(), |text, at| text + &format!("p{at}: ./a\n"));
+    let error = read(Format::Procfile, &[("Procfile", &text)]).unwrap_err();
+    assert_eq!((error.line, error.message.starts_with(refused)), (10_001, true), "{error}");
+}
+
+/// Programs whose names are none, all of them the same, and with replicas whose names may be taken, too.
+#[test]
+fn many_names_that_meet_are_made_one_each() {
+    let program = |at: u32| format!("[program:{}]\ncommand=/a\nnumprocs=40\n", "\u{e9}".repeat(at as usize));
+    let text = (1..=240).fold(String::new(), |text, at| text + &program(at));
+    let made = made(Format::Supervisord, "s.conf", &text);
+    assert!(
+        made.text.contains("- name: program\n") && made.text.contains("- name: program-279\n"),
+        "{}",
+        made.text
+    );
+    assert_eq!((made.text.matches("- name: ").count(), made.left.len()), (240, 240));
 }

@@ -52,7 +52,7 @@ pub(super) fn read(text: &str) -> Result<Sheet, ImportError> {
         }
     }
     for process in processes {
-        for number in process::numbers(process) {
+        for number in process::numbers(&mut sheet, process)? {
             let child = Process::read(&mut sheet, &project, process, number)?;
             sheet.children.extend(child);
         }

@@ -31,12 +31,14 @@ const MOST: u32 = 1000;
 pub(super) const NUMBER: &str = "PC_REPLICA_NUM";
 
 /// The children that a process becomes: one, or one for each of its replicas, from 0, if these ask which one they are.
-pub(super) fn numbers(process: &Entry) -> Vec<Option<u32>> {
+pub(super) fn numbers(sheet: &mut Sheet, process: &Entry) -> Result<Vec<Option<u32>>, ImportError> {
     let said = process.node.get("replicas").and_then(|entry| entry.node.text()).map(number::<u32>);
-    match said {
-        Some(Ok(many @ 2..=MOST)) if mentions(&process.node, NUMBER) => (0..many).map(Some).collect(),
+    let many = said.and_then(Result::ok).filter(|many| (2..=MOST).contains(many));
+    sheet.make_room(at(process), many.unwrap_or(1))?;
+    Ok(match many {
+        Some(many) if mentions(&process.node, NUMBER) => (0..many).map(Some).collect(),
         _ => vec![None],
-    }
+    })
 }
 
 /// Whether a text below has this in it.

@@ -16,6 +16,9 @@ use super::{At, Foreign, ImportError, Refusal};
 /// What has no priority of its own has this one.
 const PRIORITY: i64 = 999;
 
+/// The most digits that a number can have.
+const WIDEST: usize = 9;
+
 /// A group: who is in it, and when it starts.
 struct Group {
     name: String,
@@ -223,7 +226,16 @@ impl Names<'_> {
                 after.find(['s', 'd']).filter(|at| after[..*at].bytes().all(|byte| byte.is_ascii_digit()));
             let letter =
                 letter.ok_or("a name in brackets is followed by `s` or `d`, with digits in between")?;
-            let width = after[..letter].parse().unwrap_or(0);
+            let width = match &after[..letter] {
+                "" => 0,
+                digits => digits.parse().ok().filter(|width| *width <= WIDEST).ok_or_else(|| {
+                    format!(
+                        "`%({}){}` asks for more than {WIDEST} digits",
+                        printable(name),
+                        &after[..=letter]
+                    )
+                })?,
+            };
             rest = &after[letter + 1..];
             match (name, process) {
                 ("program_name", _) => out.say(&self.program.name),

@@ -163,6 +163,7 @@ impl Program {
 
     /// The children that it becomes: one, or one with replicas, or one for each process.
     pub(super) fn children(&self, sheet: &mut Sheet, names: &Names<'_>) -> Result<Vec<Child>, ImportError> {
+        sheet.make_room(self.at, self.processes)?;
         if self.processes == 1 {
             return Ok(vec![self.child(sheet, names, Process::Number(self.first), &self.process_name)?]);
         }
