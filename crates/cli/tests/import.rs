@@ -201,6 +201,21 @@ fn a_program_of_supervisord_gets_what_the_environment_has() {
     assert!(file.contains("secret_ref: \"${SHOP_TOKEN}\"") && !file.contains("SHOP_TOKEN: null"), "{file}");
 }
 
+#[test]
+fn a_variable_in_a_command_of_supervisord_is_split_and_never_run() {
+    let home = home();
+    let file = imported(
+        home.path(),
+        "supervisord.conf",
+        "[program:job]\ncommand=printf '[%%s]' a%(ENV_OPTS)s \"%(ENV_ONE)s\" \"%(here)s; b\"\nautorestart=false\n",
+    );
+    let given = [("OPTS", "-a  -b; echo * $(echo x)"), ("ONE", "'; echo INJECTED"), ("here", "/x")];
+    let mut run = Run::start_with(home, &file, &["--output", "json"], &given);
+    let line = run.value(|line| line["log"]["target_path"] == "/job");
+    let expected = "[a-a][-b;][echo][*][$(echo][x)]['; echo INJECTED][/x; b]";
+    assert_eq!(line["log"]["message"], expected, "{file}");
+}
+
 /// Who runs for `startsecs` each time goes on for ever, and who does not is parked.
 #[test]
 fn a_program_of_supervisord_is_given_up_only_when_it_ends_too_soon() {

@@ -185,6 +185,14 @@ impl Keys {
         self.push("environment", Value::Map(entry));
         Ok(())
     }
+
+    /// A variable of the program, unless it has one of that name.
+    pub(super) fn variable_if_none(&mut self, name: &str, value: impl Into<Text>) -> Result<(), Refusal> {
+        match self.get("environment") {
+            Some(Value::List(items)) if items.iter().any(|item| is_variable(item, name)) => Ok(()),
+            _ => self.variable(name, value),
+        }
+    }
 }
 
 fn is_variable(item: &Value, name: &str) -> bool {

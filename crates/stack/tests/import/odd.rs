@@ -30,7 +30,7 @@ fn what_cannot_be_read_is_refused_with_its_line() {
         ),
         (Supervisord, "[program:web]\ncommand=a %(nobody)s\n", "1: `program:web`: `%(nobody)s` is no name"),
         (Supervisord, "[program:web]\ncommand=date +%H\n", "1: `program:web`: a `%` that begins no name"),
-        (Supervisord, "[program:web]\ncommand=a $%(ENV_B)s\n", "1: `program:web`: a `$` stands before"),
+        (Supervisord, "[program:web]\ncommand=a \"$%(ENV_B)s\"\n", "1: `program:web`: a `$` stands before"),
         (
             Supervisord,
             "[program:web]\ncommand=a %(process_num)70000d\n",
@@ -243,7 +243,7 @@ fn a_program_without_its_command_is_not_there_and_nobody_waits_for_it() {
 
 #[test]
 fn a_secret_of_the_environment_is_passed_on_and_not_shown() {
-    let text = "[program:a]\ncommand=/a\nenvironment=P=\"%(ENV_PW)s\"\n[program:b]\ncommand=/b %(ENV_MODE)s\nenvironment=M=\"%(ENV_MODE)s\"\n";
+    let text = "[program:a]\ncommand=/a\nenvironment=P=\"%(ENV_PW)s\"\n[program:b]\ncommand=/b \"%(ENV_MODE)s\"\nenvironment=M=\"%(ENV_MODE)s\"\n";
     let made = made(Format::Supervisord, "s.conf", text);
     assert!(made.text.contains("{name: P, secret_ref: \"${PW}\"}"), "{}", made.text);
     // What stands in a command is shown anyway.
@@ -482,4 +482,27 @@ fn many_names_that_meet_are_made_one_each() {
         made.text
     );
     assert_eq!((made.text.matches("- name: ").count(), made.left.len()), (240, 240));
+}
+
+/// supervisord puts the value in first, and splits it into words then.
+#[test]
+fn a_variable_of_a_command_can_be_several_words() {
+    for (command, ours) in [
+        ("/a %(ENV_O)s", r#"[sh, -c, "set -f; exec /a ${O}"]"#),
+        ("%(ENV_O)s", r#"[sh, -c, "set -f; exec ${O}"]"#),
+        ("/a -x%(ENV_O)s%(ENV_P)s 'b c' ''", r#"[sh, -c, "set -f; exec /a -x${O}${P} 'b c' ''"]"#),
+        (
+            "/a --in=\"%(here)s/x\"%(ENV_O)s \"%(ENV_Q)s\"",
+            r#"[sh, -c, "set -f; exec /a \"${1}\"${O} \"${2}\"", sh, "--in=${here}/x", "${Q}"]"#,
+        ),
+        // Of one word, or of none.
+        ("/a '%(ENV_O)s' \"x%(ENV_O)s\"", r#"[/a, "${O}", "x${O}"]"#),
+        ("/a %%(ENV_O)s", r#"[/a, "%(ENV_O)s"]"#),
+    ] {
+        let made = made(Format::Supervisord, "s.conf", &format!("[program:a]\ncommand={command}\n"));
+        assert!(made.text.contains(&format!("command: {ours}\n")), "{command}\n{}", made.text);
+        let splits = ours.starts_with("[sh");
+        assert_eq!(made.text.contains("{name: O, secret_ref: \"${O}\"}"), splits, "{}", made.text);
+        assert_eq!(made.text.contains("A shell splits O into words"), splits, "{}", made.text);
+    }
 }

@@ -1,5 +1,6 @@
 //! `supervisord.conf`, and the files that it includes.
 
+mod command;
 mod left;
 mod program;
 mod retries;

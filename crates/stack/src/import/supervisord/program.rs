@@ -5,10 +5,9 @@ use supervisor_yaml::printable;
 use super::super::amount::{mebibytes, number, seconds, signal, truth};
 use super::super::ini::Section;
 use super::super::sheet::{Child, Keys, Sheet, Value};
-use super::super::words::{Quoting, split};
 use super::super::{At, Carried, ImportError, Refusal};
 use super::retries::Retries;
-use super::{Names, PRIORITY, Process, left};
+use super::{Names, PRIORITY, Process, command, left};
 
 /// As many processes of one program are made children.
 const MOST: u32 = 1000;
@@ -205,10 +204,6 @@ impl Program {
         };
         let mut child = Child::program(self.at, own);
         child.notes.clone_from(&self.notes);
-        let words = split(&self.command, Quoting::Shell).filter(|words| !words.is_empty());
-        let words = words.ok_or_else(|| wrong("a quote in `command` is not closed".to_owned()))?;
-        let command: Result<Vec<_>, _> = words.iter().map(|word| names.fill(sheet, word, process)).collect();
-        child.keys.set("command", Value::texts(command.map_err(wrong)?));
         for (key, value) in self.keys.iter() {
             let mut value = value.clone();
             value
@@ -216,6 +211,7 @@ impl Program {
                 .map_err(wrong)?;
             child.keys.set(key, value);
         }
+        command::set(&mut child, sheet, names, &self.command, process).map_err(wrong)?;
         if let Some(file) = &self.log.file {
             let file = names.fill(sheet, file, process).map_err(wrong)?;
             child.keys.set_in("log", "file", Value::Text(file));
