@@ -216,6 +216,16 @@ fn a_variable_in_a_command_of_supervisord_is_split_and_never_run() {
     assert_eq!(line["log"]["message"], expected, "{file}");
 }
 
+#[test]
+fn an_instance_of_a_unit_is_one_word_and_never_run() {
+    let home = home();
+    let unit = "[Service]\nExecStart=/usr/bin/printf '[%%s]' a%i ${A}\nEnvironment=A=1\n";
+    let file = imported(home.path(), "job@.service", unit);
+    let mut run = Run::start(home, &file, &["--output", "json", "--set", "instance=x; echo INJECTED"]);
+    let line = run.value(|line| line["log"]["target_path"] == "/job");
+    assert_eq!(line["log"]["message"], "[ax; echo INJECTED][1]", "{file}");
+}
+
 /// Who runs for `startsecs` each time goes on for ever, and who does not is parked.
 #[test]
 fn a_program_of_supervisord_is_given_up_only_when_it_ends_too_soon() {

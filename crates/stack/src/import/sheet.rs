@@ -186,12 +186,21 @@ impl Keys {
         Ok(())
     }
 
+    /// The value of a variable of the program.
+    pub(super) fn variable_of(&self, name: &str) -> Option<&Text> {
+        let Some(Value::List(items)) = self.get("environment") else { return None };
+        match items.iter().find(|item| is_variable(item, name))? {
+            Value::Map(entries) => match entries.get(1) {
+                Some(("value", Value::Text(text))) => Some(text),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// A variable of the program, unless it has one of that name.
     pub(super) fn variable_if_none(&mut self, name: &str, value: impl Into<Text>) -> Result<(), Refusal> {
-        match self.get("environment") {
-            Some(Value::List(items)) if items.iter().any(|item| is_variable(item, name)) => Ok(()),
-            _ => self.variable(name, value),
-        }
+        if self.variable_of(name).is_some() { Ok(()) } else { self.variable(name, value) }
     }
 }
 

@@ -48,6 +48,11 @@ impl Text {
         })
     }
 
+    /// What it is made of: each is a name, or was said.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Self> {
+        self.0.iter().map(|piece| Self(vec![piece.clone()]))
+    }
+
     /// The names in it.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {

@@ -506,3 +506,39 @@ fn a_variable_of_a_command_can_be_several_words() {
         assert_eq!(made.text.contains("A shell splits O into words"), splits, "{}", made.text);
     }
 }
+
+/// Of `$NAME` systemd honours the quotes in the value, and a shell does not.
+#[test]
+fn quotes_in_a_value_that_is_split_are_told() {
+    const TOLD: &str = "Service.ExecStart: a shell splits $ARGS at its spaces";
+    for (environment, left, noted) in [
+        ("Environment=ARGS=1", false, false),
+        ("Environment=\"ARGS=1 2\"", false, false),
+        ("Environment=ARGS=\"a\\x27b\"", true, false),
+        ("Environment=\"ARGS=-x \\\"a b\\\"\"", true, false),
+        ("EnvironmentFile=/etc/a", false, true),
+    ] {
+        let text = format!("[Service]\nExecStart=/bin/a $ARGS ${{OTHER}}\n{environment}\n");
+        let made = made(Format::Systemd, "a.service", &text);
+        let told = made.left.iter().any(|left| left.to_string().starts_with(&format!("2: {TOLD}")));
+        assert_eq!(told, left, "{environment}: {:?}", made.left);
+        assert_eq!(made.text.contains("# A shell splits ARGS into words"), noted, "{}", made.text);
+    }
+}
+
+/// What is given with `--set` is a word of its own, and nothing that a shell runs.
+#[test]
+fn an_instance_is_no_part_of_what_a_shell_runs() {
+    for (words, ours) in [
+        ("%i ${A}", r#"[sh, -c, "exec /bin/a \"${1}\" \"${A}\"", sh, "${instance}"]"#),
+        ("x-%i/%I${A}", r#"[sh, -c, "exec /bin/a x-\"${1}\"/\"${1}\"\"${A}\"", sh, "${instance}"]"#),
+        ("%i", r#"[/bin/a, "${instance}"]"#),
+    ] {
+        let text = format!("[Service]\nExecStart=/bin/a {words}\n");
+        let made = made(Format::Systemd, "a@.service", &text);
+        assert!(made.text.contains(&format!("command: {ours}\n")), "{words}\n{}", made.text);
+    }
+    let text = "[Service]\nExecStart=/bin/a %i ${A}\n";
+    let named = made(Format::Systemd, "a@b;c d.service", text);
+    assert!(named.text.contains(r#"[sh, -c, "exec /bin/a 'b;c d' \"${A}\""]"#), "{}", named.text);
+}

@@ -70,36 +70,78 @@ impl Command {
         Ok(Value::texts(words?))
     }
 
+    /// The variables whose values systemd splits into words.
+    pub(super) fn split_names(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().filter(|word| is_split(word)).map(|word| &word[1..])
+    }
+
     /// As a shell runs it, to which the variables look as systemd sees them.
-    fn shell(&self, specifiers: &mut Specifiers<'_>, line: &mut Text) -> Result<(), Refusal> {
+    fn shell(&self, specifiers: &mut Specifiers<'_>, script: &mut Script) -> Result<(), Refusal> {
         for (at, word) in self.words.iter().enumerate() {
-            line.say(if at == 0 { "" } else { " " });
-            line.add(&specifiers.fill(&for_a_shell(word))?)?;
+            script.line.push_str(if at == 0 { "" } else { " " });
+            script.add(&specifiers.fill(word)?);
         }
         Ok(())
+    }
+}
+
+/// What a shell runs, and its arguments: what is known only when the stack file is read is one of these, and never a part of
+/// what is run.
+#[derive(Default)]
+struct Script {
+    line: String,
+    arguments: Vec<Text>,
+}
+
+impl Script {
+    fn add(&mut self, word: &Text) {
+        if let Some(said) = word.said() {
+            self.line.push_str(&for_a_shell(said));
+            return;
+        }
+        for piece in word.pieces() {
+            match piece.said() {
+                Some(said) => self.line.push_str(&in_a_word(said)),
+                None => {
+                    let known = self.arguments.iter().position(|argument| *argument == piece);
+                    let at = known.unwrap_or_else(|| {
+                        self.arguments.push(piece);
+                        self.arguments.len() - 1
+                    });
+                    self.line.push_str(&format!("\"${{{}}}\"", at + 1));
+                }
+            }
+        }
+    }
+
+    fn words(self) -> Value {
+        let name = (!self.arguments.is_empty()).then(|| Text::from("sh"));
+        let begin = [Text::from("sh"), Text::from("-c"), Text::from(self.line)];
+        Value::texts(begin.into_iter().chain(name).chain(self.arguments))
     }
 }
 
 /// What several lines are with us. Several are run one after the other, as long as they end well.
 pub(super) fn all(commands: &[Command], specifiers: &mut Specifiers<'_>) -> Result<Value, Refusal> {
     let splits = |command: &Command| command.words.iter().any(|word| is_split(word));
-    let mut line = Text::from(if commands.iter().any(splits) { "set -f; " } else { "" });
+    let mut script = Script::default();
+    script.line.push_str(if commands.iter().any(splits) { "set -f; " } else { "" });
     match commands {
         [one] if !one.has_variables() && !one.forgiven => return one.plain(specifiers),
         [one] if !one.forgiven => {
-            line.say("exec ");
-            one.shell(specifiers, &mut line)?;
+            script.line.push_str("exec ");
+            one.shell(specifiers, &mut script)?;
         }
         many => {
             for (at, command) in many.iter().enumerate() {
-                line.say(if at == 0 { "" } else { " && " });
-                line.say(if command.forgiven { "{ " } else { "" });
-                command.shell(specifiers, &mut line)?;
-                line.say(if command.forgiven { " || true; }" } else { "" });
+                script.line.push_str(if at == 0 { "" } else { " && " });
+                script.line.push_str(if command.forgiven { "{ " } else { "" });
+                command.shell(specifiers, &mut script)?;
+                script.line.push_str(if command.forgiven { " || true; }" } else { "" });
             }
         }
     }
-    Ok(Value::texts([Text::from("sh"), Text::from("-c"), line]))
+    Ok(script.words())
 }
 
 /// The commands of a line: a `;` that is a word of its own stands between them, unless it has a quote or a backslash.
@@ -133,9 +175,15 @@ fn is_split(word: &str) -> bool {
 
 /// A word with its variables, as a shell has to read it.
 fn for_a_shell(word: &str) -> String {
-    if is_split(word) {
-        return word.to_owned();
+    match word {
+        "" => "''".to_owned(),
+        word if is_split(word) => word.to_owned(),
+        word => in_a_word(word),
     }
+}
+
+/// A part of a word.
+fn in_a_word(word: &str) -> String {
     let (mut out, mut said, mut rest) = (String::new(), String::new(), word);
     while let Some((before, after)) = rest.split_once('$') {
         said.push_str(before);
@@ -155,7 +203,7 @@ fn for_a_shell(word: &str) -> String {
         }
     }
     said.push_str(rest);
-    if !said.is_empty() || out.is_empty() {
+    if !said.is_empty() {
         out.push_str(&quoted(&said));
     }
     out
