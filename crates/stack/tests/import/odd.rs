@@ -542,3 +542,23 @@ fn an_instance_is_no_part_of_what_a_shell_runs() {
     let named = made(Format::Systemd, "a@b;c d.service", text);
     assert!(named.text.contains(r#"[sh, -c, "exec /bin/a 'b;c d' \"${A}\""]"#), "{}", named.text);
 }
+
+#[test]
+fn a_log_file_that_is_none_is_none_in_any_case() {
+    for word in ["AUTO", "auto", "NONE", "None", "none", "OFF", "off", "; a comment"] {
+        let text = format!("[program:a]\ncommand=/a\nstdout_logfile= {word}\nstderr_logfile= {word}\n");
+        let made = made(Format::Supervisord, "s.conf", &text);
+        assert!(
+            !made.text.contains("log:") && made.left.is_empty(),
+            "{word}: {:?}\n{}",
+            made.left,
+            made.text
+        );
+    }
+    let made = made(Format::Supervisord, "s.conf", "[program:a]\ncommand=/a\nstdout_logfile=SYSLOG\n");
+    assert!(
+        made.left.iter().any(|left| left.why.contains("syslog")) && !made.text.contains("log:"),
+        "{:?}",
+        made.left
+    );
+}

@@ -227,7 +227,9 @@ impl Log {
     fn take(&mut self, key: &str, value: &str) -> Carried {
         match (key, value.trim()) {
             ("stdout_logfile", path) if is_nowhere(path) => {}
-            ("stdout_logfile", "syslog") => return Err(left::why("program", "stdout_syslog").to_owned()),
+            ("stdout_logfile", path) if path.eq_ignore_ascii_case("syslog") => {
+                return Err(left::why("program", "stdout_syslog").to_owned());
+            }
             ("stdout_logfile", path) => self.file = Some(path.to_owned()),
             ("stdout_logfile_maxbytes", size) => match mebibytes(size)? {
                 0 => return Err("a log file is always rotated; say a larger `max_size_mb`".to_owned()),
@@ -253,9 +255,11 @@ fn is_off(key: &str, value: &str) -> bool {
     switches.iter().any(|switch| key.ends_with(switch)) && truth(value) == Ok(false)
 }
 
-/// Whether what is printed goes to no file that stays.
+/// Whether what is printed goes to no file that stays. The words can have capitals.
 fn is_nowhere(file: &str) -> bool {
-    matches!(file.trim(), "AUTO" | "NONE" | "/dev/stdout" | "/dev/fd/1" | "/dev/stderr" | "/dev/fd/2" | "")
+    let files = ["", "/dev/stdout", "/dev/fd/1", "/dev/stderr", "/dev/fd/2"];
+    let words = ["auto", "none", "off"];
+    files.contains(&file.trim()) || words.iter().any(|word| file.trim().eq_ignore_ascii_case(word))
 }
 
 /// The file of standard error is that of standard output, or there is none.
