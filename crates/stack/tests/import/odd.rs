@@ -562,3 +562,17 @@ fn a_log_file_that_is_none_is_none_in_any_case() {
         made.left
     );
 }
+
+/// Files that were written under a number go on under it.
+#[test]
+fn processes_whose_logs_are_numbered_keep_their_numbers() {
+    let text = "[program:w]\ncommand=/w\nprocess_name=%(program_name)s_%(process_num)02d\nnumprocs=4\n\
+                stdout_logfile=/log/w_%(process_num)02d.log\n";
+    let made = made(Format::Supervisord, "s.conf", text);
+    for number in ["00", "01", "02", "03"] {
+        let file = format!("- name: w_{number}\n");
+        assert!(made.text.contains(&file), "{}", made.text);
+        assert!(made.text.contains(&format!("log: {{file: /log/w_{number}.log,")), "{}", made.text);
+    }
+    assert!(!made.text.contains("replica"), "{}", made.text);
+}

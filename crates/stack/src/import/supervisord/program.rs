@@ -181,7 +181,8 @@ impl Program {
 
     /// Whether it matters to its processes which number they have: replicas have other ones.
     fn counts(&self) -> bool {
-        let mut counts = self.command.contains("%(process_num)");
+        let log = self.log.file.as_deref().unwrap_or_default();
+        let mut counts = [&self.command, log].iter().any(|text| text.contains("%(process_num)"));
         for (_, value) in self.keys.iter() {
             value.each_text(&mut |text| {
                 counts |= text.said().is_some_and(|said| said.contains("%(process_num)"))
