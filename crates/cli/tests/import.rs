@@ -128,12 +128,12 @@ fn a_stack_is_called_as_its_unit_or_as_its_folder() {
 #[test]
 fn an_imported_procfile_runs_and_stops() {
     let home = home();
-    std::fs::write(home.path().join(".env"), "MODE=shop\n").unwrap();
-    let file = imported(
-        home.path(),
-        "Procfile",
-        "release: echo done\nweb: echo \"on $PORT for $MODE\"; exec sleep 1000\nworker: sleep 2000\n",
-    );
+    // What .env says of PORT goes behind what each has of its own, also where the line does not name it.
+    std::fs::write(home.path().join(".env"), "MODE=shop\nPORT=9\n").unwrap();
+    let script = home.path().join("web.sh");
+    std::fs::write(&script, "echo \"on $PORT for $MODE\"; exec sleep 1000\n").unwrap();
+    let lines = format!("release: echo done\nweb: sh {}\nworker: sleep 2000\n", script.display());
+    let file = imported(home.path(), "Procfile", &lines);
     let mut run = Run::start(home, &file, &["--output", "json"]);
     let (mut released, mut greeted) = (false, false);
     while !(released && greeted) {

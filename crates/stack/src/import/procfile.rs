@@ -13,6 +13,9 @@ pub(super) fn read(text: &str) -> Result<Sheet, ImportError> {
             "A program gets PATH, HOME, LANG and a few more of the supervisor's environment, what is in .env beside this \
              file, and what is named under its `environment`. foreman gives it all of its own."
                 .to_owned(),
+            "PORT is what foreman gives: 5000 to the first program, and 100 more to each that follows. It goes before a PORT in \
+             .env, from which foreman counts instead of 5000: if there is one, count from it here."
+                .to_owned(),
             "A program that ends is started again. foreman would end all of them.".to_owned(),
         ],
         ..Sheet::default()
@@ -40,11 +43,8 @@ pub(super) fn read(text: &str) -> Result<Sheet, ImportError> {
             child.notes.push("Heroku runs `release` once for each deployment, so it is a job.".to_owned());
             child.keys.set("role", Value::plain("job"));
         }
-        if line.contains("PORT") {
-            let port = PORTS.0 + PORTS.1 * sheet.children.len();
-            child.notes.push(format!("foreman gives it the port {port}."));
-            child.keys.variable("PORT", port.to_string()).map_err(|why| at.error(why))?;
-        }
+        let port = PORTS.0 + PORTS.1 * sheet.children.len();
+        child.keys.variable("PORT", port.to_string()).map_err(|why| at.error(why))?;
         sheet.children.push(child);
     }
     Ok(sheet)
