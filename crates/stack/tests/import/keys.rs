@@ -201,7 +201,7 @@ const COMPOSE: &[(&str, &str, Is)] = &[
     (
         "web.liveness_probe.exec",
         "{command: ./ok, working_dir: /x}",
-        Here("exec: [bash, -c, \"cd /x && ./ok\"]"),
+        Here("exec: [bash, -c, \"cd /x || exit; ./ok\"]"),
     ),
     ("web.liveness_probe.exec", "{command: ./ok, odd: 1}", Left("no key")),
     ("web.liveness_probe.http_get", "{port: 80}", Here("health_check: {check_interval_secs: 10, http: {url")),

@@ -576,3 +576,14 @@ fn processes_whose_logs_are_numbered_keep_their_numbers() {
     }
     assert!(!made.text.contains("replica"), "{}", made.text);
 }
+
+/// Nothing of a probe runs in another directory than its own.
+#[test]
+fn a_probe_whose_directory_is_not_there_fails() {
+    let text = "processes:\n  a:\n    command: ./a\n    readiness_probe: {exec: {command: 'false || true', working_dir: /no/such}}\n";
+    let made = made(Format::ProcessCompose, "pc.yaml", text);
+    let line = "cd /no/such || exit; false || true";
+    assert!(made.text.contains(&format!("exec: [bash, -c, \"{line}\"]")), "{}", made.text);
+    let output = std::process::Command::new("sh").args(["-c", line]).output().unwrap();
+    assert!(!output.status.success());
+}

@@ -64,7 +64,7 @@ impl Process<'_> {
                 let part = |name: &str| node.get(name).and_then(|entry| entry.node.text());
                 let line = part("command").ok_or("it has no `command`")?;
                 let Some(folder) = part("working_dir") else { return Ok(("exec", self.line(line)?)) };
-                let line = format!("cd {} && {line}", super::super::words::quoted(folder));
+                let line = format!("cd {} || exit; {line}", super::super::words::quoted(folder));
                 Ok(("exec", self.line(&line)?))
             }
             "http_get" => self.http(node),
