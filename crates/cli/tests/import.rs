@@ -226,6 +226,18 @@ fn an_instance_of_a_unit_is_one_word_and_never_run() {
     assert_eq!(line["log"]["message"], "[ax; echo INJECTED][1]", "{file}");
 }
 
+#[test]
+fn a_unit_is_passed_the_variables_that_are_there() {
+    let home = home();
+    let unit = "[Service]\nExecStart=/bin/sh -c 'echo $$GIVEN $${ABSENT-none} $$SAID'\n\
+                PassEnvironment=GIVEN ABSENT SAID\nEnvironment=SAID=here\n";
+    let file = imported(home.path(), "job.service", unit);
+    let given = [("GIVEN", "canary"), ("SAID", "there")];
+    let mut run = Run::start_with(home, &file, &["--output", "json"], &given);
+    run.output("/job", "canary none here");
+    assert_eq!(run.end().code, Some(0), "{file}");
+}
+
 /// Who runs for `startsecs` each time goes on for ever, and who does not is parked.
 #[test]
 fn a_program_of_supervisord_is_given_up_only_when_it_ends_too_soon() {

@@ -186,6 +186,15 @@ impl Keys {
         Ok(())
     }
 
+    /// A variable of the supervisor that the program gets, too, if it is there.
+    pub(super) fn pass(&mut self, name: &str) {
+        let text = || Value::text(name);
+        let secret = vec![("name", text()), ("key", text()), ("required", Value::plain(false))];
+        self.push("secrets", Value::Map(secret));
+        let entry = vec![("name", text()), ("secret_ref", Value::text(format!("${{{name}}}")))];
+        self.push("environment", Value::Map(entry));
+    }
+
     /// The value of a variable of the program.
     pub(super) fn variable_of(&self, name: &str) -> Option<&Text> {
         let Some(Value::List(items)) = self.get("environment") else { return None };

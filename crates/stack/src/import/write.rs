@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "no_new_privs",
     "env_file",
     "environment",
+    "secrets",
     "terminal",
     "stdin",
     "dependencies",

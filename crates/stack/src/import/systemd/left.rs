@@ -115,10 +115,6 @@ const LEFT: &[(&[&str], &str)] = &[
         &["LogRateLimit", "LogFilterPatterns"],
         "nothing of the output is left out; of each program 256 KiB are kept in memory",
     ),
-    (
-        &["PassEnvironment"],
-        "`environment` with `secret_ref` passes a variable on, and then it has to be there",
-    ),
     (&["UnsetEnvironment"], "the environment is made from empty, so nothing has to be taken away"),
     (&["StandardInputText", "StandardInputData"], "write it to a file, and name that in `stdin`"),
     (&["TTY", "UtmpIdentifier", "UtmpMode"], "`terminal: true` gives a program a terminal of its own"),

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use supervisor_api::manifest::is_shell_name;
+use supervisor_yaml::printable;
+
 use super::super::amount::{number, signal, span, truth};
 use super::super::ini::{Entry, Section};
-use super::super::sheet::{Child, Sheet, Value};
+use super::super::sheet::{Child, Keys, Sheet, Value};
 use super::super::text::Text;
 use super::super::words::{Quoting, split};
 use super::super::{At, Carried, ImportError, Refusal};
@@ -30,6 +33,8 @@ pub(super) struct Unit {
     before: Vec<Command>,
     after: Vec<Command>,
     starts: Starts,
+    /// The variables of the supervisor that are passed on, if they are there.
+    passed: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,6 +75,7 @@ impl Unit {
             before: Vec::new(),
             after: Vec::new(),
             starts: Starts::default(),
+            passed: Vec::new(),
         };
         // What a command may be goes by the type, wherever that stands.
         let all =
@@ -171,6 +177,9 @@ impl Unit {
             (Restart::OnFailure, _) => keys.set("restart_policy", Value::plain("transient")),
         }
         self.starts.say(&mut self.child, self.restart != Restart::No);
+        let said = |keys: &Keys, name: &str| keys.variable_of(name).is_some();
+        self.passed.retain(|name| !said(&self.child.keys, name));
+        self.passed.iter().for_each(|name| self.child.keys.pass(name));
         if self.child.keys.get("env_file").is_some() && self.child.keys.get("environment").is_some() {
             let note = "`environment` goes before `env_file` here; with systemd the files did.";
             self.child.notes.push(note.to_owned());
@@ -230,6 +239,16 @@ impl Unit {
                     let (name, value) = word.split_once('=').ok_or("a variable of it is not `NAME=value`")?;
                     let value = Specifiers { sheet, unit: &self.file }.fill(value)?;
                     self.child.keys.variable(name, value)?;
+                }
+            }
+            "PassEnvironment" => {
+                for name in value.split_whitespace() {
+                    if !is_shell_name(name) {
+                        return Err(format!("'{}' is no name that a variable can have", printable(name)));
+                    }
+                    if !self.passed.iter().any(|known| known == name) {
+                        self.passed.push(name.to_owned());
+                    }
                 }
             }
             "User" | "Group" | "WorkingDirectory" | "EnvironmentFile" | "StandardInput"
