@@ -214,7 +214,8 @@ impl Keys {
 }
 
 fn is_variable(item: &Value, name: &str) -> bool {
-    matches!(item, Value::Map(entries) if entries.first().is_some_and(|(_, value)| *value == Value::text(name)))
+    let Value::Map(entries) = item else { return false };
+    matches!(entries.first(), Some((_, Value::Text(text))) if text.said() == Some(name))
 }
 
 impl Child {

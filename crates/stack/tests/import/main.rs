@@ -8,7 +8,10 @@ mod skip;
 mod configparser;
 mod documented;
 mod keys;
+mod many;
 mod odd;
+mod restarts;
+mod shells;
 mod whole;
 
 use supervisor_stack::{Choices, Foreign, Format, ImportError, Imported, Stack, import};

@@ -123,17 +123,6 @@ fn a_unit_with_its_drop_ins_is_one() {
 }
 
 #[test]
-fn a_job_of_supervisord_has_one_start() {
-    let text = "[program:a]\ncommand=/a\nautorestart=false\nstartretries=5\n";
-    let made = made(Format::Supervisord, "s.conf", text);
-    assert!(made.text.contains("role: job") && !made.text.contains("max_restarts: 5"), "{}", made.text);
-    assert_eq!(
-        made.left[0].to_string(),
-        "4: program:a.startretries: a job is started once; `retry: true` starts it again whenever it fails"
-    );
-}
-
-#[test]
 fn what_runs_before_and_after_has_as_long_as_there() {
     let before = "ExecStartPre=/bin/a\nExecStartPre=-/bin/b c\nExecStopPost=/bin/d\n";
     for (text, start, stop) in [
@@ -341,35 +330,6 @@ fn what_has_another_shape_than_its_key_is_told() {
     }
 }
 
-#[test]
-fn replicas_have_their_own_logs_and_numbers() {
-    let text = "processes:\n  a: {command: './a $$PC_PROC_NAME', log_location: a.log, replicas: 3}\n  b: {command: './b $PC_REPLICA_NUM'}\n";
-    let made = made(Format::ProcessCompose, "pc.yaml", text);
-    assert!(made.text.contains("log: {file: \"a.log.${replica}\"}"), "{}", made.text);
-    assert!(made.text.contains("{name: PC_PROC_NAME, value: a}"), "{}", made.text);
-    assert!(made.text.contains("{name: PC_REPLICA_NUM, value: \"0\"}"), "{}", made.text);
-    assert!(made.left.is_empty(), "{:?}", made.left);
-}
-
-#[test]
-fn replicas_that_ask_for_their_number_get_it() {
-    let text = "processes:\n  a: {command: './a --port 80{{.PC_REPLICA_NUM}} $$PC_REPLICA_NUM', log_location: 'a{PC_REPLICA_NUM}.log', \
-                replicas: 2}\n  b: {command: ./b, depends_on: {a: {condition: process_started}}}\n  a-0: {command: ./c}\n";
-    let made = made(Format::ProcessCompose, "pc.yaml", text);
-    for part in [
-        "- name: a-1\n    kind: process\n    role: job\n    command: [bash, -c, \"./a --port 801 $PC_REPLICA_NUM\"]",
-        "{name: PC_REPLICA_NUM, value: \"1\"}",
-        "log: {file: a1.log}",
-        "- {name: a-0, condition: started}\n      - {name: a-1, condition: started}",
-        // It has a name that the first of the others has.
-        "- name: a-0-2\n",
-    ] {
-        assert!(made.text.contains(part), "{part}\n{}", made.text);
-    }
-    let keys: Vec<_> = made.left.iter().map(|left| left.key.as_str()).collect();
-    assert_eq!(keys, ["a-0"]);
-}
-
 /// Files that end anywhere, as a download that broke off: they are refused, or become something that can be read as YAML.
 #[test]
 fn a_file_that_breaks_off_breaks_nothing() {
@@ -395,154 +355,6 @@ fn a_file_that_breaks_off_breaks_nothing() {
     assert!(tried > 1_000, "{tried}");
 }
 
-/// systemd counts starts within a window: those that are further apart have no limit, and the linter has nothing to say
-/// of any of them (`made` looks).
-#[test]
-fn a_unit_is_given_up_when_systemd_gives_it_up() {
-    for (text, unlimited) in [
-        ("", false),
-        ("RestartSec=500ms\n", false),
-        ("RestartSec=1.9\n", false),
-        ("RestartSec=2\n", true),
-        ("RestartSec=3\n", true),
-        ("RestartSec=5\n", true),
-        ("RestartSec=0\n", false),
-        ("RestartSec=3\nStartLimitIntervalSec=1min\n", false),
-        ("RestartSec=3\nStartLimitIntervalSec=1min\nStartLimitBurst=20\n", true),
-        ("StartLimitBurst=40\n", false),
-        ("StartLimitBurst=200\n", true),
-        ("StartLimitBurst=0\n", true),
-        ("StartLimitIntervalSec=0\n", true),
-        ("RestartSec=1\nRestartMaxDelaySec=1min\nRestartSteps=6\n", true),
-        ("RestartSec=10\nRestartMaxDelaySec=1\n", true),
-        ("RestartSec=1\nRestartMaxDelaySec=1min\nStartLimitBurst=4000000000\n", true),
-    ] {
-        for restart in ["always", "on-failure"] {
-            let text = format!("[Service]\nExecStart=/bin/a\nRestart={restart}\n{text}");
-            let made = made(Format::Systemd, "a.service", &text);
-            assert_eq!(made.text.contains("    budget: unlimited\n"), unlimited, "{text}{}", made.text);
-        }
-    }
-    let job = made(Format::Systemd, "a.service", "[Service]\nExecStart=/bin/a\nRestartSec=3\n");
-    assert!(!job.text.contains("budget: unlimited"), "{}", job.text);
-}
-
-/// The linter has nothing to say of any of them (`made` looks): the delays leave room for so many restarts.
-#[test]
-fn a_program_of_supervisord_is_given_up_for_ends_that_come_too_soon() {
-    for secs in
-        ["", "startsecs=0\n", "startsecs=1\n", "startsecs=10\n", "startsecs=3600\n", "startsecs=0.05\n"]
-    {
-        for retries in
-            ["", "startretries=0\n", "startretries=1\n", "startretries=2\n", "startretries=100000000\n"]
-        {
-            for restart in ["true", "unexpected", "false"] {
-                let text = format!("[program:a]\ncommand=/a\nautorestart={restart}\n{secs}{retries}");
-                let made = made(Format::Supervisord, "s.conf", &text);
-                let for_ever = secs == "startsecs=0\n" || retries.len() > 20 && secs != "startsecs=0.05\n";
-                let unlimited = for_ever && restart != "false";
-                assert_eq!(made.text.contains("    budget: unlimited\n"), unlimited, "{text}{}", made.text);
-            }
-        }
-    }
-}
-
-/// A small file can ask for many programs.
-#[test]
-fn more_programs_than_a_stack_can_have_are_refused_where_they_stand() {
-    let refused = "with this one there are more than 10000 programs in what was read";
-    for command in ["/a", "/a %(process_num)s"] {
-        let program = |at: u32| format!("[program:\u{e9}{at}]\ncommand={command}\nnumprocs=1000\n");
-        let text = (0..400).fold(String::new(), |text, at| text + &program(at));
-        let error = read(Format::Supervisord, &[("s.conf", &text)]).unwrap_err();
-        assert_eq!(error.line, 31, "{error}");
-        assert!(error.message.starts_with(refused), "{error}");
-    }
-    for command in ["./a", "./a {{.PC_REPLICA_NUM}}"] {
-        let process = |at: u32| format!("  p{at}: {{command: '{command}', replicas: 1000}}\n");
-        let text = (0..400).fold("processes:\n".to_owned(), |text, at| text + &process(at));
-        let error = read(Format::ProcessCompose, &[("pc.yaml", &text)]).unwrap_err();
-        assert_eq!(error.line, 12, "{error}");
-        assert!(error.message.starts_with(refused), "{error}");
-    }
-    let text = (0..10_001).fold(String::new(), |text, at| text + &format!("p{at}: ./a\n"));
-    let error = read(Format::Procfile, &[("Procfile", &text)]).unwrap_err();
-    assert_eq!((error.line, error.message.starts_with(refused)), (10_001, true), "{error}");
-}
-
-/// Programs whose names are none, all of them the same, and with replicas whose names may be taken, too.
-#[test]
-fn many_names_that_meet_are_made_one_each() {
-    let program = |at: u32| format!("[program:{}]\ncommand=/a\nnumprocs=40\n", "\u{e9}".repeat(at as usize));
-    let text = (1..=240).fold(String::new(), |text, at| text + &program(at));
-    let made = made(Format::Supervisord, "s.conf", &text);
-    assert!(
-        made.text.contains("- name: program\n") && made.text.contains("- name: program-279\n"),
-        "{}",
-        made.text
-    );
-    assert_eq!((made.text.matches("- name: ").count(), made.left.len()), (240, 240));
-}
-
-/// supervisord puts the value in first, and splits it into words then.
-#[test]
-fn a_variable_of_a_command_can_be_several_words() {
-    for (command, ours) in [
-        ("/a %(ENV_O)s", r#"[sh, -c, "set -f; exec /a ${O}"]"#),
-        ("%(ENV_O)s", r#"[sh, -c, "set -f; exec ${O}"]"#),
-        ("/a -x%(ENV_O)s%(ENV_P)s 'b c' ''", r#"[sh, -c, "set -f; exec /a -x${O}${P} 'b c' ''"]"#),
-        (
-            "/a --in=\"%(here)s/x\"%(ENV_O)s \"%(ENV_Q)s\"",
-            r#"[sh, -c, "set -f; exec /a \"${1}\"${O} \"${2}\"", sh, "--in=${here}/x", "${Q}"]"#,
-        ),
-        // Of one word, or of none.
-        ("/a '%(ENV_O)s' \"x%(ENV_O)s\"", r#"[/a, "${O}", "x${O}"]"#),
-        ("/a %%(ENV_O)s", r#"[/a, "%(ENV_O)s"]"#),
-    ] {
-        let made = made(Format::Supervisord, "s.conf", &format!("[program:a]\ncommand={command}\n"));
-        assert!(made.text.contains(&format!("command: {ours}\n")), "{command}\n{}", made.text);
-        let splits = ours.starts_with("[sh");
-        assert_eq!(made.text.contains("{name: O, secret_ref: \"${O}\"}"), splits, "{}", made.text);
-        assert_eq!(made.text.contains("A shell splits O into words"), splits, "{}", made.text);
-    }
-}
-
-/// Of `$NAME` systemd honours the quotes in the value, and a shell does not.
-#[test]
-fn quotes_in_a_value_that_is_split_are_told() {
-    const TOLD: &str = "Service.ExecStart: a shell splits $ARGS at its spaces";
-    for (environment, left, noted) in [
-        ("Environment=ARGS=1", false, false),
-        ("Environment=\"ARGS=1 2\"", false, false),
-        ("Environment=ARGS=\"a\\x27b\"", true, false),
-        ("Environment=\"ARGS=-x \\\"a b\\\"\"", true, false),
-        ("EnvironmentFile=/etc/a", false, true),
-    ] {
-        let text = format!("[Service]\nExecStart=/bin/a $ARGS ${{OTHER}}\n{environment}\n");
-        let made = made(Format::Systemd, "a.service", &text);
-        let told = made.left.iter().any(|left| left.to_string().starts_with(&format!("2: {TOLD}")));
-        assert_eq!(told, left, "{environment}: {:?}", made.left);
-        assert_eq!(made.text.contains("# A shell splits ARGS into words"), noted, "{}", made.text);
-    }
-}
-
-/// What is given with `--set` is a word of its own, and nothing that a shell runs.
-#[test]
-fn an_instance_is_no_part_of_what_a_shell_runs() {
-    for (words, ours) in [
-        ("%i ${A}", r#"[sh, -c, "exec /bin/a \"${1}\" \"${A}\"", sh, "${instance}"]"#),
-        ("x-%i/%I${A}", r#"[sh, -c, "exec /bin/a x-\"${1}\"/\"${1}\"\"${A}\"", sh, "${instance}"]"#),
-        ("%i", r#"[/bin/a, "${instance}"]"#),
-    ] {
-        let text = format!("[Service]\nExecStart=/bin/a {words}\n");
-        let made = made(Format::Systemd, "a@.service", &text);
-        assert!(made.text.contains(&format!("command: {ours}\n")), "{words}\n{}", made.text);
-    }
-    let text = "[Service]\nExecStart=/bin/a %i ${A}\n";
-    let named = made(Format::Systemd, "a@b;c d.service", text);
-    assert!(named.text.contains(r#"[sh, -c, "exec /bin/a 'b;c d' \"${A}\""]"#), "{}", named.text);
-}
-
 #[test]
 fn a_log_file_that_is_none_is_none_in_any_case() {
     for word in ["AUTO", "auto", "NONE", "None", "none", "OFF", "off", "; a comment"] {
@@ -561,29 +373,4 @@ fn a_log_file_that_is_none_is_none_in_any_case() {
         "{:?}",
         made.left
     );
-}
-
-/// Files that were written under a number go on under it.
-#[test]
-fn processes_whose_logs_are_numbered_keep_their_numbers() {
-    let text = "[program:w]\ncommand=/w\nprocess_name=%(program_name)s_%(process_num)02d\nnumprocs=4\n\
-                stdout_logfile=/log/w_%(process_num)02d.log\n";
-    let made = made(Format::Supervisord, "s.conf", text);
-    for number in ["00", "01", "02", "03"] {
-        let file = format!("- name: w_{number}\n");
-        assert!(made.text.contains(&file), "{}", made.text);
-        assert!(made.text.contains(&format!("log: {{file: /log/w_{number}.log,")), "{}", made.text);
-    }
-    assert!(!made.text.contains("replica"), "{}", made.text);
-}
-
-/// Nothing of a probe runs in another directory than its own.
-#[test]
-fn a_probe_whose_directory_is_not_there_fails() {
-    let text = "processes:\n  a:\n    command: ./a\n    readiness_probe: {exec: {command: 'false || true', working_dir: /no/such}}\n";
-    let made = made(Format::ProcessCompose, "pc.yaml", text);
-    let line = "cd /no/such || exit; false || true";
-    assert!(made.text.contains(&format!("exec: [bash, -c, \"{line}\"]")), "{}", made.text);
-    let output = std::process::Command::new("sh").args(["-c", line]).output().unwrap();
-    assert!(!output.status.success());
 }

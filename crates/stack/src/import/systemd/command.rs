@@ -1,9 +1,12 @@
 //! Command lines of systemd.
 
+use std::collections::BTreeSet;
+
 use supervisor_yaml::printable;
 
 use super::super::Refusal;
-use super::super::sheet::Value;
+use super::super::ini::Entry;
+use super::super::sheet::{Child, Sheet, Value};
 use super::super::text::Text;
 use super::super::words::{Quoting, quoted, split};
 use super::Specifiers;
@@ -142,6 +145,35 @@ pub(super) fn all(commands: &[Command], specifiers: &mut Specifiers<'_>) -> Resu
         }
     }
     Ok(script.words())
+}
+
+/// A shell splits a value at its spaces, and systemd honours the quotes in it, too. Lines are those with the commands.
+pub(super) fn tell_of_quotes<'a>(
+    sheet: &mut Sheet,
+    child: &mut Child,
+    commands: impl Iterator<Item = &'a Command>,
+    lines: &[&Entry],
+) {
+    let names: BTreeSet<&str> = commands.flat_map(Command::split_names).collect();
+    for name in names {
+        let value = child.keys.variable_of(name).and_then(Text::said);
+        if value.is_some_and(|value| !value.contains(['\'', '"', '\\'])) {
+            continue;
+        }
+        let asked = format!("${name}");
+        let line = lines.iter().find(|entry| entry.value.split_whitespace().any(|word| word == asked));
+        match (value, line) {
+            (Some(_), Some(entry)) => {
+                let why = format!(
+                    "a shell splits ${name} at its spaces, and takes the quotes in it as they are; write out its words"
+                );
+                sheet.leave(entry.at, format!("Service.{}", entry.key), why);
+            }
+            _ => child.notes.push(format!(
+                "A shell splits {name} into words at its spaces. A quote in its value stands for itself; systemd took it for one."
+            )),
+        }
+    }
 }
 
 /// The commands of a line: a `;` that is a word of its own stands between them, unless it has a quote or a backslash.

@@ -1,7 +1,5 @@
 //! One unit.
 
-use std::collections::BTreeSet;
-
 use supervisor_api::manifest::is_shell_name;
 use supervisor_yaml::printable;
 
@@ -95,32 +93,9 @@ impl Unit {
         unit.child.keys.set("command", command.map_err(|why| at.error(why))?);
         unit.around(sheet).map_err(|why| at.error(why))?;
         let lines = all().map(|(_, entry)| entry).filter(|entry| entry.key.starts_with("Exec"));
-        unit.tell_of_quotes(sheet, &lines.collect::<Vec<_>>());
+        let commands = [&unit.commands, &unit.before, &unit.after].into_iter().flatten();
+        command::tell_of_quotes(sheet, &mut unit.child, commands, &lines.collect::<Vec<_>>());
         Ok(Some(unit))
-    }
-
-    /// A shell splits a value at its spaces, and systemd honours the quotes in it, too.
-    fn tell_of_quotes(&mut self, sheet: &mut Sheet, lines: &[&Entry]) {
-        let commands = [&self.commands, &self.before, &self.after].into_iter().flatten();
-        let names: BTreeSet<&str> = commands.flat_map(Command::split_names).collect();
-        for name in names {
-            let value = self.child.keys.variable_of(name).and_then(Text::said);
-            let quotes = value.is_none_or(|value| value.contains(['\'', '"', '\\']));
-            let asked = format!("${name}");
-            let line = lines.iter().find(|entry| entry.value.split_whitespace().any(|word| word == asked));
-            match (value, line) {
-                (Some(_), Some(entry)) if quotes => {
-                    let why = format!(
-                        "a shell splits ${name} at its spaces, and takes the quotes in it as they are; write out its words"
-                    );
-                    sheet.leave(entry.at, format!("Service.{}", entry.key), why);
-                }
-                _ if quotes => self.child.notes.push(format!(
-                    "A shell splits {name} into words at its spaces. A quote in its value stands for itself; systemd took it for one."
-                )),
-                _ => {}
-            }
-        }
     }
 
     /// What runs before and after it has as long as the start and the stop may take.
