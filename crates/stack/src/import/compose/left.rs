@@ -32,7 +32,7 @@ const OF_PROCESS: &[(&str, &str)] = &[
     ),
     ("is_interactive", "nobody types at a program; `terminal: true` gives it a terminal of its own"),
     ("is_elevated", "start the supervisor as root, and say `user` of the others"),
-    ("schedule", "nothing is started by a clock; have cron or a timer of systemd start it"),
+    ("schedule", "write the `schedule` of the job by hand, with `cron` or `every_secs`"),
     (
         "watch",
         "nothing is restarted because a file has changed; `supervisor restart PATH` does it from elsewhere",
