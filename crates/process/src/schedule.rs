@@ -153,6 +153,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_is_left_out_between_two_runs_is_told() {
+        let (handle, wall, ran) = run(r#"{"cron": "30 2 * * *", "time_zone": "UTC"}"#, 0).await;
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        // Over 02:30 of the next day.
+        wall.moved.store(26 * 3600, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+        assert_eq!(*ran.lock().unwrap(), ["23 02:30", "25 02:30"]);
+        let logs = handle.logs("/job").unwrap();
+        assert!(logs.iter().any(|line| line.message.contains("that run is left out")), "{logs:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_clock_that_moves_over_a_time_leaves_it_out_or_has_it_made_up_for() {
         let hour = 3600;
         for (said, moved, expected) in [

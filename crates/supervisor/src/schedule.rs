@@ -10,7 +10,7 @@ use std::time::Duration;
 use supervisor_api::{ChildKey, Lifecycle, Severity, SupervisorPath};
 use tokio::task::AbortHandle;
 
-use crate::context::ChildContext;
+use crate::kept;
 use crate::queue::DUE;
 use crate::sync::Mutex;
 use crate::tree::Tree;
@@ -87,12 +87,12 @@ impl Times {
         }
     }
 
-    /// Keeps a line in the log of the child.
+    /// Keeps a line in the log of the child, also between its runs.
     pub fn log(&self, severity: Severity, text: impl Into<String>) {
         if let Some(tree) = self.tree() {
             let generation = tree.table.slot(self.key.index).row().row.generation;
-            let ctx = ChildContext::new(tree, self.key, generation, 0);
-            ctx.log(severity, text.into(), [("schedule", "")]);
+            let fields = [("about".to_owned(), "schedule".to_owned())].into();
+            kept::log(&tree, self.key, generation, severity, text.into(), fields);
         }
     }
 

@@ -88,13 +88,21 @@ fn a_fork_bomb_is_ended_whole_though_nobody_can_fork_any_more() {
     });
     let neighbour = pid_of(&mut run, "/neighbour", "pid");
     pid_of(&mut run, "/bomb", "bomb");
-    soon("as large as it can be", || {
-        let is_full = match &group {
-            Some(group) => group.refused() > 100 && of_somebody() > GROUP / 2,
-            None => of_somebody() >= USER,
-        };
-        is_full.then_some(())
-    });
+    // What it was like at last says why it did not get there.
+    let mut last = String::new();
+    let full = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        soon("as large as it can be", || {
+            let (refused, there) = (group.as_ref().map(Group::refused), of_somebody());
+            let has_ended = run.has_ended();
+            last = format!("{refused:?} refusals, {there} processes, the run has ended: {has_ended}");
+            let is_full = match refused {
+                Some(refused) => refused > 100 && there > GROUP / 2,
+                None => there >= USER,
+            };
+            (is_full || has_ended).then_some(())
+        });
+    }));
+    assert!(full.is_ok() && !run.has_ended(), "{last}: {}", run.stop().out.join("\n"));
     // The others go on, and can be asked and told.
     assert!(say(&run, &["status", "/neighbour"]).contains("running"));
     say(&run, &["pause", "/bomb", "--reason", "it does nothing but start processes", "--yes"]);
