@@ -111,6 +111,7 @@ const CAUSES: &[(Cause, &str)] = &[
     (Cause::Operator, "a command; `requested_by` and `reason` say whose"),
     (Cause::Shutdown, "the shutdown of the tree"),
     (Cause::Reload, "a new spec was applied"),
+    (Cause::Schedule, "the time of its schedule came"),
 ];
 
 const NEXTS: &[(Next, &str)] = &[

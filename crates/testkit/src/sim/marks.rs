@@ -138,6 +138,7 @@ const CAUSES: &[&str] = &[
     "operator",
     "shutdown",
     "reload",
+    "schedule",
 ];
 
 /// Words of refusals that the machine gives.
