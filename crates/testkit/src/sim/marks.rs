@@ -478,6 +478,7 @@ fn cause(cause: Cause) -> usize {
         Cause::Budget => 13,
         Cause::Operator => 14,
         Cause::Shutdown => 15,
+        Cause::Schedule => 17,
         _ => 16,
     }
 }
