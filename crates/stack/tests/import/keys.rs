@@ -247,7 +247,7 @@ const COMPOSE: &[(&str, &str, Is)] = &[
     ("web.is_dotenv_disabled", "true", So),
     ("web.is_interactive", "true", Left("nobody types")),
     ("web.is_template_disabled", "true", So),
-    ("web.schedule", "{cron: \"* * * * *\"}", Left("clock")),
+    ("web.schedule", "{cron: \"* * * * *\"}", Left("by hand, with `cron`")),
     ("web.watch", "{paths: [{path: .}]}", Left("has changed")),
     ("web.mcp", "{type: tool}", Left("no such server")),
     ("web.truncate_log", "true", Left("rotated")),
