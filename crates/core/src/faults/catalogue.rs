@@ -156,7 +156,7 @@ catalogue! {
     starts_on_who_goes_down: "A child starts on one that is about to go down with those who depend on it.",
         breaks [D11];
     schedule_is_ignored: "A scheduled child starts with its supervisor.",
-        breaks [D20], found by [4] within 2000;
+        breaks [D20], found by [11] within 2000;
     stack_forgets_its_schedules: "A stack ends although a child has a time to start.",
         breaks [D20], found by [7] within 20000;
     conditions_are_ignored: "What a child waits for is always that the other one is ready.",
