@@ -395,7 +395,10 @@ fn a_job_that_waits_for_its_time_is_ready_and_not_named() {
     let (manager, place) = Manager::at(home.path());
     let text = "version: 1\nname: s\nchildren:\n  - {name: web, kind: process, command: [sleep, \"1000\"]}\n  \
                 - {name: nightly, kind: process, role: job, command: [\"true\"], schedule: \"30 2 29 2 *\"}\n";
-    let run = Run::start_with(home, text, &["--no-socket"], &[("NOTIFY_SOCKET", &place)]);
+    let run = Run::start_with(home, text, &[], &[("NOTIFY_SOCKET", &place)]);
     assert!(manager.until("READY=1").contains("STATUS=1 of 1 running"));
+    let health = supervisor(run.home.path()).args(["health", "--strict"]).output().unwrap();
+    let said = String::from_utf8_lossy(&health.stdout);
+    assert!(health.status.success() && said.contains("healthy"), "{said}");
     assert_eq!(run.stop().code, Some(0));
 }

@@ -42,6 +42,11 @@ fn of_row(node: Option<&Node>, row: &RuntimeRow) -> Option<(Verdict, String)> {
     }
     let problem = problem(row)?;
     let state = row.lifecycle_state.known();
+    // It rests until its time comes.
+    let scheduled = node.is_some_and(|node| node.diagnostics.contains_key("schedule"));
+    if scheduled && matches!(state, Some(Lifecycle::Declared | Lifecycle::Stopped)) {
+        return None;
+    }
     let how = node.and_then(|node| node.criticality.known()).unwrap_or(NodeCriticality::Standard);
     let is_stuck = matches!(state, Some(Lifecycle::Quarantined | Lifecycle::Unresponsive));
     match how {
