@@ -24,5 +24,5 @@ pub use schema::schema_of;
 pub use shape::Shapes;
 pub use source::{Place, Source, UnreadableFile, read};
 pub use walk::{Broken, Walked, walk};
-pub use write::write;
+pub use write::{quoted, write};
 pub use yaml::{Entry, Mistake, Node, Value, parse};

@@ -50,7 +50,8 @@ fn stays_plain(text: &str) -> bool {
     text.bytes().all(simple) && text.bytes().any(|byte| byte.is_ascii_alphanumeric())
 }
 
-fn quoted(out: &mut String, text: &str) {
+/// Adds a text in double quotes, as YAML reads it, whatever is in it.
+pub fn quoted(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {

@@ -142,6 +142,19 @@ impl Life {
         matches!(self, Self::Declared | Self::Starting | Self::Backoff { .. } | Self::Stopping { .. })
     }
 
+    /// Whether it has no run, and nothing is about to start one.
+    pub(crate) fn is_at_rest(self) -> bool {
+        matches!(
+            self,
+            Self::Declared
+                | Self::Stopped
+                | Self::Completed
+                | Self::Failed
+                | Self::Paused
+                | Self::Quarantined
+        )
+    }
+
     /// Whether it counts as active for `all_significant` (R79).
     pub(crate) fn is_active(self) -> bool {
         self.is_live() || (self.is_restarting() && !fault!(restarting_is_not_active))
@@ -325,16 +338,7 @@ impl Node {
 
     /// Whether it rests until its time comes, whatever starts its siblings.
     pub(crate) fn awaits_its_time(&self) -> bool {
-        let rests = matches!(
-            self.life,
-            Life::Declared
-                | Life::Stopped
-                | Life::Completed
-                | Life::Failed
-                | Life::Paused
-                | Life::Quarantined
-        );
-        rests && !self.flags.due && !fault!(schedule_is_ignored)
+        self.life.is_at_rest() && !self.flags.due && !fault!(schedule_is_ignored)
     }
 
     pub(crate) fn row(&self) -> Row {

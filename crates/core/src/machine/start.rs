@@ -43,16 +43,7 @@ impl Machine {
 
     /// A child that is due to start, and whose body a new spec took away, rests until it has one again.
     fn rest_unbound(&mut self, index: u32, cause: Cause) {
-        let due = !matches!(
-            self.node(index).life,
-            Life::Declared
-                | Life::Stopped
-                | Life::Completed
-                | Life::Failed
-                | Life::Paused
-                | Life::Quarantined
-        );
-        if due {
+        if !self.node(index).life.is_at_rest() {
             self.node_mut(index).flags.rests_unasked = true;
             self.shift(index, Life::Stopped, News::new(EventKind::ChildUnbound, cause));
         } else if self.node(index).flags.awaited {

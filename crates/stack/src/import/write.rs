@@ -176,18 +176,7 @@ fn scalar(text: &str) -> String {
     if begins && !word && text.bytes().all(simple) && !text.starts_with("---") {
         return text.to_owned();
     }
-    let mut out = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
+    let mut out = String::new();
+    supervisor_yaml::quoted(&mut out, text);
     out
 }

@@ -105,7 +105,11 @@ fn what_is_in_the_file_of_another_is_no_part_of_the_yaml() {
     assert!(read(Format::Supervisord, &[("s.conf", &sneaky)]).is_err());
     let text = "[Service]\nExecStart=/bin/x \\x07 \"a\\nb\"\nDescription=\u{1b}[31mred\n[Unit]\nDescription=\u{1b}[31mred\n";
     let made = made(Format::Systemd, "x.service", text);
-    assert!(made.text.contains("\"\\u0007\", \"a\\nb\"") && !made.text.contains('\u{1b}'), "{}", made.text);
+    assert!(
+        made.text.contains("\"\\U00000007\", \"a\\nb\"") && !made.text.contains('\u{1b}'),
+        "{}",
+        made.text
+    );
     assert!(made.left.iter().all(|left| !left.to_string().contains('\u{1b}')), "{:?}", made.left);
 }
 
