@@ -15,6 +15,7 @@ mod run;
 mod schema;
 mod span;
 mod steer;
+mod threads;
 mod top;
 
 use std::io::ErrorKind;

@@ -80,6 +80,9 @@
 //!
 //! # Limits
 //!
+//! - What waits for the disk does so on a thread of the runtime's blocking pool. Where the system gives no more threads, and
+//!   the pool has given up all of its own, commands are refused, because they cannot be recorded; a runtime with a long
+//!   `thread_keep_alive` keeps the one it has.
 //! - A command is waited for 30 seconds. Then the answer is `accepted`; the event `CommandCompleted` with its id tells the
 //!   outcome, and so does the same command sent again.
 //! - `expect_state_generation` is compared just before the command is given to the tree, not within it.

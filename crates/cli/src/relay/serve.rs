@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::people::{People, reload};
 use super::{log, read};
 use crate::exit::Exit;
-use crate::print;
+use crate::{print, threads};
 
 /// As whom the person at this terminal signs in.
 const LOCAL: &str = "local";
@@ -24,9 +24,9 @@ pub(super) fn serve(file: &Path) -> Exit {
         Err(exit) => return exit,
     };
     log::begin();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match threads::runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return said(Exit::Failed, &format!("cannot start threads: {error}")),
+        Err(sentence) => return said(Exit::Failed, &sentence),
     };
     let exit = runtime.block_on(async {
         // Before anything is bound, so that no signal finds nobody listening.

@@ -28,7 +28,7 @@ use tokio::time::Instant;
 
 use crate::args::RunArgs;
 use crate::exit::Exit;
-use crate::{print, read};
+use crate::{print, read, threads};
 use ending::Ending;
 use form::Form;
 use reload::{Asks, Reload};
@@ -59,9 +59,9 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
         Err(error) => return cannot(&error.to_string()),
     };
     start_guardian();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match threads::runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&format!("cannot start threads: {error}")),
+        Err(sentence) => return failed(&sentence),
     };
     let exit = runtime.block_on(supervise(&stack, instance.as_ref(), args));
     runtime.shutdown_timeout(Duration::from_secs(1));

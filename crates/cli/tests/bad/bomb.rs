@@ -6,15 +6,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::{Run, by_shell, home, soon};
+use crate::common::{Run, by_shell, home, rest, soon};
 use crate::{pid_of, say, shell, skip, stack, stops_and_leaves_nothing};
 
 /// The most processes and threads in the group: those of the run, and the bomb's.
 const GROUP: usize = 160;
 /// The most that the bomb's user may have.
 const USER: usize = 200;
-/// A user whom nothing else on this machine runs as.
-const SOMEBODY: u32 = 54_323;
+
+/// A user whom nothing else on this machine runs as, not even the dead of an earlier bomb: where nobody takes note of the
+/// ends of orphans they stay, and count.
+fn somebody() -> u32 {
+    1_000_000 + std::process::id()
+}
 
 /// A group of processes with a limit, in either hierarchy. It goes with the value.
 struct Group(PathBuf);
@@ -74,8 +78,9 @@ fn a_fork_bomb_is_ended_whole_though_nobody_can_fork_any_more() {
         "grep -q '^Max processes *{USER} *{USER} ' /proc/self/limits || exit 91; {is_in} \
          echo bomb=$$; exec perl -e 'for (;;) {{ defined(fork) or select(undef, undef, undef, 0.01) }}'"
     );
+    let somebody = somebody();
     let keys = format!(
-        ", user: {SOMEBODY}, group: {SOMEBODY}, working_dir: /, nice: 19, role: job, \
+        ", user: {somebody}, group: {somebody}, working_dir: /, nice: 19, role: job, \
          resource_limits: {{max_user_processes: {USER}}}"
     );
     let text = stack(&[
@@ -103,6 +108,8 @@ fn a_fork_bomb_is_ended_whole_though_nobody_can_fork_any_more() {
         });
     }));
     assert!(full.is_ok() && !run.has_ended(), "{last}: {}", run.stop().out.join("\n"));
+    // By now a thread that had nothing to do would be given up, and no new one can be had.
+    rest(11_000);
     // The others go on, and can be asked and told.
     assert!(say(&run, &["status", "/neighbour"]).contains("running"));
     say(&run, &["pause", "/bomb", "--reason", "it does nothing but start processes", "--yes"]);
@@ -117,7 +124,7 @@ fn a_fork_bomb_is_ended_whole_though_nobody_can_fork_any_more() {
 
 /// How many processes of the bomb's user run.
 fn of_somebody() -> usize {
-    let uid = format!("\nUid:\t{SOMEBODY}\t");
+    let uid = format!("\nUid:\t{}\t", somebody());
     let all = fs::read_dir("/proc").unwrap().flatten();
     all.filter(|entry| {
         let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
