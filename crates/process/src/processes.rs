@@ -20,6 +20,8 @@ const MAX_ENVIRONMENT: usize = 256 * 1024;
 /// How often a process in the middle of an exec is looked at again, a millisecond apart. An exec takes less than
 /// one, but on a busy machine it can be interrupted for long.
 const EXEC_LOOKS: u32 = 500;
+/// The flag of a thread of the kernel, among those of a process.
+const KERNEL_THREAD: u64 = 0x0020_0000;
 /// An environment that is empty this often in a row is empty: an exec, too, begins it empty for an instant.
 const EMPTY_READS: u32 = 4;
 
@@ -86,8 +88,11 @@ fn has_running_member(group: Pid) -> bool {
 /// All processes of runs, by the value of their [`RUN`].
 fn by_run() -> HashMap<String, Vec<Unconfined>> {
     let mut found: HashMap<String, Vec<Unconfined>> = HashMap::new();
+    let mut room = vec![0; MAX_ENVIRONMENT];
     for pid in pids() {
-        if let Some(run) = run_of(pid)
+        // The dead, and threads of the kernel, have no environment; that takes long to be sure of.
+        if stat(pid).is_some_and(|stat| stat.runs && !stat.is_kernels)
+            && let Some(run) = run_of(pid, &mut room)
             && let Some(stat) = stat(pid).filter(|stat| stat.runs)
         {
             found.entry(run).or_default().push(Unconfined { pid, name: stat.name });
@@ -96,8 +101,8 @@ fn by_run() -> HashMap<String, Vec<Unconfined>> {
     found
 }
 
-fn run_of(pid: u32) -> Option<String> {
-    let environment = environment(pid)?;
+fn run_of(pid: u32, room: &mut [u8]) -> Option<String> {
+    let environment = environment(pid, room)?;
     let value = environment.split(|&byte| byte == 0).find_map(|pair| {
         let value = pair.strip_prefix(RUN.as_bytes())?;
         value.strip_prefix(b"=")
@@ -111,16 +116,17 @@ fn run_of(pid: u32) -> Option<String> {
     clippy::disallowed_methods,
     reason = "the searcher is a thread of its own; the end of an exec tells nobody"
 )]
-fn environment(pid: u32) -> Option<Vec<u8>> {
-    // One read takes it whole; a second one after an exec would find nothing.
-    let mut environment = vec![0; MAX_ENVIRONMENT];
+fn environment(pid: u32, room: &mut [u8]) -> Option<&[u8]> {
     let mut empty_reads = 0;
     for _ in 0..EXEC_LOOKS {
-        let length = fs::File::open(format!("/proc/{pid}/environ")).ok()?.read(&mut environment).ok()?;
+        // One read takes it whole; a second one after an exec would find nothing.
+        let length = fs::File::open(format!("/proc/{pid}/environ")).ok()?.read(room).ok()?;
+        if length > 0 {
+            return room.get(..length);
+        }
         empty_reads = if has_none(pid) { empty_reads + 1 } else { 0 };
-        if length > 0 || empty_reads == EMPTY_READS {
-            environment.truncate(length);
-            return Some(environment);
+        if empty_reads == EMPTY_READS {
+            return Some(&[]);
         }
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -154,6 +160,8 @@ pub(crate) struct Stat {
     pub(crate) name: String,
     /// Neither dead nor about to be.
     pub(crate) runs: bool,
+    /// A thread of the kernel, which never was a program.
+    pub(crate) is_kernels: bool,
     pub(crate) parent: u32,
     pub(crate) group: i32,
     /// CPU of its own and of the children that it has waited for, in ticks.
@@ -177,13 +185,16 @@ pub(crate) fn parse_stat(line: &[u8]) -> Option<Stat> {
     let mut fields = after_the_name(line)?.split_ascii_whitespace();
     let runs = !matches!(fields.next()?, "Z" | "X" | "x");
     let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    // Eight fields about terminals and page faults; then the CPU, two about its priority, and so on.
-    let mut number = fields.skip(8).map(|field| field.parse::<u64>().unwrap_or_default());
+    // Three fields about its session, and its flags; four about page faults; then the CPU, two about its priority, and
+    // so on.
+    let mut number = fields.map(|field| field.parse::<u64>().unwrap_or_default());
+    let is_kernels = number.nth(3)? & KERNEL_THREAD != 0;
+    let mut number = number.skip(4);
     let ticks = number.by_ref().take(4).sum();
     let threads = number.nth(2)?;
     let began = number.nth(1)?;
     let pages = number.nth(1)?;
-    Some(Stat { name, runs, parent, group, ticks, threads, began, pages })
+    Some(Stat { name, runs, is_kernels, parent, group, ticks, threads, began, pages })
 }
 
 /// The fields from the state on.
@@ -206,6 +217,7 @@ mod tests {
         let expected = Stat {
             name: "a) Z 1 (b\\x0a".into(),
             runs: true,
+            is_kernels: false,
             parent: 1,
             group: 42,
             ticks: 1234,
@@ -215,6 +227,8 @@ mod tests {
         };
         assert_eq!(stat, expected);
         assert!(!parse_stat(format!("7 (a) Z 1 {rest}").as_bytes()).unwrap().runs);
+        let flags_of_a_worker = rest.replace("4194304", "69238880");
+        assert!(parse_stat(format!("7 (a) I 2 {flags_of_a_worker}").as_bytes()).unwrap().is_kernels);
         assert_eq!(parse_stat(b"7 (a"), None);
     }
 
@@ -238,10 +252,11 @@ mod tests {
         let mut child = Command::new("sh").args(["-c", script, "sh", script]).env(RUN, &run).spawn().unwrap();
         let is_over = || stat(child.id()).is_some_and(|stat| stat.name == "sleep");
         let mut missed = 0;
+        let mut room = vec![0; MAX_ENVIRONMENT];
         // Before the first exec it has this process's environment.
-        while run_of(child.id()).as_ref() != Some(&run) {}
+        while run_of(child.id(), &mut room).as_ref() != Some(&run) {}
         while !is_over() {
-            missed += u32::from(run_of(child.id()).as_ref() != Some(&run));
+            missed += u32::from(run_of(child.id(), &mut room).as_ref() != Some(&run));
         }
         child.kill().unwrap();
         child.wait().unwrap();
