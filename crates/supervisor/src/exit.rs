@@ -1,6 +1,8 @@
 //! What a run may return.
 
-use std::fmt::Display;
+use std::cell::Cell;
+use std::fmt::{Display, Write as _};
+use std::sync::Arc;
 
 use supervisor_api::Exit;
 
@@ -41,9 +43,36 @@ impl<T: IntoExit, E: Display> IntoExit for Result<T, E> {
     fn into_exit(self) -> Exit {
         match self {
             Ok(end) => end.into_exit(),
-            Err(error) => Exit::failed(cut(format!("{error:#}"), LONGEST)),
+            Err(error) => Exit::failed(text_of(&error)),
         }
     }
+}
+
+thread_local! {
+    static LAST: Cell<Last> = const { Cell::new(Last { draft: String::new(), text: None }) };
+}
+
+/// The last text on this thread. Who fails and fails does so in the same words: they are written where the last ones were,
+/// and kept once.
+#[derive(Default)]
+struct Last {
+    draft: String,
+    text: Option<Arc<str>>,
+}
+
+/// The text of an error, as much of it as is kept.
+fn text_of(error: &impl Display) -> Arc<str> {
+    // One that panics costs the draft, and one within another has its own.
+    let Last { mut draft, text } = LAST.take();
+    draft.clear();
+    // Whoever fails to show himself has shown what there is.
+    let _ = write!(draft, "{error:#}");
+    let draft = cut(draft, LONGEST);
+    let text = text.filter(|text| **text == *draft).unwrap_or_else(|| Arc::from(draft.as_str()));
+    if draft.capacity() <= 2 * LONGEST {
+        LAST.set(Last { draft, text: Some(Arc::clone(&text)) });
+    }
+    text
 }
 
 /// At most `longest` bytes of a text, with a mark where it was cut.

@@ -111,9 +111,11 @@ impl Past {
 
     /// Adds an end; the exit of a run that is there already is replaced, because the machine knows better
     /// than the run why it ended (a start that took too long, a heartbeat that was missed).
-    pub(crate) fn ended(&mut self, generation: u64, exit: Exit, at_unix_nanos: u64) {
+    pub(crate) fn ended(&mut self, generation: u64, exit: &Exit, at_unix_nanos: u64) {
         if let Some(last) = self.exits.back_mut().filter(|last| last.generation == generation) {
-            last.exit = exit;
+            if last.exit != *exit {
+                last.exit = exit.clone();
+            }
             return;
         }
         if self.exits.len() == EXITS {
@@ -122,7 +124,7 @@ impl Past {
             // Most children end once or twice; room for four would be most of what they cost.
             self.exits.reserve_exact(self.exits.len().max(1));
         }
-        self.exits.push_back(PastExit { generation, exit, at_unix_nanos });
+        self.exits.push_back(PastExit { generation, exit: exit.clone(), at_unix_nanos });
     }
 }
 
@@ -391,12 +393,12 @@ mod tests {
         let (mut kept, mut past) = (Kept::default(), Past::default());
         for n in 0..200u32 {
             kept.gauge(&format!("g{n}"), f64::from(n));
-            past.ended(u64::from(n), Exit::Completed, 0);
+            past.ended(u64::from(n), &Exit::Completed, 0);
         }
         kept.gauge("g0", 7.0);
         assert_eq!((kept.gauges.len(), kept.gauges["g0"]), (GAUGES, 7.0));
         assert_eq!((past.exits.len(), past.exits[0].generation), (EXITS, 100));
-        past.ended(199, Exit::Aborted, 0);
+        past.ended(199, &Exit::Aborted, 0);
         assert_eq!((past.exits.len(), &past.exits[99].exit), (EXITS, &Exit::Aborted));
     }
 }

@@ -26,7 +26,7 @@ use crate::kept::{Kept, Past};
 use crate::run::{Crew, Meter};
 use crate::secrets::Given;
 use crate::spec::Extras;
-use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use crate::sync::{Mutex, MutexGuard, RwLock, spin_loop};
 
 /// A run with this generation is wanted.
@@ -61,6 +61,11 @@ impl Order {
         self.0 >> SHIFT
     }
 
+    /// Whether a run is wanted, and nothing else.
+    pub(crate) const fn is_to_run(self) -> bool {
+        self.0 & ((1 << SHIFT) - 1) == RUN
+    }
+
     /// Whether any of `flags` is up.
     pub(crate) const fn has(self, flags: u64) -> bool {
         self.0 & flags != 0
@@ -79,6 +84,12 @@ pub(crate) struct Slot {
     epoch: AtomicU32,
     /// Which task hosts its runs; a task with another number ends itself.
     host: AtomicU32,
+    /// Which restart of its streak the run is.
+    attempt: AtomicU32,
+    /// The sequence of the event that told of the run.
+    told_by: AtomicU64,
+    /// Whether something concerns the shell alone: most children have nothing such, and are not asked for it.
+    has_extras: AtomicBool,
     row: RowCell,
     cell: Mutex<Cell>,
     about: RwLock<About>,
@@ -107,10 +118,6 @@ pub(crate) struct Cell {
     pub(crate) beat: u64,
     /// Why a probe failed, and of which run.
     pub(crate) missed: Option<Box<Missed>>,
-    /// Which restart of its streak the run is.
-    pub(crate) attempt: u32,
-    /// The sequence of the event that told of the run.
-    pub(crate) told_by: u64,
     /// The request to stop.
     pub(crate) stop: Option<StopOrder>,
     /// What only some runs need.
@@ -139,6 +146,8 @@ pub(crate) struct RunEnd {
     pub(crate) epoch: u32,
     /// Which run.
     pub(crate) generation: u64,
+    /// Whether a request to stop is left in its cell.
+    pub(crate) was_asked: bool,
     /// How.
     pub(crate) how: How,
 }
@@ -212,7 +221,7 @@ impl Slot {
     /// A child takes this place. What is left of the one that was here is handed out: its task may still sleep, and
     /// its lines still count. `since` is the time, in Unix nanoseconds.
     pub(crate) fn declare(&self, epoch: u32, about: About, since: u64) -> Cell {
-        *self.about.write().unwrap_or_else(PoisonError::into_inner) = about;
+        self.change(|place| *place = about);
         self.epoch.store(epoch, Ordering::Release);
         self.order.store(0, Ordering::Release);
         self.row.write(SlotRow { moments: Moments { since, run: 0 }, ..SlotRow::DECLARED });
@@ -239,9 +248,20 @@ impl Slot {
         self.about.read().unwrap_or_else(PoisonError::into_inner).policy.clone()
     }
 
+    /// What concerns the shell alone.
+    pub(crate) fn extras(&self) -> Option<Arc<Extras>> {
+        // It changes before the order to start the run that it is for.
+        if !self.has_extras.load(Ordering::Acquire) {
+            return None;
+        }
+        self.about.read().unwrap_or_else(PoisonError::into_inner).extras.clone()
+    }
+
     /// Changes what changes seldom.
     pub(crate) fn change(&self, change: impl FnOnce(&mut About)) {
-        change(&mut self.about.write().unwrap_or_else(PoisonError::into_inner));
+        let mut about = self.about.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut about);
+        self.has_extras.store(about.extras.is_some(), Ordering::Release);
     }
 
     /// Which child of this place.
@@ -264,8 +284,21 @@ impl Slot {
         Order(self.order.load(Ordering::Acquire))
     }
 
-    /// Gives the order to start a run.
-    pub(crate) fn order_run(&self, generation: u64) {
+    /// Which restart of its streak the run is.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.attempt.load(Ordering::Relaxed)
+    }
+
+    /// The sequence of the event that told of the run.
+    pub(crate) fn told_by(&self) -> u64 {
+        self.told_by.load(Ordering::Relaxed)
+    }
+
+    /// Gives the order to start a run: which restart of its streak it is, and which event tells of it.
+    pub(crate) fn order_run(&self, generation: u64, attempt: u32, told_by: u64) {
+        // The order publishes them.
+        self.attempt.store(attempt, Ordering::Relaxed);
+        self.told_by.store(told_by, Ordering::Relaxed);
         self.order.store(Order::run(generation).0, Ordering::Release);
     }
 
@@ -488,10 +521,10 @@ mod tests {
     #[test]
     fn raised_flags_belong_to_the_run_that_is_on() {
         let slot = Slot::default();
-        slot.order_run(7);
+        slot.order_run(7, 0, 1);
         slot.raise(STOP);
         assert!(slot.order().has(STOP) && slot.order().generation() == 7);
-        slot.order_run(8);
+        slot.order_run(8, 1, 2);
         assert!(!slot.order().has(STOP) && slot.order().has(RUN));
     }
 }

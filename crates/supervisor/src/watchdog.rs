@@ -57,29 +57,28 @@ thread_local! {
     static MARK: OnceCell<Arc<Mark>> = const { OnceCell::new() };
 }
 
-/// Says, as long as it lives, that this thread polls a child.
-pub(crate) struct PollMark {
-    mark: Option<Arc<Mark>>,
-}
-
-impl PollMark {
-    pub(crate) fn set(tree: &Arc<Tree>, index: u32) -> Self {
-        let mark = MARK.try_with(|mark| Arc::clone(mark.get_or_init(register))).ok();
-        if let Some(mark) = &mark {
-            mark.tree.store(address(tree), Ordering::Relaxed);
-            mark.index.store(u64::from(index), Ordering::Relaxed);
-            mark.count.fetch_add(1, Ordering::Release);
-        }
-        Self { mark }
+impl Mark {
+    /// For the thread whose mark it is: nobody else writes.
+    fn step(&self) {
+        self.count.store(self.count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
     }
 }
 
-impl Drop for PollMark {
-    fn drop(&mut self) {
-        if let Some(mark) = &self.mark {
-            mark.count.fetch_add(1, Ordering::Release);
-        }
+/// Says, as long as `poll` takes, that this thread polls a child. `poll` must not panic: what it calls is contained.
+pub(crate) fn marked<T>(tree: &Arc<Tree>, index: u32, poll: impl FnOnce() -> T) -> T {
+    let begins = |mark: &OnceCell<Arc<Mark>>| {
+        let mark = mark.get_or_init(register);
+        mark.tree.store(address(tree), Ordering::Relaxed);
+        mark.index.store(u64::from(index), Ordering::Relaxed);
+        mark.step();
+    };
+    // A thread that ends has none any more.
+    let marked = MARK.try_with(begins).is_ok();
+    let result = poll();
+    if marked {
+        let _ = MARK.try_with(|mark| mark.get().map(|mark| mark.step()));
     }
+    result
 }
 
 fn register() -> Arc<Mark> {

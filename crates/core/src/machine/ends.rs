@@ -38,8 +38,7 @@ impl Machine {
     /// a new spec restarts starts for its own failure instead, and takes up what the spec says.
     pub(super) fn taken_from_line(&self, index: u32) -> Option<Then> {
         let node = self.node(index);
-        let open = self.is_open(node.parent);
-        let then = self.planned_in_line(index).filter(|_| open)?;
+        let then = self.planned_in_line(index).filter(|_| self.is_open(node.parent))?;
         if node.flags.reload && then != Then::Remove {
             return None;
         }
@@ -138,6 +137,12 @@ impl Machine {
     /// whether it was so.
     fn report_overtaken(&mut self, index: u32, exit: &Exit, start: bool) -> bool {
         let node = self.node(index);
+        let closes = self.is_closing(node.parent) && !fault!(late_end_is_acted_upon);
+        // Whoever waits for a first start learns that it failed, whatever the group does (R11, R68).
+        let awaited = start && node.flags.trial != Trial::No;
+        if !closes && (self.group_takes(index).is_none() || awaited || fault!(absorbed_end_is_charged)) {
+            return false;
+        }
         let ran = millis(self.now - node.ran_since);
         let clean = exit.is_clean() && !start;
         // A permanent child should not have ended by itself, however well (R20, R58).
@@ -146,16 +151,9 @@ impl Machine {
         let kind = if silent { EventKind::ChildCompleted } else { failure_kind(exit, start) };
         let numbers: &[u32] = if silent { &[ran] } else { &[ran, 0, u32::MAX] };
         let news = News::new(kind, Cause::Exit).numbers(numbers).exit(exit.clone());
-        if self.is_closing(node.parent) && !fault!(late_end_is_acted_upon) {
+        if closes {
             self.shift(index, if clean { Life::Completed } else { Life::Failed }, news);
-            return true;
-        }
-        // Whoever waits for a first start learns that it failed, whatever the group does (R11, R68).
-        let awaited = start && self.node(index).flags.trial != Trial::No;
-        if self.group_takes(index).is_none() || awaited || fault!(absorbed_end_is_charged) {
-            return false;
-        }
-        if self.leaves_no_trace(index) {
+        } else if self.leaves_no_trace(index) {
             self.remove(index, news);
         } else if node_is_done(self.node(index), clean, self.retries(index)) {
             self.node_mut(index).flags.forgiven |= clean;

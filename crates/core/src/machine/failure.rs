@@ -35,6 +35,12 @@ impl Failure {
     pub(super) fn kind(&self) -> EventKind {
         failure_kind(&self.exit, self.start)
     }
+
+    /// Adds how it failed, and what led to it, to what is told of it.
+    fn tell(self, news: News) -> News {
+        let exit = if fault!(every_failure_reads_alike) { Exit::failed("failed") } else { self.exit };
+        news.exit(exit).chain(self.chain)
+    }
 }
 
 /// What a charge left of a budget.
@@ -62,17 +68,16 @@ impl Machine {
         let (account, exhausted) = self.charge(index);
         let ran_ms = millis(self.now - self.node(index).ran_since);
         let [used, max] = account.numbers();
-        let news = News::new(failure.kind(), Cause::Exit)
-            .numbers(&[ran_ms, used, max])
-            .exit(if fault!(every_failure_reads_alike) {
-                Exit::failed("failed")
-            } else {
-                failure.exit.clone()
-            })
-            .chain(failure.chain.clone());
+        let news = News::new(failure.kind(), Cause::Exit).numbers(&[ran_ms, used, max]);
         match exhausted {
-            None => self.restart(index, failure.start, account, news),
-            Some(action) => self.exhaust(index, &failure, account, action, news),
+            None => {
+                let start = failure.start;
+                self.restart(index, start, account, failure.tell(news));
+            }
+            Some(action) => {
+                let news = failure.clone().tell(news);
+                self.exhaust(index, &failure, account, action, news);
+            }
         }
     }
 

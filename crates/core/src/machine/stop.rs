@@ -315,6 +315,10 @@ impl Machine {
     /// Who goes down with a child, the last in the order first, and with whom of those that it depends on.
     fn dependants_to_stop(&self, index: u32) -> Vec<(u32, u32)> {
         let mut found: Vec<(u32, u32)> = Vec::new();
+        // Nearly nobody has any.
+        if self.node(index).dependants().is_empty() {
+            return found;
+        }
         let mut open = vec![index];
         while let Some(at) = open.pop() {
             if !self.node(at).policy.restart_dependants {

@@ -56,7 +56,7 @@ impl ChildContext {
 
     /// The sequence of the event that told of the run.
     pub(crate) fn told_by(&self) -> u64 {
-        self.slot().cell().told_by
+        self.slot().told_by()
     }
 
     /// What is recorded of the run; a disabled span where nobody listens.
@@ -469,7 +469,7 @@ impl ChildContext {
     }
 
     fn extras(&self) -> Option<Arc<Extras>> {
-        self.slot().about().extras.filter(|_| self.slot().is(self.key))
+        self.slot().extras().filter(|_| self.slot().is(self.key))
     }
 
     /// Spawns a task that is part of this run.

@@ -102,8 +102,12 @@ impl Brain {
         if self.seats.len() <= at {
             self.seats.resize(at + 1, Seat::default());
         }
-        self.seats[at] =
-            Seat { epoch: key.epoch, body: body.map_or(0, |body| body + 1), hosted: 0, present: true };
+        self.seats[at] = Seat {
+            epoch: key.epoch,
+            body: body.map_or(0, |body| body + 1),
+            present: true,
+            ..Seat::default()
+        };
         if self.is_late(body) {
             self.rebind.push(key);
         }
@@ -143,7 +147,7 @@ impl Brain {
         let unenforced = limits(&extras);
         let schedule =
             |extras: &Option<Arc<Extras>>| extras.as_ref().and_then(|extras| extras.schedule.clone());
-        let (new, old) = (schedule(&extras), schedule(&slot.about().extras));
+        let (new, old) = (schedule(&extras), schedule(&slot.extras()));
         if new != old {
             self.after.push(After::KeepTime(Times::of(tree, key), new));
         }
@@ -163,16 +167,13 @@ impl Brain {
     /// A run is wanted. The child's task is made with its first run, and again when its body has changed.
     fn spawn(&mut self, tree: &Arc<Tree>, key: ChildKey, generation: u64, attempt: u32) {
         let slot = tree.table.slot(key.index);
-        {
-            let mut cell = slot.cell();
-            cell.attempt = attempt;
-            // The machine tells of a run right after it has ordered it.
-            cell.told_by = tree.journal.next();
-            cell.stop = None;
+        let Some(seat) = self.seats.get_mut(key.index as usize) else { return };
+        if std::mem::take(&mut seat.was_asked) {
+            slot.cell().stop = None;
         }
         self.live += 1;
-        slot.order_run(generation);
-        let Some(seat) = self.seats.get_mut(key.index as usize) else { return };
+        // The machine tells of a run right after it has ordered it.
+        slot.order_run(generation, attempt, tree.journal.next());
         if seat.hosted == seat.body {
             self.after.push(After::Ring(key.index));
             return;
@@ -198,6 +199,9 @@ impl Brain {
         if !slot.is(key) {
             return;
         }
+        if let Some(seat) = self.seats.get_mut(key.index as usize) {
+            seat.was_asked = true;
+        }
         let mut cell = slot.cell();
         let stop = cell.stop.get_or_insert(StopOrder { deadline, cause: Cause::Shutdown, detail: None });
         stop.deadline = stop.deadline.min(deadline);
@@ -220,10 +224,11 @@ impl Brain {
         if let Some(exit) = exit {
             let mut cell = slot.cell();
             let past = cell.past.get_or_insert_default();
-            past.ended(event.row.generation, exit.clone(), self.wall);
+            past.ended(event.row.generation, exit, self.wall);
             if event.kind.tells_failure() {
                 past.failed(sequence, exit.clone());
             }
+            self.kept_end = Some((event.child, event.row.generation));
         }
         if event.kind == EventKind::ChildStopping
             && let Some(stop) = &mut slot.cell().stop
@@ -309,7 +314,7 @@ impl Brain {
             self.release(tree, *kept);
         }
         drop(past);
-        if slot.about().extras.is_some_and(|extras| extras.schedule.is_some()) {
+        if slot.extras().is_some_and(|extras| extras.schedule.is_some()) {
             self.after.push(After::KeepTime(Times::of(tree, key), None));
         }
         slot.change(|about| about.extras = None);

@@ -4,6 +4,10 @@
 //! were cut, reports of children. Effects are applied in their order: rows and events in a window of the
 //! journal, everything that runs other people's code (wakers, replies, drops) noted and done after the
 //! lock is released. The task around it owns the one timer and goes round again while there is more to do.
+//!
+//! The end of a run is decided by the child's own task in a *short turn*, when nobody holds the lock and nothing else
+//! waits; so most restarts need nobody to be woken. All else is the driver's, and so is an end that wakes others beside
+//! its own child: they begin in the order in which the machine wants them.
 
 mod apply;
 mod ending;
@@ -67,7 +71,14 @@ pub(crate) struct Brain {
     reports: VecDeque<(u32, u32)>,
     effects: Vec<Effect>,
     after: Vec<After>,
+    /// The wall clock of this turn, in Unix nanoseconds; as it was when the driver last looked, and the tree's time then.
     wall: u64,
+    wall_then: u64,
+    looked_at: u64,
+    /// Until when the driver sleeps.
+    armed: u64,
+    /// The end of a run that was kept last.
+    kept_end: Option<(ChildKey, u64)>,
     /// The machine is done.
     done: bool,
     /// The last event before the end began.
@@ -90,6 +101,8 @@ struct Seat {
     /// The body its task was made for, plus one; 0 when there is no task.
     hosted: u32,
     present: bool,
+    /// A request to stop its last run is left in its cell.
+    was_asked: bool,
 }
 
 /// What came with a child that was added.
@@ -155,6 +168,10 @@ impl Brain {
             effects: Vec::new(),
             after: Vec::new(),
             wall: 0,
+            wall_then: 0,
+            looked_at: 0,
+            armed: 0,
+            kept_end: None,
             done: false,
             ending_from: u64::MAX,
             at_hand: 0,
@@ -186,6 +203,14 @@ impl Brain {
     fn seat(&self, key: ChildKey) -> Option<&Seat> {
         self.seats.get(key.index as usize).filter(|seat| seat.present && seat.epoch == key.epoch)
     }
+}
+
+/// What a child's task does that has told the end of a run.
+pub(crate) enum Following {
+    /// It looks at its order.
+    Now,
+    /// It is woken when there is one.
+    Later,
 }
 
 /// What the task does after a turn.

@@ -84,7 +84,7 @@ impl Brain {
     /// Which limits of a child nothing holds it to. The machine has no part in it, since it decides nothing by them.
     pub(super) fn tell_unenforced(&mut self, tree: &Tree, now: u64, child: ChildKey) {
         let slot = tree.table.slot(child.index);
-        let Some(extras) = slot.about().extras.filter(|_| slot.is(child)) else { return };
+        let Some(extras) = slot.extras().filter(|_| slot.is(child)) else { return };
         let text = format!("nothing holds it to {}", extras.unenforced.join(", "));
         let event = Event {
             kind: EventKind::LimitUnenforced,

@@ -1,6 +1,7 @@
 //! One turn: everything that waits is handed to the machine, in a fixed order.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,14 +10,20 @@ use supervisor_api::{ChildKey, Severity};
 use supervisor_core::Input;
 
 use super::apply::KEPT;
-use super::{After, Brain, More};
+use super::{After, Brain, Following, More};
 use crate::clock::unix_nanos;
 use crate::contain::{drop_quietly, panic_message};
 use crate::journal::stamp;
 use crate::queue::{BEAT, DUE, EXIT, MISSED, READY};
-use crate::slot::{How, Missed};
+use crate::slot::{How, Missed, RunEnd};
 use crate::spans::{self, TARGET};
+use crate::sync::MutexGuard;
 use crate::tree::Tree;
+
+thread_local! {
+    /// An emptied list of what is put off, so that a turn allocates nothing.
+    static EMPTIED: Cell<Vec<After>> = const { Cell::new(Vec::new()) };
+}
 
 /// Reports of children that are handled in one turn; then readers and children have theirs.
 const REPORTS: usize = 256;
@@ -25,6 +32,7 @@ impl Tree {
     /// Declares every child and begins the initial start.
     pub(crate) fn launch(self: &Arc<Self>) {
         self.locked(|brain, now| {
+            brain.look_at_the_wall_clock(now);
             brain.launch(self, now);
             More::Now
         });
@@ -38,25 +46,69 @@ impl Tree {
         more
     }
 
-    /// Does something with the brain, then, without it, everything that was put off. A panic in the machine
-    /// breaks the tree, and nothing else.
+    /// The run of a child is over. Where nobody is at the tree and nothing else waits, the child's own task makes the turn
+    /// that decides what follows: a restart then costs no way to the driver and back. The child's code is gone by now, so
+    /// no lock of a user can be held here.
+    pub(crate) fn report_end(self: &Arc<Self>, index: u32, end: RunEnd) -> Following {
+        // Nobody waits for the lock, and nobody is overtaken.
+        let brain = if self.queue.is_empty() { self.brain.try_lock().ok() } else { None };
+        let Some(brain) = brain else {
+            self.leave_end(index, end);
+            return Following::Later;
+        };
+        self.with(brain, Some(index), |brain, now| brain.short_turn(self, now, index, end)).1
+    }
+
+    /// Leaves the end of a run to the driver.
+    fn leave_end(&self, index: u32, end: RunEnd) {
+        self.table.slot(index).cell().end = Some(end);
+        self.report(index, EXIT);
+    }
+
+    /// Does something with the brain, then, without it, everything that was put off.
     fn locked(self: &Arc<Self>, act: impl FnOnce(&mut Brain, u64) -> More) -> More {
+        self.with(self.brain(), None, act).0
+    }
+
+    /// Does something with the brain, then, without it, everything that was put off. A panic in the machine
+    /// breaks the tree, and nothing else. The task of the child `here` is the one that is at it, and need not be woken.
+    fn with(
+        self: &Arc<Self>,
+        mut brain: MutexGuard<'_, Brain>,
+        here: Option<u32>,
+        act: impl FnOnce(&mut Brain, u64) -> More,
+    ) -> (More, Following) {
         let traced = tracing::enabled!(target: TARGET, tracing::Level::ERROR);
         let head = self.journal.head();
-        let (result, mut after) = {
-            let mut brain = self.brain();
-            brain.wall = unix_nanos();
-            let now = self.clock.now();
-            let result = catch_unwind(AssertUnwindSafe(|| act(&mut brain, now)));
-            if result.is_err() {
-                self.journal.mend();
-            }
-            (result, std::mem::take(&mut brain.after))
-        };
-        for task in after.drain(..) {
-            self.perform(task);
+        let now = self.clock.now();
+        if brain.after.capacity() == 0 {
+            brain.after = EMPTIED.take();
         }
-        self.keep_room(after);
+        let result = catch_unwind(AssertUnwindSafe(|| act(&mut brain, now)));
+        if result.is_err() {
+            self.journal.mend();
+        }
+        let mut after = std::mem::take(&mut brain.after);
+        let alone = here.is_none_or(|here| goes_on_alone(&after, here));
+        if !alone {
+            // The driver does it: then all of them begin in the order in which they are wanted.
+            std::mem::swap(&mut brain.after, &mut after);
+        }
+        drop(brain);
+        if !alone {
+            self.ring();
+        }
+        let mut following = Following::Later;
+        for task in after.drain(..) {
+            match task {
+                After::Ring(index) if here == Some(index) && self.is_to_run(index) => {
+                    following = Following::Now;
+                }
+                task => self.perform(task),
+            }
+        }
+        after.shrink_to(KEPT);
+        EMPTIED.set(after);
         let now_at = self.journal.head();
         if now_at != head {
             self.journal.tell();
@@ -64,19 +116,15 @@ impl Tree {
                 self.trace(head, now_at);
             }
         }
-        result.unwrap_or_else(|payload| {
+        let more = result.unwrap_or_else(|payload| {
             self.broken(payload);
             More::Never
-        })
+        });
+        (more, following)
     }
 
-    /// Gives the emptied list back, so that a turn allocates nothing.
-    fn keep_room(&self, mut after: Vec<After>) {
-        after.shrink_to(KEPT);
-        let mut brain = self.brain();
-        if brain.after.capacity() < after.capacity() && brain.after.is_empty() {
-            brain.after = after;
-        }
+    fn is_to_run(&self, index: u32) -> bool {
+        self.table.slot(index).order().is_to_run()
     }
 
     fn perform(&self, task: After) {
@@ -122,6 +170,13 @@ impl Tree {
     }
 }
 
+/// Whether nobody else is to be woken together with a child.
+fn goes_on_alone(after: &[After], child: u32) -> bool {
+    let is_own = |task: &After| matches!(task, After::Ring(index) if *index == child);
+    let wakes = |task: &&After| matches!(task, After::Ring(_) | After::Launch(..));
+    !after.iter().any(is_own) || after.iter().filter(wakes).count() == 1
+}
+
 impl Brain {
     fn launch(&mut self, tree: &Arc<Tree>, now: u64) {
         let mut effects = std::mem::take(&mut self.effects);
@@ -129,7 +184,53 @@ impl Brain {
         self.apply(tree, now, effects);
     }
 
+    /// A turn for the end of one run. If there is anything else to do it is left to the driver, with all the rest.
+    fn short_turn(&mut self, tree: &Arc<Tree>, now: u64, index: u32, end: RunEnd) -> More {
+        let other = !self.inbox.is_empty()
+            || !self.reports.is_empty()
+            || self.machine.has_open_plan()
+            || self.machine.next_deadline().is_some_and(|due| due <= now)
+            || tree.hard_stop.load(Ordering::Relaxed)
+            || tree.table.slot(index).pending.load(Ordering::Acquire) != 0;
+        if other {
+            tree.leave_end(index, end);
+            return More::Now;
+        }
+        self.follow_the_wall_clock(now);
+        self.take_end(tree, now, index, end);
+        self.show_health(tree);
+        let due = self.machine.next_deadline().unwrap_or(u64::MAX);
+        // The driver sleeps until a time that was the first.
+        if self.machine.has_open_plan() || self.done || due < self.armed {
+            tree.ring();
+        }
+        More::Now
+    }
+
+    /// What the wall clock says: what it said when somebody looked, and the time since. It is looked at again soon, since
+    /// somebody may set it.
+    fn follow_the_wall_clock(&mut self, now: u64) {
+        const TRUSTED: u64 = 100_000_000;
+        let since = now.saturating_sub(self.looked_at);
+        if since < TRUSTED {
+            self.wall = self.wall_then.saturating_add(since);
+        } else {
+            self.look_at_the_wall_clock(now);
+        }
+    }
+
+    fn look_at_the_wall_clock(&mut self, now: u64) {
+        self.wall = unix_nanos();
+        (self.wall_then, self.looked_at) = (self.wall, now);
+    }
+
+    fn show_health(&self, tree: &Tree) {
+        let tally = self.machine.tally();
+        tree.plane.set_health(tally.tree_health(), tally.withholds_ping());
+    }
+
     fn turn(&mut self, tree: &Arc<Tree>, now: u64) -> More {
+        self.look_at_the_wall_clock(now);
         if tree.hard_stop.swap(false, Ordering::AcqRel) {
             self.feed(tree, now, Input::HardStop);
         }
@@ -143,8 +244,7 @@ impl Brain {
             self.apply(tree, now, effects);
         }
         self.take_reports(tree, now);
-        let tally = self.machine.tally();
-        tree.plane.set_health(tally.tree_health(), tally.withholds_ping());
+        self.show_health(tree);
         if self.done && self.live == 0 {
             self.retire(tree);
             return More::Never;
@@ -152,6 +252,7 @@ impl Brain {
         let due = self.machine.next_deadline();
         let busy =
             self.machine.has_open_plan() || !self.reports.is_empty() || due.is_some_and(|due| due <= now);
+        self.armed = if busy { 0 } else { due.unwrap_or(u64::MAX) };
         if busy { More::Now } else { More::At(due) }
     }
 
@@ -191,9 +292,6 @@ impl Brain {
             let mut cell = slot.cell();
             let missed = if bits & MISSED != 0 { cell.missed.take() } else { None };
             let end = if bits & EXIT != 0 { cell.end.take() } else { None };
-            if let Some(stop) = cell.stop.as_mut().filter(|_| end.is_some()) {
-                stop.detail = None;
-            }
             (cell.ready, cell.beat, missed, end)
         };
         if bits & READY != 0 {
@@ -214,24 +312,57 @@ impl Brain {
         if bits & DUE != 0 {
             self.feed(tree, now, Input::Due { key });
         }
-        let Some(end) = end else { return };
+        if let Some(end) = end {
+            self.take_end(tree, now, index, end);
+        }
+    }
+
+    /// A run is over. Its end is kept with the event that tells of it, and if none does, by itself.
+    fn take_end(&mut self, tree: &Arc<Tree>, now: u64, index: u32, end: RunEnd) {
         self.live = self.live.saturating_sub(1);
-        let (key, generation) = (ChildKey { index, epoch: end.epoch }, end.generation);
-        match end.how {
+        let RunEnd { epoch, generation, was_asked, how } = end;
+        let key = ChildKey { index, epoch };
+        if was_asked {
+            self.was_asked(tree, key);
+        }
+        match how {
             How::Exited(exit) => {
-                slot.cell().past.get_or_insert_default().ended(generation, exit.clone(), self.wall);
+                let untold = exit.clone();
+                self.kept_end = None;
                 self.feed(tree, now, Input::Exited { key, generation, exit });
+                if self.kept_end != Some((key, generation)) && self.seat(key).is_some() {
+                    let mut cell = tree.table.slot(index).cell();
+                    cell.past.get_or_insert_default().ended(generation, &untold, self.wall);
+                }
             }
             How::Declined(reason) => self.feed(tree, now, Input::Declined { key, generation, reason }),
+        }
+    }
+
+    /// The request to stop a run that is over is of no more use, and goes with its next run.
+    fn was_asked(&mut self, tree: &Tree, key: ChildKey) {
+        let slot = tree.table.slot(key.index);
+        if let Some(seat) = self.seats.get_mut(key.index as usize).filter(|_| slot.is(key)) {
+            seat.was_asked = true;
+            if let Some(stop) = &mut slot.cell().stop {
+                stop.detail = None;
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::time::Duration;
+
     use super::*;
+    use crate::registry::Registry;
+    use crate::supervisor::prepare;
+    use crate::tree::Bounds;
     use crate::{
-        ChildSpec, Lifecycle, RuntimeControlPlaneState, Supervisor, SupervisorError, SupervisorSpec,
+        Backoff, ChildSpec, EventKind, Lifecycle, RuntimeControlPlaneState, Supervisor, SupervisorError,
+        SupervisorSpec,
     };
 
     #[tokio::test(start_paused = true)]
@@ -269,5 +400,86 @@ mod tests {
         while !slot.order().has(crate::slot::OVER) {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// A tree of one child that fails so often and then waits; how often it was started.
+    fn failing(times: u32) -> (Arc<Tree>, Arc<AtomicU32>) {
+        let runs = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&runs);
+        let child = ChildSpec::service("a", move |ctx| {
+            let earlier = count.fetch_add(1, Ordering::Relaxed);
+            async move {
+                if earlier < times {
+                    return Err("again");
+                }
+                ctx.stopping().await;
+                Ok(())
+            }
+        });
+        let spec = SupervisorSpec::root([child.backoff(Backoff::none())]).unlimited();
+        let (tree, _) = prepare(spec, Registry::new(), &Bounds::default()).unwrap();
+        (tree, runs)
+    }
+
+    async fn until(done: impl Fn() -> bool) {
+        for _ in 0..10_000 {
+            if done() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("it never comes to that");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_child_that_restarts_at_once_needs_no_turn_of_the_driver() {
+        let (tree, runs) = failing(1_000);
+        tree.launch();
+        // Nobody drives the tree.
+        until(|| runs.load(Ordering::Relaxed) == 1_001).await;
+        assert_eq!(tree.turns.load(Ordering::Relaxed), 0);
+        let events: Vec<_> =
+            (1..=tree.journal.head()).map(|at| tree.journal.read(at).unwrap().0.kind).collect();
+        let failed = events.iter().filter(|kind| **kind == EventKind::ChildFailed).count();
+        assert_eq!(failed, 1_000, "each failure is told");
+    }
+
+    #[expect(
+        clippy::await_holding_lock,
+        reason = "nobody but the child's task is there, and it does not wait"
+    )]
+    #[tokio::test(start_paused = true)]
+    async fn an_end_is_left_to_the_driver_while_somebody_is_at_the_tree() {
+        let (tree, runs) = failing(1);
+        tree.launch();
+        let held = tree.brain();
+        until(|| runs.load(Ordering::Relaxed) == 1).await;
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
+        drop(held);
+        assert!(!tree.queue.is_empty(), "it waits in the queue");
+        tokio::spawn(crate::driver::drive(Arc::clone(&tree)));
+        until(|| runs.load(Ordering::Relaxed) == 2).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_driver_hears_of_an_earlier_deadline_that_a_child_has_set_by_its_end() {
+        let child = ChildSpec::service("a", |_| async { Err::<(), _>("again") });
+        let backoff = Backoff { jitter_ratio: 0.0, ..Backoff::default() };
+        let spec = SupervisorSpec::root([child.backoff(backoff)]).unlimited();
+        let handle = Supervisor::start(spec).await.unwrap();
+        let mut events = handle.events_after(0);
+        let mut started = Vec::new();
+        while started.len() < 4 {
+            let item = tokio::time::timeout(Duration::from_secs(60), events.next()).await;
+            let item = item.expect("nobody looks at the deadline").unwrap();
+            let event = item.event().unwrap();
+            if event.event.kind == EventKind::ChildRestarted {
+                started.push(event.at / 1_000_000);
+            }
+        }
+        assert_eq!(started, [0, 100, 300, 700]);
     }
 }

@@ -239,7 +239,7 @@ impl SupervisorHandle {
         // The nearest supervisor that has defaults; they are merged with those above when it is made.
         while let (Some(at), None) = (above.take(), &defaults) {
             let found = self.tree.brain().machine.find(at.as_str());
-            defaults = found.and_then(|key| self.tree.table.slot(key.index).about().extras?.defaults.clone());
+            defaults = found.and_then(|key| self.tree.table.slot(key.index).extras()?.defaults.clone());
             above = at.parent();
         }
         Ok((path, defaults))

@@ -98,7 +98,7 @@ impl SupervisorHandle {
         let (said, takes) = match word {
             SignalWord::Signal(signal) => (Some(signal), takes_any as Takes),
             SignalWord::Reload => {
-                let extras = slot.about().extras.filter(|_| slot.is(key));
+                let extras = slot.extras().filter(|_| slot.is(key));
                 (extras.and_then(|extras| extras.reload_signal), takes_reload as Takes)
             }
         };

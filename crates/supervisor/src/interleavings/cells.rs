@@ -71,7 +71,7 @@ fn an_order_is_never_slept_over() {
         let driver = thread({
             let slot = Arc::clone(&slot);
             move || {
-                slot.order_run(7);
+                slot.order_run(7, 0, 1);
                 slot.ring();
                 slot.raise(STOP);
                 slot.ring();

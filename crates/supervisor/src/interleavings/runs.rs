@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{SMALL, block_on, explore, running, thread};
 use crate::journal::EventItem;
 use crate::sync::atomic::{AtomicU32, Ordering};
-use crate::{ChildContext, ChildSpec, EventKind, Lifecycle, ReadinessMode};
+use crate::{Backoff, ChildContext, ChildSpec, EventKind, Lifecycle, ReadinessMode};
 
 /// Counts runs that are on.
 struct Live(Arc<AtomicU32>);
@@ -82,6 +82,40 @@ fn a_child_that_fails_is_restarted_whoever_is_first() {
         }
         block_on(driver).unwrap();
         assert_eq!((a.load(Ordering::SeqCst), b.load(Ordering::SeqCst)), (0, 0));
+    });
+}
+
+#[test]
+fn of_two_that_fail_at_the_same_time_each_is_restarted_once_for_each_failure() {
+    explore(400, || {
+        let counts = [Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0))];
+        let fails = |name, count| {
+            let fails = counted(name, count, |ctx| async move {
+                if ctx.generation() < 3 { Err("boom".to_owned()) } else { until_stopped(ctx).await }
+            });
+            fails.backoff(Backoff::none())
+        };
+        let (handle, driver) = running([fails("a", &counts[0]), fails("b", &counts[1])], &SMALL);
+        let mut events = handle.events_after(0);
+        let mut told = Vec::new();
+        block_on(async {
+            while told.len() < 8 {
+                let item = events.next().await;
+                let event = item.as_ref().and_then(EventItem::event).expect("an event is missing");
+                if matches!(event.event.kind, EventKind::ChildFailed | EventKind::ChildRestarted) {
+                    told.push((event.path.to_string(), event.event.kind, event.event.row.generation));
+                }
+            }
+        });
+        for path in ["/a", "/b"] {
+            let own: Vec<_> =
+                told.iter().filter(|told| told.0 == path).map(|told| (told.1, told.2)).collect();
+            let (failed, again) = (EventKind::ChildFailed, EventKind::ChildRestarted);
+            assert_eq!(own, [(failed, 1), (again, 2), (failed, 2), (again, 3)]);
+        }
+        block_on(handle.shutdown("test", "enough")).unwrap();
+        block_on(driver).unwrap();
+        assert!(counts.iter().all(|count| count.load(Ordering::SeqCst) == 0));
     });
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use supervisor_api::Detail;
 
 use super::pack::{Record, WORDS};
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::{Mutex, Notify, spin_loop, yield_now};
 
 /// One place of the ring. The stamp is twice the sequence, plus one while it is being written.
@@ -28,6 +28,8 @@ pub(crate) struct Journal {
     closed: AtomicBool,
     /// Wakes readers, once per turn.
     pub(super) moved: Notify,
+    /// How many there are.
+    pub(super) readers: AtomicUsize,
 }
 
 impl Journal {
@@ -40,6 +42,7 @@ impl Journal {
             epoch: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             moved: Notify::new(),
+            readers: AtomicUsize::new(0),
         }
     }
 
@@ -140,7 +143,11 @@ impl Journal {
 
     /// Wakes the readers that sleep.
     pub(crate) fn tell(&self) {
-        self.moved.notify_waiters();
+        // Either this finds the reader, or the reader finds the event: each side has a fence between its two steps.
+        fence(Ordering::SeqCst);
+        if self.readers.load(Ordering::Relaxed) > 0 {
+            self.moved.notify_waiters();
+        }
     }
 
     /// Nothing will be written that anybody waits for.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use supervisor_api::{Event, Next, StampedEvent, SupervisorPath};
 
 use super::Record;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{Ordering, fence};
 use crate::tree::Tree;
 
 /// Events that a reader was too slow for: `from` and `to` are the first and the last that are lost.
@@ -72,6 +72,8 @@ pub struct EventStream {
 
 impl EventStream {
     pub(crate) fn new(tree: Arc<Tree>, after: u64) -> Self {
+        tree.journal.readers.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         Self { tree, cursor: after }
     }
 
@@ -115,6 +117,12 @@ impl EventStream {
         let gap = Gap { from: sequence, to };
         self.tree.missed.fetch_add(gap.missed(), Ordering::Relaxed);
         Some(EventItem::Gap(gap))
+    }
+}
+
+impl Drop for EventStream {
+    fn drop(&mut self) {
+        self.tree.journal.readers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

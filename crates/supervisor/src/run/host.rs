@@ -26,13 +26,13 @@ use super::{Crew, Meter, Seat, Task, probe};
 use crate::clock::nanos;
 use crate::contain::contain;
 use crate::context::ChildContext;
+use crate::driver::Following;
 use crate::exit::IntoExit;
-use crate::queue::EXIT;
 use crate::secrets::Given;
 use crate::slot::{CREW_FAILED, ENDING, FORGET, How, KILL, OVER, Order, RUN, RunEnd, STOP, Slot, StopOrder};
 use crate::spans;
 use crate::tree::Tree;
-use crate::watchdog::PollMark;
+use crate::watchdog::marked;
 
 /// How many runs a task begins in one poll before it lets others go first (D14).
 const RUNS_PER_POLL: u32 = 256;
@@ -88,6 +88,8 @@ struct Host {
     generation: u64,
     /// Whether the task's waker is in the slot. It stays the same: the task was spawned as a whole.
     known: bool,
+    /// Whether its next order comes with a wake: others have their turn before it.
+    waits_to_be_woken: bool,
     stage: Stage,
     beside: Option<Box<Beside>>,
 }
@@ -142,7 +144,6 @@ fn poll_run<Fut>(host: &Host, run: Pin<&mut Option<Fut>>, cx: &mut Context<'_>) 
 where
     Fut: Future<Output: IntoExit>,
 {
-    let _mark = PollMark::set(&host.tree, host.key.index);
     let poll = || match run.as_pin_mut().map(|run| run.poll(cx)) {
         Some(Poll::Pending) => Poll::Pending,
         Some(Poll::Ready(end)) => Poll::Ready(end.into_exit()),
@@ -152,7 +153,7 @@ where
     if let Some(meter) = meter {
         meter.begins();
     }
-    let polled = contain(|| host.inside(poll));
+    let polled = marked(&host.tree, host.key.index, || contain(|| host.inside(poll)));
     if let Some(meter) = meter {
         host.polled(meter);
     }
@@ -166,8 +167,7 @@ fn poll_asking(
     asking: Pin<&mut (dyn Future<Output = Given> + Send)>,
     cx: &mut Context<'_>,
 ) -> Result<Poll<Given>, Exit> {
-    let _mark = PollMark::set(tree, key.index);
-    contain(|| asking.poll(cx))
+    marked(tree, key.index, || contain(|| asking.poll(cx)))
 }
 
 /// How a run ends that is stopped before it did anything.
@@ -192,6 +192,7 @@ impl Host {
             runs: 0,
             generation: 0,
             known: false,
+            waits_to_be_woken: false,
             stage: Stage::Idle,
             beside: None,
         }
@@ -218,7 +219,7 @@ impl Host {
 
     /// A poll begins: leaves the waker before any order is read.
     fn begin(&mut self, cx: &Context<'_>) {
-        self.runs = 0;
+        (self.runs, self.waits_to_be_woken) = (0, false);
         if !self.known {
             self.known = true;
             let before = self.slot().cell().waker.replace(cx.waker().clone());
@@ -259,6 +260,9 @@ impl Host {
         if !order.has(RUN) || order.generation() <= self.generation {
             return Some(if order.has(FORGET) { Step::End } else { Step::Wait });
         }
+        if self.waits_to_be_woken {
+            return Some(Step::Wait);
+        }
         if self.runs == RUNS_PER_POLL {
             cx.waker().wake_by_ref();
             return Some(Step::Wait);
@@ -283,15 +287,15 @@ impl Host {
         if !self.tree.secrets.have_to_be_asked() {
             return None;
         }
-        let about = self.slot().about();
-        let keys = about.extras?.keys();
+        let keys = self.slot().extras()?.keys();
         if keys.is_empty() {
             return None;
         }
         let (ctx, told) = (self.context(), self.context());
         let asking = self.tree.secrets.clone().ask(keys, move |what| told.phase(what));
         // The run has not begun, so it keeps no promise yet; nor does it break it.
-        let promised = about.policy.and_then(|policy| policy.heartbeat).map(|promise| promise.interval);
+        let policy = self.slot().policy();
+        let promised = policy.and_then(|policy| policy.heartbeat).map(|promise| promise.interval);
         Some(Box::pin(async move {
             let mut asking = pin!(asking);
             loop {
@@ -354,7 +358,7 @@ impl Host {
 
     /// The run begins, unless something of it is missing. `None`: it is over already.
     fn begins(&mut self, given: Option<&Given>, cx: &Context<'_>) -> Option<Step> {
-        let missing = self.slot().about().extras.and_then(|extras| extras.missing(given));
+        let missing = self.slot().extras().and_then(|extras| extras.missing(given));
         if let Some(missing) = missing {
             self.over(Exit::failed(missing), cx);
             return None;
@@ -380,7 +384,7 @@ impl Host {
 
     /// The factory has made the run's future.
     fn built(&mut self) {
-        let Some(extras) = self.slot().about().extras else { return };
+        let Some(extras) = self.slot().extras() else { return };
         if let Some(metering) = extras.metering {
             let meter = Arc::new(Meter::new(metering));
             self.slot().cell().aids(self.generation).meter = Some(Arc::clone(&meter));
@@ -393,7 +397,7 @@ impl Host {
     }
 
     fn context(&self) -> ChildContext {
-        let attempt = self.slot().cell().attempt;
+        let attempt = self.slot().attempt();
         ChildContext::new(Arc::clone(&self.tree), self.key, self.generation, attempt)
     }
 
@@ -473,8 +477,9 @@ impl Host {
             }
             _ => How::Exited(exit),
         };
-        cell.end = Some(RunEnd { epoch: self.key.epoch, generation: self.generation, how });
+        let was_asked = cell.stop.is_some();
         drop(cell);
+        let end = RunEnd { epoch: self.key.epoch, generation: self.generation, was_asked, how };
         self.stage = Stage::Idle;
         if let Some((span, exit)) = span {
             // Somebody else's code; a panic in it changes nothing.
@@ -483,7 +488,7 @@ impl Host {
                 drop(span);
             }));
         }
-        self.tree.report(self.key.index, EXIT);
+        self.waits_to_be_woken = matches!(self.tree.report_end(self.key.index, end), Following::Later);
         // Whoever still waits for something of this run can go on.
         for token in aids.into_iter().flat_map(|aids| [aids.stop, aids.kill]).flatten() {
             token.cancel();

@@ -6,6 +6,7 @@ use supervisor_api::ChildKey;
 use supervisor_core::{Effect, End, Input};
 
 use super::live::{Note, Noted, Story, reason};
+use super::record::{Call, What};
 use crate::{Exit, RuntimeControlPlaneState, SupervisorError};
 
 /// How much of the driver the seeds have reached.
@@ -179,13 +180,29 @@ fn starts(story: &Story, seen: &mut Seen) -> Check {
         }
     }
     must!(over.is_empty(), "nobody ordered the runs that ended: {over:?}");
+    let mut built: Vec<RunId> = noted(story, |what| *what == Noted::Built).map(run_of).collect();
     let spawns: BTreeSet<ChildKey> =
         story.notes.iter().filter(|note| note.odd).map(|note| note.key).collect();
-    ordered.retain(|(key, _)| !spawns.contains(key));
-    let mut built: Vec<RunId> = noted(story, |what| *what == Noted::Built).map(run_of).collect();
-    built.retain(|(key, _)| !spawns.contains(key));
+    let at_once: BTreeSet<RunId> = story.record.calls.iter().filter_map(restarts_at_once).collect();
+    for runs in [&mut ordered, &mut built] {
+        runs.retain(|run| !spawns.contains(&run.0) && !at_once.contains(run));
+    }
     must!(ordered == built, "ordered {ordered:?}\nbut built {built:?}");
     Ok(())
+}
+
+/// The run with which a child goes on when the machine is told of the end of the run before, and starts nobody else: it may
+/// begin before others who were wanted earlier.
+fn restarts_at_once(call: &Call) -> Option<RunId> {
+    let What::Handle(Input::Exited { key: ended, .. } | Input::Declined { key: ended, .. }) = &call.what
+    else {
+        return None;
+    };
+    let mut runs = call.effects.iter().filter_map(|effect| match effect {
+        Effect::Spawn { key, generation, .. } => Some((*key, *generation)),
+        _ => None,
+    });
+    runs.next().filter(|(key, _)| key == ended && runs.next().is_none())
 }
 
 /// Who is to stop is asked at that instant, and who is to die dies or is told; nobody else is.

@@ -39,7 +39,8 @@ pub(super) fn same(plan: &Plan) -> Result<(usize, usize), String> {
 
 /// The first instant at which two things come that know nothing of each other: times of two scripts, a command, a
 /// deadline; or at which two children have reported before a deadline that is due at once, such as a restart without
-/// delay: the driver hears all who wait before it looks at deadlines, the bench looks after each. Which comes first
+/// delay: the driver hears all who wait before it looks at deadlines, the bench looks after each; or at which a child is
+/// restarted at once while others have still to begin: its task goes on by itself, and may overtake them. Which comes first
 /// is nobody's promise, and what follows can depend on it. And the first run that was told to stop before its first
 /// poll: the real one ends at once, since it never did anything, and the simulated one answers by its script.
 fn first_meeting(story: &Story) -> u64 {
@@ -51,10 +52,24 @@ fn first_meeting(story: &Story) -> u64 {
         came.entry(at).or_default().insert(who);
     }
     let (mut instant, mut reported, mut meeting) = (0, BTreeSet::new(), u64::MAX);
+    let mut begun = BTreeSet::new();
     for call in &story.record.calls {
         if call.now > instant {
-            (instant, reported) = (call.now, BTreeSet::new());
+            (instant, reported, begun) = (call.now, BTreeSet::new(), BTreeSet::new());
         }
+        let ordered = call.effects.iter().filter_map(|effect| match effect {
+            Effect::Spawn { key, .. } => Some(*key),
+            _ => None,
+        });
+        let ordered: BTreeSet<_> = ordered.collect();
+        if let What::Handle(Input::Exited { key, .. } | Input::Declined { key, .. }) = &call.what
+            && ordered.contains(key)
+            && ordered.len() == 1
+            && begun.iter().any(|other| other != key)
+        {
+            meeting = meeting.min(call.now);
+        }
+        begun.extend(ordered);
         match &call.what {
             What::Handle(Input::Tick) if !call.effects.is_empty() => {
                 came.entry(call.now).or_default().insert(Some(ChildKey::ROOT));
