@@ -1,7 +1,7 @@
 //! Stops that wait for their turn: what a command wants of a child that stands in the line of its supervisor, and
 //! what happens to that child meanwhile (D10, D11, D17).
 
-use supervisor_api::policy::{Heartbeat, RestartType};
+use supervisor_api::policy::{Condition, Heartbeat, RestartType};
 use supervisor_api::{Exit, Lifecycle};
 use supervisor_core::{Input, Ticket};
 use supervisor_testkit::*;
@@ -407,6 +407,24 @@ fn d11_nobody_starts_on_a_child_that_is_about_to_go_down_with_its_dependants() {
     assert_eq!(["db", "slow", "late"].map(|name| bench.state(name)), [Lifecycle::Running; 3]);
     assert_eq!(["db", "slow", "late"].map(|name| bench.generation(name)), [2, 2, 1]);
     assert_eq!(bench.outcome(restart).failure, None);
+}
+
+/// `db` fails and is restarted while `slow` goes down for it; the start of the others goes on, and `late` needs no more
+/// than that `db` was started.
+#[test]
+fn d11_who_starts_on_the_new_run_of_a_child_does_not_go_down_for_the_old_one() {
+    let db = db().explicit().always(Run::ready_after(ms(100)));
+    let slow = perm("slow").after(["db"]).always(Run::healthy().stops_after(secs(2)));
+    let gate = perm("gate").explicit().always(Run::ready_after(secs(1)));
+    let late = perm("late").after_when([("db", Condition::Started)]);
+    let mut bench = Bench::launch(one_for_one([db, slow, gate, late]));
+    bench.pass(ms(500));
+    bench.crash("db");
+    bench.pass(ms(600));
+    assert_eq!((bench.state("slow"), bench.state("late")), (Lifecycle::Stopping, Lifecycle::Running));
+    bench.pass(secs(5));
+    assert_eq!(["db", "slow", "late"].map(|name| bench.state(name)), [Lifecycle::Running; 3]);
+    assert_eq!(["db", "slow", "late"].map(|name| bench.generation(name)), [2, 2, 1]);
 }
 
 /// `web`, which holds up the quarantine of `sup`, is slow; meanwhile `sup` gives up, and `last` takes the group down.

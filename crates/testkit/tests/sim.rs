@@ -129,6 +129,13 @@ fn who_depends_on_a_sidecar_goes_down_for_it_also_when_it_is_up_again() {
     assert_eq!(batch(1_326_471_499, 1, None).faults, []);
 }
 
+/// In this one a child that needs no more than the start of another starts on its new run while those go down that ran with
+/// the old one.
+#[test]
+fn who_starts_on_the_new_run_of_a_child_does_not_go_down_for_the_old_one() {
+    assert_eq!(batch(1_753_338_255_785_664, 1, None).faults, []);
+}
+
 #[test]
 fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
     let few = batch(0, 2, None).markers();

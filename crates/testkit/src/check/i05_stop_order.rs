@@ -64,7 +64,11 @@ impl Checker {
             let needs = |on: u32| other.needs.contains(&on) && self.model.node(on).policy.restart_dependants;
             // Who started since the child is up again, or is a job that was done again, does not go down with it.
             let began = self.model.node(on).life.spawned_call;
-            let again = matches!(self.model.node(on).state(), Lifecycle::Running | Lifecycle::Completed);
+            let again = match self.model.node(on).state() {
+                Lifecycle::Running | Lifecycle::Completed => true,
+                Lifecycle::Starting => self.condition(other_at, on) == Condition::Started,
+                _ => false,
+            };
             // Who ends by itself takes nobody down before it has ended.
             let ends = self.model.node(on).is(Lifecycle::Stopping)
                 && matches!(self.model.node(on).life.stop, Stop::Itself(_));
