@@ -72,6 +72,7 @@ mod plane;
 mod programs;
 mod queue;
 mod registry;
+mod row;
 mod run;
 mod schedule;
 mod secrets;

@@ -30,7 +30,7 @@ impl Programs {
         let mut found = Vec::with_capacity(runs.len());
         runs.retain(|key, generation| {
             let slot = table.slot(key.index);
-            let row = slot.row().row;
+            let row = table.row(key.index).read().row;
             let is_on = slot.is(*key) && row.generation == *generation && row.lifecycle.is_live();
             let cell = slot.cell();
             let aids = cell.aids.as_ref().filter(|aids| is_on && aids.generation == *generation);

@@ -90,7 +90,7 @@ impl Times {
     /// Keeps a line in the log of the child, also between its runs.
     pub fn log(&self, severity: Severity, text: impl Into<String>) {
         if let Some(tree) = self.tree() {
-            let generation = tree.table.slot(self.key.index).row().row.generation;
+            let generation = tree.table.row(self.key.index).read().row.generation;
             let fields = [("about".to_owned(), "schedule".to_owned())].into();
             kept::log(&tree, self.key, generation, severity, text.into(), fields);
         }
@@ -104,7 +104,7 @@ impl Times {
     /// Whether a run could begin: none is on, or about to be.
     pub fn is_at_rest(&self) -> bool {
         use Lifecycle::{Completed, Declared, Failed, Paused, Quarantined, Stopped};
-        let state = self.tree().map(|tree| tree.table.slot(self.key.index).row().row.lifecycle);
+        let state = self.tree().map(|tree| tree.table.row(self.key.index).read().row.lifecycle);
         matches!(state, None | Some(Declared | Completed | Failed | Stopped | Paused | Quarantined))
     }
 

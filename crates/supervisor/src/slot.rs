@@ -1,9 +1,8 @@
-//! The shared slot of a child: what its task, the driver and readers know of each other.
+//! The shared slot of a child: what its task and the driver know of each other. What readers see is in [`crate::row`].
 //!
 //! ```text
 //!   driver ── order (one word), then wake ──► the child's task
 //!   task   ── cell, bit, queue ──────────────► driver
-//!   driver ── row (versioned words) ─────────► readers, who never wait for anybody
 //! ```
 //!
 //! An order is written before the waker is looked up, and the task looks at the order after it left its
@@ -14,10 +13,7 @@ use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use supervisor_api::manifest::StopSignal;
-use supervisor_api::{
-    Cause, ChildKey, Detail, Exit, Health, Lifecycle, Moments, PolicyDecision, ProgramUsage, Readiness, Row,
-    SupervisorPath,
-};
+use supervisor_api::{Cause, ChildKey, Detail, Exit, ProgramUsage, SupervisorPath};
 use supervisor_core::ChildPolicy;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -26,8 +22,8 @@ use crate::kept::{Kept, Past};
 use crate::run::{Crew, Meter};
 use crate::secrets::Given;
 use crate::spec::Extras;
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
-use crate::sync::{Mutex, MutexGuard, RwLock, spin_loop};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard, RwLock};
 
 /// A run with this generation is wanted.
 pub(crate) const RUN: u64 = 1;
@@ -90,7 +86,6 @@ pub(crate) struct Slot {
     told_by: AtomicU64,
     /// Whether something concerns the shell alone: most children have nothing such, and are not asked for it.
     has_extras: AtomicBool,
-    row: RowCell,
     cell: Mutex<Cell>,
     about: RwLock<About>,
 }
@@ -219,12 +214,11 @@ impl Cell {
 
 impl Slot {
     /// A child takes this place. What is left of the one that was here is handed out: its task may still sleep, and
-    /// its lines still count. `since` is the time, in Unix nanoseconds.
-    pub(crate) fn declare(&self, epoch: u32, about: About, since: u64) -> Cell {
+    /// its lines still count.
+    pub(crate) fn declare(&self, epoch: u32, about: About) -> Cell {
         self.change(|place| *place = about);
         self.epoch.store(epoch, Ordering::Release);
         self.order.store(0, Ordering::Release);
-        self.row.write(SlotRow { moments: Moments { since, run: 0 }, ..SlotRow::DECLARED });
         std::mem::take(&mut *self.cell())
     }
 
@@ -329,134 +323,9 @@ impl Slot {
         }
     }
 
-    /// The published row.
-    pub(crate) fn row(&self) -> SlotRow {
-        self.row.read()
-    }
-
-    /// Publishes a row. For the driver alone.
-    pub(crate) fn publish(&self, row: SlotRow) {
-        self.row.write(row);
-    }
-
     /// The child here, if it is `key`.
     pub(crate) fn is(&self, key: ChildKey) -> bool {
         self.epoch() == key.epoch
-    }
-}
-
-/// A published row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SlotRow {
-    /// The row.
-    pub(crate) row: Row,
-    /// The sequence of the last event in it.
-    pub(crate) as_of: u64,
-    /// The grace is over and the run is being killed.
-    pub(crate) killing: bool,
-    /// A run has ended badly; the cell says how.
-    pub(crate) failed: bool,
-    /// What was decided when a run last ended.
-    pub(crate) decision: Option<PolicyDecision>,
-    /// Since when it is so, and until when.
-    pub(crate) moments: Moments,
-}
-
-impl SlotRow {
-    /// The row of a child that was never started.
-    pub(crate) const DECLARED: Self = Self {
-        row: Row::DECLARED,
-        as_of: 0,
-        killing: false,
-        failed: false,
-        decision: None,
-        moments: Moments { since: 0, run: 0 },
-    };
-}
-
-/// A row in words, written by the driver alone. The version is odd while it is being written; a reader
-/// that sees it change reads again.
-#[derive(Default)]
-struct RowCell {
-    version: AtomicU32,
-    states: AtomicU32,
-    generation: AtomicU64,
-    attempt: AtomicU32,
-    restarts: AtomicU32,
-    as_of: AtomicU64,
-    since: AtomicU64,
-    run: AtomicU64,
-}
-
-const KILLING: u32 = 1 << 24;
-const FAILED: u32 = 1 << 25;
-/// The decision stands above the other flags: its place in the list of all, plus one.
-const DECISION: u32 = 26;
-
-/// The three state words in three bytes.
-pub(crate) fn pack_states(row: &Row) -> u32 {
-    row.lifecycle as u32 | (row.health as u32) << 8 | (row.readiness as u32) << 16
-}
-
-/// The inverse of [`pack_states`]; each byte is a position in the list of all words.
-pub(crate) fn unpack_states(states: u32) -> (Lifecycle, Health, Readiness) {
-    let [lifecycle, health, readiness, _] = states.to_le_bytes();
-    (
-        word(Lifecycle::ALL, lifecycle, Lifecycle::Declared),
-        word(Health::ALL, health, Health::Unknown),
-        word(Readiness::ALL, readiness, Readiness::Unreported),
-    )
-}
-
-fn word<T: Copy>(all: &[T], at: u8, otherwise: T) -> T {
-    all.get(usize::from(at)).copied().unwrap_or(otherwise)
-}
-
-impl RowCell {
-    fn write(&self, row: SlotRow) {
-        let decision = row.decision.map_or(0, |decision| decision as u32 + 1);
-        let flags = if row.killing { KILLING } else { 0 }
-            | if row.failed { FAILED } else { 0 }
-            | decision << DECISION;
-        let version = self.version.load(Ordering::Relaxed);
-        self.version.store(version.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        self.states.store(pack_states(&row.row) | flags, Ordering::Relaxed);
-        self.generation.store(row.row.generation, Ordering::Relaxed);
-        self.attempt.store(row.row.attempt, Ordering::Relaxed);
-        self.restarts.store(row.row.restart_count, Ordering::Relaxed);
-        self.as_of.store(row.as_of, Ordering::Relaxed);
-        self.since.store(row.moments.since, Ordering::Relaxed);
-        self.run.store(row.moments.run, Ordering::Relaxed);
-        self.version.store(version.wrapping_add(2), Ordering::Release);
-    }
-
-    fn read(&self) -> SlotRow {
-        loop {
-            let version = self.version.load(Ordering::Acquire);
-            let states = self.states.load(Ordering::Relaxed);
-            let generation = self.generation.load(Ordering::Relaxed);
-            let attempt = self.attempt.load(Ordering::Relaxed);
-            let restart_count = self.restarts.load(Ordering::Relaxed);
-            let as_of = self.as_of.load(Ordering::Relaxed);
-            let since = self.since.load(Ordering::Relaxed);
-            let run = self.run.load(Ordering::Relaxed);
-            fence(Ordering::Acquire);
-            if version.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == version {
-                let (lifecycle, health, readiness) = unpack_states(states);
-                let row = Row { lifecycle, health, readiness, generation, attempt, restart_count };
-                let decision = (states >> DECISION).checked_sub(1);
-                return SlotRow {
-                    row,
-                    as_of,
-                    killing: states & KILLING != 0,
-                    failed: states & FAILED != 0,
-                    decision: decision.and_then(|at| PolicyDecision::ALL.get(at as usize).copied()),
-                    moments: Moments { since, run },
-                };
-            }
-            spin_loop();
-        }
     }
 }
 
@@ -466,56 +335,7 @@ mod tests {
 
     #[test]
     fn a_slot_stays_small() {
-        assert!(size_of::<Slot>() <= 320, "{}", size_of::<Slot>());
-        assert!(size_of::<RowCell>() <= 48);
-    }
-
-    #[test]
-    fn states_read_back_in_every_combination() {
-        for &lifecycle in Lifecycle::ALL {
-            for &health in Health::ALL {
-                for &readiness in Readiness::ALL {
-                    let row = Row { lifecycle, health, readiness, ..Row::DECLARED };
-                    assert_eq!(unpack_states(pack_states(&row)), (lifecycle, health, readiness));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn flags_and_decision_read_back_in_every_combination() {
-        let decisions = PolicyDecision::ALL.iter().copied().map(Some).chain([None]);
-        for (decision, flags) in decisions.flat_map(|decision| (0..4).map(move |flags| (decision, flags))) {
-            let (killing, failed) = (flags & 1 != 0, flags & 2 != 0);
-            let moments = Moments { since: u64::MAX, run: 7 };
-            let row = SlotRow { killing, failed, decision, moments, ..SlotRow::DECLARED };
-            let cell = RowCell::default();
-            cell.write(row);
-            assert_eq!(cell.read(), row);
-        }
-    }
-
-    #[test]
-    fn a_row_is_never_read_half_written() {
-        let cell = Arc::new(RowCell::default());
-        let writer = std::thread::spawn({
-            let cell = Arc::clone(&cell);
-            move || {
-                for n in 1..200_000u64 {
-                    let row = Row { generation: n, attempt: n as u32, ..Row::DECLARED };
-                    let moments = Moments { since: n, run: n };
-                    cell.write(SlotRow { row, as_of: n, failed: n % 2 == 0, moments, ..SlotRow::DECLARED });
-                }
-            }
-        });
-        while !writer.is_finished() {
-            let read = cell.read();
-            assert_eq!(read.as_of, read.row.generation);
-            assert_eq!(read.as_of as u32, read.row.attempt);
-            assert_eq!(read.moments, Moments { since: read.as_of, run: read.as_of });
-            assert_eq!(read.failed, read.as_of > 0 && read.as_of % 2 == 0);
-        }
-        writer.join().unwrap();
+        assert!(size_of::<Slot>() <= 272, "{}", size_of::<Slot>());
     }
 
     #[test]

@@ -11,8 +11,8 @@ use supervisor_api::command::{ChildState, TreeState};
 use supervisor_api::{ChildKey, Exit, PolicyDecision, Row, ShutdownState, SupervisorPath};
 
 use crate::driver::{Brain, fold};
-use crate::slot::SlotRow;
-use crate::sync::atomic::Ordering;
+use crate::row::{RowCell, RowWords, SlotRow};
+use crate::sync::atomic::{Ordering, fence};
 use crate::tree::Tree;
 
 /// How often a copy is tried beside the driver before it is made in its place.
@@ -33,7 +33,7 @@ pub(crate) struct Layout {
 pub struct Snapshot {
     sequence: u64,
     layout: Arc<Layout>,
-    rows: Vec<SlotRow>,
+    rows: Vec<RowWords>,
 }
 
 /// One child in a [`Snapshot`].
@@ -72,13 +72,16 @@ impl Snapshot {
 
     /// The rows.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = SnapshotRow<'_>> {
-        self.layout.entries.iter().zip(&self.rows).map(|((key, path), row)| SnapshotRow {
-            key: *key,
-            path,
-            row: row.row,
-            shutdown_state: shutdown_state(row),
-            last_policy_decision: row.decision,
-            as_of: row.as_of,
+        self.layout.entries.iter().zip(&self.rows).map(|((key, path), words)| {
+            let row = words.row();
+            SnapshotRow {
+                key: *key,
+                path,
+                row: row.row,
+                shutdown_state: shutdown_state(&row),
+                last_policy_decision: row.decision,
+                as_of: row.as_of,
+            }
         })
     }
 }
@@ -104,7 +107,7 @@ impl Tree {
         }
         let brain = self.brain();
         let layout = self.layout_of(&brain);
-        let rows = layout.entries.iter().map(|(key, _)| self.table.slot(key.index).row()).collect();
+        let rows = layout.entries.iter().map(|(key, _)| self.table.row(key.index).words()).collect();
         Snapshot { sequence: self.journal.head(), layout, rows }
     }
 
@@ -114,8 +117,26 @@ impl Tree {
         if self.layout_version.load(Ordering::Acquire) != layout.version {
             return None;
         }
-        let mut rows: Vec<SlotRow> =
-            layout.entries.iter().map(|(key, _)| self.table.slot(key.index).row()).collect();
+        let places = layout.entries.iter().map(|(key, _)| key.index);
+        let rows: Vec<RowWords> = self.table.rows(places).map(RowCell::glance).collect();
+        fence(Ordering::Acquire);
+        if self.layout_version.load(Ordering::Acquire) != layout.version {
+            return None;
+        }
+        if self.journal.epoch() == epoch {
+            return Some(Snapshot { sequence: head, layout, rows });
+        }
+        // Something changed meanwhile, so half of a row may be among them.
+        self.try_in_motion(layout, rows)
+    }
+
+    /// A read while the driver works: whole rows, and then the events that came meanwhile.
+    fn try_in_motion(&self, layout: Arc<Layout>, mut rows: Vec<RowWords>) -> Option<Snapshot> {
+        let (epoch, head) = self.journal.settled();
+        let places = layout.entries.iter().map(|(key, _)| key.index);
+        for (words, row) in rows.iter_mut().zip(self.table.rows(places)) {
+            *words = row.words();
+        }
         let (epoch_after, head_after) = self.journal.settled();
         if self.layout_version.load(Ordering::Acquire) != layout.version {
             return None;
@@ -127,13 +148,13 @@ impl Tree {
     }
 
     /// Folds the events after `from`, up to `to`, over a copy; `None` when one of them is lost already.
-    fn replay(&self, layout: &Layout, rows: &mut [SlotRow], from: u64, to: u64) -> Option<()> {
+    fn replay(&self, layout: &Layout, rows: &mut [RowWords], from: u64, to: u64) -> Option<()> {
         for sequence in from + 1..=to {
             let (record, _) = self.journal.read(sequence)?;
             let position = layout.positions.get(record.child.index as usize).copied().unwrap_or(u32::MAX);
             let Some(row) = rows.get_mut(position as usize) else { continue };
-            if row.as_of < sequence {
-                *row = fold(*row, &record, sequence);
+            if row.as_of() < sequence {
+                *row = RowWords::of(fold(row.row(), &record, sequence));
             }
         }
         Some(())
@@ -164,7 +185,8 @@ impl Tree {
     pub(crate) fn state(&self) -> TreeState {
         let snapshot = self.snapshot();
         let children = snapshot.layout.entries.iter().zip(&snapshot.rows);
-        let children = children.map(|((key, path), row)| self.child_state(*key, path.clone(), row)).collect();
+        let children =
+            children.map(|((key, path), row)| self.child_state(*key, path.clone(), &row.row())).collect();
         TreeState { sequence: snapshot.sequence, children }
     }
 

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use supervisor_api::{Cause, ChildKey, Event, EventKind, Lifecycle, Row, SupervisorError, SupervisorPath};
+use supervisor_api::{
+    Cause, ChildKey, Event, EventKind, Lifecycle, Moments, Row, SupervisorError, SupervisorPath,
+};
 use supervisor_core::{ChildPolicy, Effect, Reply, Ticket};
 
 use super::{After, Brain, Seat};
 use crate::journal::Record;
 use crate::kept::Kept;
+use crate::row::SlotRow;
 use crate::run;
 use crate::schedule::Times;
-use crate::slot::{About, Cell, FORGET, KILL, STOP, SlotRow, StopOrder};
+use crate::slot::{About, Cell, FORGET, KILL, STOP, StopOrder};
 use crate::spec::{Bound, Extras};
 use crate::tree::Tree;
 
@@ -96,7 +99,9 @@ impl Brain {
             self.after.push(After::KeepTime(Times::of(tree, key), Some(schedule)));
         }
         let about = About { path: Some(path), policy: Some(policy), extras };
-        let before = tree.table.slot(key.index).declare(key.epoch, about, self.wall);
+        let before = tree.table.slot(key.index).declare(key.epoch, about);
+        let moments = Moments { since: self.wall, run: 0 };
+        tree.table.row(key.index).write(SlotRow { moments, ..SlotRow::DECLARED });
         self.clear_away(tree, before);
         let at = key.index as usize;
         if self.seats.len() <= at {
@@ -236,7 +241,8 @@ impl Brain {
             stop.cause = event.cause;
             stop.detail = event.detail.clone();
         }
-        slot.publish(fold(slot.row(), &record, sequence));
+        let row = tree.table.row(event.child.index);
+        row.write(fold(row.read(), &record, sequence));
         if event.row.lifecycle == Lifecycle::Removed {
             // Not every removed child is forgotten: a declared one comes back with its supervisor (R48).
             tree.layout_version.fetch_add(1, Ordering::AcqRel);

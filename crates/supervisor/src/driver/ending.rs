@@ -58,9 +58,9 @@ impl Brain {
 
     /// Whether the child ran when the end began.
     fn was_stopped(&self, tree: &Tree, key: ChildKey, began: u64) -> bool {
-        let slot = tree.table.slot(key.index);
         let supervisor = self.machine.policy(key).is_some_and(|policy| policy.is_supervisor);
-        slot.row().as_of > began && (supervisor || slot.cell().stop.is_some())
+        let changed = tree.table.row(key.index).read().as_of > began;
+        changed && (supervisor || tree.table.slot(key.index).cell().stop.is_some())
     }
 
     fn outcome(&self, tree: &Tree, key: ChildKey) -> Option<ChildShutdownOutcome> {

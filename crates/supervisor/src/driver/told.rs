@@ -70,7 +70,7 @@ impl Brain {
         let event = Event {
             kind,
             child: ChildKey::ROOT,
-            row: tree.table.slot(ChildKey::ROOT.index).row().row,
+            row: tree.table.row(ChildKey::ROOT.index).read().row,
             cause: Cause::Report,
             next: Next::Nothing,
             numbers: [0; 4],
@@ -89,7 +89,7 @@ impl Brain {
         let event = Event {
             kind: EventKind::LimitUnenforced,
             child,
-            row: slot.row().row,
+            row: tree.table.row(child.index).read().row,
             cause: Cause::Report,
             next: Next::Nothing,
             numbers: [0; 4],
@@ -131,7 +131,7 @@ impl Told {
         Event {
             kind,
             child,
-            row: tree.table.slot(child.index).row().row,
+            row: tree.table.row(child.index).read().row,
             cause: Cause::Operator,
             next: Next::Nothing,
             numbers: [0; 4],

@@ -146,9 +146,8 @@ impl SupervisorHandle {
     /// The row of exactly this child, in constant time and without meeting the loop; `None` when another
     /// child has its place. A child that was removed keeps its last row until then.
     pub fn row(&self, key: ChildKey) -> Option<Row> {
-        let slot = self.tree.table.slot(key.index);
-        let row = slot.row().row;
-        slot.is(key).then_some(row)
+        let row = self.tree.table.row(key.index).read().row;
+        self.tree.table.slot(key.index).is(key).then_some(row)
     }
 
     /// Everything there is to see of one child.
@@ -230,7 +229,7 @@ impl SupervisorHandle {
         let slot = self.tree.table.slot(key.index);
         let about = slot.about();
         let path = about.path.unwrap_or_else(SupervisorPath::root);
-        let state = self.tree.child_state(key, path, &slot.row());
+        let state = self.tree.child_state(key, path, &self.tree.table.row(key.index).read());
         let cell = slot.cell();
         let kept = cell.kept.as_ref();
         let is_live = state.lifecycle_state.is_live();

@@ -119,7 +119,7 @@ impl SupervisorHandle {
                 .filter(|aids| slot.is(key) && aids.generation == order.generation() && !order.has(OVER));
             aids.and_then(|aids| takes(aids).clone())
         };
-        let row = slot.row().row;
+        let row = self.tree.table.row(key.index).read().row;
         // Before it has set up its handler the signal would end it.
         if word == SignalWord::Reload && row.lifecycle == Lifecycle::Starting {
             return Err(refusal(format!(

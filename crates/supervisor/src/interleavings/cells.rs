@@ -7,8 +7,9 @@ use std::task::Poll;
 use supervisor_api::{ChildKey, Row};
 
 use super::{SMALL, bare, block_on, exhaust, explore, thread};
+use crate::row::{RowCell, SlotRow};
 use crate::run::Crew;
-use crate::slot::{RUN, STOP, Slot, SlotRow};
+use crate::slot::{RUN, STOP, Slot};
 use crate::sync::atomic::{AtomicU32, Ordering};
 
 fn row(n: u64) -> SlotRow {
@@ -25,15 +26,15 @@ fn row(n: u64) -> SlotRow {
 #[test]
 fn a_row_is_read_whole_and_never_goes_back() {
     explore(3_000, || {
-        let slot = Arc::new(Slot::default());
-        slot.publish(row(0));
+        let cell = Arc::new(RowCell::default());
+        cell.write(row(0));
         let readers: Vec<_> = (0..2)
             .map(|_| {
-                let slot = Arc::clone(&slot);
+                let cell = Arc::clone(&cell);
                 thread(move || {
                     let mut last = 0;
                     for _ in 0..2 {
-                        let read = slot.row();
+                        let read = cell.read();
                         assert_eq!(read, row(read.as_of), "half of one row and half of another");
                         assert!(read.as_of >= last, "a row goes back");
                         last = read.as_of;
@@ -41,9 +42,9 @@ fn a_row_is_read_whole_and_never_goes_back() {
                 })
             })
             .collect();
-        (1..=3).for_each(|n| slot.publish(row(n)));
+        (1..=3).for_each(|n| cell.write(row(n)));
         readers.into_iter().for_each(|reader| reader.join().unwrap());
-        assert_eq!(slot.row(), row(3));
+        assert_eq!(cell.read(), row(3));
     });
 }
 

@@ -128,7 +128,7 @@ fn a_snapshot_is_exact_at_its_sequence_and_what_follows_it_completes_it() {
         // A row is never older than the head that was read before it.
         for index in 1..=2 {
             let head = tree.journal.head();
-            let row = tree.table.slot(index as u32).row();
+            let row = tree.table.row(index as u32).read();
             assert!(
                 row.as_of >= last_about(index, from, head).unwrap_or(0),
                 "the row is older than the head"

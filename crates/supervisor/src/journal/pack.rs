@@ -2,7 +2,7 @@
 
 use supervisor_api::{Cause, ChildKey, Event, EventKind, Next, Row};
 
-use crate::slot::{pack_states, unpack_states};
+use crate::row::{pack_states, unpack_states};
 
 /// Words of a record.
 pub(super) const WORDS: usize = 10;

@@ -126,6 +126,11 @@ impl Journal {
         self.claimed.load(Ordering::Acquire).saturating_sub(self.places.len() as u64)
     }
 
+    /// The epoch as it is.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
     /// The epoch when no window is open; waits the few microseconds that one lasts.
     pub(crate) fn settled(&self) -> (u64, u64) {
         let mut tries = 0u32;

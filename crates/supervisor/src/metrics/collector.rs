@@ -132,9 +132,8 @@ impl TreeCollector {
         }
         let Some(tree) = tree else { return Ok(()) };
         let used = self.counts.programs.by_series(|key, generation| {
-            let slot = tree.table.slot(key.index);
-            let row = slot.row().row;
-            slot.is(key) && row.generation == generation && row.lifecycle.is_live()
+            let row = tree.table.row(key.index).read().row;
+            tree.table.slot(key.index).is(key) && row.generation == generation && row.lifecycle.is_live()
         });
         type Figure = fn(&ProgramUsage) -> f64;
         let gauges: [(_, _, Figure); 4] = [
