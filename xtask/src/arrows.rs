@@ -57,6 +57,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("supervisor-oracle", &["supervisor-api", "supervisor-core", "supervisor-testkit"]),
     ("supervisor-chaos", &["supervisor-testkit", "tokio-supervisor", "supervisor-process"]),
     ("supervisor-load", &["supervisor-api", "supervisor-socket"]),
+    // What it measures a user can do.
+    ("supervisor-benches", &["tokio-supervisor"]),
     ("xtask", &[]),
 ];
 

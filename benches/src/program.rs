@@ -1,0 +1,93 @@
+//! The command line of a subject: `ROW N`, and one line of JSON out.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what this program finds out is its output")]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+
+use serde_json::json;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::Figures;
+
+/// What a row gives, or why it could not be measured.
+pub type Outcome = Result<Figures, String>;
+
+/// One measurement of a row, of a size.
+pub type Measure = fn(usize) -> Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// The rows of a subject by name.
+pub type Rows = &'static [(&'static str, Measure)];
+
+/// Measures the row that the command line names.
+pub fn main(subject: &str, rows: Rows) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match measured(subject, rows, &arguments) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            eprintln!("bench-{subject}: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measured(subject: &str, rows: Rows, arguments: &[String]) -> Result<String, String> {
+    let (row, n, measure) = asked(rows, arguments)?;
+    let runtime = runtime()?;
+    let figures = runtime
+        .block_on(async { tokio::spawn(measure(n)).await })
+        .map_err(|panic| format!("{row} broke: {panic}"))??;
+    // What is left is a million idle tasks at most; nobody waits for them.
+    runtime.shutdown_background();
+    Ok(json!({ "subject": subject, "row": row, "n": n, "figures": figures }).to_string())
+}
+
+fn asked(rows: Rows, arguments: &[String]) -> Result<(&str, usize, Measure), String> {
+    let known = || rows.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let [row, n] = arguments else {
+        return Err(format!("say a row and its size: ROW N; the rows are {}", known()));
+    };
+    let (_, measure) = rows
+        .iter()
+        .find(|(name, _)| name == row)
+        .ok_or_else(|| format!("there is no row `{row}`; the rows are {}", known()))?;
+    let n = n.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("`{n}` is not a size from 1"))?;
+    Ok((row, n, *measure))
+}
+
+fn runtime() -> Result<Runtime, String> {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no runtime: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROWS: Rows = &[("W0", |n| Box::pin(async move { Ok(Figures::default().with("n", n as f64)) }))];
+
+    fn said(words: &[&str]) -> Result<String, String> {
+        measured("raw", ROWS, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_row_is_measured_and_told_in_one_line() {
+        assert_eq!(said(&["W0", "7"]).unwrap(), r#"{"figures":{"n":7.0},"n":7,"row":"W0","subject":"raw"}"#);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_with_what_can_be_said() {
+        for words in [&[][..], &["W0"], &["W9", "7"], &["W0", "7", "8"]] {
+            assert!(said(words).unwrap_err().contains("the rows are W0"), "{words:?}");
+        }
+        for size in ["0", "-1", "many"] {
+            assert!(said(&["W0", size]).unwrap_err().contains("is not a size"), "{size}");
+        }
+    }
+}
