@@ -34,6 +34,11 @@ pub(crate) fn nanos() -> u64 {
     read(ClockId::Monotonic)
 }
 
+/// The time of day, with which events are stamped.
+pub(crate) fn unix_nanos() -> u64 {
+    read(ClockId::Realtime)
+}
+
 fn read(clock: ClockId) -> u64 {
     let time = Duration::try_from(clock_gettime(clock)).unwrap_or_default();
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)

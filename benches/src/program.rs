@@ -54,7 +54,7 @@ fn asked(rows: Rows, arguments: &[String]) -> Result<(&str, usize, Measure), Str
         .iter()
         .find(|(name, _)| name == row)
         .ok_or_else(|| format!("there is no row `{row}`; the rows are {}", known()))?;
-    let n = n.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("`{n}` is not a size from 1"))?;
+    let n = n.parse().map_err(|_| format!("`{n}` is not a size"))?;
     Ok((row, n, *measure))
 }
 
@@ -86,7 +86,7 @@ mod tests {
         for words in [&[][..], &["W0"], &["W9", "7"], &["W0", "7", "8"]] {
             assert!(said(words).unwrap_err().contains("the rows are W0"), "{words:?}");
         }
-        for size in ["0", "-1", "many"] {
+        for size in ["-1", "many"] {
             assert!(said(&["W0", size]).unwrap_err().contains("is not a size"), "{size}");
         }
     }

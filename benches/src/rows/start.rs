@@ -20,7 +20,7 @@ use crate::{Figures, Latch};
 pub async fn raw(children: usize) -> Outcome {
     let here = Latch::leaked(children);
     let before = Before::now()?;
-    let team = Team::start(children, |_, stop| async move {
+    let team = Team::start(children, move |_, stop| async move {
         here.arrive();
         stop.cancelled().await;
         Ok(())

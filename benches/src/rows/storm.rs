@@ -15,12 +15,12 @@ use crate::program::Outcome;
 use crate::team::{End, Team};
 use crate::{Figures, Latch};
 
-/// How often children fail, all together.
+/// How often the children of W3 fail, all together.
 const FAILURES: usize = 1_000_000;
 
 /// By hand.
 pub async fn raw(children: usize) -> Outcome {
-    let storm = Storm::of(children);
+    let storm = Storm::of(children, FAILURES / children);
     let team = Team::start(children, |place, stop| storm.run_by_hand(place, stop));
     let stop = team.stopper();
     let kept = tokio::spawn(team.keep(|_, _| {}));
@@ -32,7 +32,7 @@ pub async fn raw(children: usize) -> Outcome {
 
 /// With the library.
 pub async fn ours(children: usize) -> Outcome {
-    let storm = Storm::of(children);
+    let storm = Storm::of(children, FAILURES / children);
     let tree = launched(storm.tree())?;
     let figures = storm.figures().await;
     drop(tree);
@@ -47,7 +47,8 @@ pub(super) struct Storm {
     gate: CancellationToken,
     /// How often each has been started.
     runs: Box<[Own]>,
-    failures: u32,
+    /// How often each fails.
+    failures: AtomicU32,
     /// All children run for the last time.
     done: Latch,
 }
@@ -58,13 +59,22 @@ pub(super) struct Storm {
 struct Own(AtomicU32);
 
 impl Storm {
-    /// So many children, and a million failures.
-    pub(super) fn of(children: usize) -> &'static Self {
+    /// So many children that fail so often each.
+    pub(super) fn of(children: usize, failures: usize) -> &'static Self {
+        Self::leaked(children, u32::try_from(failures).unwrap_or(u32::MAX))
+    }
+
+    /// So many children that fail until [`Self::calm`].
+    pub(super) fn endless(children: usize) -> &'static Self {
+        Self::leaked(children, u32::MAX)
+    }
+
+    fn leaked(children: usize, failures: u32) -> &'static Self {
         Box::leak(Box::new(Self {
             ready: Latch::new(children),
             gate: CancellationToken::new(),
             runs: (0..children).map(|_| Own::default()).collect(),
-            failures: u32::try_from(FAILURES / children).unwrap_or(u32::MAX),
+            failures: AtomicU32::new(failures),
             done: Latch::new(children),
         }))
     }
@@ -76,7 +86,7 @@ impl Storm {
             self.ready.arrive();
             self.gate.cancelled().await;
         }
-        if earlier < self.failures {
+        if earlier < self.failures.load(Ordering::Relaxed) {
             return Err(failure());
         }
         self.done.arrive();
@@ -105,14 +115,34 @@ impl Storm {
 
     /// Lets them fail, and waits until they have done.
     pub(super) async fn figures(&self) -> Figures {
-        self.ready.wait().await;
+        self.ready().await;
         let before = Mark::now();
-        self.gate.cancel();
-        self.done.wait().await;
+        self.begin();
+        self.done().await;
         let after = Mark::now();
-        let restarts = self.runs.len() as f64 * f64::from(self.failures);
+        let restarts = self.runs.len() as f64 * f64::from(self.failures.load(Ordering::Relaxed));
         Figures::default()
             .with("restarts_per_s", restarts / before.wall_until(after) * 1e9)
             .with("cpu_ns_per_restart", before.cpu_until(after) / restarts)
+    }
+
+    /// Waits until all run for the first time.
+    pub(super) async fn ready(&self) {
+        self.ready.wait().await;
+    }
+
+    /// They begin to fail.
+    pub(super) fn begin(&self) {
+        self.gate.cancel();
+    }
+
+    /// Nobody fails any more.
+    pub(super) fn calm(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+    }
+
+    /// Waits until nobody has a failure left.
+    pub(super) async fn done(&self) {
+        self.done.wait().await;
     }
 }
