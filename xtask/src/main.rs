@@ -10,6 +10,7 @@
 )]
 
 mod arrows;
+mod bench;
 mod caught;
 mod ci;
 mod deny;
@@ -140,9 +141,15 @@ const VERBS: &[Verb] = &[
         run: load::load,
     },
     Verb {
+        name: "bench",
+        arguments: "[ROW…]",
+        teaches: "what supervision costs against bare tokio by hand; writes docs/benchmarks.md when all rows are run; minutes, and not in ci",
+        run: bench::bench,
+    },
+    Verb {
         name: "ci",
         arguments: "",
-        teaches: "everything above but load, in order, with the time each part took",
+        teaches: "everything above but load and bench, in order, with the time each part took",
         run: ci::ci,
     },
     Verb { name: "help", arguments: "", teaches: "this text", run: help },

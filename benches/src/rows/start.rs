@@ -64,8 +64,8 @@ impl Before {
         let after = Mark::now();
         let resident = gauge::resident()? - self.resident;
         Ok(Figures::default()
-            .with("wall_ns", self.mark.wall_until(after))
-            .with("cpu_ns", self.mark.cpu_until(after))
+            .with("wall_ns_per_child", self.mark.wall_until(after) / children as f64)
+            .with("cpu_ns_per_child", self.mark.cpu_until(after) / children as f64)
             .with("resident_bytes_per_child", resident / children as f64))
     }
 }

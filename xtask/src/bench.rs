@@ -1,0 +1,111 @@
+//! `cargo xtask bench`: what supervision costs, against the same written by hand on bare tokio.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `table` | the rows: what is compared with what, what it must come to, and what it should |
+//! | `samples` | running the programs of `benches/`, in turn, and what they found out |
+//! | `verdict` | medians, spread, noise, and whether a bound is kept |
+//! | `page` | `docs/benchmarks.md` |
+//!
+//! Speed is never a test: this is not a part of `ci`. What it says depends on what else the machine does.
+
+mod page;
+mod samples;
+mod table;
+mod verdict;
+
+use std::time::Duration;
+
+use crate::Outcome;
+use crate::shell::{self, Stopwatch};
+
+use samples::Samples;
+use table::{ROWS, Row};
+use verdict::{Judged, Tally};
+
+/// How often everything is measured.
+const ROUNDS: usize = 5;
+/// How often, when that leaves in doubt whether it is as it must be.
+const MORE_ROUNDS: usize = 15;
+const USAGE: &str = "`cargo xtask bench [ROW…]`";
+
+/// A row with what was found out about it.
+struct Measured {
+    row: &'static Row,
+    samples: Samples,
+    judged: Vec<Judged>,
+}
+
+/// The verb `bench`. The summary is the last line that it prints.
+pub(crate) fn bench(arguments: &[String]) -> Outcome {
+    let rows = asked(arguments)?;
+    let watch = Stopwatch::start();
+    let mut build = shell::cargo(["build", "--quiet", "--release", "--package", "supervisor-benches"]);
+    build.arg("--bins");
+    shell::run(build)?;
+    let mut measured = Vec::new();
+    for row in &rows {
+        println!("\n{}: {}", row.name, row.about);
+        let done = measure(row);
+        for (check, judged) in row.checks.iter().zip(&done.judged) {
+            println!("  {}", verdict::line(check, judged));
+        }
+        measured.push(done);
+    }
+    let tally = Tally::of(measured.iter().flat_map(|row| row.row.checks.iter().zip(&row.judged)));
+    if rows.len() == ROWS.len() {
+        page::write(&measured, &tally, watch.elapsed())?;
+    }
+    println!("\n{}", tally.line(rows.len()));
+    tally.verdict()
+}
+
+fn asked(arguments: &[String]) -> Result<Vec<&'static Row>, String> {
+    for word in arguments {
+        if !ROWS.iter().any(|row| row.name.eq_ignore_ascii_case(word)) {
+            let known: Vec<_> = ROWS.iter().map(|row| row.name).collect();
+            return Err(format!("there is no row `{word}`: {USAGE}; the rows are {}", known.join(", ")));
+        }
+    }
+    let wanted =
+        |row: &&Row| arguments.is_empty() || arguments.iter().any(|word| row.name.eq_ignore_ascii_case(word));
+    Ok(ROWS.iter().filter(wanted).collect())
+}
+
+/// Measures a row, and what is in doubt then more often.
+fn measure(row: &'static Row) -> Measured {
+    let mut samples = Samples::default();
+    samples.take(&row.cells(|_| true), ROUNDS);
+    let judge = |samples: &Samples| -> Vec<Judged> {
+        row.checks.iter().map(|check| verdict::judge(check, samples)).collect()
+    };
+    let judged = judge(&samples);
+    let doubtful = row.cells(|place| judged[place].is_doubtful());
+    samples.take(&doubtful, MORE_ROUNDS - ROUNDS);
+    let judged = judge(&samples);
+    Measured { row, samples, judged }
+}
+
+/// Minutes and seconds.
+fn clock(time: Duration) -> String {
+    format!("{}:{:02}", time.as_secs() / 60, time.as_secs() % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(words: &[&str]) -> Result<Vec<&'static str>, String> {
+        let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+        asked(&words).map(|rows| rows.iter().map(|row| row.name).collect())
+    }
+
+    #[test]
+    fn all_rows_are_measured_or_those_that_are_named_in_their_own_order() {
+        assert_eq!(names(&[]).unwrap().len(), ROWS.len());
+        assert_eq!(names(&["w3", "W1"]).unwrap(), ["W1", "W3"]);
+        for unknown in ["W0", "--peers", "3"] {
+            assert!(names(&[unknown]).unwrap_err().contains("the rows are W1, W2"), "{unknown}");
+        }
+    }
+}
