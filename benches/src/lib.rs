@@ -3,13 +3,13 @@
 //! One program per subject: `bench-raw ROW N` and `bench-ours ROW N` measure a row once in a fresh process and print
 //! one line of JSON. `cargo xtask bench` runs them in turn, many times, and compares.
 //!
-//! A row is one file in [`rows`]. Both sides stand in it below each other, do the same work, and read the same clock at the
-//! same places; the doc of the file says at which. `raw` is the best that one writes by hand, without `unsafe` and
-//! without what a supervisor adds ([`team`]). `ours` uses the public API of `tokio-supervisor` with its default options,
-//! plus what the row says. Nothing in the library knows of this crate.
+//! A row is one file in [`rows`]. Both sides stand in it below each other, do the same work, and read the same clock
+//! at the same places; the doc of the file says at which. `raw` is the best that one writes by hand, without `unsafe`
+//! and without what a supervisor adds ([`team`]). `ours` uses the public API of `tokio-supervisor` with its default
+//! options, plus what the row says. Nothing in the library knows of this crate.
 //!
-//! Both run on a multi-thread runtime with two workers, and everything that is timed begins in a task of that runtime:
-//! a task that is spawned from outside takes a longer way.
+//! Both run on a multi-thread runtime with two workers, and everything that is timed begins in a task of that
+//! runtime: a task that is spawned from outside takes a longer way.
 
 mod figures;
 mod gauge;

@@ -1,8 +1,8 @@
 //! *Raw*: a supervisor as one writes it by hand on bare tokio.
 //!
-//! A [`JoinSet`], one child [`CancellationToken`] per child, and a loop that spawns again what has failed. No names, no
-//! policy, no budget, no delay, no events, no states. A child is known by its place. This is all that the rows of `raw`
-//! use; what a row needs beside it stands in the row.
+//! A [`JoinSet`], one child [`CancellationToken`] per child, and a loop that spawns again what has failed. No names,
+//! no policy, no budget, no delay, no events, no states. A child is known by its place. This is all that the rows of
+//! `raw` use; what a row needs beside it stands in the row.
 
 use std::future::Future;
 

@@ -58,7 +58,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("supervisor-chaos", &["supervisor-testkit", "tokio-supervisor", "supervisor-process"]),
     ("supervisor-load", &["supervisor-api", "supervisor-socket"]),
     // What it measures a user can do.
-    ("supervisor-benches", &["tokio-supervisor"]),
+    (
+        "supervisor-benches",
+        &["supervisor-api", "tokio-supervisor", "supervisor-control", "supervisor-process"],
+    ),
     ("xtask", &[]),
 ];
 

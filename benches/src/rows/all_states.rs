@@ -1,8 +1,8 @@
 //! W5: the states of all N children at one moment, while they are idle and while all of them fail again and again.
 //!
-//! Timed: one read of all, a thousand times (in a storm two hundred times), each with the time to let it go again. The library gives the rows
-//! with their names, as of one sequence. By hand there are the same numbers without names, in one place under a lock, and a read copies
-//! them; the owner writes there at each restart.
+//! Timed: one read of all, a thousand times (in a storm two hundred times), each with the time to let it go again.
+//! The library gives the rows with their names, as of one sequence. By hand there are the same numbers without names,
+//! in one place under a lock, and a read copies them; the owner writes there at each restart.
 
 use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};

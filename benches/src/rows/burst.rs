@@ -1,8 +1,8 @@
 //! W8, first half: half of N children crash at once, are backed off, and run again.
 //!
-//! Timed: from the sign at which they crash until the last of them runs again. They have crashed once before, which was forgiven at
-//! once, so this crash is followed by a delay: 100 ms and up to a fifth more or less, the library's default. The
-//! wall has the delay in it; the processors' time has not, and tells what a crash costs.
+//! Timed: from the sign at which they crash until the last of them runs again. They have crashed once before, which
+//! was forgiven at once, so this crash is followed by a delay: 100 ms and up to a fifth more or less, the library's
+//! default. The wall has the delay in it; the processors' time has not, and tells what a crash costs.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

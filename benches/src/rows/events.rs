@@ -1,9 +1,10 @@
-//! W6: a storm as in W3 while N subscribers read every event of it. A fifth of W3's, 1 000 children that fail 200 times each,
-//! because a hundred readers take long.
+//! W6: a storm as in W3 while N subscribers read every event of it. A fifth of W3's, 1 000 children that fail 200
+//! times each, because a hundred readers take long.
 //!
 //! Timed: the storm, as in W3; and from its beginning until each subscriber has been given, or been told to have
-//! lost, the last event. What the subscribers were given in that time, all together, is what is compared. By hand events go through `tokio::sync::broadcast` with room for as many as the
-//! library keeps; they are the same two events per restart, with the error's text in the first.
+//! lost, the last event. What the subscribers were given in that time, all together, is what is compared. By hand
+//! events go through `tokio::sync::broadcast` with room for as many as the library keeps; they are the same two
+//! events per restart, with the error's text in the first.
 //!
 //! Given and lost must add up to what was sent, for each subscriber, or the row fails.
 

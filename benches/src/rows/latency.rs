@@ -1,7 +1,7 @@
 //! W2: how soon a failed child runs again. W8, second half: the same with few and with many others beside it.
 //!
-//! Timed, for each of 10 000 failures in a row of one child: from the last instruction of the run that fails to the first of
-//! the next. No delay; `ours` has a budget that is kept. The other children are idle. In W2 there are none.
+//! Timed, for each of 10 000 failures in a row of one child: from the last instruction of the run that fails to the
+//! first of the next. No delay; `ours` has a budget that is kept. The other children are idle. In W2 there are none.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 

@@ -7,6 +7,8 @@ pub mod events;
 pub mod idle;
 pub mod latency;
 pub mod one_state;
+pub mod programs;
+pub mod socket;
 pub mod start;
 pub mod stop;
 pub mod storm;
@@ -31,6 +33,11 @@ pub const RAW: Rows = &[
     ("W6", |n| Box::pin(events::raw(n))),
     ("W7", |n| Box::pin(idle::raw(n))),
     ("W8", |n| Box::pin(burst::raw(n))),
+    ("W9-hello", |n| Box::pin(socket::raw_hello(n))),
+    ("W9-state", |n| Box::pin(socket::raw_state(n))),
+    ("W9-events", |n| Box::pin(socket::raw_events(n))),
+    ("P1", |n| Box::pin(programs::raw_restart(n))),
+    ("P2", |n| Box::pin(programs::raw_many(n))),
 ];
 
 /// The rows that are measured with the library.
@@ -48,6 +55,11 @@ pub const OURS: Rows = &[
     ("W6", |n| Box::pin(events::ours(n))),
     ("W7", |n| Box::pin(idle::ours(n))),
     ("W8", |n| Box::pin(burst::ours(n))),
+    ("W9-hello", |n| Box::pin(socket::ours_hello(n))),
+    ("W9-state", |n| Box::pin(socket::ours_state(n))),
+    ("W9-events", |n| Box::pin(socket::ours_events(n))),
+    ("P1", |n| Box::pin(programs::ours_restart(n))),
+    ("P2", |n| Box::pin(programs::ours_many(n))),
 ];
 
 /// A budget that is kept and never exhausted in a row: so many restarts in a minute.

@@ -1,8 +1,8 @@
 //! W5: one child among N, from another task.
 //!
-//! A state: timed are many reads of the states of children, one after the other, each of another child; the figure is the time of one. By hand a read is a
-//! question to the task that owns the children, and its answer. The library is asked for the row of a key, and for
-//! everything there is to see of the child at a path.
+//! A state: timed are many reads of the states of children, one after the other, each of another child; the figure is
+//! the time of one. By hand a read is a question to the task that owns the children, and its answer. The library is
+//! asked for the row of a key, and for everything there is to see of the child at a path.
 //!
 //! A restart: timed is from before the command is given to the first instruction of the new run.
 

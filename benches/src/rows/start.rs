@@ -1,8 +1,8 @@
 //! W1: N children start.
 //!
-//! Timed: from before the first spec is built until the last child has said that it runs. The children of `ours` have a
-//! name and a policy each, which they say themselves. A child says that it runs in its first instruction, and then waits to be
-//! stopped.
+//! Timed: from before the first spec is built until the last child has said that it runs. The children of `ours` have
+//! a name and a policy each, which they say themselves. A child says that it runs in its first instruction, and then
+//! waits to be stopped.
 //!
 //! Memory: bytes resident after that, less those before it, per child.
 

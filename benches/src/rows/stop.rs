@@ -1,8 +1,8 @@
 //! W4: N children that run are stopped.
 //!
 //! Timed: from the call that stops them until all of them have ended and the outcome of each is known. In order: one
-//! after the other, each when the one after it has ended. At once: all of them are asked together; `ours` has them in a dynamic supervisor,
-//! which is what stops so.
+//! after the other, each when the one after it has ended. At once: all of them are asked together; `ours` has them in
+//! a dynamic supervisor, which is what stops so.
 
 use tokio_supervisor::{ChildSpec, CommandResult, SupervisorHandle, SupervisorSpec};
 

@@ -1,8 +1,9 @@
 //! W3: N children fail again and again, a million times all together.
 //!
 //! Timed: from the sign at which all of them fail for the first time until each has been restarted after its last
-//! failure. 1 000 children fail 1 000 times each, 10 fail 100 000 times, 100 000 fail 10 times. Every failure has a text of
-//! its own. `ours` has a budget that is kept, and higher than the storm; there is no delay; events are kept, as always.
+//! failure. 1 000 children fail 1 000 times each, 10 fail 100 000 times, 100 000 fail 10 times. Every failure has a
+//! text of its own. `ours` has a budget that is kept, and higher than the storm; there is no delay; events are kept,
+//! as always.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

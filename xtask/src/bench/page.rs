@@ -61,8 +61,8 @@ fn page(rows: &[Measured], tally: &Tally, machine: &str, took: Duration) -> Stri
 
 fn table_line(check: &Check, judged: &Judged) -> String {
     let says = check.says;
-    let aim = check.aim.map_or_else(|| "-".to_owned(), |aim| bound(check, aim));
-    let must = bound(check, check.must);
+    let said = |asked: Option<f64>| asked.map_or_else(|| "-".to_owned(), |asked| bound(check, asked));
+    let (must, aim) = (said(check.must), said(check.aim));
     let found = match judged {
         Judged::Found(found) => found,
         Judged::Missing(problem) => {
@@ -72,9 +72,9 @@ fn table_line(check: &Check, judged: &Judged) -> String {
     };
     let value = amount(check, found.value);
     let value = match (found.must_kept, found.aim_reached) {
-        (false, _) => format!("**{value}, missed**"),
-        (true, Some(true)) => format!("{value}, aim reached"),
-        (true, _) => value,
+        (Some(false), _) => format!("**{value}, missed**"),
+        (_, Some(true)) => format!("{value}, aim reached"),
+        _ => value,
     };
     format!(
         "| {says} | {} | {value} | {must} | {aim} | {} | {} | {} |\n",

@@ -23,7 +23,7 @@ pub(super) struct Found {
     /// How far the measured values lie apart, as a share of their median.
     pub(super) spread: f64,
     pub(super) runs: usize,
-    pub(super) must_kept: bool,
+    pub(super) must_kept: Option<bool>,
     pub(super) aim_reached: Option<bool>,
     doubtful: bool,
 }
@@ -35,7 +35,7 @@ impl Judged {
     }
 
     fn kept(&self) -> bool {
-        matches!(self, Self::Found(found) if found.must_kept)
+        matches!(self, Self::Found(found) if found.must_kept == Some(true))
     }
 
     fn reached(&self) -> bool {
@@ -90,9 +90,9 @@ fn found(check: &Check, samples: &Samples) -> Result<Found, String> {
         medians,
         spread: spread(&measured),
         runs: measured.len(),
-        must_kept: within(check.must),
+        must_kept: check.must.map(within),
         aim_reached: check.aim.map(within),
-        doubtful: (value - check.must).abs() <= noise,
+        doubtful: check.must.is_some_and(|must| (value - must).abs() <= noise),
     })
 }
 
@@ -131,11 +131,11 @@ impl Tally {
     pub(super) fn of<'a>(judged: impl Iterator<Item = (&'a Check, &'a Judged)>) -> Self {
         let mut tally = Self::default();
         for (check, judged) in judged {
-            tally.musts += 1;
+            tally.musts += usize::from(check.must.is_some());
             tally.kept += usize::from(judged.kept());
             tally.aims += usize::from(check.aim.is_some());
             tally.reached += usize::from(judged.reached());
-            if !judged.kept() {
+            if check.must.is_some() && !judged.kept() {
                 tally.missed.push(line(check, judged));
             }
         }
@@ -163,15 +163,18 @@ pub(super) fn line(check: &Check, judged: &Judged) -> String {
         Judged::Found(found) => found,
         Judged::Missing(problem) => return format!("{says}: NOT MEASURED: {problem}"),
     };
-    let word = if found.must_kept { "" } else { " MISSED" };
+    let must = check.must.map_or_else(String::new, |must| {
+        let word = if found.must_kept == Some(true) { "" } else { " MISSED" };
+        format!(" (must {}{word}", bound(check, must))
+    });
     let aim = check.aim.map_or_else(String::new, |aim| {
         let word = if found.aim_reached == Some(true) { ", reached" } else { "" };
         format!("; aim {}{word}", bound(check, aim))
     });
+    let end = if must.is_empty() { "" } else { ")" };
     format!(
-        "{says}: {} (must {}{word}{aim}); {}; noise {}, spread {}, {} runs",
+        "{says}: {}{must}{aim}{end}; {}; noise {}, spread {}, {} runs",
         amount(check, found.value),
-        bound(check, check.must),
         sides(check, found),
         amount(check, found.noise),
         percent(found.spread),
@@ -236,7 +239,7 @@ mod tests {
     const RAW: Figure = Figure { cell: Cell { subject: Subject::Raw, row: "W0", n: 1 }, name: "wall_ns" };
 
     fn check(yardstick: Yardstick, better: Better, must: f64, aim: Option<f64>) -> Check {
-        Check { says: "a thing", yardstick, better, must, aim }
+        Check { says: "a thing", yardstick, better, must: Some(must), aim }
     }
 
     fn samples(ours: &[f64], raw: &[f64]) -> Samples {
@@ -264,13 +267,13 @@ mod tests {
         let ratio = Yardstick::Ratio(OURS, RAW);
         let less = check(ratio, Better::Less, 2.0, Some(1.0));
         let found = judged(&less, &[15.0, 16.0, 14.0], &[10.0, 10.0, 10.0]);
-        assert_eq!((found.value, found.must_kept, found.aim_reached), (1.5, true, Some(false)));
+        assert_eq!((found.value, found.must_kept, found.aim_reached), (1.5, Some(true), Some(false)));
         let more = check(ratio, Better::More, 2.0, None);
         let found = judged(&more, &[15.0], &[10.0]);
-        assert_eq!((found.must_kept, found.aim_reached), (false, None));
+        assert_eq!((found.must_kept, found.aim_reached), (Some(false), None));
         let beyond = check(Yardstick::Beyond(OURS, RAW), Better::Less, 400.0, Some(200.0));
         let found = judged(&beyond, &[1_100.0], &[700.0]);
-        assert_eq!((found.value, found.must_kept, found.aim_reached), (400.0, true, Some(false)));
+        assert_eq!((found.value, found.must_kept, found.aim_reached), (400.0, Some(true), Some(false)));
     }
 
     #[test]
@@ -284,7 +287,7 @@ mod tests {
         }
         let growth = check(Yardstick::Growth { ours, raw }, Better::Less, 1.5, None);
         let Judged::Found(found) = judge(&growth, &samples) else { panic!("measured") };
-        assert_eq!((found.value, found.must_kept), (2.0, false));
+        assert_eq!((found.value, found.must_kept), (2.0, Some(false)));
     }
 
     #[test]
@@ -316,6 +319,15 @@ mod tests {
         let tally = Tally::of([(&less, &judged)].into_iter());
         assert_eq!(tally.line(1), "bench: rows=1 must=0/1 aim=0/0");
         assert!(tally.verdict().unwrap_err().contains("NOT MEASURED: `bench-ours W0 1` was not run"));
+    }
+
+    #[test]
+    fn nothing_is_asked_of_a_figure_that_is_only_shown() {
+        let shown = Check { must: None, ..check(Yardstick::Ratio(OURS, RAW), Better::Less, 0.0, None) };
+        let judged = judge(&shown, &samples(&[30.0], &[10.0]));
+        let tally = Tally::of([(&shown, &judged)].into_iter());
+        assert_eq!((tally.line(1).as_str(), tally.verdict()), ("bench: rows=1 must=0/0 aim=0/0", Ok(())));
+        assert!(line(&shown, &judged).starts_with("a thing: 3.00x; 30 ns to 10 ns; noise"));
     }
 
     #[test]
