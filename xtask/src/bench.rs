@@ -36,6 +36,13 @@ struct Measured {
     judged: Vec<Judged>,
 }
 
+impl Measured {
+    /// Its checks, with its name.
+    fn named(&self) -> impl Iterator<Item = (&str, &table::Check, &Judged)> {
+        self.row.checks.iter().zip(&self.judged).map(|(check, judged)| (self.row.name, check, judged))
+    }
+}
+
 /// The verb `bench`. The summary is the last line that it prints.
 pub(crate) fn bench(arguments: &[String]) -> Outcome {
     let rows = asked(arguments)?;
@@ -52,7 +59,7 @@ pub(crate) fn bench(arguments: &[String]) -> Outcome {
         }
         measured.push(done);
     }
-    let tally = Tally::of(measured.iter().flat_map(|row| row.row.checks.iter().zip(&row.judged)));
+    let tally = Tally::of(measured.iter().flat_map(Measured::named));
     if rows.len() == ROWS.len() {
         page::write(&measured, &tally, watch.elapsed())?;
     }

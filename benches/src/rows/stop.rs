@@ -84,5 +84,8 @@ fn figures<T>(before: Mark, children: usize, outcomes: &[T]) -> Outcome {
     if outcomes.len() < children {
         return Err(format!("{children} children were stopped, and {} have an outcome", outcomes.len()));
     }
-    Ok(Figures::default().with("wall_ns", before.wall_until(after)).with("cpu_ns", before.cpu_until(after)))
+    let each = |nanos: f64| nanos / children as f64;
+    Ok(Figures::default()
+        .with("wall_ns_per_child", each(before.wall_until(after)))
+        .with("cpu_ns_per_child", each(before.cpu_until(after))))
 }

@@ -135,7 +135,8 @@ mod tests {
             samples.put(figure, &[400.0, 440.0]);
         }
         let judged = row.checks.iter().map(|check| verdict::judge(check, &samples)).collect::<Vec<_>>();
-        let tally = Tally::of(row.checks.iter().zip(&judged));
+        let tally =
+            Tally::of(row.checks.iter().zip(&judged).map(|(check, judged)| (row.name, check, judged)));
         let rows = [Measured { row, samples, judged }];
         let text = page(&rows, &tally, "a machine", Duration::from_secs(61));
         assert!(text.contains("`bench: rows=1 must=1/2 aim=0/2`"), "{text}");

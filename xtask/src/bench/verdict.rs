@@ -128,15 +128,16 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn of<'a>(judged: impl Iterator<Item = (&'a Check, &'a Judged)>) -> Self {
+    /// Of what was judged, with the names of the rows.
+    pub(super) fn of<'a>(judged: impl Iterator<Item = (&'a str, &'a Check, &'a Judged)>) -> Self {
         let mut tally = Self::default();
-        for (check, judged) in judged {
+        for (row, check, judged) in judged {
             tally.musts += usize::from(check.must.is_some());
             tally.kept += usize::from(judged.kept());
             tally.aims += usize::from(check.aim.is_some());
             tally.reached += usize::from(judged.reached());
             if check.must.is_some() && !judged.kept() {
-                tally.missed.push(line(check, judged));
+                tally.missed.push(format!("{row} {}", line(check, judged)));
             }
         }
         tally
@@ -306,17 +307,17 @@ mod tests {
         let less = check(Yardstick::Ratio(OURS, RAW), Better::Less, 2.0, Some(1.0));
         let good = judge(&less, &samples(&[9.0], &[10.0]));
         let bad = judge(&less, &samples(&[30.0], &[10.0]));
-        let all = Tally::of([(&less, &good), (&less, &bad)].into_iter());
+        let all = Tally::of([("W0", &less, &good), ("W0", &less, &bad)].into_iter());
         assert_eq!(all.line(1), "bench: rows=1 must=1/2 aim=1/2");
-        assert!(all.verdict().unwrap_err().contains("a thing: 3.00x (must ≤ 2.00x MISSED"));
-        assert_eq!(Tally::of([(&less, &good)].into_iter()).verdict(), Ok(()));
+        assert!(all.verdict().unwrap_err().contains("W0 a thing: 3.00x (must ≤ 2.00x MISSED"));
+        assert_eq!(Tally::of([("W0", &less, &good)].into_iter()).verdict(), Ok(()));
     }
 
     #[test]
     fn what_was_not_measured_is_missed() {
         let less = check(Yardstick::Ratio(OURS, RAW), Better::Less, 2.0, None);
         let judged = judge(&less, &Samples::default());
-        let tally = Tally::of([(&less, &judged)].into_iter());
+        let tally = Tally::of([("W0", &less, &judged)].into_iter());
         assert_eq!(tally.line(1), "bench: rows=1 must=0/1 aim=0/0");
         assert!(tally.verdict().unwrap_err().contains("NOT MEASURED: `bench-ours W0 1` was not run"));
     }
@@ -325,7 +326,7 @@ mod tests {
     fn nothing_is_asked_of_a_figure_that_is_only_shown() {
         let shown = Check { must: None, ..check(Yardstick::Ratio(OURS, RAW), Better::Less, 0.0, None) };
         let judged = judge(&shown, &samples(&[30.0], &[10.0]));
-        let tally = Tally::of([(&shown, &judged)].into_iter());
+        let tally = Tally::of([("W0", &shown, &judged)].into_iter());
         assert_eq!((tally.line(1).as_str(), tally.verdict()), ("bench: rows=1 must=0/0 aim=0/0", Ok(())));
         assert!(line(&shown, &judged).starts_with("a thing: 3.00x; 30 ns to 10 ns; noise"));
     }
