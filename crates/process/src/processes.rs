@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::ops::RangeInclusive;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -55,19 +56,21 @@ pub(crate) async fn group_is_gone(group: Pid) {
 /// ones that left it. A process that cleared its environment is not found, nor one of another user that may
 /// not be looked at.
 ///
-/// Any number of calls at the same time cost two passes over `/proc`.
+/// What it costs grows with the processes that have begun since the last call, and not with those that there are. Calls at the
+/// same time share a pass.
 pub(crate) async fn unconfined(run: String) -> Vec<Unconfined> {
     let (answer, answered) = oneshot::channel();
-    waiting().push((run, answer));
+    lock(&WAITING).push((run, answer));
     SEARCHER.post(|| {
-        let asked = std::mem::take(&mut *waiting());
+        let asked = std::mem::take(&mut *lock(&WAITING));
         if asked.is_empty() {
             return; // an earlier pass answered them
         }
-        let mut found = by_run();
+        let mut search = lock(&SEARCH);
+        search.go_on();
         for (run, answer) in asked {
             // Nobody waiting any more is no loss.
-            let _ = answer.send(found.remove(&run).unwrap_or_default());
+            let _ = answer.send(search.take(&run));
         }
     });
     answered.await.unwrap_or_default()
@@ -76,31 +79,94 @@ pub(crate) async fn unconfined(run: String) -> Vec<Unconfined> {
 type Question = (String, oneshot::Sender<Vec<Unconfined>>);
 
 /// Who waits for the next pass.
-fn waiting() -> MutexGuard<'static, Vec<Question>> {
-    static WAITING: Mutex<Vec<Question>> = Mutex::new(Vec::new());
-    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+static WAITING: Mutex<Vec<Question>> = Mutex::new(Vec::new());
+/// What the passes have found.
+static SEARCH: LazyLock<Mutex<Search>> = LazyLock::new(Mutex::default);
+
+fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// More numbers than this are not tried one by one.
+const MANY: u32 = 4096;
+/// More processes of runs than this are not kept in mind.
+const KNOWN: usize = 65_536;
+
+/// Who belongs to which run. Whoever a process of a run starts has its environment from the beginning, so each number has to
+/// be looked at once: the kernel gives them out in order, and says which was the last.
+#[derive(Debug, Default)]
+struct Search {
+    /// Numbers up to this one have been looked at.
+    last: Option<u32>,
+    /// Processes by the run that they belong to.
+    known: HashMap<String, Vec<u32>>,
+    count: usize,
+}
+
+impl Search {
+    /// Looks at those that have begun since.
+    fn go_on(&mut self) {
+        let last = last_given_out();
+        let mut room = vec![0; MAX_ENVIRONMENT];
+        match fresh(self.last, last).filter(|_| self.count < KNOWN) {
+            Some(fresh) => fresh.for_each(|pid| self.look_at(pid, &mut room)),
+            None => {
+                (self.known, self.count) = (HashMap::new(), 0);
+                pids().for_each(|pid| self.look_at(pid, &mut room));
+            }
+        }
+        self.last = last;
+    }
+
+    fn look_at(&mut self, pid: u32, room: &mut [u8]) {
+        // The dead, and threads of the kernel, have no environment; that takes long to be sure of.
+        if stat(pid).is_some_and(|stat| stat.runs && !stat.is_kernels)
+            && let Some(run) = run_of(pid, room)
+        {
+            self.known.entry(run).or_default().push(pid);
+            self.count += 1;
+        }
+    }
+
+    /// Those of a run that still run. It is asked once, when the run is over.
+    fn take(&mut self, run: &str) -> Vec<Unconfined> {
+        let known = self.known.remove(run).unwrap_or_default();
+        self.count -= known.len();
+        let mut room = vec![0; if known.is_empty() { 0 } else { MAX_ENVIRONMENT }];
+        let mut still = |pid: u32| {
+            let stat = stat(pid).filter(|stat| stat.runs && leads_its_threads(pid))?;
+            // The number may be somebody else's by now.
+            (run_of(pid, &mut room)? == run).then_some(Unconfined { pid, name: stat.name })
+        };
+        known.into_iter().filter_map(&mut still).collect()
+    }
+}
+
+/// The numbers that were given out since, when they are few and one can know: when they began anew, nobody can.
+fn fresh(before: Option<u32>, last: Option<u32>) -> Option<RangeInclusive<u32>> {
+    let (before, last) = before.zip(last)?;
+    (before <= last && last - before <= MANY).then(|| before + 1..=last)
+}
+
+/// The last number that a process, or a thread, was given.
+fn last_given_out() -> Option<u32> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_ascii_whitespace().next_back()?.parse().ok()
+}
+
+/// Whether a number is a process's, and not that of another of its threads.
+fn leads_its_threads(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("Tgid:"))
+        .is_some_and(|tgid| tgid.trim().parse() == Ok(pid))
 }
 
 fn has_running_member(group: Pid) -> bool {
     pids().any(|pid| stat(pid).is_some_and(|stat| stat.group == group.as_raw_nonzero().get() && stat.runs))
 }
 
-/// All processes of runs, by the value of their [`RUN`].
-fn by_run() -> HashMap<String, Vec<Unconfined>> {
-    let mut found: HashMap<String, Vec<Unconfined>> = HashMap::new();
-    let mut room = vec![0; MAX_ENVIRONMENT];
-    for pid in pids() {
-        // The dead, and threads of the kernel, have no environment; that takes long to be sure of.
-        if stat(pid).is_some_and(|stat| stat.runs && !stat.is_kernels)
-            && let Some(run) = run_of(pid, &mut room)
-            && let Some(stat) = stat(pid).filter(|stat| stat.runs)
-        {
-            found.entry(run).or_default().push(Unconfined { pid, name: stat.name });
-        }
-    }
-    found
-}
-
+/// The run that a process belongs to, by the value of its [`RUN`].
 fn run_of(pid: u32, room: &mut [u8]) -> Option<String> {
     let environment = environment(pid, room)?;
     let value = environment.split(|&byte| byte == 0).find_map(|pair| {
@@ -243,6 +309,58 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!has_running_member(group));
+    }
+
+    #[test]
+    fn numbers_are_tried_one_by_one_only_when_they_are_few_and_in_order() {
+        assert_eq!(fresh(Some(7), Some(9)), Some(8..=9));
+        assert_eq!(fresh(Some(7), Some(7)).map(Iterator::count), Some(0));
+        assert_eq!(fresh(Some(1), Some(1 + MANY)).map(Iterator::count), Some(MANY as usize));
+        for (before, last) in
+            [(None, Some(9)), (Some(9), Some(8)), (Some(1), Some(2 + MANY)), (Some(1), None)]
+        {
+            assert_eq!(fresh(before, last), None, "{before:?} {last:?}");
+        }
+    }
+
+    #[test]
+    fn a_process_of_a_run_is_found_whenever_it_began() {
+        let start = |run: &str| Command::new("sleep").arg("60").env(RUN, run).spawn().unwrap();
+        let named = |tag| format!("{tag}-{}", std::process::id());
+        let (early, late) = (named("early"), named("late"));
+        let mut children = vec![start(&early), start(&early)];
+        let mut search = Search::default();
+        search.go_on();
+        children.push(start(&late));
+        assert!(fresh(search.last, last_given_out()).is_some(), "the next pass is a short one");
+        search.go_on();
+        let found = |search: &mut Search, run: &str| {
+            search.take(run).into_iter().map(|one| (one.pid, one.name)).collect::<Vec<_>>()
+        };
+        let expected = |children: &[std::process::Child]| {
+            children.iter().map(|child| (child.id(), "sleep".to_owned())).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&mut search, &early), expected(&children[..2]));
+        assert_eq!(found(&mut search, &late), expected(&children[2..]));
+        assert_eq!(found(&mut search, &early), [], "it is asked once");
+        for mut child in children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert_eq!(search.known.values().map(Vec::len).sum::<usize>(), search.count);
+    }
+
+    #[test]
+    fn a_thread_is_no_process_of_its_own() {
+        let pid = std::process::id();
+        assert!(leads_its_threads(pid));
+        let others = std::thread::spawn(move || {
+            let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+            let numbers = threads.filter_map(|thread| thread.file_name().to_str()?.parse::<u32>().ok());
+            numbers.filter(|number| *number != pid).map(leads_its_threads).collect::<Vec<_>>()
+        });
+        let others = others.join().unwrap();
+        assert!(!others.is_empty() && others.iter().all(|leads| !leads), "{others:?}");
     }
 
     #[test]
