@@ -220,6 +220,8 @@ pub(super) fn percent(share: f64) -> String {
 fn with_unit(name: &str, value: f64) -> String {
     if name.contains("bytes") {
         format!("{value:.0} B")
+    } else if name.ends_with("_per_s") && value < 10_000.0 {
+        format!("{value:.0} /s")
     } else if name.ends_with("_per_s") {
         format!("{:.0} k/s", value / 1e3)
     } else if value < 10_000.0 {
@@ -333,9 +335,14 @@ mod tests {
 
     #[test]
     fn values_are_told_in_the_unit_of_their_name() {
-        let texts =
-            [("wall_ns", 950.0), ("wall_ns", 1.5e7), ("given_per_s", 2.5e6), ("resident_bytes", 812.4)]
-                .map(|(name, value)| with_unit(name, value));
-        assert_eq!(texts, ["950 ns", "15.0 ms", "2500 k/s", "812 B"]);
+        let texts = [
+            ("wall_ns", 950.0),
+            ("wall_ns", 1.5e7),
+            ("given_per_s", 2.5e6),
+            ("_per_s", 412.0),
+            ("bytes", 812.4),
+        ]
+        .map(|(name, value)| with_unit(name, value));
+        assert_eq!(texts, ["950 ns", "15.0 ms", "2500 k/s", "412 /s", "812 B"]);
     }
 }

@@ -4,7 +4,7 @@
 //! the whole tree. And a subscriber that is given all 4 096 events that are kept, again and again. The client counts
 //! bytes up to the end of each line, and does not read them: it is the same for both sides, in the same process.
 //!
-//! The bare server ([`by_hand`]) reads a request as JSON and writes its answer as JSON, from values as the library's
+//! The bare server (`by_hand`) reads a request as JSON and writes its answer as JSON, from values as the library's
 //! own. It has no roles, no limits, no deadlines, and no tree to look at.
 
 mod by_hand;
