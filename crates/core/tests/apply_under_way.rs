@@ -339,3 +339,21 @@ fn d15_d12_an_unresponsive_sidecar_that_gets_a_parked_primary_rests_with_that() 
     bench.resume("q");
     assert_eq!(["q", "s"].map(|name| bench.state(name)), [Lifecycle::Running; 2]);
 }
+
+/// `late` never ends, so the group of `b` stays on its way down. `side` comes with a new spec, and is up because `a` needs it.
+#[test]
+fn r27_d12_who_was_needed_goes_down_for_the_group_that_waited_for_it_also_when_who_began_that_is_gone() {
+    let late = quick("late").infinite().always(Run::healthy().ignores_stop());
+    let mut bench = Bench::launch(rest_for_one([quick("a"), quick("b")]));
+    bench.add("/", late);
+    bench.crash("b");
+    bench.pause("a");
+    bench.apply(rest_for_one([quick("a"), sidecar("side", "a")]).concurrent());
+    bench.start_again("side");
+    bench.restart("a");
+    bench.take();
+    bench.crash("a");
+    assert_eq!(bench.take(), ["down a: failed: boom", "stop side", "down side"]);
+    let stopping = bench.heard().iter().rfind(|heard| heard.event.kind == EventKind::ChildStopping).unwrap();
+    assert_eq!(stopping.event.cause, Cause::Group(0), "its supervisor is named, since `b` is gone");
+}

@@ -136,6 +136,13 @@ fn who_starts_on_the_new_run_of_a_child_does_not_go_down_for_the_old_one() {
     assert_eq!(batch(1_753_338_255_785_664, 1, None).faults, []);
 }
 
+/// In this one a group that waits has lost the child that it began for, and the next one to fail was the last that needed one
+/// of its members.
+#[test]
+fn who_was_needed_goes_down_for_the_group_that_waited_for_it() {
+    assert_eq!(batch(1_341_741_986, 1, None).faults, []);
+}
+
 #[test]
 fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
     let few = batch(0, 2, None).markers();

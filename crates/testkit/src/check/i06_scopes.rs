@@ -234,7 +234,8 @@ impl Checker {
         let mixed = old.is_some_and(|group| group.up || group.mixed) || sup.initial;
         let since = old.filter(|old| !old.up).map_or(call, |old| old.since);
         let sorted = old.map_or(0, |old| old.sorted);
-        sup.group = Some(Group { number: call, since, by: at, up: false, mixed, sorted });
+        let before = old.map_or(NONE, |group| group.by);
+        sup.group = Some(Group { number: call, since, by: at, before, up: false, mixed, sorted });
         if old.is_none() {
             self.groups.push(parent);
         }

@@ -6,7 +6,7 @@
 use supervisor_api::{Cause, ChildKey, Event, EventKind, Exit, Lifecycle, Next};
 use supervisor_core::{Effect, Input};
 
-use super::model::{Itself, NONE, Stop};
+use super::model::{Group, Itself, NONE, Stop};
 use super::violation::{Check, must};
 use super::{Checker, Did};
 
@@ -159,7 +159,9 @@ impl Checker {
                 let (group, other) = (self.model.above(at).group, self.model.node(by));
                 // The group that took it down may be over, or overtaken, when it is gone at last.
                 let stops = matches!(node.state(), Lifecycle::Stopping | Lifecycle::Unresponsive);
-                group.is_some_and(|group| group.by == by)
+                // Whoever was needed by the one that fails goes down with it for the group before.
+                let own = |group: Group| group.by == by || group.number == self.call && group.before == by;
+                group.is_some_and(own)
                     || stops && (other.parent == node.parent && other.life.felled > 0 || by == node.parent)
             }
             Cause::Escalation(_) => {

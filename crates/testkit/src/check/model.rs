@@ -309,6 +309,8 @@ pub(super) struct Group {
     pub(super) since: u64,
     /// Who failed, so that it began.
     pub(super) by: u32,
+    /// Who it was that the group had begun for which it took in; `NONE` for nobody.
+    pub(super) before: u32,
     /// Its start has begun.
     pub(super) up: bool,
     /// It took in what an earlier one had left, or a new spec came in between: its members are no range.
