@@ -169,6 +169,13 @@ impl ChildSpec {
         self.more.get_or_insert_default()
     }
 
+    /// Keeps what is said of it once, where the same is said of the child before it: many like children take little room.
+    pub(crate) fn share_settings(&mut self, before: &Self) {
+        if !Arc::ptr_eq(&self.settings, &before.settings) && self.settings == before.settings {
+            self.settings = Arc::clone(&before.settings);
+        }
+    }
+
     pub(crate) fn set(mut self, change: impl FnOnce(&mut ChildSettings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
@@ -483,6 +490,17 @@ mod tests {
         assert!(!Arc::ptr_eq(&b.settings, &c.settings));
         assert_eq!(b.settings.significant, None);
         assert!(size_of::<ChildSpec>() <= 64, "{}", size_of::<ChildSpec>());
+    }
+
+    #[test]
+    fn children_in_a_row_about_which_the_same_is_said_share_it() {
+        let child = |name, seconds| {
+            ChildSpec::service(name, |_| async {}).grace(std::time::Duration::from_secs(seconds))
+        };
+        let spec = SupervisorSpec::root([child("a", 1), child("b", 1), child("c", 2)]).child(child("d", 2));
+        let said: Vec<_> = spec.children.iter().map(|child| &child.settings).collect();
+        assert!(Arc::ptr_eq(said[0], said[1]) && Arc::ptr_eq(said[2], said[3]));
+        assert_ne!(said[1], said[2]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct SupervisorSpec {
 impl SupervisorSpec {
     /// The root of a tree.
     pub fn root(children: impl IntoIterator<Item = ChildSpec>) -> Self {
-        Self { children: children.into_iter().collect(), ..Self::default() }
+        Self::default().children(children)
     }
 
     /// A supervisor to be nested with [`ChildSpec::supervisor`].
@@ -55,14 +55,20 @@ impl SupervisorSpec {
     }
 
     /// One more child, after those it has.
-    pub fn child(mut self, child: ChildSpec) -> Self {
-        self.children.push(child);
-        self
+    pub fn child(self, child: ChildSpec) -> Self {
+        self.children([child])
     }
 
     /// More children, after those it has.
     pub fn children(mut self, children: impl IntoIterator<Item = ChildSpec>) -> Self {
-        self.children.extend(children);
+        let children = children.into_iter();
+        self.children.reserve(children.size_hint().0);
+        for mut child in children {
+            if let Some(before) = self.children.last() {
+                child.share_settings(before);
+            }
+            self.children.push(child);
+        }
         self
     }
 
