@@ -28,7 +28,9 @@ const STUCK_AFTER: Duration = Duration::from_secs(5);
 /// As which a loop that does not move is named.
 pub(crate) const LOOP: &str = "loop";
 /// The longest time between two looks.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_secs(2);
+/// By how much the tree's time and real time may differ between two looks.
+const SLACK: Duration = Duration::from_millis(500);
 
 /// What one thread is polling.
 #[derive(Default)]
@@ -184,8 +186,10 @@ impl Watch {
         let mut stuck: Vec<Stuck> = self.stuck_polls(&tree, marks);
         stuck.extend(self.stuck_loop(&tree));
         tree.plane.set_stuck(stuck.clone());
-        // The loop answers with a turn, which is seen at the next look.
-        tree.ring();
+        // The loop answers with a turn, which is seen at the next look. One that moves need not be asked all the time.
+        if self.turns.1.age() >= self.limit / 2 {
+            tree.ring();
+        }
         let on_stuck = self.on_stuck.clone();
         self.told.retain(|name| stuck.iter().any(|stuck| stuck.name == *name));
         for stuck in stuck {
@@ -212,7 +216,7 @@ impl Watch {
         // This thread may have stood still itself between two readings, so real time is known within bounds only.
         let (least, most) = (nanos(before.since(latest)), nanos(after.since(earliest)));
         let passed = now.saturating_sub(then);
-        passed < least / 2 || passed > most.saturating_mul(2).saturating_add(nanos(LOOK))
+        passed < least / 2 || passed > most.saturating_mul(2).saturating_add(nanos(SLACK))
     }
 
     fn stuck_polls(&mut self, tree: &Arc<Tree>, marks: &[Arc<Mark>]) -> Vec<Stuck> {
