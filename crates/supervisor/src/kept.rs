@@ -84,8 +84,10 @@ pub struct PastExit {
 /// How earlier runs of one child ended.
 #[derive(Default)]
 pub(crate) struct Past {
-    /// The last ends, oldest first.
-    pub(crate) exits: VecDeque<PastExit>,
+    /// The end of the last run.
+    last: Option<PastExit>,
+    /// Those before it, oldest first. Most children end once.
+    earlier: VecDeque<PastExit>,
     /// The last bad end, and the sequence of the event that told it.
     failure: Option<Box<(u64, Exit)>>,
     /// The bad end before that one, for a reader that is one event behind.
@@ -112,19 +114,33 @@ impl Past {
     /// Adds an end; the exit of a run that is there already is replaced, because the machine knows better
     /// than the run why it ended (a start that took too long, a heartbeat that was missed).
     pub(crate) fn ended(&mut self, generation: u64, exit: &Exit, at_unix_nanos: u64) {
-        if let Some(last) = self.exits.back_mut().filter(|last| last.generation == generation) {
+        if let Some(last) = self.last.as_mut().filter(|last| last.generation == generation) {
             if last.exit != *exit {
                 last.exit = exit.clone();
             }
             return;
         }
-        if self.exits.len() == EXITS {
-            self.exits.pop_front();
-        } else if self.exits.len() == self.exits.capacity() {
-            // Most children end once or twice; room for four would be most of what they cost.
-            self.exits.reserve_exact(self.exits.len().max(1));
+        let Some(before) = self.last.replace(PastExit { generation, exit: exit.clone(), at_unix_nanos })
+        else {
+            return;
+        };
+        if self.earlier.len() == EXITS - 1 {
+            self.earlier.pop_front();
+        } else if self.earlier.len() == self.earlier.capacity() {
+            // Room for four at once would be most of what a child costs that ends twice.
+            self.earlier.reserve_exact(self.earlier.len().max(1));
         }
-        self.exits.push_back(PastExit { generation, exit: exit.clone(), at_unix_nanos });
+        self.earlier.push_back(before);
+    }
+
+    /// The end of the last run.
+    pub(crate) fn last(&self) -> Option<&PastExit> {
+        self.last.as_ref()
+    }
+
+    /// The ends of the last runs, oldest first.
+    pub(crate) fn exits(&self) -> impl Iterator<Item = &PastExit> {
+        self.earlier.iter().chain(&self.last)
     }
 }
 
@@ -397,8 +413,10 @@ mod tests {
         }
         kept.gauge("g0", 7.0);
         assert_eq!((kept.gauges.len(), kept.gauges["g0"]), (GAUGES, 7.0));
-        assert_eq!((past.exits.len(), past.exits[0].generation), (EXITS, 100));
+        let generations = |past: &Past| past.exits().map(|exit| exit.generation).collect::<Vec<_>>();
+        assert_eq!(generations(&past), (100..200).collect::<Vec<_>>());
         past.ended(199, &Exit::Aborted, 0);
-        assert_eq!((past.exits.len(), &past.exits[99].exit), (EXITS, &Exit::Aborted));
+        assert_eq!(generations(&past).len(), EXITS);
+        assert_eq!(past.last().map(|last| &last.exit), Some(&Exit::Aborted));
     }
 }

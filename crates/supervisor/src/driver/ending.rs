@@ -66,7 +66,7 @@ impl Brain {
     fn outcome(&self, tree: &Tree, key: ChildKey) -> Option<ChildShutdownOutcome> {
         let (row, path) = (self.machine.row(key)?, self.machine.path(key)?.clone());
         let cell = tree.table.slot(key.index).cell();
-        let last = cell.past.as_ref().and_then(|past| past.exits.back());
+        let last = cell.past.as_ref().and_then(|past| past.last());
         let exit = last.filter(|last| last.generation == row.generation).map(|last| last.exit.clone());
         let took_micros = self.machine.took_nanos(key) / 1_000;
         Some(ChildShutdownOutcome {

@@ -274,7 +274,7 @@ impl SupervisorHandle {
     pub fn exits(&self, child: impl Into<ChildAddress>) -> Result<Vec<PastExit>, SupervisorError> {
         let key = self.find(child)?;
         let cell = self.tree.table.slot(key.index).cell();
-        Ok(cell.past.as_ref().map(|past| past.exits.iter().cloned().collect()).unwrap_or_default())
+        Ok(cell.past.as_ref().map(|past| past.exits().cloned().collect()).unwrap_or_default())
     }
 
     /// The lines that a child logged, oldest first; at most 256 KiB of them.
