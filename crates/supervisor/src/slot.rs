@@ -106,8 +106,8 @@ pub(crate) struct About {
 pub(crate) struct Cell {
     /// Wakes the child's task.
     pub(crate) waker: Option<Waker>,
-    /// How the last run ended, until the driver takes it.
-    pub(crate) end: Option<RunEnd>,
+    /// How the last run ended, until the driver takes it. Most ends never lie here: the room is made for the first that does.
+    end: Option<Box<Option<RunEnd>>>,
     /// The generations of the last reports of each kind.
     pub(crate) ready: u64,
     pub(crate) beat: u64,
@@ -202,6 +202,16 @@ pub(crate) struct Aids {
 }
 
 impl Cell {
+    /// Leaves the end of a run to the driver.
+    pub(crate) fn leave_end(&mut self, end: RunEnd) {
+        **self.end.get_or_insert_default() = Some(end);
+    }
+
+    /// The end of a run that was left.
+    pub(crate) fn take_end(&mut self) -> Option<RunEnd> {
+        self.end.as_mut()?.take()
+    }
+
     /// The aids of the run `generation`; those of an earlier run are handed out to be finished.
     pub(crate) fn aids(&mut self, generation: u64) -> &mut Aids {
         let aids = self.aids.get_or_insert_default();
@@ -335,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_slot_stays_small() {
-        assert!(size_of::<Slot>() <= 272, "{}", size_of::<Slot>());
+        assert!(size_of::<Slot>() <= 192, "{}", size_of::<Slot>());
     }
 
     #[test]

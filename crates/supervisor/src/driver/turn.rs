@@ -61,7 +61,7 @@ impl Tree {
 
     /// Leaves the end of a run to the driver.
     fn leave_end(&self, index: u32, end: RunEnd) {
-        self.table.slot(index).cell().end = Some(end);
+        self.table.slot(index).cell().leave_end(end);
         self.report(index, EXIT);
     }
 
@@ -291,7 +291,7 @@ impl Brain {
         let (ready, beat, missed, end) = {
             let mut cell = slot.cell();
             let missed = if bits & MISSED != 0 { cell.missed.take() } else { None };
-            let end = if bits & EXIT != 0 { cell.end.take() } else { None };
+            let end = if bits & EXIT != 0 { cell.take_end() } else { None };
             (cell.ready, cell.beat, missed, end)
         };
         if bits & READY != 0 {

@@ -104,7 +104,7 @@ fn a_kill_reaches_a_run_that_nothing_else_would_wake() {
         slot.raise(KILL);
         slot.ring();
         take(&tree, |index, bits| (index, bits) == (1, EXIT));
-        let end = slot.cell().end.take().expect("the end is noted before it is reported");
+        let end = slot.cell().take_end().expect("the end is noted before it is reported");
         assert!(matches!(end.how, How::Exited(Exit::Aborted)), "{:?}", end.how);
     });
 }
