@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use supervisor_api::manifest::StopSignal;
 use supervisor_api::policy::{Heartbeat, ReadinessMode};
-use supervisor_api::{ChildKey, ProgramUsage, Severity, SupervisorPath};
+use supervisor_api::{ProgramUsage, Severity, SupervisorPath};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
@@ -20,14 +20,13 @@ use crate::clock::unix_nanos;
 use crate::handle::SupervisorHandle;
 use crate::kept;
 use crate::queue::{BEAT, MISSED, READY};
-use crate::run::Crew;
+use crate::run::{Crew, Place};
 use crate::secrets::{Given, Secret};
 use crate::slot::{Aids, Deliver, ENDING, KILL, Missed, OVER, Order, STOP, Slot};
 use crate::spans;
 use crate::spec::Extras;
 use crate::sync::atomic::Ordering;
 use crate::sync::{Condvar, Mutex};
-use crate::tree::Tree;
 
 pub use stopping::{Killed, StopRequest, Stopping};
 
@@ -37,21 +36,20 @@ pub use stopping::{Killed, StopRequest, Stopping};
 /// stop, and what it reports changes nothing (D5).
 #[derive(Clone)]
 pub struct ChildContext {
-    tree: Arc<Tree>,
-    key: ChildKey,
+    place: Arc<Place>,
     generation: u64,
     attempt: u32,
 }
 
 impl ChildContext {
-    pub(crate) fn new(tree: Arc<Tree>, key: ChildKey, generation: u64, attempt: u32) -> Self {
-        Self { tree, key, generation, attempt }
+    pub(crate) fn new(place: Arc<Place>, generation: u64, attempt: u32) -> Self {
+        Self { place, generation, attempt }
     }
 
     /// Which tree and which child of it.
     #[cfg(feature = "tracing")]
-    pub(crate) fn whose(&self) -> (&Arc<Tree>, ChildKey) {
-        (&self.tree, self.key)
+    pub(crate) fn whose(&self) -> (&Arc<crate::tree::Tree>, supervisor_api::ChildKey) {
+        (&self.place.tree, self.place.key)
     }
 
     /// The sequence of the event that told of the run.
@@ -74,13 +72,17 @@ impl ChildContext {
     }
 
     fn slot(&self) -> &Slot {
-        self.tree.table.slot(self.key.index)
+        self.place.tree.table.slot(self.place.key.index)
     }
 
     /// The order for this run; one that is over reads as over.
     fn order(&self) -> Order {
         let order = self.slot().order();
-        if order.generation() == self.generation && self.slot().is(self.key) { order } else { Order(OVER) }
+        if order.generation() == self.generation && self.slot().is(self.place.key) {
+            order
+        } else {
+            Order(OVER)
+        }
     }
 
     fn is_current(&self) -> bool {
@@ -105,11 +107,11 @@ impl ChildContext {
     /// The handle of the tree. A child may ask its own supervisor for anything without a deadlock (D7);
     /// what stops the child itself is answered after the child is gone, so it must not be waited for.
     pub fn handle(&self) -> SupervisorHandle {
-        SupervisorHandle::new(Arc::clone(&self.tree))
+        SupervisorHandle::new(Arc::clone(&self.place.tree))
     }
 
     pub(crate) fn runtime(&self) -> tokio::runtime::Handle {
-        self.tree.runtime.clone()
+        self.place.tree.runtime.clone()
     }
 
     // Being stopped.
@@ -204,7 +206,7 @@ impl ChildContext {
         self.slot()
             .policy()
             .and_then(|policy| policy.heartbeat)
-            .filter(|_| !probed && self.slot().is(self.key))
+            .filter(|_| !probed && self.slot().is(self.place.key))
     }
 
     /// A check of the run from outside has failed, and why: counts as a missed heartbeat, at once (D13).
@@ -246,13 +248,13 @@ impl ChildContext {
     /// The tree's time.
     #[cfg(feature = "metrics")]
     pub(crate) fn now(&self) -> Duration {
-        Duration::from_nanos(self.tree.clock.now())
+        Duration::from_nanos(self.place.tree.clock.now())
     }
 
     /// A check of the run took so long, whatever it found. Counts where somebody has asked for metrics.
     #[cfg(feature = "metrics")]
     pub(crate) fn probe_took(&self, took: Duration) {
-        if let Some(counts) = self.tree.counts.get() {
+        if let Some(counts) = self.place.tree.counts.get() {
             counts.probe_took(&self.path(), took);
         }
     }
@@ -267,9 +269,9 @@ impl ChildContext {
             current
         };
         if current {
-            self.tree.report(self.key.index, bit);
+            self.place.tree.report(self.place.key.index, bit);
         } else {
-            self.tree.stale.fetch_add(1, Ordering::Relaxed);
+            self.place.tree.stale.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -351,11 +353,11 @@ impl ChildContext {
             }
         };
         if first {
-            self.tree.programs.began(self.key, self.generation);
+            self.place.tree.programs.began(self.place.key, self.generation);
         }
         #[cfg(feature = "metrics")]
-        if let Some(counts) = self.tree.counts.get() {
-            counts.uses(self.key, &self.path(), self.generation, &usage);
+        if let Some(counts) = self.place.tree.counts.get() {
+            counts.uses(self.place.key, &self.path(), self.generation, &usage);
         }
     }
 
@@ -407,7 +409,7 @@ impl ChildContext {
         let message = message.into();
         let fields = fields.into_iter().take(32).map(|(name, value)| (name.into(), value.into())).collect();
         if self.is_current() {
-            kept::log(&self.tree, self.key, self.generation, severity, message, fields);
+            kept::log(&self.place.tree, self.place.key, self.generation, severity, message, fields);
         }
     }
 
@@ -433,7 +435,7 @@ impl ChildContext {
     /// What this child holds, if that is a `T`: left by an earlier run, or by this one.
     pub fn held<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let cell = self.slot().cell();
-        let held = cell.kept.as_ref().filter(|_| self.slot().is(self.key))?.held.clone()?;
+        let held = cell.kept.as_ref().filter(|_| self.slot().is(self.place.key))?.held.clone()?;
         drop(cell);
         held.downcast().ok()
     }
@@ -460,7 +462,7 @@ impl ChildContext {
 
     /// The secrets the run was given, where somebody had to be asked for them.
     fn given(&self) -> Option<Arc<Given>> {
-        if !self.tree.secrets.have_to_be_asked() {
+        if !self.place.tree.secrets.have_to_be_asked() {
             return None;
         }
         let cell = self.slot().cell();
@@ -469,7 +471,7 @@ impl ChildContext {
     }
 
     fn extras(&self) -> Option<Arc<Extras>> {
-        self.slot().extras().filter(|_| self.slot().is(self.key))
+        self.slot().extras().filter(|_| self.slot().is(self.place.key))
     }
 
     /// Spawns a task that is part of this run.
@@ -495,7 +497,7 @@ impl ChildContext {
                 .get_or_insert_with(|| Arc::new(Crew::new(span.cloned().unwrap_or_else(Span::none))));
             Arc::clone(crew)
         };
-        crew.spawn(&self.tree, self.key, self.generation, future);
+        crew.spawn(&self.place.tree, self.place.key, self.generation, future);
     }
 }
 

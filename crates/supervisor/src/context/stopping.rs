@@ -60,7 +60,7 @@ impl ChildContext {
         let asked = self.slot().cell().stop.clone().filter(|_| !order.has(OVER));
         let detail = asked.as_ref().and_then(|stop| stop.detail.clone());
         let deadline = match &asked {
-            Some(stop) => (stop.deadline != u64::MAX).then(|| self.tree.clock.instant(stop.deadline)),
+            Some(stop) => (stop.deadline != u64::MAX).then(|| self.place.tree.clock.instant(stop.deadline)),
             None => Some(Instant::now()),
         };
         Some(StopRequest {

@@ -22,7 +22,7 @@ use supervisor_api::{Cause, ChildKey, Exit, Severity};
 use tokio::time::Sleep;
 use tracing::Span;
 
-use super::{Crew, Meter, Seat, Task, probe};
+use super::{Crew, Meter, Place, Seat, Task, probe};
 use crate::clock::nanos;
 use crate::contain::contain;
 use crate::context::ChildContext;
@@ -79,8 +79,7 @@ struct Drain {
 }
 
 struct Host {
-    tree: Arc<Tree>,
-    key: ChildKey,
+    place: Arc<Place>,
     number: u32,
     managed: bool,
     runs: u32,
@@ -153,7 +152,7 @@ where
     if let Some(meter) = meter {
         meter.begins();
     }
-    let polled = marked(&host.tree, host.key.index, || contain(|| host.inside(poll)));
+    let polled = marked(&host.place.tree, host.place.key.index, || contain(|| host.inside(poll)));
     if let Some(meter) = meter {
         host.polled(meter);
     }
@@ -185,8 +184,7 @@ impl Host {
     fn new(seat: Seat, managed: bool) -> Self {
         let Seat { tree, key, number } = seat;
         Self {
-            tree,
-            key,
+            place: Arc::new(Place { tree, key }),
             number,
             managed,
             runs: 0,
@@ -199,7 +197,7 @@ impl Host {
     }
 
     fn slot(&self) -> &Slot {
-        self.tree.table.slot(self.key.index)
+        self.place.tree.table.slot(self.place.key.index)
     }
 
     /// Opens the span of the run that begins, where somebody listens.
@@ -252,8 +250,8 @@ impl Host {
 
     /// Between runs. `None`: a run was wanted and is over already.
     fn idle(&mut self, cx: &Context<'_>) -> Option<Step> {
-        let slot = self.tree.table.slot(self.key.index);
-        if slot.host() != self.number || !slot.is(self.key) {
+        let slot = self.place.tree.table.slot(self.place.key.index);
+        if slot.host() != self.number || !slot.is(self.place.key) {
             return Some(Step::End);
         }
         let order = slot.order();
@@ -284,7 +282,7 @@ impl Host {
 
     /// What the run has to wait for before it can begin.
     fn to_be_asked(&self) -> Option<Pin<Box<dyn Future<Output = Given> + Send>>> {
-        if !self.tree.secrets.have_to_be_asked() {
+        if !self.place.tree.secrets.have_to_be_asked() {
             return None;
         }
         let keys = self.slot().extras()?.keys();
@@ -292,7 +290,7 @@ impl Host {
             return None;
         }
         let (ctx, told) = (self.context(), self.context());
-        let asking = self.tree.secrets.clone().ask(keys, move |what| told.phase(what));
+        let asking = self.place.tree.secrets.clone().ask(keys, move |what| told.phase(what));
         // The run has not begun, so it keeps no promise yet; nor does it break it.
         let policy = self.slot().policy();
         let promised = policy.and_then(|policy| policy.heartbeat).map(|promise| promise.interval);
@@ -325,11 +323,13 @@ impl Host {
             (Some(exit), _) => (Some(exit), None),
             (None, None) => (Some(Exit::Aborted), None),
             // What is asked is a user's.
-            (None, Some(asking)) => match poll_asking(&self.tree, self.key, asking.as_mut(), cx) {
-                Ok(Poll::Pending) => return Some(Step::Wait),
-                Ok(Poll::Ready(given)) => (None, Some(Arc::new(given))),
-                Err(panic) => (Some(panic), None),
-            },
+            (None, Some(asking)) => {
+                match poll_asking(&self.place.tree, self.place.key, asking.as_mut(), cx) {
+                    Ok(Poll::Pending) => return Some(Step::Wait),
+                    Ok(Poll::Ready(given)) => (None, Some(Arc::new(given))),
+                    Err(panic) => (Some(panic), None),
+                }
+            }
         };
         let asking = self.beside.as_mut().and_then(|beside| beside.asking.take());
         let panic = contain(|| drop(asking)).err();
@@ -388,7 +388,7 @@ impl Host {
         if let Some(metering) = extras.metering {
             let meter = Arc::new(Meter::new(metering));
             self.slot().cell().aids(self.generation).meter = Some(Arc::clone(&meter));
-            self.tree.metered.began(self.key, self.generation);
+            self.place.tree.metered.began(self.place.key, self.generation);
             self.beside.get_or_insert_default().meter = Some(meter);
         }
         if let Some(uses) = extras.probe.clone() {
@@ -398,7 +398,7 @@ impl Host {
 
     fn context(&self) -> ChildContext {
         let attempt = self.slot().attempt();
-        ChildContext::new(Arc::clone(&self.tree), self.key, self.generation, attempt)
+        ChildContext::new(Arc::clone(&self.place), self.generation, attempt)
     }
 
     fn meter(&self) -> Option<&Meter> {
@@ -444,7 +444,7 @@ impl Host {
 
     /// Reports the end of the run, or begins to wait for the tasks it spawned.
     fn over(&mut self, exit: Exit, cx: &Context<'_>) {
-        let slot = self.tree.table.slot(self.key.index);
+        let slot = self.place.tree.table.slot(self.place.key.index);
         let mut cell = slot.cell();
         let aids = cell.aids.take_if(|aids| aids.generation == self.generation);
         if let Some(crew) = aids.as_ref().and_then(|aids| aids.crew.clone())
@@ -456,13 +456,14 @@ impl Host {
             } else {
                 None
             };
-            let deadline = patience.unwrap_or_else(|| self.tree.clock.now().saturating_add(self.grace()));
+            let deadline =
+                patience.unwrap_or_else(|| self.place.tree.clock.now().saturating_add(self.grace()));
             cell.stop.get_or_insert(StopOrder { deadline, cause: Cause::Exit, detail: None });
             drop(cell);
             slot.raise(ENDING);
             slot.ring();
             let patience = (deadline != u64::MAX)
-                .then(|| Box::pin(tokio::time::sleep_until(self.tree.clock.instant(deadline))));
+                .then(|| Box::pin(tokio::time::sleep_until(self.place.tree.clock.instant(deadline))));
             self.stage = Stage::Draining;
             self.beside.get_or_insert_default().drain = Some(Drain { exit, patience, crew });
             // The timer is not polled yet.
@@ -479,7 +480,7 @@ impl Host {
         };
         let was_asked = cell.stop.is_some();
         drop(cell);
-        let end = RunEnd { epoch: self.key.epoch, generation: self.generation, was_asked, how };
+        let end = RunEnd { epoch: self.place.key.epoch, generation: self.generation, was_asked, how };
         self.stage = Stage::Idle;
         if let Some((span, exit)) = span {
             // Somebody else's code; a panic in it changes nothing.
@@ -488,7 +489,8 @@ impl Host {
                 drop(span);
             }));
         }
-        self.waits_to_be_woken = matches!(self.tree.report_end(self.key.index, end), Following::Later);
+        self.waits_to_be_woken =
+            matches!(self.place.tree.report_end(self.place.key.index, end), Following::Later);
         // Whoever still waits for something of this run can go on.
         for token in aids.into_iter().flat_map(|aids| [aids.stop, aids.kill]).flatten() {
             token.cancel();

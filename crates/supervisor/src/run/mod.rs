@@ -28,6 +28,13 @@ pub(crate) struct Seat {
     pub(crate) number: u32,
 }
 
+/// Which child of which tree a task hosts, for itself and for all its runs: each child has one of its own, so that runs that
+/// begin at the same time share nothing.
+pub(crate) struct Place {
+    pub(crate) tree: Arc<Tree>,
+    pub(crate) key: ChildKey,
+}
+
 /// Something that can be run again and again.
 pub(crate) trait Run: Send + Sync {
     /// Starts the task that hosts all runs of the child in `seat`, until the child is forgotten.
