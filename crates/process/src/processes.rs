@@ -148,8 +148,13 @@ fn fresh(before: Option<u32>, last: Option<u32>) -> Option<RangeInclusive<u32>> 
     (before <= last && last - before <= MANY).then(|| before + 1..=last)
 }
 
-/// The last number that a process, or a thread, was given.
+/// The last number that a process, or a thread, was given. Where `/proc` is that of another PID namespace than ours, the
+/// numbers in it are not those that are counted.
 fn last_given_out() -> Option<u32> {
+    let own: u32 = fs::read_link("/proc/self").ok()?.to_str()?.parse().ok()?;
+    if own != std::process::id() {
+        return None;
+    }
     fs::read_to_string("/proc/loadavg").ok()?.split_ascii_whitespace().next_back()?.parse().ok()
 }
 
