@@ -427,6 +427,23 @@ fn d11_who_starts_on_the_new_run_of_a_child_does_not_go_down_for_the_old_one() {
     assert_eq!(["db", "slow", "late"].map(|name| bench.generation(name)), [2, 2, 1]);
 }
 
+/// `main` is slow to go down for a restart of its sidecar, which OTP's calls stop and start meanwhile. `other` ran with
+/// the run before, too.
+#[test]
+fn d11_d17_who_ran_with_a_run_that_was_terminated_goes_down_for_it_also_when_another_has_begun() {
+    let side = sidecar("side", "main").steps(ms(0), ms(0)).restart_dependants();
+    let main = perm("main").steps(ms(0), ms(0)).always(Run::healthy().stops_after(secs(1)));
+    let other = perm("other").steps(ms(0), ms(0)).after(["side"]);
+    let mut bench = Bench::launch(one_for_one([other, main, side]));
+    bench.take();
+    bench.restart("side");
+    bench.terminate("side");
+    bench.start_again("side");
+    assert_eq!(bench.take(), ["stop main", "stop side", "down side", "start side"]);
+    bench.pass(secs(1));
+    assert_eq!(bench.take(), ["down main", "stop other", "down other", "start main", "start other"]);
+}
+
 /// `web`, which holds up the quarantine of `sup`, is slow; meanwhile `sup` gives up, and `last` takes the group down.
 #[test]
 fn d10_a_hold_that_waits_for_its_turn_is_kept_when_a_group_takes_a_supervisor_that_ends_by_itself() {

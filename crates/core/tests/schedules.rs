@@ -2,7 +2,7 @@
 
 use supervisor_api::policy::AutoShutdown;
 use supervisor_api::report::TreeHealth;
-use supervisor_api::{Cause, EventKind, Lifecycle};
+use supervisor_api::{Cause, EventKind, Lifecycle, Next};
 use supervisor_testkit::*;
 
 /// A job that starts at its times, and ends when the bench says so.
@@ -110,6 +110,69 @@ fn d20_a_run_that_failed_is_tried_again_by_its_own_rules() {
     assert!(bench.take().contains(&"start nightly".to_owned()));
     bench.finish("nightly");
     assert_eq!(bench.state("nightly"), Lifecycle::Completed);
+}
+
+fn between_slow_ones(nightly: Child) -> Tree {
+    let slow = |name| quick(name).always(Run::healthy().stops_after(secs(1)));
+    let db = quick("db").restart_dependants();
+    one_for_all([db, slow("first"), nightly.after(["db"]), slow("second"), quick("web")])
+}
+
+/// `web` fails, and its group waits for `second`; meanwhile `db` takes down `nightly`, which waits for it. Then the
+/// group takes in `nightly`, and waits for `first`.
+fn cut_short(nightly: Child) -> Bench {
+    let mut bench = Bench::launch(between_slow_ones(nightly));
+    bench.due("nightly");
+    bench.crash("web");
+    bench.pause("db");
+    assert_eq!(bench.state("nightly"), Lifecycle::Waiting);
+    bench.pass(secs(1));
+    assert_eq!((bench.state("nightly"), bench.state("first")), (Lifecycle::Stopped, Lifecycle::Stopping));
+    let stopped = bench.events(EventKind::ChildStopped, "nightly");
+    assert!(stopped.last().is_some_and(|event| matches!(event.next, Next::WithGroup(_))));
+    bench.take();
+    bench
+}
+
+#[test]
+fn d20_d11_d18_a_run_that_a_dependency_cut_short_is_had_with_the_group() {
+    let mut bench = cut_short(nightly());
+    bench.resume("db");
+    bench.pass(secs(1));
+    assert_eq!(
+        bench.take(),
+        ["down first", "start db", "start first", "start nightly", "start second", "start web"]
+    );
+    // It had that run: the next group leaves it alone.
+    bench.finish("nightly");
+    bench.crash("web");
+    bench.pass(secs(5));
+    assert!(!bench.take().contains(&"start nightly".to_owned()));
+}
+
+#[test]
+fn d20_d11_d18_a_run_that_a_dependency_cut_short_waits_for_it_again_when_its_group_is_up_first() {
+    let mut bench = cut_short(nightly());
+    bench.pass(secs(1));
+    assert_eq!(bench.take(), ["down first", "start first", "start second", "start web"]);
+    assert_eq!(bench.state("nightly"), Lifecycle::Waiting);
+    bench.resume("db");
+    assert_eq!(bench.take(), ["start db", "start nightly"]);
+}
+
+#[test]
+fn d20_d12_a_schedule_that_comes_before_the_group_is_up_takes_away_the_run_with_it() {
+    let once = || job("nightly").steps(ms(0), ms(0));
+    let mut bench = cut_short(once());
+    bench.apply(between_slow_ones(nightly()));
+    bench.resume("db");
+    bench.pass(secs(1));
+    assert_eq!(bench.state("nightly"), Lifecycle::Stopped, "until its time comes");
+    // Without the schedule it has had its run.
+    bench.apply(between_slow_ones(once()));
+    bench.crash("web");
+    bench.pass(secs(5));
+    assert_eq!(bench.state("nightly"), Lifecycle::Stopped);
 }
 
 #[test]

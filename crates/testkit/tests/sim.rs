@@ -30,14 +30,14 @@ fn seeds_of_every_mix_break_nothing() {
 /// In this one a supervisor starts in 2.4 s or not at all, and below it somebody waits for a job that runs on.
 #[test]
 fn a_start_that_is_tried_for_ever_as_its_spec_says_is_no_fault() {
-    assert_eq!(batch(1_040_838_777, 1, None).faults, []);
+    assert_eq!(batch(1_040_838_777, 1, Some(Size::Full)).faults, []);
 }
 
 /// In this one an operator ends a job that its group stops already and that is slow to die: its sidecar is one of the
 /// group as long as the job is not down.
 #[test]
 fn a_sidecar_of_who_is_stuck_and_to_rest_is_one_of_its_group() {
-    assert_eq!(batch(1_050_230_647, 1, None).faults, []);
+    assert_eq!(batch(1_050_230_647, 1, Some(Size::Full)).faults, []);
 }
 
 /// In this one a child that is to be restarted, with those who depend on it, is stopped before they are, because it is
@@ -76,71 +76,84 @@ fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
 /// member of it or not, and is no fault of the second start.
 #[test]
 fn who_may_be_a_member_of_a_group_may_be_started_with_it() {
-    assert_eq!(batch(1_252_680_741, 1, None).faults, []);
+    assert_eq!(batch(1_252_680_741, 1, Some(Size::Full)).faults, []);
 }
 
 /// In this one a group took down whom somebody else had started before its turn.
 #[test]
 fn a_group_over_a_new_order_leaves_whom_somebody_else_started() {
-    assert_eq!(batch(1_261_296_996, 1, None).faults, []);
+    assert_eq!(batch(1_261_296_996, 1, Some(Size::Full)).faults, []);
 }
 
 /// In this one a supervisor was restarted before the turn of a child that a start of its children was to leave out.
 #[test]
 fn who_was_to_be_left_out_has_its_turn_in_a_new_incarnation() {
-    assert_eq!(batch(1_271_122_890, 1, None).faults, []);
+    assert_eq!(batch(1_271_122_890, 1, Some(Size::Full)).faults, []);
 }
 
 /// In this one a new child that is parked when the start would come by it goes on being a member of the group.
 #[test]
 fn a_parked_child_is_none_that_somebody_else_started() {
-    assert_eq!(batch(1_272_111_299, 1, None).faults, []);
+    assert_eq!(batch(1_272_111_299, 1, Some(Size::Full)).faults, []);
 }
 
 /// In this one a child that others go down with is up again and gives up again, while they still go down: who started
 /// in between does not go down before them.
 #[test]
 fn who_started_before_a_second_end_goes_down_after_the_line_of_the_first() {
-    assert_eq!(batch(1_273_623_385, 1, None).faults, []);
+    assert_eq!(batch(1_273_623_385, 1, Some(Size::Full)).faults, []);
 }
 
 /// In this one a new spec frees a sidecar that is to rest when its run is gone at last.
 #[test]
 fn a_sidecar_that_is_freed_before_its_run_is_gone_is_started() {
-    assert_eq!(batch(1_300_473_712, 1, None).faults, []);
+    assert_eq!(batch(1_300_473_712, 1, Some(Size::Full)).faults, []);
 }
 
 /// The same with a child that is no job, and of which the end is waited for.
 #[test]
 fn a_start_that_waits_for_an_end_that_never_comes_is_no_fault() {
-    assert_eq!(batch(1_310_247_777, 1, None).faults, []);
+    assert_eq!(batch(1_310_247_777, 1, Some(Size::Full)).faults, []);
 }
 
 /// In this one a restart waits for its turn, with a child that is to go down with it, and a group restarts both of them.
 #[test]
 fn who_was_restarted_with_its_group_does_not_go_down_for_a_restart_that_is_done() {
-    assert_eq!(batch(1_324_102_459, 1, None).faults, []);
+    assert_eq!(batch(1_324_102_459, 1, Some(Size::Full)).faults, []);
 }
 
 /// In this one a sidecar that is to be parked goes down with its primary before those who depend on it, and is up again
 /// when their turn comes.
 #[test]
 fn who_depends_on_a_sidecar_goes_down_for_it_also_when_it_is_up_again() {
-    assert_eq!(batch(1_326_471_499, 1, None).faults, []);
+    assert_eq!(batch(1_326_471_499, 1, Some(Size::Full)).faults, []);
 }
 
 /// In this one a child that needs no more than the start of another starts on its new run while those go down that ran with
 /// the old one.
 #[test]
 fn who_starts_on_the_new_run_of_a_child_does_not_go_down_for_the_old_one() {
-    assert_eq!(batch(1_753_338_255_785_664, 1, None).faults, []);
+    assert_eq!(batch(1_753_338_255_785_664, 1, Some(Size::Full)).faults, []);
 }
 
 /// In this one a group that waits has lost the child that it began for, and the next one to fail was the last that needed one
 /// of its members.
 #[test]
 fn who_was_needed_goes_down_for_the_group_that_waited_for_it() {
-    assert_eq!(batch(1_341_741_986, 1, None).faults, []);
+    assert_eq!(batch(1_341_741_986, 1, Some(Size::Full)).faults, []);
+}
+
+/// In this one a scheduled job, which waits because the child that it needs took it down, goes down with its group, and a
+/// new spec takes away its schedule.
+#[test]
+fn a_run_that_a_dependency_cut_short_is_had_with_the_group() {
+    assert_eq!(batch(1_362_604_123, 1, Some(Size::Full)).faults, []);
+}
+
+/// In this one a child is terminated and started again while those who ran with it still go down, one after another.
+#[test]
+fn who_ran_with_a_run_that_was_terminated_goes_down_for_it() {
+    assert_eq!(batch(1_342_147_281, 1, Some(Size::Full)).faults, []);
 }
 
 #[test]

@@ -325,8 +325,12 @@ impl Machine {
             Life::Waiting { .. } => {
                 let news = News::new(EventKind::ChildStopped, cause).next(self.next_of(index, then));
                 self.node_mut(index).flags.rests_unasked = then == Then::Group;
-                // It was to run, and has that run with its group, also if it is a job that had one before (D18).
-                self.node_mut(index).flags.once_more = true;
+                // It was to run, and has that run with its group, also if it is a job that had one before (D18), or one
+                // whose next time is not yet (D20).
+                if then == Then::Group {
+                    self.node_mut(index).flags.once_more = true;
+                    self.is_due_now(index);
+                }
                 self.shift(index, Life::Stopped, news);
             }
             _ => {}

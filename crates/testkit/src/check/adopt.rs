@@ -125,6 +125,8 @@ impl Model {
         if scheduled != node.policy.scheduled {
             let comes = matches!(node.state(), Lifecycle::Waiting | Lifecycle::Backoff);
             node.came = !scheduled || comes;
+            // A group that was to start it passes it over, and it has had its run (D18).
+            node.life.once_more &= node.came;
         }
         let rested = node.is(Lifecycle::Declared) || node.is(Lifecycle::Stopped) && node.bound;
         node.life.kept |= rested && node.can_start() && !was_bound;

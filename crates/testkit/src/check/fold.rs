@@ -165,11 +165,13 @@ impl Checker {
                 if event.kind == EventKind::ChildDeclined || event.row.lifecycle == Lifecycle::Failed {
                     life.trial = Trial::No;
                 }
-                // Who was to run when its group went down has that run with it (D18).
-                life.once_more |= from == Lifecycle::Waiting && matches!(event.cause, Cause::Group(_));
+                // Who was to run when its group went down has that run with it (D18), whatever its times are (D20).
+                let with_group = from == Lifecycle::Waiting && matches!(event.cause, Cause::Group(_));
+                life.once_more |= with_group;
                 // Somebody unresponsive that was to rest is not started by a group that has passed it.
                 life.left_out |= from == Lifecycle::Unresponsive && life.order == Some(Order::Rest);
                 life.order = life.order.filter(|order| *order != Order::Rest);
+                self.model.nodes[at as usize].came |= with_group;
             }
             _ => {}
         }

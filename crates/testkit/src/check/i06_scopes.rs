@@ -22,7 +22,7 @@ impl Checker {
             | Cause::Significant(_)
             | Cause::Unwind(_) => self.model.is_closing(node.parent),
             Cause::Operator => life.order.is_some(),
-            Cause::Dependency(_) => node.needs.iter().any(|on| self.takes_dependants_down(*on)),
+            Cause::Dependency(_) => self.goes_down_with_another(at),
             // Its primary may be gone by now, with the link.
             Cause::Primary(_) if node.primary == NONE => life.alone,
             Cause::Primary(_) => self.is_at_rest(node.primary),
@@ -63,8 +63,18 @@ impl Checker {
             || !node.is(Lifecycle::Running)
             || node.life.order.is_some()
             || node.concerned.is_some()
-            || node.needs.iter().any(|below| self.takes_dependants_down(*below));
+            || self.goes_down_with_another(on);
         node.policy.restart_dependants && goes
+    }
+
+    /// Whether a child goes down with one that it needs; also with the run before of one that is up again since.
+    fn goes_down_with_another(&self, at: u32) -> bool {
+        let node = self.model.node(at);
+        node.needs.iter().any(|&on| {
+            let needed = self.model.node(on);
+            let again = needed.life.spawned_call > node.life.spawned_call;
+            self.takes_dependants_down(on) || needed.policy.restart_dependants && again
+        })
     }
 
     /// Whether a child is down for good, as far as its sidecars go (D15).
