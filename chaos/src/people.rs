@@ -29,13 +29,7 @@ pub(crate) async fn person(world: Arc<World>, handle: SupervisorHandle, number: 
                 Counts::add(&world.counts.commands);
                 match answer {
                     Ok(()) => {}
-                    Err(SupervisorError::Ended { .. }) => {
-                        world.violated(
-                            Rule::Other,
-                            format!("{what}: the tree has ended in the middle of the storm"),
-                        );
-                        return;
-                    }
+                    Err(SupervisorError::Ended { .. }) => return world.tree_has_ended(&what),
                     Err(_) => Counts::add(&world.counts.refused),
                 }
             }
@@ -126,6 +120,6 @@ async fn look(world: &World, handle: &SupervisorHandle, random: &mut Random) {
         );
     }
     if !handle.is_alive() {
-        world.violated(Rule::Other, "the tree has ended in the middle of the storm");
+        world.tree_has_ended("a look");
     }
 }

@@ -87,6 +87,14 @@ impl World {
         violations.entry(rule).or_default().push(what.into());
     }
 
+    /// Somebody found the tree ended, which it may be once the storm is over: who paused a group resumes it, also when
+    /// the shutdown came in between.
+    pub(crate) fn tree_has_ended(&self, who: &str) {
+        if !*self.over.borrow() {
+            self.violated(Rule::Other, format!("{who}: the tree has ended in the middle of the storm"));
+        }
+    }
+
     /// How often a rule did not hold.
     pub(crate) fn count(&self, rule: Rule) -> usize {
         let violations = self.violations.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,4 +127,19 @@ impl World {
 fn mix(seed: u64, words: &str) -> u64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     words.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_may_have_ended_once_the_storm_is_over_and_not_before() {
+        let world = World::new(1, PathBuf::new());
+        world.tree_has_ended("pause /tasks");
+        assert_eq!(world.count(Rule::Other), 1);
+        world.end();
+        world.tree_has_ended("resume /tasks");
+        assert_eq!(world.count(Rule::Other), 1);
+    }
 }
