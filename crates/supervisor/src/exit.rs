@@ -70,7 +70,7 @@ fn text_of(error: &impl Display) -> Arc<str> {
     let draft = cut(draft, LONGEST);
     let text = text.filter(|text| **text == *draft).unwrap_or_else(|| Arc::from(draft.as_str()));
     if draft.capacity() <= 2 * LONGEST {
-        LAST.set(Last { draft, text: Some(Arc::clone(&text)) });
+        LAST.with(|last| last.set(Last { draft, text: Some(Arc::clone(&text)) }));
     }
     text
 }

@@ -84,10 +84,10 @@ pub struct PastExit {
 /// How earlier runs of one child ended.
 #[derive(Default)]
 pub(crate) struct Past {
-    /// The end of the last run.
-    last: Option<PastExit>,
-    /// Those before it, oldest first. Most children end once.
-    earlier: VecDeque<PastExit>,
+    /// The numbers of the runs, oldest first, and when they ended.
+    when: VecDeque<(u64, u64)>,
+    /// How they ended, and how many in a row did so: a child that fails and fails does it in the same words.
+    how: VecDeque<(Exit, u32)>,
     /// The last bad end, and the sequence of the event that told it.
     failure: Option<Box<(u64, Exit)>>,
     /// The bad end before that one, for a reader that is one event behind.
@@ -96,12 +96,13 @@ pub(crate) struct Past {
 
 impl Past {
     /// A bad end was told by the event with this sequence.
-    pub(crate) fn failed(&mut self, sequence: u64, exit: Exit) {
+    pub(crate) fn failed(&mut self, sequence: u64, exit: &Exit) {
         // The older box is used again: a child that fails and fails allocates nothing here.
         std::mem::swap(&mut self.failure, &mut self.before);
         match &mut self.failure {
-            Some(failure) => **failure = (sequence, exit),
-            None => self.failure = Some(Box::new((sequence, exit))),
+            Some(failure) if failure.1 == *exit => failure.0 = sequence,
+            Some(failure) => **failure = (sequence, exit.clone()),
+            None => self.failure = Some(Box::new((sequence, exit.clone()))),
         }
     }
 
@@ -114,33 +115,60 @@ impl Past {
     /// Adds an end; the exit of a run that is there already is replaced, because the machine knows better
     /// than the run why it ended (a start that took too long, a heartbeat that was missed).
     pub(crate) fn ended(&mut self, generation: u64, exit: &Exit, at_unix_nanos: u64) {
-        if let Some(last) = self.last.as_mut().filter(|last| last.generation == generation) {
-            if last.exit != *exit {
-                last.exit = exit.clone();
+        if self.when.back().is_some_and(|last| last.0 == generation) {
+            if self.how.back().is_some_and(|last| last.0 == *exit) {
+                return;
             }
-            return;
+            if one_less(self.how.back_mut()) {
+                self.how.pop_back();
+            }
+        } else {
+            if self.when.len() == EXITS {
+                self.when.pop_front();
+                if one_less(self.how.front_mut()) {
+                    self.how.pop_front();
+                }
+            }
+            make_room(&mut self.when);
+            self.when.push_back((generation, at_unix_nanos));
         }
-        let Some(before) = self.last.replace(PastExit { generation, exit: exit.clone(), at_unix_nanos })
-        else {
-            return;
-        };
-        if self.earlier.len() == EXITS - 1 {
-            self.earlier.pop_front();
-        } else if self.earlier.len() == self.earlier.capacity() {
-            // Room for four at once would be most of what a child costs that ends twice.
-            self.earlier.reserve_exact(self.earlier.len().max(1));
+        match self.how.back_mut() {
+            Some((last, times)) if last == exit => *times += 1,
+            _ => {
+                make_room(&mut self.how);
+                self.how.push_back((exit.clone(), 1));
+            }
         }
-        self.earlier.push_back(before);
     }
 
-    /// The end of the last run.
-    pub(crate) fn last(&self) -> Option<&PastExit> {
-        self.last.as_ref()
+    /// The end of the last run: its number, and how it was.
+    pub(crate) fn last(&self) -> Option<(u64, &Exit)> {
+        Some((self.when.back()?.0, &self.how.back()?.0))
     }
 
     /// The ends of the last runs, oldest first.
-    pub(crate) fn exits(&self) -> impl Iterator<Item = &PastExit> {
-        self.earlier.iter().chain(&self.last)
+    pub(crate) fn exits(&self) -> impl Iterator<Item = PastExit> {
+        let how = self.how.iter().flat_map(|(exit, times)| std::iter::repeat_n(exit, *times as usize));
+        self.when.iter().zip(how).map(|(&(generation, at_unix_nanos), exit)| PastExit {
+            generation,
+            exit: exit.clone(),
+            at_unix_nanos,
+        })
+    }
+}
+
+/// One end less that was like this; whether it was the last.
+fn one_less(how: Option<&mut (Exit, u32)>) -> bool {
+    how.is_some_and(|(_, times)| {
+        *times -= 1;
+        *times == 0
+    })
+}
+
+/// Room for one more. Room for four at once would be most of what a child costs that ends twice.
+fn make_room<T>(of: &mut VecDeque<T>) {
+    if of.len() == of.capacity() {
+        of.reserve_exact(of.len().max(1));
     }
 }
 
@@ -417,6 +445,6 @@ mod tests {
         assert_eq!(generations(&past), (100..200).collect::<Vec<_>>());
         past.ended(199, &Exit::Aborted, 0);
         assert_eq!(generations(&past).len(), EXITS);
-        assert_eq!(past.last().map(|last| &last.exit), Some(&Exit::Aborted));
+        assert_eq!(past.last(), Some((199, &Exit::Aborted)));
     }
 }

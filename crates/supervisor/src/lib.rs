@@ -94,7 +94,7 @@ pub use clock::unix_nanos;
 pub use context::{ChildContext, Killed, StopRequest, Stopping};
 pub use exit::IntoExit;
 pub use handle::{
-    ChildAddress, ChildCounts, ChildView, IntoManifest, StartedChild, SupervisorHandle, WhatIf,
+    Beside, ChildAddress, ChildCounts, ChildView, IntoManifest, StartedChild, SupervisorHandle, WhatIf,
 };
 pub use journal::{EventItem, EventStream, Gap};
 pub use kept::{LogItem, LogRecord, LogStream, PastExit};

@@ -1,90 +1,115 @@
-//! The queue of reports from children to the driver.
+//! The queue of what children have to tell the driver.
 //!
-//! A report is a bit in the child's slot and, when the slot is not queued yet, its index threaded through
-//! [`Slot::link`](crate::slot::Slot). So there is at most one entry per child, pushing never waits and
-//! never allocates, and the queue is bounded by the children (invariant 9).
-//!
-//! Pushes add at the head with one compare-and-swap; the driver swaps the whole list out and reverses it.
-//! Since single entries are never taken, the same head value always means the same list: no ABA.
+//! What a run says of itself is a bit in the child's slot and one entry, however often it is said before the driver looks;
+//! the end of a run is an entry of its own. So there are at most two entries per child, and the queue is bounded by the
+//! children (invariant 9). The entries lie side by side, because whoever takes them takes all of them, and what they
+//! tell comes from another core.
 
-use crate::sync::atomic::{AtomicU32, Ordering};
+use std::collections::VecDeque;
+use std::sync::PoisonError;
+
+use crate::slot::RunEnd;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::table::Table;
 
-/// A run is over.
-pub(crate) const EXIT: u32 = 1;
 /// A run is ready.
-pub(crate) const READY: u32 = 2;
+pub(crate) const READY: u32 = 1;
 /// A run gave a sign of life.
-pub(crate) const BEAT: u32 = 4;
+pub(crate) const BEAT: u32 = 2;
 /// A probe of a run failed.
-pub(crate) const MISSED: u32 = 8;
+pub(crate) const MISSED: u32 = 4;
 /// The time of a scheduled child has come.
-pub(crate) const DUE: u32 = 16;
+pub(crate) const DUE: u32 = 8;
 
-/// Indices are stored plus one, so that 0 is the end of the list.
-#[derive(Debug, Default)]
+/// What the child at a place has to tell.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// What the bits of its slot say.
+    Said(u32),
+    /// A run of it is over.
+    Ended(u32, RunEnd),
+}
+
+/// What nobody has taken yet, oldest first.
+#[derive(Default)]
 pub(crate) struct Queue {
-    head: AtomicU32,
+    /// Whether there is anything; changed under the lock, so that nobody has to take it who only asks.
+    some: AtomicBool,
+    reports: Mutex<VecDeque<Report>>,
 }
 
 impl Queue {
     /// Says `bit` about the child at `index`. True when the driver has to be woken: the queue was empty.
-    pub(crate) fn push(&self, table: &Table, index: u32, bit: u32) -> bool {
-        let slot = table.slot(index);
-        if slot.pending.fetch_or(bit, Ordering::AcqRel) != 0 {
-            return false;
-        }
-        let mut head = self.head.load(Ordering::Relaxed);
-        loop {
-            slot.link.store(head, Ordering::Relaxed);
-            match self.head.compare_exchange_weak(head, index + 1, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return head == 0,
-                Err(now) => head = now,
-            }
-        }
+    pub(crate) fn say(&self, table: &Table, index: u32, bit: u32) -> bool {
+        // Whoever takes the entry clears the bits, and sees all that was said until then.
+        table.slot(index).pending.fetch_or(bit, Ordering::AcqRel) == 0 && self.push(Report::Said(index))
     }
 
-    /// Takes everything, oldest first, onto the end of `out`: index and bits.
-    pub(crate) fn drain(&self, table: &Table, out: &mut std::collections::VecDeque<(u32, u32)>) {
-        let mut next = self.head.swap(0, Ordering::AcqRel);
-        let from = out.len();
-        while next != 0 {
-            let index = next - 1;
-            let slot = table.slot(index);
-            // The link first: once the bits are cleared the slot may be pushed again.
-            next = slot.link.load(Ordering::Relaxed);
-            out.push_back((index, slot.pending.swap(0, Ordering::AcqRel)));
-        }
-        out.make_contiguous()[from..].reverse();
+    /// Leaves the end of a run of the child at `index`. True when nobody knows of it: the queue was empty.
+    pub(crate) fn leave(&self, index: u32, end: RunEnd) -> bool {
+        self.push(Report::Ended(index, end))
+    }
+
+    fn push(&self, report: Report) -> bool {
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = reports.is_empty();
+        reports.push_back(report);
+        self.some.store(true, Ordering::Release);
+        first
+    }
+
+    /// Takes everything into `out`, which is empty and gives its room for what comes next.
+    pub(crate) fn take(&self, out: &mut VecDeque<Report>) {
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *reports, out);
+        self.some.store(!reports.is_empty(), Ordering::Release);
     }
 
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.head.load(Ordering::Acquire) == 0
+        !self.some.load(Ordering::Acquire)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::VecDeque;
     use std::sync::Arc;
 
-    #[test]
-    fn reports_come_out_in_order_once_per_child() {
-        let (queue, table) = (Queue::default(), Table::default());
-        assert!(queue.push(&table, 3, READY));
-        assert!(!queue.push(&table, 900, EXIT));
-        assert!(!queue.push(&table, 3, EXIT));
-        let mut out = VecDeque::new();
-        queue.drain(&table, &mut out);
-        assert_eq!(out, [(3, READY | EXIT), (900, EXIT)]);
-        assert!(queue.is_empty());
-        assert!(queue.push(&table, 3, BEAT), "a drained child can be queued again");
+    use crate::Exit;
+    use crate::slot::How;
+
+    fn end(generation: u64) -> RunEnd {
+        RunEnd { epoch: 0, generation, was_asked: false, how: How::Exited(Exit::Completed) }
+    }
+
+    /// Each report as its place, and the bits or the generation.
+    fn taken(queue: &Queue, table: &Table, out: &mut VecDeque<Report>) -> Vec<(u32, u64)> {
+        queue.take(out);
+        let told = out.drain(..).map(|report| match report {
+            Report::Said(index) => (index, u64::from(table.slot(index).pending.swap(0, Ordering::AcqRel))),
+            Report::Ended(index, end) => (index, 100 + end.generation),
+        });
+        told.collect()
     }
 
     #[test]
-    fn nothing_is_lost_when_many_threads_push_while_one_drains() {
+    fn reports_come_out_in_order_and_what_is_said_once_per_child() {
+        let (queue, table, mut out) = (Queue::default(), Table::default(), VecDeque::new());
+        assert!(queue.say(&table, 3, READY));
+        queue.leave(900, end(1));
+        assert!(!queue.say(&table, 3, BEAT));
+        queue.leave(3, end(2));
+        assert!(!queue.is_empty());
+        let both = u64::from(READY | BEAT);
+        assert_eq!(taken(&queue, &table, &mut out), [(3, both), (900, 101), (3, 102)]);
+        assert!(queue.is_empty());
+        assert!(queue.say(&table, 3, BEAT), "what was taken can be said again");
+    }
+
+    #[test]
+    fn nothing_is_lost_when_many_threads_push_while_one_takes() {
         const ROUNDS: u64 = 20_000;
         let shared = Arc::new((Queue::default(), Table::default()));
         let done = Arc::new(std::sync::atomic::AtomicU32::new(0));
@@ -92,27 +117,31 @@ mod tests {
             .map(|index| {
                 let (shared, done) = (Arc::clone(&shared), Arc::clone(&done));
                 std::thread::spawn(move || {
-                    for _ in 0..ROUNDS {
-                        shared.0.push(&shared.1, index, READY);
-                        // A child reports its next exit only when the last one was taken.
+                    for round in 0..ROUNDS {
+                        shared.0.say(&shared.1, index, READY);
+                        // A run says no more once it is over.
                         while shared.1.slot(index).pending.load(Ordering::Acquire) & READY != 0 {
                             std::thread::yield_now();
                         }
+                        shared.0.leave(index, end(round));
                     }
                     done.fetch_add(1, Ordering::Release);
                 })
             })
             .collect();
-        let (mut out, mut seen) = (VecDeque::new(), [0; 4]);
+        let (mut out, mut said, mut ended) = (VecDeque::new(), [0; 4], [0; 4]);
         while done.load(Ordering::Acquire) < 4 || !shared.0.is_empty() {
-            shared.0.drain(&shared.1, &mut out);
-            for (index, bits) in out.drain(..) {
-                assert_eq!(bits, READY);
-                seen[index as usize] += 1;
+            for (index, told) in taken(&shared.0, &shared.1, &mut out) {
+                if told == u64::from(READY) {
+                    said[index as usize] += 1;
+                } else {
+                    assert_eq!(told, 100 + ended[index as usize], "the ends of a child in their order");
+                    ended[index as usize] += 1;
+                }
             }
             std::thread::yield_now();
         }
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        assert_eq!(seen, [ROUNDS; 4]);
+        assert_eq!((said, ended), ([ROUNDS; 4], [ROUNDS; 4]));
     }
 }

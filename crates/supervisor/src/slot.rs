@@ -72,16 +72,16 @@ impl Order {
 #[derive(Default)]
 pub(crate) struct Slot {
     order: AtomicU64,
-    /// Reports not yet taken; see [`crate::queue`].
+    /// What its run has said and nobody has taken yet; see [`crate::queue`].
     pub(crate) pending: AtomicU32,
-    /// The next in the queue of reports, plus one.
-    pub(crate) link: AtomicU32,
     /// Which child of this place.
     epoch: AtomicU32,
     /// Which task hosts its runs; a task with another number ends itself.
     host: AtomicU32,
     /// Which restart of its streak the run is.
     attempt: AtomicU32,
+    /// The run that its task has begun last; the lower half of its number.
+    begun: AtomicU32,
     /// The sequence of the event that told of the run.
     told_by: AtomicU64,
     /// Whether something concerns the shell alone: most children have nothing such, and are not asked for it.
@@ -106,8 +106,6 @@ pub(crate) struct About {
 pub(crate) struct Cell {
     /// Wakes the child's task.
     pub(crate) waker: Option<Waker>,
-    /// How the last run ended, until the driver takes it. Most ends never lie here: the room is made for the first that does.
-    end: Option<Box<Option<RunEnd>>>,
     /// The generations of the last reports of each kind.
     pub(crate) ready: u64,
     pub(crate) beat: u64,
@@ -202,16 +200,6 @@ pub(crate) struct Aids {
 }
 
 impl Cell {
-    /// Leaves the end of a run to the driver.
-    pub(crate) fn leave_end(&mut self, end: RunEnd) {
-        **self.end.get_or_insert_default() = Some(end);
-    }
-
-    /// The end of a run that was left.
-    pub(crate) fn take_end(&mut self) -> Option<RunEnd> {
-        self.end.as_mut()?.take()
-    }
-
     /// The aids of the run `generation`; those of an earlier run are handed out to be finished.
     pub(crate) fn aids(&mut self, generation: u64) -> &mut Aids {
         let aids = self.aids.get_or_insert_default();
@@ -304,6 +292,17 @@ impl Slot {
         self.attempt.store(attempt, Ordering::Relaxed);
         self.told_by.store(told_by, Ordering::Relaxed);
         self.order.store(Order::run(generation).0, Ordering::Release);
+    }
+
+    /// The task begins a run.
+    pub(crate) fn begin(&self, generation: u64) {
+        self.begun.store(generation as u32, Ordering::Relaxed);
+    }
+
+    /// Whether the run that was ordered has begun, and nobody has asked it to stop.
+    pub(crate) fn is_at_work(&self) -> bool {
+        let order = self.order();
+        order.is_to_run() && self.begun.load(Ordering::Relaxed) == order.generation() as u32
     }
 
     /// Raises flags for the run that is on.

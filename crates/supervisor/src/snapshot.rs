@@ -5,6 +5,7 @@
 //! Only when the tree changes faster than it can be copied is the driver held for the time of one copy.
 //! Names are lent from the layout, which is made anew only after children came or went.
 
+use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
 use supervisor_api::command::{ChildState, TreeState};
@@ -21,9 +22,17 @@ const TRIES: usize = 6;
 /// Who is in the tree, in the order of the tree, as of one version.
 pub(crate) struct Layout {
     version: u64,
-    entries: Vec<(ChildKey, SupervisorPath)>,
+    entries: Vec<Entry>,
     /// Where the child with an index stands; `u32::MAX` is nowhere.
     positions: Vec<u32>,
+}
+
+/// One child of a layout.
+struct Entry {
+    key: ChildKey,
+    path: SupervisorPath,
+    /// Its place among its siblings.
+    place: u32,
 }
 
 /// A read of the whole tree, exact at one sequence.
@@ -44,6 +53,8 @@ pub struct SnapshotRow<'a> {
     pub key: ChildKey,
     /// Its path.
     pub path: &'a SupervisorPath,
+    /// Its place among its siblings, from 0.
+    pub place: u32,
     /// Its row.
     pub row: Row,
     /// How far a stop of it is.
@@ -52,6 +63,13 @@ pub struct SnapshotRow<'a> {
     pub last_policy_decision: Option<PolicyDecision>,
     /// The sequence of the last event in the row; 0 before the first.
     pub as_of: u64,
+    /// When it came into its state, when its live run began, and when it is to be started, in Unix nanoseconds, as far as
+    /// that is known.
+    pub since_unix_nanos: Option<u64>,
+    /// See [`since_unix_nanos`](Self::since_unix_nanos).
+    pub started_at_unix_nanos: Option<u64>,
+    /// See [`since_unix_nanos`](Self::since_unix_nanos).
+    pub next_start_at_unix_nanos: Option<u64>,
 }
 
 impl Snapshot {
@@ -72,17 +90,39 @@ impl Snapshot {
 
     /// The rows.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = SnapshotRow<'_>> {
-        self.layout.entries.iter().zip(&self.rows).map(|((key, path), words)| {
-            let row = words.row();
-            SnapshotRow {
-                key: *key,
-                path,
-                row: row.row,
-                shutdown_state: shutdown_state(&row),
-                last_policy_decision: row.decision,
-                as_of: row.as_of,
-            }
-        })
+        self.layout.entries.iter().zip(&self.rows).map(|(entry, words)| shown(entry, &words.row()))
+    }
+
+    /// The row at this place of [`iter`](Self::iter), in constant time.
+    pub fn get(&self, at: usize) -> Option<SnapshotRow<'_>> {
+        Some(shown(self.layout.entries.get(at)?, &self.rows.get(at)?.row()))
+    }
+
+    /// The path of that row alone.
+    pub fn path(&self, at: usize) -> Option<&SupervisorPath> {
+        self.layout.entries.get(at).map(|entry| &entry.path)
+    }
+
+    /// Who it is about, with the whole row of each.
+    pub(crate) fn slot_rows(&self, range: Range<usize>) -> impl Iterator<Item = (ChildKey, SlotRow)> {
+        let entries = self.layout.entries[range.clone()].iter();
+        entries.zip(&self.rows[range]).map(|(entry, words)| (entry.key, words.row()))
+    }
+}
+
+fn shown<'a>(entry: &'a Entry, row: &SlotRow) -> SnapshotRow<'a> {
+    let state = row.row.lifecycle;
+    SnapshotRow {
+        key: entry.key,
+        path: &entry.path,
+        place: entry.place,
+        row: row.row,
+        shutdown_state: shutdown_state(row),
+        last_policy_decision: row.decision,
+        as_of: row.as_of,
+        since_unix_nanos: row.moments.known_since(),
+        started_at_unix_nanos: row.moments.started_at(state),
+        next_start_at_unix_nanos: row.moments.next_start_at(state),
     }
 }
 
@@ -107,7 +147,7 @@ impl Tree {
         }
         let brain = self.brain();
         let layout = self.layout_of(&brain);
-        let rows = layout.entries.iter().map(|(key, _)| self.table.row(key.index).words()).collect();
+        let rows = layout.entries.iter().map(|entry| self.table.row(entry.key.index).words()).collect();
         Snapshot { sequence: self.journal.head(), layout, rows }
     }
 
@@ -117,7 +157,7 @@ impl Tree {
         if self.layout_version.load(Ordering::Acquire) != layout.version {
             return None;
         }
-        let places = layout.entries.iter().map(|(key, _)| key.index);
+        let places = layout.entries.iter().map(|entry| entry.key.index);
         let rows: Vec<RowWords> = self.table.rows(places).map(RowCell::glance).collect();
         fence(Ordering::Acquire);
         if self.layout_version.load(Ordering::Acquire) != layout.version {
@@ -133,7 +173,7 @@ impl Tree {
     /// A read while the driver works: whole rows, and then the events that came meanwhile.
     fn try_in_motion(&self, layout: Arc<Layout>, mut rows: Vec<RowWords>) -> Option<Snapshot> {
         let (epoch, head) = self.journal.settled();
-        let places = layout.entries.iter().map(|(key, _)| key.index);
+        let places = layout.entries.iter().map(|entry| entry.key.index);
         for (words, row) in rows.iter_mut().zip(self.table.rows(places)) {
             *words = row.words();
         }
@@ -185,8 +225,9 @@ impl Tree {
     pub(crate) fn state(&self) -> TreeState {
         let snapshot = self.snapshot();
         let children = snapshot.layout.entries.iter().zip(&snapshot.rows);
-        let children =
-            children.map(|((key, path), row)| self.child_state(*key, path.clone(), &row.row())).collect();
+        let children = children
+            .map(|(entry, row)| self.child_state(entry.key, entry.path.clone(), &row.row()))
+            .collect();
         TreeState { sequence: snapshot.sequence, children }
     }
 
@@ -223,17 +264,17 @@ impl Tree {
 fn lay_out(brain: &Brain, version: u64) -> Layout {
     let machine = &brain.machine;
     let mut layout = Layout { version, entries: Vec::new(), positions: Vec::new() };
-    let mut open = vec![ChildKey::ROOT];
-    while let Some(key) = open.pop() {
+    let mut open = vec![(ChildKey::ROOT, 0)];
+    while let Some((key, place)) = open.pop() {
         let Some(path) = machine.path(key) else { continue };
         let index = key.index as usize;
         if layout.positions.len() <= index {
             layout.positions.resize(index + 1, u32::MAX);
         }
         layout.positions[index] = u32::try_from(layout.entries.len()).unwrap_or(u32::MAX);
-        layout.entries.push((key, path.clone()));
+        layout.entries.push(Entry { key, path: path.clone(), place });
         let from = open.len();
-        open.extend(machine.children(key));
+        open.extend(machine.children(key).zip(0..));
         open[from..].reverse();
     }
     layout

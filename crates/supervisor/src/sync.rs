@@ -13,6 +13,11 @@ mod primitives {
     pub(crate) use std::thread::yield_now;
     pub(crate) use tokio::sync::Notify;
 
+    /// Whether this runs inside the runtime.
+    pub(crate) fn is_inside(runtime: &tokio::runtime::Handle) -> bool {
+        tokio::runtime::Handle::try_current().is_ok_and(|current| current.id() == runtime.id())
+    }
+
     /// Starts a task that nobody waits for.
     pub(crate) fn spawn<F>(runtime: &tokio::runtime::Handle, future: F)
     where
@@ -29,6 +34,10 @@ mod primitives {
     pub(crate) use shuttle::thread::yield_now;
 
     use shuttle::sync::atomic::{AtomicBool, Ordering};
+
+    pub(crate) fn is_inside(_: &tokio::runtime::Handle) -> bool {
+        true
+    }
 
     pub(crate) fn spawn<F>(_: &tokio::runtime::Handle, future: F)
     where

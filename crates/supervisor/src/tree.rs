@@ -1,7 +1,8 @@
 //! One running tree: everything that its driver, its children and its handles share.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, PoisonError, TryLockError};
 
 use supervisor_api::{ChildKey, Finding};
 use tokio::sync::mpsc;
@@ -17,7 +18,7 @@ use crate::registry::Registry;
 use crate::schedule::Clocks;
 use crate::secrets::Sources;
 use crate::snapshot::Layout;
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use crate::sync::{Mutex, MutexGuard, Notify};
 use crate::table::Table;
 
@@ -77,7 +78,7 @@ pub(crate) struct Tree {
     pub(crate) numbered: Mutex<HashMap<(ChildKey, String), u64>>,
     /// Machine, bodies and whoever waits for an answer. Held for one turn at a time, never across a wait,
     /// and never while code of a user runs.
-    pub(crate) brain: Mutex<Brain>,
+    brain: Mutex<Brain>,
 }
 
 impl Tree {
@@ -123,7 +124,7 @@ impl Tree {
 
     /// Says something about a child to the driver.
     pub(crate) fn report(&self, index: u32, bit: u32) {
-        if self.queue.push(&self.table, index, bit) {
+        if self.queue.say(&self.table, index, bit) {
             self.ring();
         }
     }
@@ -139,13 +140,60 @@ impl Tree {
     }
 
     /// The brain. A turn that panicked leaves it as it is; the tree is broken then and says so.
-    pub(crate) fn brain(&self) -> MutexGuard<'_, Brain> {
-        self.brain.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn brain(&self) -> Held<'_> {
+        let brain = self.brain.lock().unwrap_or_else(PoisonError::into_inner);
+        Held { brain, _left: Left(self) }
+    }
+
+    /// The brain, if nobody is at it.
+    pub(crate) fn free_brain(&self) -> Option<Held<'_>> {
+        let brain = match self.brain.try_lock() {
+            Ok(brain) => brain,
+            // Whoever panicked while he was at it is not at it any more.
+            Err(TryLockError::Poisoned(brain)) => brain.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(Held { brain, _left: Left(self) })
     }
 
     /// The owner is gone: everything is killed and nobody is waited for (D16).
     pub(crate) fn stop_hard(&self) {
         self.hard_stop.store(true, Ordering::Release);
         self.ring();
+    }
+}
+
+/// The brain, held by somebody. Whoever finds it held leaves the end of a run in the queue and goes on, so whoever lets go
+/// of it sees to what was left.
+pub(crate) struct Held<'a> {
+    // The order of the fields counts: first it is let go.
+    brain: MutexGuard<'a, Brain>,
+    _left: Left<'a>,
+}
+
+impl Deref for Held<'_> {
+    type Target = Brain;
+
+    fn deref(&self) -> &Brain {
+        &self.brain
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Brain {
+        &mut self.brain
+    }
+}
+
+/// What may have been left while somebody was at the brain: the driver is woken for it.
+struct Left<'a>(&'a Tree);
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        // Whoever left it found the brain held after that; so it is seen here. Each side has a fence between its two steps.
+        fence(Ordering::SeqCst);
+        if !self.0.queue.is_empty() {
+            self.0.ring();
+        }
     }
 }

@@ -231,9 +231,8 @@ impl Brain {
             let past = cell.past.get_or_insert_default();
             past.ended(event.row.generation, exit, self.wall);
             if event.kind.tells_failure() {
-                past.failed(sequence, exit.clone());
+                past.failed(sequence, exit);
             }
-            self.kept_end = Some((event.child, event.row.generation));
         }
         if event.kind == EventKind::ChildStopping
             && let Some(stop) = &mut slot.cell().stop

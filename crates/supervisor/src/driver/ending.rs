@@ -67,7 +67,7 @@ impl Brain {
         let (row, path) = (self.machine.row(key)?, self.machine.path(key)?.clone());
         let cell = tree.table.slot(key.index).cell();
         let last = cell.past.as_ref().and_then(|past| past.last());
-        let exit = last.filter(|last| last.generation == row.generation).map(|last| last.exit.clone());
+        let exit = last.filter(|last| last.0 == row.generation).map(|last| last.1.clone());
         let took_micros = self.machine.took_nanos(key) / 1_000;
         Some(ChildShutdownOutcome {
             path,

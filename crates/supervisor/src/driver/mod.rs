@@ -7,7 +7,8 @@
 //!
 //! The end of a run is decided by the child's own task in a *short turn*, when nobody holds the lock and nothing else
 //! waits; so most restarts need nobody to be woken. All else is the driver's, and so is an end that wakes others beside
-//! its own child: they begin in the order in which the machine wants them.
+//! its own child: they begin in the order in which the machine wants them. In the same way a command to a child that is at
+//! work is carried out by whoever gives it.
 
 mod apply;
 mod ending;
@@ -27,6 +28,7 @@ use supervisor_api::{ChildKey, Detail, SupervisorError, SupervisorPath};
 use supervisor_core::{Effect, Reply, Ticket};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::queue::Report;
 use crate::schedule::{Schedule, Times};
 use crate::spec::{Bodies, Body, Extras};
 use crate::tree::Tree;
@@ -68,7 +70,7 @@ pub(crate) struct Brain {
     /// Children with limits that nothing holds them to, which are to be told of.
     unenforced: Vec<ChildKey>,
     /// Reports taken from the queue.
-    reports: VecDeque<(u32, u32)>,
+    reports: VecDeque<Report>,
     effects: Vec<Effect>,
     after: Vec<After>,
     /// The wall clock of this turn, in Unix nanoseconds; as it was when the driver last looked, and the tree's time then.
@@ -77,8 +79,6 @@ pub(crate) struct Brain {
     looked_at: u64,
     /// Until when the driver sleeps.
     armed: u64,
-    /// The end of a run that was kept last.
-    kept_end: Option<(ChildKey, u64)>,
     /// The machine is done.
     done: bool,
     /// The last event before the end began.
@@ -171,7 +171,6 @@ impl Brain {
             wall_then: 0,
             looked_at: 0,
             armed: 0,
-            kept_end: None,
             done: false,
             ending_from: u64::MAX,
             at_hand: 0,

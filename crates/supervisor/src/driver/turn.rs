@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use supervisor_api::{ChildKey, Severity};
-use supervisor_core::Input;
+use supervisor_core::{Command, Input};
 
 use super::apply::KEPT;
-use super::{After, Brain, Following, More};
+use super::{After, Ask, Brain, Following, More};
 use crate::clock::unix_nanos;
 use crate::contain::{drop_quietly, panic_message};
 use crate::journal::stamp;
-use crate::queue::{BEAT, DUE, EXIT, MISSED, READY};
+use crate::queue::{BEAT, DUE, MISSED, READY, Report};
 use crate::slot::{How, Missed, RunEnd};
 use crate::spans::{self, TARGET};
-use crate::sync::MutexGuard;
-use crate::tree::Tree;
+use crate::sync::atomic::fence;
+use crate::sync::is_inside;
+use crate::tree::{Held, Tree};
 
 thread_local! {
     /// An emptied list of what is put off, so that a turn allocates nothing.
@@ -50,32 +51,62 @@ impl Tree {
     /// that decides what follows: a restart then costs no way to the driver and back. The child's code is gone by now, so
     /// no lock of a user can be held here.
     pub(crate) fn report_end(self: &Arc<Self>, index: u32, end: RunEnd) -> Following {
-        // Nobody waits for the lock, and nobody is overtaken.
-        let brain = if self.queue.is_empty() { self.brain.try_lock().ok() } else { None };
-        let Some(brain) = brain else {
+        let Some(brain) = self.idle_brain() else {
             self.leave_end(index, end);
             return Following::Later;
         };
-        self.with(brain, Some(index), |brain, now| brain.short_turn(self, now, index, end)).1
+        let act = |brain: &mut Brain, now| brain.short_turn(self, now, index, end);
+        self.with(brain, By::Child(index), act).1
     }
 
-    /// Leaves the end of a run to the driver.
-    fn leave_end(&self, index: u32, end: RunEnd) {
-        self.table.slot(index).cell().leave_end(end);
-        self.report(index, EXIT);
+    /// A command to a child that is at work. Where nobody is at the tree and nothing else waits, whoever gives it makes the
+    /// turn that carries it out; it is given back where the driver has to. Only inside the tree's runtime, whose time the
+    /// machine follows. Other commands are the driver's, so that whoever was told to begin has begun before the next
+    /// command finds it.
+    pub(crate) fn take_command(self: &Arc<Self>, ask: Ask) -> Result<(), Box<Ask>> {
+        let ask = Box::new(ask);
+        if !is_inside(&self.runtime) {
+            return Err(ask);
+        }
+        let Some(brain) = self.idle_brain() else { return Err(ask) };
+        if brain.done || brain.has_other_work(self) || !brain.is_to_one_at_work(self, &ask.command) {
+            return Err(ask);
+        }
+        self.with(brain, By::Caller, |brain, now| {
+            brain.follow_the_wall_clock(now);
+            brain.ask(self, now, *ask);
+            brain.leave_the_rest(self);
+            More::Now
+        });
+        Ok(())
+    }
+
+    /// The brain, if nobody is at it and nobody would be overtaken.
+    fn idle_brain(&self) -> Option<Held<'_>> {
+        if self.queue.is_empty() { self.free_brain() } else { None }
+    }
+
+    /// Leaves the end of a run to whoever is at the tree, and to the driver if nobody is.
+    pub(crate) fn leave_end(&self, index: u32, end: RunEnd) {
+        if self.queue.leave(index, end) {
+            // Either this finds the brain let go, or whoever lets go of it finds what was left: each side has a fence
+            // between its two steps.
+            fence(Ordering::SeqCst);
+            drop(self.free_brain());
+        }
     }
 
     /// Does something with the brain, then, without it, everything that was put off.
     fn locked(self: &Arc<Self>, act: impl FnOnce(&mut Brain, u64) -> More) -> More {
-        self.with(self.brain(), None, act).0
+        self.with(self.brain(), By::Driver, act).0
     }
 
     /// Does something with the brain, then, without it, everything that was put off. A panic in the machine
-    /// breaks the tree, and nothing else. The task of the child `here` is the one that is at it, and need not be woken.
+    /// breaks the tree, and nothing else.
     fn with(
         self: &Arc<Self>,
-        mut brain: MutexGuard<'_, Brain>,
-        here: Option<u32>,
+        mut brain: Held<'_>,
+        by: By,
         act: impl FnOnce(&mut Brain, u64) -> More,
     ) -> (More, Following) {
         let traced = tracing::enabled!(target: TARGET, tracing::Level::ERROR);
@@ -89,26 +120,25 @@ impl Tree {
             self.journal.mend();
         }
         let mut after = std::mem::take(&mut brain.after);
-        let alone = here.is_none_or(|here| goes_on_alone(&after, here));
-        if !alone {
-            // The driver does it: then all of them begin in the order in which they are wanted.
+        let does = by.does(&after);
+        if !does {
             std::mem::swap(&mut brain.after, &mut after);
         }
         drop(brain);
-        if !alone {
+        if !does {
             self.ring();
         }
         let mut following = Following::Later;
         for task in after.drain(..) {
             match task {
-                After::Ring(index) if here == Some(index) && self.is_to_run(index) => {
+                After::Ring(index) if by == By::Child(index) && self.is_to_run(index) => {
                     following = Following::Now;
                 }
                 task => self.perform(task),
             }
         }
         after.shrink_to(KEPT);
-        EMPTIED.set(after);
+        EMPTIED.with(|emptied| emptied.set(after));
         let now_at = self.journal.head();
         if now_at != head {
             self.journal.tell();
@@ -170,11 +200,33 @@ impl Tree {
     }
 }
 
-/// Whether nobody else is to be woken together with a child.
-fn goes_on_alone(after: &[After], child: u32) -> bool {
-    let is_own = |task: &After| matches!(task, After::Ring(index) if *index == child);
-    let wakes = |task: &&After| matches!(task, After::Ring(_) | After::Launch(..));
-    !after.iter().any(is_own) || after.iter().filter(wakes).count() == 1
+/// Who makes a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The driver.
+    Driver,
+    /// The task of a child whose run is over, and which need not be woken.
+    Child(u32),
+    /// Whoever gives a command.
+    Caller,
+}
+
+impl By {
+    /// Whether it does itself what was put off. Else the driver does: then all who are woken together with a child begin
+    /// in the order in which they are wanted, and what is told of the tree as a whole is told in its order.
+    fn does(self, after: &[After]) -> bool {
+        match self {
+            Self::Driver => true,
+            Self::Child(child) => {
+                let is_own = |task: &After| matches!(task, After::Ring(index) if *index == child);
+                let wakes = |task: &&After| matches!(task, After::Ring(_) | After::Launch(..));
+                !after.iter().any(is_own) || after.iter().filter(wakes).count() == 1
+            }
+            Self::Caller => after.iter().all(|task| {
+                matches!(task, After::Ring(_) | After::Launch(..) | After::Reply(..) | After::Drop(_))
+            }),
+        }
+    }
 }
 
 impl Brain {
@@ -184,27 +236,48 @@ impl Brain {
         self.apply(tree, now, effects);
     }
 
-    /// A turn for the end of one run. If there is anything else to do it is left to the driver, with all the rest.
+    /// A turn for the end of one run. If there is anything else to do it is left, with all the rest.
     fn short_turn(&mut self, tree: &Arc<Tree>, now: u64, index: u32, end: RunEnd) -> More {
-        let other = !self.inbox.is_empty()
-            || !self.reports.is_empty()
-            || self.machine.has_open_plan()
-            || self.machine.next_deadline().is_some_and(|due| due <= now)
-            || tree.hard_stop.load(Ordering::Relaxed)
-            || tree.table.slot(index).pending.load(Ordering::Acquire) != 0;
-        if other {
-            tree.leave_end(index, end);
-            return More::Now;
+        if self.has_other_work(tree) || self.is_due(now) {
+            tree.queue.leave(index, end);
+        } else {
+            self.follow_the_wall_clock(now);
+            self.take_end(tree, now, index, end);
+            self.leave_the_rest(tree);
         }
-        self.follow_the_wall_clock(now);
-        self.take_end(tree, now, index, end);
+        More::Now
+    }
+
+    fn is_to_one_at_work(&self, tree: &Tree, command: &Command) -> bool {
+        let Command::Control(_, address) = command else { return false };
+        self.machine.locate(address).is_ok_and(|key| {
+            let slot = tree.table.slot(key.index);
+            slot.is(key) && slot.is_at_work()
+        })
+    }
+
+    /// Whether something waits that came before.
+    fn has_other_work(&self, tree: &Tree) -> bool {
+        !self.inbox.is_empty()
+            || !self.reports.is_empty()
+            || !tree.queue.is_empty()
+            || !self.after.is_empty()
+            || self.machine.has_open_plan()
+            || tree.hard_stop.load(Ordering::Relaxed)
+    }
+
+    fn is_due(&self, now: u64) -> bool {
+        self.machine.next_deadline().is_some_and(|due| due <= now)
+    }
+
+    /// The end of a turn that is not the driver's.
+    fn leave_the_rest(&self, tree: &Tree) {
         self.show_health(tree);
         let due = self.machine.next_deadline().unwrap_or(u64::MAX);
         // The driver sleeps until a time that was the first.
         if self.machine.has_open_plan() || self.done || due < self.armed {
             tree.ring();
         }
-        More::Now
     }
 
     /// What the wall clock says: what it said when somebody looked, and the time since. It is looked at again soon, since
@@ -270,11 +343,14 @@ impl Brain {
 
     fn take_reports(&mut self, tree: &Arc<Tree>, now: u64) {
         if self.reports.is_empty() {
-            tree.queue.drain(&tree.table, &mut self.reports);
+            tree.queue.take(&mut self.reports);
         }
         for _ in 0..REPORTS {
-            let Some((index, bits)) = self.reports.pop_front() else { break };
-            self.take_report(tree, now, index, bits);
+            match self.reports.pop_front() {
+                Some(Report::Said(index)) => self.take_said(tree, now, index),
+                Some(Report::Ended(index, end)) => self.take_end(tree, now, index, end),
+                None => break,
+            }
         }
         if self.reports.is_empty() {
             self.reports.shrink_to(KEPT);
@@ -284,15 +360,15 @@ impl Brain {
         }
     }
 
-    /// What one child reported: ready before beats, and its end last.
-    fn take_report(&mut self, tree: &Arc<Tree>, now: u64, index: u32, bits: u32) {
+    /// What one child said: ready before beats.
+    fn take_said(&mut self, tree: &Arc<Tree>, now: u64, index: u32) {
         let slot = tree.table.slot(index);
+        let bits = slot.pending.swap(0, Ordering::AcqRel);
         let key = ChildKey { index, epoch: slot.epoch() };
-        let (ready, beat, missed, end) = {
+        let (ready, beat, missed) = {
             let mut cell = slot.cell();
             let missed = if bits & MISSED != 0 { cell.missed.take() } else { None };
-            let end = if bits & EXIT != 0 { cell.take_end() } else { None };
-            (cell.ready, cell.beat, missed, end)
+            (cell.ready, cell.beat, missed)
         };
         if bits & READY != 0 {
             self.feed(tree, now, Input::Ready { key, generation: ready });
@@ -312,12 +388,9 @@ impl Brain {
         if bits & DUE != 0 {
             self.feed(tree, now, Input::Due { key });
         }
-        if let Some(end) = end {
-            self.take_end(tree, now, index, end);
-        }
     }
 
-    /// A run is over. Its end is kept with the event that tells of it, and if none does, by itself.
+    /// A run is over. Its end is kept, whatever is told of it.
     fn take_end(&mut self, tree: &Arc<Tree>, now: u64, index: u32, end: RunEnd) {
         self.live = self.live.saturating_sub(1);
         let RunEnd { epoch, generation, was_asked, how } = end;
@@ -327,13 +400,11 @@ impl Brain {
         }
         match how {
             How::Exited(exit) => {
-                let untold = exit.clone();
-                self.kept_end = None;
-                self.feed(tree, now, Input::Exited { key, generation, exit });
-                if self.kept_end != Some((key, generation)) && self.seat(key).is_some() {
+                if self.seat(key).is_some() {
                     let mut cell = tree.table.slot(index).cell();
-                    cell.past.get_or_insert_default().ended(generation, &untold, self.wall);
+                    cell.past.get_or_insert_default().ended(generation, &exit, self.wall);
                 }
+                self.feed(tree, now, Input::Exited { key, generation, exit });
             }
             How::Declined(reason) => self.feed(tree, now, Input::Declined { key, generation, reason }),
         }
@@ -362,7 +433,7 @@ mod tests {
     use crate::tree::Bounds;
     use crate::{
         Backoff, ChildSpec, EventKind, Lifecycle, RuntimeControlPlaneState, Supervisor, SupervisorError,
-        SupervisorSpec,
+        SupervisorHandle, SupervisorSpec,
     };
 
     #[tokio::test(start_paused = true)]
@@ -444,10 +515,69 @@ mod tests {
         assert_eq!(failed, 1_000, "each failure is told");
     }
 
-    #[expect(
-        clippy::await_holding_lock,
-        reason = "nobody but the child's task is there, and it does not wait"
-    )]
+    #[tokio::test(start_paused = true)]
+    async fn a_command_to_a_child_that_is_at_work_needs_no_turn_of_the_driver() {
+        let (tree, runs) = failing(0);
+        tree.launch();
+        until(|| runs.load(Ordering::Relaxed) == 1).await;
+        // Nobody drives the tree.
+        let handle = SupervisorHandle::new(Arc::clone(&tree));
+        for again in 2..10 {
+            handle.restart_child("a", "test", "again").await.unwrap();
+            until(|| runs.load(Ordering::Relaxed) == again).await;
+        }
+        handle.pause_child("a", "test", "enough").await.unwrap();
+        assert_eq!(handle.child("a").unwrap().state.lifecycle_state, Lifecycle::Paused);
+        assert_eq!(tree.turns.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_to_a_child_that_has_not_begun_is_left_to_the_driver() {
+        let (tree, runs) = failing(0);
+        tree.launch();
+        let handle = SupervisorHandle::new(Arc::clone(&tree));
+        let call = handle.restart_child("a", "test", "at once");
+        assert!(tokio::time::timeout(Duration::ZERO, call).await.is_err());
+        assert_eq!(tree.commands.max_capacity() - tree.commands.capacity(), 1, "it waits for the driver");
+        until(|| runs.load(Ordering::Relaxed) == 1).await;
+        tokio::spawn(crate::driver::drive(Arc::clone(&tree)));
+        until(|| runs.load(Ordering::Relaxed) == 2).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_is_heard_although_somebody_has_panicked_while_at_the_tree() {
+        let (runs, gate) = (Arc::new(AtomicU32::new(0)), Arc::new(tokio::sync::Notify::new()));
+        let (count, waits) = (Arc::clone(&runs), Arc::clone(&gate));
+        let child = ChildSpec::service("a", move |ctx| {
+            let (earlier, waits) = (count.fetch_add(1, Ordering::Relaxed), Arc::clone(&waits));
+            async move {
+                if earlier == 0 {
+                    waits.notified().await;
+                    return Err("again");
+                }
+                ctx.stopping().await;
+                Ok(())
+            }
+        });
+        let spec = SupervisorSpec::root([child.backoff(Backoff::none())]);
+        let (tree, _) = prepare(spec, Registry::new(), &Bounds::default()).unwrap();
+        tree.launch();
+        tokio::spawn(crate::driver::drive(Arc::clone(&tree)));
+        until(|| runs.load(Ordering::Relaxed) == 1).await;
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        // The driver sleeps.
+        let at = Arc::clone(&tree);
+        let reader = std::thread::spawn(move || {
+            let _held = at.brain();
+            panic!("a mistake of a reader")
+        });
+        assert!(reader.join().is_err());
+        gate.notify_one();
+        until(|| runs.load(Ordering::Relaxed) == 2).await;
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_end_is_left_to_the_driver_while_somebody_is_at_the_tree() {
         let (tree, runs) = failing(1);

@@ -10,6 +10,7 @@
 //! | `reads` | states, children, events, logs |
 
 mod apply;
+mod beside;
 mod commands;
 mod otp;
 mod reads;
@@ -32,6 +33,7 @@ use crate::spec::Bodies;
 use crate::tree::Tree;
 
 pub use apply::WhatIf;
+pub use beside::Beside;
 pub use commands::IntoManifest;
 pub use otp::StartedChild;
 pub use reads::{ChildCounts, ChildView};
@@ -128,13 +130,15 @@ impl SupervisorHandle {
     ) -> Result<Reply, SupervisorError> {
         let (reply, answer) = oneshot::channel();
         let ask = Ask { command, requester, bodies, reply };
-        if self.tree.commands.send(Msg::Ask(Box::new(ask))).await.is_ok() {
+        if let Err(ask) = self.tree.take_command(ask)
+            && self.tree.commands.send(Msg::Ask(ask)).await.is_ok()
+        {
             self.tree.ring();
-            if let Ok(result) = answer.await {
-                return result;
-            }
         }
-        Err(self.ended().await)
+        match answer.await {
+            Ok(result) => result,
+            Err(_) => Err(self.ended().await),
+        }
     }
 
     /// The error of a call that nobody answers any more.

@@ -10,12 +10,14 @@ use supervisor_api::policy::{Criticality, Permissions, RestartType, Role, Strate
 use supervisor_api::{ChildKey, PollTimes, ProgramUsage, Row, Rules, SupervisorError, SupervisorPath};
 use supervisor_core::{Address, ChildPolicy};
 
+use super::beside::budget;
 use super::{ChildAddress, SupervisorHandle};
-use crate::clock::{nanos, unix_nanos};
+use crate::clock::unix_nanos;
 use crate::driver::Brain;
 use crate::journal::EventStream;
 use crate::kept::{LogRecord, LogStream, PastExit};
 use crate::snapshot::Snapshot;
+use crate::spec::Extras;
 
 pub use supervisor_core::ChildCounts;
 
@@ -96,27 +98,36 @@ impl Known {
             depends_on: machine.depends_on(key).cloned().collect(),
             unbound: brain.unbound(key),
             last_heartbeat_unix_nanos: machine.last_beat(key).map(|at| time.unix(at)),
-            budget: machine.budget(key, time.now).map(|budget| BudgetUse {
-                used: budget.used,
-                max: budget.max,
-                window_nanos: nanos(budget.budget.window),
-                clear_at_unix_nanos: budget.clear_at.map(|at| time.unix(at)),
-            }),
+            budget: budget(brain, key, time),
             strategy: supervisor.map(|supervisor| supervisor.strategy),
             is_dynamic: supervisor.is_some_and(|supervisor| supervisor.dynamic.is_some()),
         })
     }
 }
 
+/// What stands in the way of a child, as sentences by name.
+pub(super) fn diagnostics(
+    unbound: Option<Arc<str>>,
+    next_run: Option<&str>,
+    extras: Option<&Extras>,
+) -> BTreeMap<&'static str, String> {
+    let unbound = unbound.map(|factory| ("unbound", format!("no factory named {factory}")));
+    let next_run = next_run.map(|text| ("schedule", text.to_owned()));
+    let notes = extras.into_iter().flat_map(|extras| extras.notes.iter().cloned());
+    let unenforced = extras.into_iter().flat_map(|extras| &extras.unenforced);
+    let unenforced = unenforced.map(|key| (*key, "unenforced".to_owned()));
+    unbound.into_iter().chain(next_run).chain(notes).chain(unenforced).collect()
+}
+
 /// The time of a read by both clocks: what the machine knows is shown as Unix nanoseconds.
 #[derive(Clone, Copy)]
-struct ReadTime {
-    now: u64,
+pub(super) struct ReadTime {
+    pub(super) now: u64,
     unix: u64,
 }
 
 impl ReadTime {
-    fn unix(self, at: u64) -> u64 {
+    pub(super) fn unix(self, at: u64) -> u64 {
         if at < self.now {
             self.unix.saturating_sub(self.now - at)
         } else {
@@ -211,7 +222,7 @@ impl SupervisorHandle {
         Err(SupervisorError::NoSuchSupervisor { path })
     }
 
-    fn read_time(&self) -> ReadTime {
+    pub(super) fn read_time(&self) -> ReadTime {
         ReadTime { now: self.tree.clock.now(), unix: unix_nanos() }
     }
 
@@ -236,13 +247,8 @@ impl SupervisorHandle {
         let aids = cell.aids.as_ref().filter(|aids| is_live && aids.generation == state.generation);
         let declared = about.extras.as_ref().and_then(|extras| extras.kind);
         let kind = if policy.is_supervisor { Some(Kind::Supervisor) } else { declared };
-        let unbound = unbound.map(|factory| ("unbound", format!("no factory named {factory}")));
-        let notes = about.extras.iter().flat_map(|extras| extras.notes.iter().cloned());
-        let unenforced = about.extras.iter().flat_map(|extras| &extras.unenforced);
-        let unenforced = unenforced.map(|key| (*key, "unenforced".to_owned()));
-        let next_run = kept.and_then(|kept| kept.next_run.as_ref());
-        let next_run = next_run.map(|text| ("schedule", text.to_string()));
-        let diagnostics = unbound.into_iter().chain(next_run).chain(notes).chain(unenforced).collect();
+        let next_run = kept.and_then(|kept| kept.next_run.as_deref());
+        let diagnostics = diagnostics(unbound, next_run, about.extras.as_deref());
         ChildView {
             key,
             state,
@@ -274,7 +280,7 @@ impl SupervisorHandle {
     pub fn exits(&self, child: impl Into<ChildAddress>) -> Result<Vec<PastExit>, SupervisorError> {
         let key = self.find(child)?;
         let cell = self.tree.table.slot(key.index).cell();
-        Ok(cell.past.as_ref().map(|past| past.exits().cloned().collect()).unwrap_or_default())
+        Ok(cell.past.as_ref().map(|past| past.exits().collect()).unwrap_or_default())
     }
 
     /// The lines that a child logged, oldest first; at most 256 KiB of them.

@@ -4,22 +4,37 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::{SMALL, bare, block_on, exhaust, explore, thread};
-use crate::queue::{BEAT, EXIT, READY};
-use crate::slot::{How, KILL};
+use crate::queue::{BEAT, DUE, READY, Report};
+use crate::slot::{How, KILL, RunEnd};
+use crate::sync::atomic::Ordering;
+use crate::sync::yield_now;
 use crate::tree::Tree;
 use crate::{ChildSpec, Exit};
 
-/// Takes reports as the driver does, until `done` says so; sleeps when there is none.
+/// An end was left; what was said has smaller numbers.
+const END: u32 = 1 << 16;
+
+fn end(generation: u64) -> RunEnd {
+    RunEnd { epoch: 0, generation, was_asked: false, how: How::Exited(Exit::Completed) }
+}
+
+/// Takes reports as the driver does, until `done` says so; sleeps when there is none. An end reads as [`END`].
 fn take(tree: &Tree, mut done: impl FnMut(u32, u32) -> bool) {
     let mut out = VecDeque::new();
     loop {
-        tree.queue.drain(&tree.table, &mut out);
+        tree.queue.take(&mut out);
         let mut seen = Vec::new();
         let mut enough = false;
-        for (index, bits) in out.drain(..) {
+        for report in out.drain(..) {
+            let (index, bits) = match report {
+                Report::Said(index) => {
+                    assert!(!seen.contains(&index), "two entries for what one child said");
+                    seen.push(index);
+                    (index, tree.table.slot(index).pending.swap(0, Ordering::AcqRel))
+                }
+                Report::Ended(index, _) => (index, END),
+            };
             assert_ne!(bits, 0, "an entry without a report");
-            assert!(!seen.contains(&index), "two entries for one child");
-            seen.push(index);
             enough |= done(index, bits);
         }
         if enough {
@@ -40,11 +55,14 @@ fn no_exit_readiness_or_heartbeat_is_lost_and_the_driver_never_sleeps_over_one()
             thread(move || reports.iter().for_each(|&(index, bit)| tree.report(index, bit)))
         };
         let reporters = [
-            say(&[(1, READY), (1, EXIT), (2, BEAT)]),
-            say(&[(2, READY), (2, EXIT), (1, BEAT)]),
-            say(&[(3, EXIT)]),
+            say(&[(1, READY), (1, DUE), (2, BEAT)]),
+            say(&[(2, READY), (2, DUE), (1, BEAT)]),
+            thread({
+                let tree = Arc::clone(&tree);
+                move || tree.leave_end(3, end(1))
+            }),
         ];
-        let mut missing = HashMap::from([(1, READY | EXIT | BEAT), (2, READY | EXIT | BEAT), (3, EXIT)]);
+        let mut missing = HashMap::from([(1, READY | DUE | BEAT), (2, READY | DUE | BEAT), (3, END)]);
         take(&tree, |index, bits| {
             let missing_here = missing.get_mut(&index).unwrap();
             *missing_here &= !bits;
@@ -86,10 +104,43 @@ fn one_report_and_a_driver_about_to_sleep_meet_in_every_way() {
         let tree = bare([], &SMALL);
         let reporter = thread({
             let tree = Arc::clone(&tree);
-            move || tree.report(1, EXIT)
+            move || tree.report(1, READY)
         });
-        take(&tree, |index, bits| (index, bits) == (1, EXIT));
+        take(&tree, |index, bits| (index, bits) == (1, READY));
         reporter.join().unwrap();
+    });
+}
+
+#[test]
+fn an_end_that_is_left_and_whoever_lets_go_of_the_tree_meet_in_every_way() {
+    exhaust(200_000, || {
+        let tree = bare([], &SMALL);
+        let held = tree.brain();
+        let child = thread({
+            let tree = Arc::clone(&tree);
+            move || tree.leave_end(1, end(1))
+        });
+        drop(held);
+        take(&tree, |index, bits| (index, bits) == (1, END));
+        child.join().unwrap();
+    });
+}
+
+#[test]
+fn an_end_that_is_left_while_others_are_at_the_tree_one_after_the_other_is_seen_to() {
+    explore(3_000, || {
+        let tree = bare([], &SMALL);
+        let looks = [1, 2].map(|_| {
+            let tree = Arc::clone(&tree);
+            thread(move || (0..2).for_each(|_| drop(tree.brain())))
+        });
+        let child = thread({
+            let tree = Arc::clone(&tree);
+            move || tree.leave_end(1, end(1))
+        });
+        take(&tree, |index, bits| (index, bits) == (1, END));
+        child.join().unwrap();
+        looks.into_iter().for_each(|look| look.join().unwrap());
     });
 }
 
@@ -100,11 +151,18 @@ fn a_kill_reaches_a_run_that_nothing_else_would_wake() {
         tree.launch();
         let slot = tree.table.slot(1);
         // Somebody is at the tree, so the end is left to the driver.
-        let _held = tree.brain();
+        let held = tree.brain();
         slot.raise(KILL);
         slot.ring();
-        take(&tree, |index, bits| (index, bits) == (1, EXIT));
-        let end = slot.cell().take_end().expect("the end is noted before it is reported");
-        assert!(matches!(end.how, How::Exited(Exit::Aborted)), "{:?}", end.how);
+        while tree.queue.is_empty() {
+            yield_now();
+        }
+        drop(held);
+        let mut out = VecDeque::new();
+        tree.queue.take(&mut out);
+        let told = |report: &Report| {
+            matches!(report, Report::Ended(1, RunEnd { how: How::Exited(Exit::Aborted), .. }))
+        };
+        assert!(out.len() == 1 && told(&out[0]), "{out:?}");
     });
 }

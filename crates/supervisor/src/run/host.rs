@@ -267,6 +267,7 @@ impl Host {
         }
         self.runs += 1;
         self.generation = order.generation();
+        slot.begin(self.generation);
         match stopped_early(order) {
             Some(exit) => self.over(exit, cx),
             None => match self.to_be_asked() {
