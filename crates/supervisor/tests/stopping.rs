@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{
-    Notes, OnDrop, control, event, idle, lifecycle, ms, secs, service, settle, shutdown, start, state,
+    Counter, Notes, OnDrop, control, event, idle, lifecycle, ms, secs, service, settle, shutdown, start,
+    state,
 };
 use tokio_supervisor::{
     Cause, ChildSpec, EventKind, Exit, Lifecycle, RuntimeControlPlaneState, Supervisor, SupervisorSpec,
@@ -364,19 +365,20 @@ fn d16_dropping_the_runtime_is_the_hard_stop() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let stopped = Arc::new(AtomicBool::new(false));
     let saw = Arc::clone(&stopped);
-    let begun = Arc::new(AtomicBool::new(false));
-    let begins = Arc::clone(&begun);
+    let begun = Counter::default();
+    let (begins, thread_begins) = (begun.clone(), begun.clone());
     let handle = runtime.block_on(async move {
         let task = ChildSpec::service("task", move |ctx| {
-            let (noted, begins) = (noted.clone(), Arc::clone(&begins));
+            let (noted, begins) = (noted.clone(), begins.clone());
             async move {
                 let _dropped = OnDrop(noted, "task dropped");
-                begins.store(true, Ordering::Release);
+                begins.add();
                 idle(ctx).await;
                 std::future::pending::<()>().await;
             }
         });
         let thread = ChildSpec::blocking("thread", move |ctx| {
+            thread_begins.add();
             while !ctx.is_stopping() {
                 std::thread::yield_now();
             }
@@ -384,8 +386,8 @@ fn d16_dropping_the_runtime_is_the_hard_stop() {
         });
         let handle = start(SupervisorSpec::root([task, thread])).await;
         settle().await;
-        // A task that was never polled has nothing to drop.
-        while !begun.load(Ordering::Acquire) {
+        // A task that was never polled has nothing to drop, and a thread that has not begun does not begin any more.
+        while begun.get() < 2 {
             tokio::task::yield_now().await;
         }
         handle
