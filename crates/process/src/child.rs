@@ -98,7 +98,7 @@ impl ProgramSpec {
             let (spec, read) = runs.clone();
             async move {
                 match spec.ready_to_run(&ctx, &read).await {
-                    Ok(spec) => run_with(&spec, &ctx).await,
+                    Ok(spec) => run_with(&Arc::new(spec), &ctx).await,
                     Err(missing) => Exit::failed(missing),
                 }
             }

@@ -13,32 +13,30 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
+use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, waitpid};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::between::{self, Image};
+use crate::between::{self, Born, Image};
 use crate::cgroup::{Cgroup, Ended, Held};
 use crate::guardian::{self, PipeEnd};
 use crate::input::Opened;
-use crate::passed::{self, Places};
+use crate::passed;
 use crate::processes;
 use crate::signal::Signal;
 use crate::start_error::{self, StartError};
 use crate::step::Step;
+use crate::streams::{Ends, Streams};
 use crate::worker::{SPAWNER, UNDERTAKER};
 
 /// How often a leader without a pidfd (Linux before 5.3) is looked at.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// How often a child is forked again that did not find the places of its descriptors as they were.
-const TRIES: u32 = 100;
 
 /// What is to be executed.
 #[derive(Debug)]
@@ -57,7 +55,7 @@ pub(crate) struct Program {
 /// A program that was executed and has not been reaped. Dropping it kills the whole group.
 pub(crate) struct Group {
     /// `None` once it was reaped or handed to the undertaker.
-    leader: Option<Child>,
+    leader: Option<Leader>,
     id: Pid,
     pidfd: Option<OwnedFd>,
     /// The guardian that has this group in its book.
@@ -66,22 +64,13 @@ pub(crate) struct Group {
     cgroup: Option<Cgroup>,
 }
 
-/// A program that was just executed, with the reading ends of its output.
+/// The leader, as long as nobody has taken note of its end.
+struct Leader(Pid);
+
+/// A program that was just executed.
 pub(crate) struct Started {
     pub(crate) group: Group,
-    /// The writing end of its input, if that is a pipe or a terminal.
-    pub(crate) stdin: Option<OwnedFd>,
-    pub(crate) output: Output,
-}
-
-/// Where is read what a program prints.
-pub(crate) enum Output {
-    Pipes {
-        stdout: OwnedFd,
-        stderr: OwnedFd,
-    },
-    /// Both streams come from one terminal.
-    Terminal(OwnedFd),
+    pub(crate) ends: Ends,
 }
 
 /// Starts the program that `prepare` gives, in a group of its own. Returns when it was executed.
@@ -108,7 +97,6 @@ pub(crate) async fn spawn(
 fn fork(program: &Program) -> io::Result<Started> {
     let guardian = guardian::current();
     let mut renewed = false;
-    let mut tries = 0;
     loop {
         let end = guardian.as_ref().map(|guardian| (guardian, guardian.pipe_end()));
         match (fork_once(program, end.as_ref()), end) {
@@ -118,57 +106,46 @@ fn fork(program: &Program) -> io::Result<Started> {
                     return Err(error);
                 }
             }
-            // Another thread had closed a descriptor in between.
-            (Err(error), _) if is_again(&error) && tries < TRIES => tries += 1,
             (done, _) => return done,
         }
     }
 }
 
-fn is_again(error: &io::Error) -> bool {
-    let (step, error) = Step::of(error);
-    step == Step::Descriptors && error.raw_os_error() == Some(libc::EAGAIN)
-}
-
 fn fork_once(program: &Program, guardian: Option<&(&Arc<guardian::Shared>, PipeEnd)>) -> io::Result<Started> {
-    // std executes nothing: `become_program` does. The name is what it would have been.
-    let mut command = Command::new(Path::new("/nonexistent"));
-    command.stdin(program.input.stdio()?);
-    match program.input.terminal() {
-        Some(terminal) => command.stdout(terminal.program_side()?).stderr(terminal.program_side()?),
-        None => command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()),
-    };
     let count = program.image.passed.len();
-    let places = Places::take(count)?;
     let pipe = guardian.and_then(|(_, end)| end.pipe.clone());
     let pipe = match pipe {
         Some(pipe) if count > 0 => Some(Arc::new(passed::raised(&pipe, count)?)),
         pipe => pipe,
     };
-    between::become_program(&mut command, &program.image, pipe, places.files.clone());
-    let leader = command.spawn();
-    drop(places);
-    let mut leader = leader?;
-    let stdin = leader.stdin.take().map(OwnedFd::from);
-    let pipes = leader.stdout.take().zip(leader.stderr.take());
-    let Some(id) = Pid::from_raw(leader.id().cast_signed()) else {
-        return Err(io::Error::from_raw_os_error(libc::EINVAL));
-    };
+    let (streams, ends) = Streams::of(&program.input)?;
+    let listed = pipe.as_ref().map(|pipe| pipe.as_fd());
+    let Born { id, pidfd } = between::spawn(&program.image, streams.each(), listed)?;
+    // The program's ends are its own from here on.
+    drop(streams);
     if let Some((guardian, end)) = guardian {
         guardian.began(id, end);
     }
     let guardian = guardian.map(|(guardian, _)| Arc::clone(guardian));
-    let pidfd = rustix::process::pidfd_open(id, PidfdFlags::empty()).ok();
-    let group = Group { leader: Some(leader), id, pidfd, guardian, cgroup: None };
-    if let Some(terminal) = program.input.terminal() {
-        return Ok(Started {
-            group,
-            stdin: Some(terminal.our_side()?),
-            output: Output::Terminal(terminal.our_side()?),
-        });
+    Ok(Started { group: Group { leader: Some(Leader(id)), id, pidfd, guardian, cgroup: None }, ends })
+}
+
+impl Leader {
+    /// Waits for its end and takes note of it.
+    fn reap(&self) -> io::Result<ExitStatus> {
+        loop {
+            match waitpid(Some(self.0), WaitOptions::empty()) {
+                Ok(Some((_, status))) => return Ok(ExitStatus::from_raw(status.as_raw())),
+                Ok(None) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
-    let (stdout, stderr) = pipes.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
-    Ok(Started { group, stdin, output: Output::Pipes { stdout: stdout.into(), stderr: stderr.into() } })
+
+    /// Takes note of its end, if it has ended already, and says whether that was so.
+    fn is_reaped(&self) -> bool {
+        matches!(waitpid(Some(self.0), WaitOptions::NOHANG), Ok(Some(_)))
+    }
 }
 
 impl Group {
@@ -259,7 +236,7 @@ impl Group {
         self.kill();
         self.write_end();
         let status = match self.leader.take() {
-            Some(mut leader) => leader.wait(),
+            Some(leader) => leader.reap(),
             None => Err(io::Error::from_raw_os_error(libc::ECHILD)),
         };
         processes::group_is_gone(self.id).await;
@@ -288,12 +265,12 @@ fn watch(pidfd: BorrowedFd<'_>) -> io::Result<AsyncFd<BorrowedFd<'_>>> {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let Some(mut leader) = self.leader.take() else { return };
+        let Some(leader) = self.leader.take() else { return };
         self.kill();
         self.write_end();
-        if !matches!(leader.try_wait(), Ok(Some(_))) {
+        if !leader.is_reaped() {
             UNDERTAKER.post(move || {
-                let _ = leader.wait();
+                let _ = leader.reap();
             });
         }
     }

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use supervisor_api::manifest::{StdinManifest, StdinWord};
 
@@ -83,24 +82,4 @@ fn open(path: &Path) -> Result<File, String> {
     let blocking = flags.difference(rustix::fs::OFlags::NONBLOCK);
     rustix::fs::fcntl_setfl(&file, blocking).map_err(|error| reason(&error.into()))?;
     Ok(file)
-}
-
-impl Opened {
-    /// For one fork of a child.
-    pub(crate) fn stdio(&self) -> std::io::Result<Stdio> {
-        Ok(match self {
-            Self::Null => Stdio::null(),
-            Self::Pipe => Stdio::piped(),
-            Self::File(file) => file.try_clone()?.into(),
-            Self::Terminal(terminal) => terminal.program_side()?,
-        })
-    }
-
-    /// The terminal, if it is one: then it takes the output, too.
-    pub(crate) const fn terminal(&self) -> Option<&Terminal> {
-        match self {
-            Self::Terminal(terminal) => Some(terminal),
-            Self::Null | Self::File(_) | Self::Pipe => None,
-        }
-    }
 }

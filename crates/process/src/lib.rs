@@ -89,6 +89,7 @@ mod spec;
 mod start_error;
 mod step;
 mod stopping;
+mod streams;
 mod terminal;
 mod text;
 mod usage;

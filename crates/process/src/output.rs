@@ -232,7 +232,7 @@ pub(crate) async fn pump(pipe: Receiver, mut take: impl Take, mut over: watch::R
             Read::All | Read::Short => {}
             // A pipe that is never empty is always readable. A flood has its turn like everybody else.
             Read::Part => tokio::task::yield_now().await,
-            Read::End => break,
+            Read::End => return take.end(),
         }
     }
     // Somebody may hold the pipe and write on, so no more is read than it can hold. The system is asked itself: the

@@ -1,15 +1,11 @@
 //! Descriptors that a program is given: its own from 3 on, in the words of systemd's socket activation.
 //!
-//! The numbers are the protocol's, and in a child between fork and exec they may be taken: by the pipe through which std
-//! reports a failed exec. So before the fork every one of those numbers is taken by something else, and what that is is
-//! noted. A child that finds something else there gives up before it has put anything in its place, and is forked again:
-//! another thread had closed a descriptor in between.
+//! The numbers are the protocol's. What is put there, and what a child needs until it is executed, has numbers above those in
+//! this process, so nothing of it is overwritten.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-
-use crate::between::{File, file_at};
 
 /// The first number that is given.
 pub(crate) const FIRST: i32 = 3;
@@ -62,34 +58,6 @@ pub(crate) fn raised(descriptor: &impl AsFd, count: usize) -> io::Result<OwnedFd
     Ok(rustix::io::fcntl_dupfd_cloexec(descriptor, end(count))?)
 }
 
-/// The numbers from [`FIRST`] on, all of them taken as long as this lives.
-#[derive(Debug)]
-pub(crate) struct Places {
-    /// What was there when they were taken.
-    pub(crate) files: Vec<Option<File>>,
-    _taken: Vec<OwnedFd>,
-}
-
-impl Places {
-    pub(crate) fn take(count: usize) -> io::Result<Self> {
-        let mut taken = Vec::new();
-        if count > 0 {
-            let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
-            // The system gives the lowest number that is free.
-            loop {
-                let next = rustix::io::fcntl_dupfd_cloexec(&null, FIRST)?;
-                if next.as_raw_fd() >= end(count) {
-                    break;
-                }
-                taken.push(next);
-            }
-            // It may have one of the numbers itself, and is closed last.
-            taken.push(null);
-        }
-        Ok(Self { files: (FIRST..end(count)).map(file_at).collect(), _taken: taken })
-    }
-}
-
 /// The number after the last one. There are far fewer descriptors than an `i32` counts.
 fn end(count: usize) -> i32 {
     FIRST.saturating_add(i32::try_from(count).unwrap_or(i32::MAX))
@@ -97,23 +65,18 @@ fn end(count: usize) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
     #[test]
-    fn every_number_that_is_given_is_taken_and_what_is_passed_is_above() {
-        let places = Places::take(40).unwrap();
-        assert_eq!(places.files.len(), 40);
-        // The other numbers belong to tests beside this one, which may give them back at any time.
-        let own = places._taken.iter().map(|taken| taken.as_raw_fd()).filter(|number| *number < end(40));
-        let own: Vec<Option<File>> = own.map(|number| places.files[(number - FIRST) as usize]).collect();
-        assert!(!own.is_empty() && own.iter().all(Option::is_some), "{places:?}");
+    fn what_is_passed_has_numbers_above_those_that_are_given() {
         let passed = |name: &str| {
             let descriptor = Arc::new(std::fs::File::open("/dev/null").unwrap().into());
             Passed { name: name.to_owned(), descriptor }
         };
         let all = [passed("a"), passed("b")];
         assert!(above(&all).unwrap().iter().all(|descriptor| descriptor.as_raw_fd() >= 5));
-        assert_eq!(Places::take(0).unwrap().files, []);
         assert_eq!(variables(&[]), []);
         let said = variables(&all);
         assert_eq!(said[..2], [("LISTEN_FDS", "2".to_owned()), ("LISTEN_FDNAMES", "a:b".to_owned())]);

@@ -56,9 +56,14 @@ pub(crate) async fn group_is_gone(group: Pid) {
 /// ones that left it. A process that cleared its environment is not found, nor one of another user that may
 /// not be looked at.
 ///
-/// What it costs grows with the processes that have begun since the last call, and not with those that there are. Calls at the
-/// same time share a pass.
+/// What it costs grows with the processes that have begun since the last call, and not with those that there are. When those
+/// are few and over, the answer is found here; else by a thread, where calls at the same time share a pass.
 pub(crate) async fn unconfined(run: String) -> Vec<Unconfined> {
+    if let Ok(mut search) = SEARCH.try_lock()
+        && search.is_soon_over(&run)
+    {
+        return Vec::new();
+    }
     let (answer, answered) = oneshot::channel();
     lock(&WAITING).push((run, answer));
     SEARCHER.post(|| {
@@ -87,6 +92,8 @@ fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// As many numbers are tried in a short look.
+const FEW: usize = 8;
 /// More numbers than this are not tried one by one.
 const MANY: u32 = 4096;
 /// More processes of runs than this are not kept in mind.
@@ -118,9 +125,20 @@ impl Search {
         self.last = last;
     }
 
+    /// Whether nobody can be left of a run, as far as a short look can tell. It reads no environment, which can take long.
+    fn is_soon_over(&mut self, run: &str) -> bool {
+        let last = last_given_out();
+        let over = |pid| stat(pid).is_none_or(|stat| !stat.can_belong());
+        let few = fresh(self.last, last).filter(|fresh| fresh.clone().count() <= FEW);
+        let nobody = !self.known.contains_key(run) && few.is_some_and(|mut few| few.all(over));
+        if nobody {
+            self.last = last;
+        }
+        nobody
+    }
+
     fn look_at(&mut self, pid: u32, room: &mut [u8]) {
-        // The dead, and threads of the kernel, have no environment; that takes long to be sure of.
-        if stat(pid).is_some_and(|stat| stat.runs && !stat.is_kernels)
+        if stat(pid).is_some_and(|stat| stat.can_belong())
             && let Some(run) = run_of(pid, room)
         {
             self.known.entry(run).or_default().push(pid);
@@ -155,7 +173,10 @@ fn last_given_out() -> Option<u32> {
     if own != std::process::id() {
         return None;
     }
-    fs::read_to_string("/proc/loadavg").ok()?.split_ascii_whitespace().next_back()?.parse().ok()
+    // Longer than the line ever is: three averages and three numbers.
+    let mut line = [0; 128];
+    let length = fs::File::open("/proc/loadavg").ok()?.read(&mut line).ok()?;
+    str::from_utf8(line.get(..length)?).ok()?.split_ascii_whitespace().next_back()?.parse().ok()
 }
 
 /// Whether a number is a process's, and not that of another of its threads.
@@ -242,6 +263,14 @@ pub(crate) struct Stat {
     pub(crate) began: u64,
     /// Memory in use, in pages.
     pub(crate) pages: u64,
+}
+
+impl Stat {
+    /// Whether it can belong to a run. The dead, and threads of the kernel, have no environment; that takes long to be sure
+    /// of.
+    const fn can_belong(&self) -> bool {
+        self.runs && !self.is_kernels
+    }
 }
 
 fn stat(pid: u32) -> Option<Stat> {
@@ -353,6 +382,30 @@ mod tests {
             child.wait().unwrap();
         }
         assert_eq!(search.known.values().map(Vec::len).sum::<usize>(), search.count);
+    }
+
+    #[test]
+    fn a_short_look_is_enough_only_where_nobody_can_be_left() {
+        let run = format!("short-{}", std::process::id());
+        let start = || Command::new("sleep").arg("60").env(RUN, &run).spawn().unwrap();
+        let mut search = Search::default();
+        search.go_on();
+        let mut children = vec![start()];
+        assert!(!search.is_soon_over(&run), "it has begun since the last look");
+        search.go_on();
+        assert!(!search.is_soon_over(&run), "it is known to run");
+        // Others may begin at any time, as those of tests beside this one do.
+        while !search.is_soon_over("nobody's") {
+            search.go_on();
+        }
+        let before = search.last;
+        children.push(start());
+        assert!(!search.is_soon_over("nobody's"), "whose it is takes a longer look");
+        assert_eq!(search.last, before, "which is still to come");
+        for mut child in children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     }
 
     #[test]

@@ -104,13 +104,13 @@ pub trait Orders: Clone + Send + Sync + 'static {
 /// must be polled inside a Tokio runtime with I/O and time enabled.
 pub async fn run<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
     match spec.read_env_files().await {
-        Ok(read) => run_with(&spec.clone().with_read(&read), orders).await,
+        Ok(read) => run_with(&Arc::new(spec.clone().with_read(&read)), orders).await,
         Err(error) => Exit::failed(error),
     }
 }
 
 /// [`run`] of a program that has read its files with variables.
-pub(crate) async fn run_with<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit {
+pub(crate) async fn run_with<O: Orders>(spec: &Arc<ProgramSpec>, orders: &O) -> Exit {
     let keep = keep_output(spec, orders);
     let (exit, status) = match hook::before(spec, orders, keep.clone()).await {
         Some(exit) => (exit, None),
@@ -122,7 +122,7 @@ pub(crate) async fn run_with<O: Orders>(spec: &ProgramSpec, orders: &O) -> Exit 
 
 /// Runs the program itself. An error is the exit of one that was not started.
 async fn run_program<O: Orders>(
-    spec: &ProgramSpec,
+    spec: &Arc<ProgramSpec>,
     orders: &O,
     keep: impl Fn(OutputLine) + Clone + Send + 'static,
 ) -> Result<(Exit, Option<ExitStatus>), Exit> {
@@ -131,7 +131,7 @@ async fn run_program<O: Orders>(
     let spec = &sockets::given(spec, orders).await.map_err(|error| Exit::failed(error.to_string()))?;
     let socket = Socket::open(spec).await.map_err(Exit::failed)?;
     let prepare = {
-        let (spec, name) = (spec.clone(), name.clone());
+        let (spec, name) = (Arc::clone(spec), name.clone());
         let variables = socket.as_ref().map(|socket| socket.variables(&spec)).unwrap_or_default();
         move || spec.program(&name, &variables)
     };

@@ -72,8 +72,11 @@ struct Socket {
 /// The spec with its sockets as descriptors that are passed: those that are held, and others that are bound now.
 ///
 /// Waits up to 5 seconds for others who bind a Unix socket in the same directory.
-pub(crate) async fn given<O: Orders>(spec: &ProgramSpec, orders: &O) -> Result<ProgramSpec, StartError> {
-    let mut given = spec.clone();
+pub(crate) async fn given<O: Orders>(
+    spec: &Arc<ProgramSpec>,
+    orders: &O,
+) -> Result<Arc<ProgramSpec>, StartError> {
+    let mut given = Arc::clone(spec);
     let held = orders.held();
     if spec.sockets.is_empty() && held.is_none() {
         return Ok(given);
@@ -94,7 +97,7 @@ pub(crate) async fn given<O: Orders>(spec: &ProgramSpec, orders: &O) -> Result<P
             }
         })?;
         let descriptor = Arc::clone(&socket.descriptor);
-        given.passed.push(Passed { name: wanted.name.clone(), descriptor });
+        Arc::make_mut(&mut given).passed.push(Passed { name: wanted.name.clone(), descriptor });
         sockets.push(socket);
     }
     orders.holds(Arc::new(Sockets(sockets)));

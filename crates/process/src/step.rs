@@ -1,5 +1,4 @@
-//! Which step of a start failed: std carries an error number from the child to the parent, and the step travels in its
-//! upper half.
+//! Which step of a start failed: a child leaves one number for its parent, the error with the step in its upper half.
 
 use std::io;
 
@@ -8,7 +7,7 @@ use crate::limits::Limit;
 /// The steps of a child between fork and exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// std's own part: fork, the group, the three descriptors.
+    /// To make a process, its group, its first three descriptors.
     Fork,
     /// The supervisor had died before its death could be watched.
     Orphaned,

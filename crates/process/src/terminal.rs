@@ -1,7 +1,6 @@
 //! A pseudo-terminal for a program that wants one.
 
 use std::os::fd::OwnedFd;
-use std::process::Stdio;
 
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -44,8 +43,8 @@ impl Terminal {
     }
 
     /// For one of the first three descriptors of a child.
-    pub(crate) fn program_side(&self) -> std::io::Result<Stdio> {
-        Ok(self.programs.try_clone()?.into())
+    pub(crate) fn program_side(&self) -> std::io::Result<OwnedFd> {
+        self.programs.try_clone()
     }
 
     /// The side on which is read what the program prints; non-blocking. Its last copy must live as long as the program.

@@ -48,7 +48,7 @@ impl Drop for Measured {
 }
 
 static SAMPLER: Sampler = Sampler {
-    state: Mutex::new(State { programs: BTreeMap::new(), has_thread: false }),
+    state: Mutex::new(State { programs: BTreeMap::new(), has_thread: false, is_idle: false }),
     bell: Condvar::new(),
 };
 
@@ -61,6 +61,8 @@ struct State {
     /// By the number of the group.
     programs: BTreeMap<u32, Program>,
     has_thread: bool,
+    /// Whether the thread waits for a program, and not for the time of the next pass.
+    is_idle: bool,
 }
 
 struct Program {
@@ -80,7 +82,10 @@ impl Sampler {
         let mut state = self.lock();
         state.programs.insert(group, Program { told, last: None, total: 0 });
         if state.has_thread {
-            self.bell.notify_one();
+            // Woken for nothing, it would take a core from a program that has just begun.
+            if std::mem::take(&mut state.is_idle) {
+                self.bell.notify_one();
+            }
             return;
         }
         state.has_thread = true;
@@ -110,6 +115,7 @@ impl Sampler {
     fn rest(&self, pause: Duration) {
         let mut state = self.lock();
         while state.programs.is_empty() {
+            state.is_idle = true;
             state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         // More programs that come meanwhile do not make it sooner.

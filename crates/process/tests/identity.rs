@@ -11,6 +11,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
 
 use common::{Bench, end, failure_of, is_alive, sh, status, until};
+use rustix::process::{DumpableBehavior, dumpable_behavior};
 use supervisor_api::Exit;
 use supervisor_process::ProgramSpec;
 
@@ -198,4 +199,17 @@ fn without_the_right_the_start_fails_with_the_key_and_the_remedy() {
         let [uid, gid, _] = ids_of(waiting().user(own).group(group)).await;
         assert_eq!((uid, gid), (four(own), four(group)), "its own user needs no right");
     });
+}
+
+#[tokio::test]
+async fn the_supervisor_stays_as_it_was_when_a_program_runs_as_another() {
+    if !skip::is_root("the_supervisor_stays_as_it_was_when_a_program_runs_as_another") {
+        return;
+    }
+    // The kernel notes with a memory that its process has changed its user: it is to be looked at, and written down when
+    // it crashes, by root alone. That is for the program's memory.
+    assert_eq!(ids_of(waiting().user(NOBODY_ELSE).group("daemon")).await[0], four(NOBODY_ELSE));
+    let said = failure_of(ProgramSpec::new("/no/such").user(NOBODY_ELSE).group("daemon")).await;
+    assert!(said.contains("no such file"), "{said}");
+    assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::Dumpable);
 }
