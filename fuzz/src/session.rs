@@ -31,29 +31,34 @@ async fn play(stream: &[u8]) {
     let (handle, dispatcher) = serve().await;
     let mut reader = FrameReader::new(stream, FrameLimits::requests(), Deadlines::default());
     while let Ok(Some(frame)) = reader.next().await {
-        let response = match Request::read(frame.as_bytes()) {
+        let line = match Request::read(frame.as_bytes()) {
             Ok(request) => ask(&dispatcher, &frame, request).await,
-            Err(refusal) => refusal.response(),
+            Err(refusal) => serde_json::to_vec(&refusal.response()).unwrap_or_default(),
         };
-        let line = serde_json::to_string(&response).unwrap_or_default();
-        assert!(!line.contains('\n') && response.ok == response.result.is_some(), "{frame}: {line}");
-        assert_eq!(
-            TargetLine::read(line.as_bytes()),
-            Ok(TargetLine::Response(Box::new(response))),
-            "{frame}"
-        );
+        let response = read(&frame, &line);
+        assert!(!line.contains(&b'\n') && response.ok == response.result.is_some(), "{frame}: {response:?}");
+        let again = serde_json::to_vec(&response).unwrap_or_default();
+        assert_eq!(read(&frame, &again), response, "{frame}");
     }
     let still = handle.child("/db").map(|child| child.state.child_path.to_string());
     assert!(still.is_ok() || handle.is_alive(), "{still:?}");
 }
 
-async fn ask(dispatcher: &Dispatcher, frame: &str, request: Request) -> Response {
+async fn ask(dispatcher: &Dispatcher, frame: &str, request: Request) -> Vec<u8> {
     let peer = Peer { uid: 0, gid: 0, pid: None };
     let caller = Caller { peer, role: Role::Admin, connection: 1, frame_bytes: frame.len() };
     let id = request.request_id.clone();
-    let response = dispatcher.answer(&caller, request).await.response;
-    assert_eq!(response.request_id, id, "{frame}");
-    response
+    let line = dispatcher.answer(&caller, request).await.into_line();
+    assert_eq!(read(frame, &line).request_id, id, "{frame}");
+    line
+}
+
+/// The answer that a line is.
+fn read(frame: &str, line: &[u8]) -> Response {
+    match TargetLine::read(line) {
+        Ok(TargetLine::Response(response)) => *response,
+        other => panic!("{frame}: {other:?}"),
+    }
 }
 
 async fn idle(ctx: ChildContext) {

@@ -16,13 +16,14 @@ use crate::audit::{AuditDenial, Audited};
 use crate::caller::{Caller, Role};
 use crate::command;
 use crate::config::{Config, ConfigError};
-use crate::feed::{EventLines, Feed, Range};
+use crate::feed::{EventLines, Feed, Range, rendered};
 use crate::foresee;
 use crate::gate::Gate;
 use crate::ids::Once;
+use crate::json::put;
 use crate::registration::{Registrar, RegistrationConfig};
 use crate::specs::SpecBook;
-use crate::state;
+use crate::state::{self, Telling};
 use crate::target::{Target, UNASKED};
 use crate::why;
 
@@ -39,17 +40,49 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) once: Once,
     registration: Registration,
+    hello: Hello,
     registrar: Mutex<Option<Registrar>>,
 }
 
 /// What a request gets.
 #[derive(Debug)]
-#[non_exhaustive]
 pub struct Answer {
-    /// The one answer.
-    pub response: Response,
+    reply: Reply,
     /// What is pushed from now on, after the answer to a subscription.
     pub(crate) feed: Option<Feed>,
+}
+
+/// The one answer.
+#[derive(Debug)]
+enum Reply {
+    Message(Box<Response>),
+    State(Box<Telling>),
+    Hello { request_id: String, result: Arc<[u8]> },
+}
+
+impl Answer {
+    /// Adds a portion of the answer, without a newline; whether there is more.
+    pub(crate) fn portion(&mut self, out: &mut Vec<u8>) -> bool {
+        match &mut self.reply {
+            Reply::State(state) => return state.portion(out),
+            Reply::Message(response) => put(out, response),
+            Reply::Hello { request_id, result } => {
+                out.extend_from_slice(br#"{"request_id":"#);
+                put(out, request_id);
+                out.extend_from_slice(br#","ok":true,"result":"#);
+                out.extend_from_slice(result);
+                out.push(b'}');
+            }
+        }
+        false
+    }
+
+    /// The answer as it travels: one line, without its newline.
+    pub fn into_line(mut self) -> Vec<u8> {
+        let mut line = Vec::new();
+        while self.portion(&mut line) {}
+        line
+    }
 }
 
 impl Dispatcher {
@@ -74,11 +107,12 @@ impl Dispatcher {
             id: Arc::clone(&config.target_id),
             display_name: config.display_name.clone(),
             specs: SpecBook::new(config.specs.clone(), Arc::clone(&config.config_version)),
-            lines: EventLines::default(),
+            lines: EventLines::new(&config.target_id),
             standing: watch::Sender::new(UNASKED),
         };
         let registration = what_a_relay_is_told(config, socket);
         let shared = Shared {
+            hello: Hello::new(&target, &registration),
             target: Arc::new(target),
             gate: Gate::new(config),
             once,
@@ -97,61 +131,83 @@ impl Dispatcher {
     ///
     /// Dropping the future takes nothing back: a command that has begun goes on.
     pub async fn answer(&self, caller: &Caller, request: Request) -> Answer {
-        let Request { request_id, call, .. } = request;
-        match self.call(caller, call).await {
-            Ok((result, feed)) => Answer { response: Response::answered(request_id, result), feed },
-            Err(error) => {
-                let error = error.on(self.shared.target.id.clone());
-                Answer { response: Response::refused(request_id, error), feed: None }
+        match self.answer_read(caller, request) {
+            Ok(answer) => answer,
+            Err(Request { request_id, call, .. }) => {
+                let reply = match self.call(caller, call).await {
+                    Ok(result) => Response::answered(request_id, result),
+                    Err(error) => Response::refused(request_id, error.on(self.shared.target.id.clone())),
+                };
+                Answer { reply: Reply::Message(Box::new(reply)), feed: None }
             }
         }
     }
 
-    async fn call(&self, caller: &Caller, call: Call) -> Result<(ResultBody, Option<Feed>), WireError> {
-        let Shared { target, registration, .. } = &*self.shared;
-        let method = call.method();
-        check_size(caller, method)?;
+    /// Answers what is read without waiting for anything.
+    ///
+    /// # Errors
+    ///
+    /// The request, when it is none of that.
+    pub(crate) fn answer_read(&self, caller: &Caller, request: Request) -> Result<Answer, Request> {
+        if !matches!(request.call, Call::Hello | Call::State(_) | Call::Subscribe(..) | Call::Why(_)) {
+            return Err(request);
+        }
+        let Request { request_id, call, .. } = request;
+        Ok(self.read(caller, &request_id, call).unwrap_or_else(|error| {
+            let error = error.on(self.shared.target.id.clone());
+            Answer { reply: Reply::Message(Box::new(Response::refused(request_id, error))), feed: None }
+        }))
+    }
+
+    fn read(&self, caller: &Caller, request_id: &str, call: Call) -> Result<Answer, WireError> {
+        let target = &self.shared.target;
+        check_size(caller, call.method())?;
         let target_id = Arc::clone(&target.id);
-        match call {
+        let (result, feed) = match call {
             Call::Hello => {
-                let capabilities = capabilities(target).iter().map(Method::to_string).collect();
-                let role = Some(caller.role.to_string());
-                Ok((ResultBody::hello(registration.clone(), capabilities, role), None))
+                let result = self.shared.hello.of(caller.role);
+                let reply = Reply::Hello { request_id: request_id.to_owned(), result };
+                return Ok(Answer { reply, feed: None });
             }
             Call::State(params) => {
-                let mut state = Box::new(state::read(target, &params)?);
-                state.health = Some(Box::new(self.health()));
-                Ok((ResultBody::State { target_id, state }, None))
+                let state = state::read(target, request_id, &params, || self.health())?;
+                return Ok(Answer { reply: Reply::State(Box::new(state)), feed: None });
             }
             Call::Subscribe(stream, params) => {
                 let (feed, Range { first, last }) = Feed::open(target, stream, &params);
                 let (from_sequence, subscription) = (Some(first), stream.into());
                 let result =
                     ResultBody::Subscription { target_id, subscription, from_sequence, to_sequence: last };
-                Ok((result, Some(feed)))
+                (result, Some(feed))
             }
             Call::Why(params) => {
-                let why = why::answer(target, &params.child_path)?;
-                Ok((ResultBody::Why { target_id, why }, None))
+                (ResultBody::Why { target_id, why: why::answer(target, &params.child_path)? }, None)
             }
+            other => return Err(absent(other.method())),
+        };
+        let reply = Reply::Message(Box::new(Response::answered(request_id, result)));
+        Ok(Answer { reply, feed })
+    }
+
+    async fn call(&self, caller: &Caller, call: Call) -> Result<ResultBody, WireError> {
+        let Shared { target, .. } = &*self.shared;
+        let method = call.method();
+        check_size(caller, method)?;
+        let target_id = Arc::clone(&target.id);
+        match call {
             Call::WhatIf(params) => {
                 let what_if = foresee::what_if(target, &self.shared.gate, caller, params).await?;
-                Ok((ResultBody::WhatIf { target_id, what_if }, None))
+                Ok(ResultBody::WhatIf { target_id, what_if })
             }
             Call::Plan(params) if target.specs.takes_specs() => {
                 let (plan, details) = foresee::plan(target, &params).await?;
-                Ok((ResultBody::Plan { target_id, plan, details }, None))
+                Ok(ResultBody::Plan { target_id, plan, details })
             }
             Call::Command(asked) if takes(target, asked.command) => {
                 let result = Box::new(command::answer(&self.shared, caller, *asked).await?);
-                Ok((ResultBody::CommandResult { target_id, result }, None))
+                Ok(ResultBody::CommandResult { target_id, result })
             }
-            _ => {
-                let message = format!(
-                    "this target does not have the method {method}; capabilities in hello says what it has"
-                );
-                Err(WireError::new(ErrorCode::UnsupportedMethod, message))
-            }
+            _ => Err(absent(method)),
         }
     }
 
@@ -217,6 +273,34 @@ impl Dispatcher {
         let error = self.shared.gate.turn_away(peer, refusal).on(self.shared.target.id.clone());
         self.shared.once.audit().deny(AuditDenial::peer(peer.copied(), &error));
         Response::refused(INVALID_REQUEST, error)
+    }
+}
+
+fn absent(method: Method) -> WireError {
+    let message =
+        format!("this target does not have the method {method}; capabilities in hello says what it has");
+    WireError::new(ErrorCode::UnsupportedMethod, message)
+}
+
+/// What `hello` tells, made once for each role: nothing of it changes.
+#[derive(Debug)]
+struct Hello([Arc<[u8]>; 3]);
+
+impl Hello {
+    fn new(target: &Target, registration: &Registration) -> Self {
+        Self([Role::Viewer, Role::Operator, Role::Admin].map(|role| {
+            let capabilities = capabilities(target).iter().map(Method::to_string).collect();
+            rendered(&ResultBody::hello(registration.clone(), capabilities, Some(role.to_string()))).into()
+        }))
+    }
+
+    fn of(&self, role: Role) -> Arc<[u8]> {
+        let [viewer, operator, admin] = &self.0;
+        Arc::clone(match role {
+            Role::Viewer => viewer,
+            Role::Operator => operator,
+            Role::Admin => admin,
+        })
     }
 }
 

@@ -86,7 +86,8 @@
 //! - A command is waited for 30 seconds. Then the answer is `accepted`; the event `CommandCompleted` with its id tells the
 //!   outcome, and so does the same command sent again.
 //! - `expect_state_generation` is compared just before the command is given to the tree, not within it.
-//! - A state without `limit` has every row, and is in memory as a whole while it is written. Ask a large tree for pages.
+//! - A state without `limit` has every row. It is written in portions, and what they are made of is in memory until the
+//!   last is written: some 300 bytes for each row. Ask a large tree for pages.
 //! - Rows are pushed at most 20 times in a second, large changes less often; events at once.
 //! - `plan`, `command.apply` and `command.reload` need somebody who makes a spec out of a stack text ([`Config::specs`]);
 //!   `capabilities` in the answer to `hello` says what is there.
@@ -103,6 +104,7 @@ mod feed;
 mod foresee;
 mod gate;
 mod ids;
+mod json;
 mod permissions;
 mod programs;
 mod registration;

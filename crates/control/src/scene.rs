@@ -8,6 +8,7 @@ use tokio_supervisor::{ChildContext, ChildSpec, Supervisor, SupervisorHandle, Su
 use crate::caller::{Caller, Role};
 use crate::config::Config;
 use crate::dispatch::Dispatcher;
+use crate::feed::{Line, Pushed};
 
 pub(crate) fn service(name: &str) -> ChildSpec {
     ChildSpec::service(name, |ctx: ChildContext| async move {
@@ -31,6 +32,18 @@ pub(crate) async fn launch(spec: SupervisorSpec) -> (SupervisorHandle, Dispatche
 
 pub(crate) fn admin() -> Caller {
     Caller { peer: Peer { uid: 0, gid: 0, pid: None }, role: Role::Admin, connection: 1, frame_bytes: 0 }
+}
+
+/// The line of what is pushed.
+pub(crate) fn bytes(pushed: Pushed) -> Line {
+    match pushed {
+        Pushed::Line(line) => line,
+        Pushed::State(mut state) => {
+            let mut line = Vec::new();
+            while state.portion(&mut line) {}
+            line.into()
+        }
+    }
 }
 
 pub(crate) async fn restart(handle: &SupervisorHandle, child: &str) {

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::caller::Caller;
 use crate::dispatch::{Answer, Dispatcher};
-use crate::feed::{Feeds, rendered};
+use crate::feed::{Feeds, Pushed, rendered};
 
 /// How many bytes of lines are gathered before they are written.
 const PORTION: usize = 64 * 1024;
@@ -94,7 +94,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
                     answering = None;
                     self.tell(answer).await?;
                 }
-                line = self.feeds.next() => self.push(&line).await?,
+                line = self.feeds.next() => self.push(line).await?,
                 frame = self.reader.next(), if answering.is_none() => match frame.map_err(End::Read)? {
                     Some(frame) => answering = self.begin(frame).await?,
                     None => return Ok(()),
@@ -106,7 +106,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
     /// Nothing more is read. What has happened so far is still pushed: how a shutdown ended, to whoever asked for it.
     async fn last_lines(&mut self) -> Result<(), End> {
         while let Some(line) = self.feeds.last() {
-            self.push(&line).await?;
+            self.push(line).await?;
         }
         Ok(())
     }
@@ -121,12 +121,21 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
             }
         };
         let caller = Caller { frame_bytes: frame.len(), ..self.caller };
-        let dispatcher = self.dispatcher.clone();
-        Ok(Some(Box::pin(async move { dispatcher.answer(&caller, request).await })))
+        match self.dispatcher.answer_read(&caller, request) {
+            Ok(answer) => {
+                self.tell(answer).await?;
+                Ok(None)
+            }
+            Err(request) => {
+                let dispatcher = self.dispatcher.clone();
+                Ok(Some(Box::pin(async move { dispatcher.answer(&caller, request).await })))
+            }
+        }
     }
 
-    async fn tell(&mut self, answer: Answer) -> Result<(), End> {
-        self.writer.send(&rendered(&answer.response)).await?;
+    async fn tell(&mut self, mut answer: Answer) -> Result<(), End> {
+        self.write(|out| answer.portion(out)).await?;
+        self.writer.flush().await?;
         if let Some(feed) = answer.feed {
             self.feeds.add(feed);
             // Who listens need not speak.
@@ -135,15 +144,23 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
         Ok(())
     }
 
-    /// Writes a line, and what else is there already.
-    async fn push(&mut self, line: &[u8]) -> Result<(), End> {
-        self.writer.queue(line);
-        while self.writer.queued() < PORTION
-            && let Some(line) = self.feeds.try_next()
-        {
-            self.writer.queue(&line);
+    /// Writes a line, and what else happened already. What that changed is told when it is on its way.
+    async fn push(&mut self, pushed: Pushed) -> Result<(), End> {
+        match pushed {
+            Pushed::Line(line) => self.writer.queue(&line),
+            Pushed::State(mut state) => self.write(|out| state.portion(out)).await?,
         }
+        self.feeds.gather(&mut self.writer, PORTION);
         Ok(self.writer.flush().await?)
+    }
+
+    /// Queues a line that comes in portions, and writes all of them but the last.
+    async fn write(&mut self, mut portion: impl FnMut(&mut Vec<u8>) -> bool) -> Result<(), End> {
+        while self.writer.queue_part(&mut portion) {
+            self.writer.flush().await?;
+        }
+        self.writer.end_frame();
+        Ok(())
     }
 }
 

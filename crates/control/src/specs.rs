@@ -1,6 +1,7 @@
 //! How texts become specs of the tree that is served, and which one it has.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use supervisor_api::StampedEvent;
@@ -83,6 +84,18 @@ impl fmt::Debug for Specs {
 pub(crate) struct SpecBook {
     specs: Option<Specs>,
     pages: Mutex<Pages>,
+    /// How many pages were turned.
+    turns: AtomicU64,
+}
+
+/// A version that a reader knows.
+#[derive(Debug, Default)]
+pub(crate) struct KnownVersion {
+    /// How many pages were turned before. `None`: it is not the newest, and holds for one event.
+    turns: Option<u64>,
+    /// From which event on it holds.
+    from: u64,
+    version: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -99,7 +112,7 @@ impl SpecBook {
     pub(crate) fn new(specs: Option<Specs>, config_version: Arc<str>) -> Self {
         let current = specs.as_ref().map(|specs| (0, specs.launched.clone()));
         let pages = Pages { versions: vec![(0, config_version)], coming: Vec::new(), current };
-        Self { specs, pages: Mutex::new(pages) }
+        Self { specs, pages: Mutex::new(pages), turns: AtomicU64::new(0) }
     }
 
     pub(crate) fn takes_specs(&self) -> bool {
@@ -166,9 +179,23 @@ impl SpecBook {
         let mut pages = self.pages();
         if event.event.kind == EventKind::SpecApplied {
             pages.turn(event);
+            self.turns.fetch_add(1, Ordering::Release);
         }
         let at = pages.versions.partition_point(|(from, _)| *from <= event.sequence);
         pages.versions[at.saturating_sub(1)].1.clone()
+    }
+
+    /// The same for a reader of many events, that keeps what it knows.
+    pub(crate) fn version_at<'k>(&self, event: &StampedEvent, known: &'k mut KnownVersion) -> &'k Arc<str> {
+        let turns = self.turns.load(Ordering::Acquire);
+        let is_known = known.turns == Some(turns) && known.from <= event.sequence;
+        if !is_known || event.event.kind == EventKind::SpecApplied {
+            let version = self.version_of(event);
+            let newest = self.pages().versions.last().map_or(0, |(from, _)| *from);
+            *known =
+                KnownVersion { turns: (newest <= event.sequence).then_some(turns), from: newest, version };
+        }
+        &known.version
     }
 
     /// The tree has this spec now. Gives its number.

@@ -129,7 +129,8 @@ mod tests {
         act(&handle).await;
         let line = format!(r#"{{"request_id":"1","method":"why","params":{{"child_path":"{child}"}}}}"#);
         let answer = dispatcher.answer(&admin(), Request::read(line.as_bytes()).unwrap()).await;
-        match answer.response.into_result().unwrap().unwrap() {
+        let response: supervisor_api::wire::Response = serde_json::from_slice(&answer.into_line()).unwrap();
+        match response.into_result().unwrap().unwrap() {
             supervisor_api::wire::ResultBody::Why { why, .. } => why,
             other => panic!("{other:?}"),
         }

@@ -379,3 +379,35 @@ async fn a_row_says_when_its_last_heartbeat_came() {
     }
     assert_eq!(more(&scene.state(json!({})).await, "/db").last_heartbeat_unix_nanos, None, "it is late");
 }
+
+/// What is written from parts that are lent is what the types that are read write.
+#[tokio::test(start_paused = true)]
+async fn a_state_is_written_as_its_types_write_it() {
+    let failing = ChildSpec::service("bad", |_: ChildContext| async move { Err::<(), _>("say \"why\"\n") });
+    let failing = failing.backoff(Backoff::exponential(secs(3600), secs(3600)));
+    let scene = Scene::new(shop(), config()).await;
+    scene.handle.add_child_spec("/pool", failing, "test", "x").await.unwrap();
+    while scene.lifecycle("/pool/bad").await.as_deref() != Some("backoff") {
+        tokio::task::yield_now().await;
+    }
+    for (params, rows) in
+        [(json!({}), 7), (json!({"under": "/pool"}), 3), (json!({"after": "/db", "limit": 2}), 2)]
+    {
+        let request = json!({"request_id": "1", "method": "state", "params": params}).to_string();
+        let request = supervisor_api::wire::Request::read(request.as_bytes()).unwrap();
+        let line = scene.dispatcher.answer(&owner(), request).await.into_line();
+        let line = String::from_utf8(line).unwrap();
+        let read: supervisor_api::wire::Response = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            serde_json::to_value(&read).unwrap(),
+            serde_json::from_str::<Value>(&line).unwrap(),
+            "{params}"
+        );
+        let Some(supervisor_api::wire::ResultBody::State { state, .. }) = read.result else {
+            panic!("{line}")
+        };
+        let topology = serde_json::to_string(&state.topology).unwrap();
+        assert!(line.contains(&format!(r#""topology":{topology},"runtime_state":["#)), "{line}");
+        assert_eq!(state.runtime_state.len(), rows, "{params}");
+    }
+}

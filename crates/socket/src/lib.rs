@@ -70,7 +70,8 @@
 //!   told after 5 seconds. In one with mode 0700 they cannot.
 //! - A client that is turned away or sends what is no frame is told so in one line. Bytes that it has sent and nobody
 //!   has read make its system report a reset connection after that line.
-//! - Memory of a server: at most a frame's limit and what a session queues for each connection, plus 8 KiB.
+//! - Memory of a server: at most a frame's limit and what a session queues for each connection, plus 8 KiB. Of what was
+//!   queued up to 128 KiB are kept for the next frames, until little is queued.
 //! - Places, locks and binding need `/proc`.
 
 #[cfg(not(target_os = "linux"))]

@@ -1,11 +1,15 @@
 //! Frames from a connection, with deadlines.
 
+use std::fmt;
+use std::future::poll_fn;
 use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::frame::{FrameError, FrameLimits, Framer};
 
@@ -78,7 +82,37 @@ pub struct FrameReader<R> {
     framer: Framer,
     deadlines: Deadlines,
     waiting: Option<Waiting>,
-    closing: Option<watch::Receiver<bool>>,
+    /// Made when it is waited for the first time, and set anew only when it is too late or has gone off: most frames
+    /// come long before their deadline.
+    timer: Option<Pin<Box<Sleep>>>,
+    closing: Option<Closing>,
+}
+
+/// Whether the server closes.
+struct Closing {
+    now: watch::Receiver<bool>,
+    /// Resolves when it does. It is waited for all the time, and so kept.
+    then: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+}
+
+impl Closing {
+    fn new(now: watch::Receiver<bool>) -> Self {
+        let mut then = now.clone();
+        // An error means that the server is gone, which is a close, too.
+        let then = Box::pin(async move { drop(then.wait_for(|closing| *closing).await) });
+        Self { now, then }
+    }
+
+    fn has_begun(&self) -> bool {
+        // The one change that there is.
+        !matches!(self.now.has_changed(), Ok(false))
+    }
+}
+
+impl fmt::Debug for Closing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Closing").field("has_begun", &self.has_begun()).finish_non_exhaustive()
+    }
 }
 
 /// What is being waited for, since when. It lives longer than a call, so that cancelling calls buys no time.
@@ -91,12 +125,12 @@ enum Waiting {
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// A reader of `io`.
     pub fn new(io: R, limits: FrameLimits, deadlines: Deadlines) -> Self {
-        Self { io, framer: Framer::new(limits), deadlines, waiting: None, closing: None }
+        Self { io, framer: Framer::new(limits), deadlines, waiting: None, timer: None, closing: None }
     }
 
     /// Also ends when the server closes.
     pub(crate) fn until(mut self, closing: watch::Receiver<bool>) -> Self {
-        self.closing = Some(closing);
+        self.closing = Some(Closing::new(closing));
         self
     }
 
@@ -142,22 +176,24 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             Waiting::FirstByte(since) => self.deadlines.idle.map(|idle| since + idle),
             Waiting::Newline(since) => Some(since + self.deadlines.frame),
         };
-        let read = self.io.read_buf(self.framer.space());
-        let read = async {
-            match deadline {
-                Some(deadline) => timeout_at(deadline, read).await.ok(),
-                None => Some(read.await),
+        let Self { io, framer, timer, closing, .. } = self;
+        let mut read = pin!(io.read_buf(framer.space()));
+        let more = poll_fn(|context| {
+            if let Some(closing) = closing
+                && closing.then.as_mut().poll(context).is_ready()
+            {
+                return Poll::Ready(Some(Ok(More::Closing)));
             }
-        };
-        tokio::select! {
-            biased;
-            () = closed(&mut self.closing) => Ok(More::Closing),
-            read = read => match read {
-                Some(Ok(0)) => Ok(More::End),
-                Some(Ok(_)) => Ok(More::Bytes),
-                Some(Err(error)) => Err(error.into()),
-                None => Err(self.late(waiting)),
-            },
+            if let Poll::Ready(read) = read.as_mut().poll(context) {
+                let more = |bytes| if bytes == 0 { More::End } else { More::Bytes };
+                return Poll::Ready(Some(read.map(more)));
+            }
+            let late = deadline.map_or(Poll::Pending, |deadline| wait_until(timer, deadline, context));
+            late.map(|()| None)
+        });
+        match more.await {
+            Some(more) => Ok(more?),
+            None => Err(self.late(waiting)),
         }
     }
 
@@ -181,7 +217,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 
     fn is_closing(&self) -> bool {
-        self.closing.as_ref().is_some_and(|closing| *closing.borrow())
+        self.closing.as_ref().is_some_and(Closing::has_begun)
     }
 }
 
@@ -191,11 +227,17 @@ enum More {
     Closing,
 }
 
-/// Resolves when the server closes, and never for a reader without one.
-async fn closed(closing: &mut Option<watch::Receiver<bool>>) {
-    match closing {
-        // An error means that the server is gone, which is a close, too.
-        Some(closing) => drop(closing.wait_for(|closing| *closing).await),
-        None => std::future::pending().await,
+/// Waits for a deadline by a timer that may be set to an earlier one, of another frame.
+fn wait_until(timer: &mut Option<Pin<Box<Sleep>>>, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
+    let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+    if timer.deadline() > deadline {
+        timer.as_mut().reset(deadline);
     }
+    while timer.as_mut().poll(context).is_ready() {
+        if timer.deadline() >= deadline {
+            return Poll::Ready(());
+        }
+        timer.as_mut().reset(deadline);
+    }
+    Poll::Pending
 }

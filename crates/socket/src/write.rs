@@ -8,8 +8,9 @@ use tokio::time::{Instant, timeout_at};
 
 /// How much a peer has to take within one deadline. A reader of a byte now and then does not hold a session for ever.
 const PORTION: usize = 64 * 1024;
-/// What is kept of the buffer after a large frame.
+/// What is kept of the buffer when little is written, and when much is.
 const KEPT: usize = 16 * 1024;
+const KEPT_BUSY: usize = 2 * PORTION;
 
 /// Why a frame was not written.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +67,22 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
         self.queued.push(b'\n');
     }
 
+    /// Queues a part of a frame, written where it is queued: `write` adds to the bytes that are there. A frame in parts
+    /// is ended by [`end_frame`](Self::end_frame), and nothing else is queued before.
+    ///
+    /// What is added must hold no newline, or the peer reads two frames. JSON in one line never does.
+    pub fn queue_part<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let from = self.queued.len();
+        let value = write(&mut self.queued);
+        debug_assert!(!self.queued[from..].contains(&b'\n'), "a frame holds no newline");
+        value
+    }
+
+    /// Ends a frame that was queued in parts.
+    pub fn end_frame(&mut self) {
+        self.queued.push(b'\n');
+    }
+
     /// How many bytes are queued and not written.
     pub fn queued(&self) -> usize {
         self.queued.len() - self.written
@@ -93,8 +110,9 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
                 self.portion = None;
             }
         }
+        let used = self.queued.len();
         self.queued.clear();
-        self.queued.shrink_to(KEPT);
+        self.queued.shrink_to(used.clamp(KEPT, KEPT_BUSY));
         self.written = 0;
         Ok(self.io.flush().await?)
     }

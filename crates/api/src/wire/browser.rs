@@ -329,7 +329,7 @@ fn read_query(frame: &Frame<'_>) -> Result<AuditQuery, WireError> {
 }
 
 fn read<T: DeserializeOwned>(frame: &Frame<'_>, keys: &[&str]) -> Result<T, WireError> {
-    if let Some(key) = frame.keys().find(|key| !keys.contains(key)) {
+    if let Some(key) = frame.keys().filter(|key| !keys.contains(key)).min() {
         let message = format!("there is no key '{}'; there are {}", plain(key, 64), keys.join(", "));
         return Err(WireError::new(ErrorCode::UnsupportedField, message));
     }

@@ -1,8 +1,10 @@
 //! One frame: from bytes to a value that can be trusted to be one well-made JSON object.
 
-use std::collections::{BTreeMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::error::ErrorCode;
@@ -18,15 +20,15 @@ pub(super) const MESSAGE: usize = 512;
 #[derive(Debug)]
 pub(super) struct Frame<'a> {
     text: &'a str,
-    top: Top,
+    top: Top<'a>,
 }
 
 /// What is wrong with a frame, and what could be read of it all the same.
 #[derive(Debug)]
-pub(super) struct BadFrame {
+pub(super) struct BadFrame<'a> {
     what: Fault,
     pub(super) message: String,
-    top: Top,
+    top: Top<'a>,
 }
 
 /// The two ways in which bytes are no frame; they have different codes.
@@ -36,17 +38,21 @@ enum Fault {
     Json,
 }
 
-/// The keys of the outermost object; a text has its value.
+/// The keys of the outermost object, each once; a text has its value. Mostly they are few, and looked for one by one.
 #[derive(Debug, Default)]
-struct Top(BTreeMap<String, Option<String>>);
+struct Top<'a>(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>);
 
-impl Top {
+impl Top<'_> {
+    fn get(&self, key: &str) -> Option<&Option<Cow<'_, str>>> {
+        self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value)
+    }
+
     fn text(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.as_deref()
+        self.get(key)?.as_deref()
     }
 }
 
-impl BadFrame {
+impl BadFrame<'_> {
     /// The code to answer with.
     pub(super) fn code(&self) -> ErrorCode {
         match self.what {
@@ -63,7 +69,7 @@ impl BadFrame {
 
 impl<'a> Frame<'a> {
     /// Reads the bytes between two line ends; a carriage return at the end is white space.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, BadFrame> {
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, BadFrame<'a>> {
         let mut top = Top::default();
         match scan(bytes, &mut top) {
             Ok(text) => Ok(Self { text, top }),
@@ -78,12 +84,12 @@ impl<'a> Frame<'a> {
 
     /// Whether the outermost object has the key.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.top.0.contains_key(key)
+        self.top.get(key).is_some()
     }
 
-    /// The keys of the outermost object.
+    /// The keys of the outermost object, as they came.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.top.0.keys().map(String::as_str)
+        self.top.0.iter().map(|(key, _)| &**key)
     }
 
     /// The frame as this type. The error is a sentence with the place.
@@ -92,7 +98,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-fn scan<'a>(bytes: &'a [u8], top: &mut Top) -> Result<&'a str, (Fault, String)> {
+fn scan<'a>(bytes: &'a [u8], top: &mut Top<'a>) -> Result<&'a str, (Fault, String)> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         (
             Fault::Utf8,
@@ -113,13 +119,13 @@ fn scan<'a>(bytes: &'a [u8], top: &mut Top) -> Result<&'a str, (Fault, String)> 
 }
 
 /// Walks over one value and keeps nothing but the top.
-struct Scan<'t> {
+struct Scan<'t, 'de> {
     depth: usize,
-    top: Option<&'t mut Top>,
+    top: Option<&'t mut Top<'de>>,
 }
 
-impl Scan<'_> {
-    fn below(&self) -> Scan<'static> {
+impl<'de> Scan<'_, 'de> {
+    fn below<'t>(&self) -> Scan<'t, 'de> {
         Scan { depth: self.depth + 1, top: None }
     }
 
@@ -130,16 +136,21 @@ impl Scan<'_> {
         Err(E::custom(format_args!("more than {MAX_DEPTH} levels of arrays and objects")))
     }
 
-    fn scalar<E: de::Error>(self, found: de::Unexpected<'_>) -> Result<Option<String>, E> {
-        if self.top.is_some() {
-            return Err(E::invalid_type(found, &self));
-        }
-        let de::Unexpected::Str(text) = found else { return Ok(None) };
-        Ok((self.depth == 1).then(|| text.to_owned()))
+    fn scalar<E: de::Error>(self, found: de::Unexpected<'_>) -> Result<Option<Cow<'de, str>>, E> {
+        if self.top.is_some() { Err(E::invalid_type(found, &self)) } else { Ok(None) }
+    }
+
+    fn text<E: de::Error>(
+        self,
+        text: &str,
+        kept: impl FnOnce() -> Cow<'de, str>,
+    ) -> Result<Option<Cow<'de, str>>, E> {
+        let is_at_the_top = self.depth == 1;
+        self.scalar(de::Unexpected::Str(text)).map(|_| is_at_the_top.then(kept))
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Scan<'_> {
+impl<'de> DeserializeSeed<'de> for Scan<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
@@ -148,18 +159,45 @@ impl<'de> DeserializeSeed<'de> for Scan<'_> {
 }
 
 /// The value of a key: a text of the outermost object is kept.
-struct Kept<'t>(Scan<'t>);
+struct Kept<'t, 'de>(Scan<'t, 'de>);
 
-impl<'de> DeserializeSeed<'de> for Kept<'_> {
-    type Value = Option<String>;
+impl<'de> DeserializeSeed<'de> for Kept<'_, 'de> {
+    type Value = Option<Cow<'de, str>>;
 
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Option<String>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
         input.deserialize_any(self.0)
     }
 }
 
-impl<'de> Visitor<'de> for Scan<'_> {
-    type Value = Option<String>;
+/// A key, lent by the text when it stands there as it is.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The keys of one object. The first are looked for one by one, so that a small one costs nothing.
+#[derive(Default)]
+struct Seen<'de> {
+    few: Vec<Cow<'de, str>>,
+    many: HashSet<Cow<'de, str>>,
+}
+
+impl<'de> Seen<'de> {
+    const FEW: usize = 16;
+
+    fn has(&self, key: &str) -> bool {
+        self.few.iter().any(|known| known == key) || (!self.many.is_empty() && self.many.contains(key))
+    }
+
+    fn add(&mut self, key: Cow<'de, str>) {
+        if self.few.len() < Self::FEW {
+            self.few.push(key);
+        } else {
+            self.many.insert(key);
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Scan<'_, 'de> {
+    type Value = Option<Cow<'de, str>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
@@ -186,7 +224,11 @@ impl<'de> Visitor<'de> for Scan<'_> {
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
-        self.scalar(de::Unexpected::Str(value))
+        self.text(value, || Cow::Owned(value.to_owned()))
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, value: &'de str) -> Result<Self::Value, E> {
+        self.text(value, || Cow::Borrowed(value))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
@@ -200,20 +242,20 @@ impl<'de> Visitor<'de> for Scan<'_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<Self::Value, A::Error> {
         self.check_depth()?;
-        let mut seen = HashSet::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            if seen.contains(&key) {
+        let mut seen = Seen::default();
+        while let Some(Key(key)) = entries.next_key()? {
+            if seen.has(&key) {
                 // Which of the two was meant cannot be known.
                 if let Some(top) = &mut self.top {
-                    top.0.remove(&key);
+                    top.0.retain(|(known, _)| *known != key);
                 }
                 return Err(de::Error::custom(format_args!("the key '{}' is there twice", plain(&key, 64))));
             }
             let value = entries.next_value_seed(Kept(self.below()))?;
             if let Some(top) = &mut self.top {
-                top.0.insert(key.clone(), value);
+                top.0.push((key.clone(), value));
             }
-            seen.insert(key);
+            seen.add(key);
         }
         Ok(None)
     }

@@ -38,6 +38,7 @@ mod error;
 mod exact;
 mod filter;
 mod frame;
+mod lent;
 mod line;
 mod method;
 #[cfg(feature = "schema")]
@@ -67,6 +68,7 @@ pub use convert::{EventOnWire, canonical_json, config_version};
 pub use error::{ErrorCode, Stage, WireError};
 pub use filter::{EventFacts, FilterConditions, LogFacts};
 pub use frame::{MAX_DEPTH, plain};
+pub use lent::{EdgeOnWire, NodeOnWire, RowOnWire, WordOnWire};
 pub use method::{KeptLogs, Method, MethodSpec, Stream};
 #[cfg(feature = "schema")]
 pub use page::protocol_page;

@@ -147,8 +147,8 @@ impl Refusal {
     }
 }
 
-impl From<BadFrame> for Refusal {
-    fn from(bad: BadFrame) -> Self {
+impl From<BadFrame<'_>> for Refusal {
+    fn from(bad: BadFrame<'_>) -> Self {
         let request_id =
             bad.text("request_id").filter(|id| is_command_id(id)).unwrap_or(INVALID_REQUEST).to_owned();
         Self { request_id, error: WireError::new(bad.code(), bad.message) }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
+use super::lent::RowOnWire;
 use super::record::{EventRecord, LogRecord};
 use super::word::{UnixNanos, Word, or_default};
 use crate::command::BudgetUse;
@@ -343,57 +343,30 @@ impl From<ReadRow> for RuntimeRow {
 impl Serialize for RuntimeRow {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         let more = &self.more;
-        let times = [
-            ("since_unix_nanos", &more.since_unix_nanos),
-            ("started_at_unix_nanos", &more.started_at_unix_nanos),
-            ("next_start_at_unix_nanos", &more.next_start_at_unix_nanos),
-            ("last_heartbeat_unix_nanos", &more.last_heartbeat_unix_nanos),
-        ];
-        let given = times.iter().filter(|(_, time)| time.is_some()).count();
-        let others = [
-            self.as_of.is_some(),
-            more.pid.is_some(),
-            more.phase.is_some(),
-            more.budget.is_some(),
-            more.usage.is_some(),
-            more.poll_times.is_some(),
-        ];
-        let others = others.iter().filter(|given| **given).count();
-        let mut row = out.serialize_struct("RuntimeRow", 11 + given + others)?;
-        row.serialize_field("child_path", &self.child_path)?;
-        row.serialize_field("lifecycle_state", &self.lifecycle_state)?;
-        row.serialize_field("health", &self.health)?;
-        row.serialize_field("readiness", &self.readiness)?;
-        row.serialize_field("generation", &self.generation)?;
-        row.serialize_field("attempt", &self.attempt)?;
-        row.serialize_field("child_start_count", &self.attempt)?;
-        row.serialize_field("restart_count", &self.restart_count)?;
-        row.serialize_field("last_failure", &self.last_failure)?;
-        row.serialize_field("last_policy_decision", &self.last_policy_decision)?;
-        row.serialize_field("shutdown_state", &self.shutdown_state)?;
-        if let Some(as_of) = self.as_of {
-            row.serialize_field("as_of", &as_of)?;
-        }
-        for (key, time) in times {
-            if let Some(time) = time {
-                row.serialize_field(key, time)?;
-            }
-        }
-        if let Some(pid) = more.pid {
-            row.serialize_field("pid", &pid)?;
-        }
-        if let Some(phase) = &more.phase {
-            row.serialize_field("phase", phase)?;
-        }
-        if let Some(budget) = &more.budget {
-            row.serialize_field("budget", budget)?;
-        }
-        if let Some(usage) = &more.usage {
-            row.serialize_field("usage", usage)?;
-        }
-        if let Some(times) = &more.poll_times {
-            row.serialize_field("poll_times", times)?;
-        }
-        row.end()
+        let nanos = |time: &Option<UnixNanos>| time.map(|time| time.0);
+        let row = RowOnWire {
+            child_path: &self.child_path,
+            lifecycle_state: (&self.lifecycle_state).into(),
+            health: (&self.health).into(),
+            readiness: (&self.readiness).into(),
+            generation: self.generation,
+            attempt: self.attempt,
+            child_start_count: self.attempt,
+            restart_count: self.restart_count,
+            last_failure: self.last_failure.as_ref(),
+            last_policy_decision: self.last_policy_decision.as_ref(),
+            shutdown_state: (&self.shutdown_state).into(),
+            as_of: self.as_of,
+            since_unix_nanos: nanos(&more.since_unix_nanos),
+            started_at_unix_nanos: nanos(&more.started_at_unix_nanos),
+            next_start_at_unix_nanos: nanos(&more.next_start_at_unix_nanos),
+            last_heartbeat_unix_nanos: nanos(&more.last_heartbeat_unix_nanos),
+            pid: more.pid,
+            phase: more.phase.as_deref(),
+            budget: more.budget.as_ref(),
+            usage: more.usage.as_deref(),
+            poll_times: more.poll_times.as_deref(),
+        };
+        row.serialize(out)
     }
 }

@@ -3,14 +3,15 @@
 //! An event is pushed at once. A delta follows when it is quiet, and under load not more often than its size is worth:
 //! readers that fold events need none but for the topology.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use supervisor_api::wire::{Push, StateDelta};
-use supervisor_api::{EventKind, StampedEvent, SupervisorPath};
+use supervisor_api::{ChildKey, EventKind, StampedEvent, SupervisorPath};
 use tokio::time::Instant;
 
-use super::Line;
+use super::Pushed;
 use super::lines::rendered;
 use crate::state;
 use crate::target::Target;
@@ -26,9 +27,40 @@ enum Changed {
     #[default]
     Nothing,
     /// These rows.
-    Rows(BTreeSet<SupervisorPath>),
+    Rows(Rows),
     /// Who is in the tree, or what is not known.
     Everything,
+}
+
+/// Rows that changed: of children that events were about, and others.
+#[derive(Debug, Default)]
+struct Rows {
+    children: HashMap<ChildKey, Told>,
+    others: Vec<SupervisorPath>,
+}
+
+/// What events told of a child.
+#[derive(Debug)]
+struct Told {
+    path: SupervisorPath,
+    /// A failure was charged to a budget, which may be that of the supervisor: no event of its own tells that.
+    charged: bool,
+}
+
+impl Rows {
+    fn note(&mut self, event: &StampedEvent) {
+        let told = self.children.entry(event.event.child);
+        let told = told.or_insert_with(|| Told { path: event.path.clone(), charged: false });
+        told.charged = told.charged || event.event.kind.spec().numbers.contains(&"budget_used");
+    }
+
+    /// In the order of their paths, each once.
+    fn paths(self) -> BTreeSet<SupervisorPath> {
+        let above = self.children.values().filter(|told| told.charged).filter_map(|told| told.path.parent());
+        let mut paths: BTreeSet<_> = above.chain(self.others).collect();
+        paths.extend(self.children.into_values().map(|told| told.path));
+        paths
+    }
 }
 
 /// Collects changes for the next delta.
@@ -78,19 +110,19 @@ impl Changes {
             return;
         }
         self.begin();
-        match &mut self.changed {
-            Changed::Nothing => self.changed = Changed::Rows(BTreeSet::from([event.path.clone()])),
-            Changed::Rows(rows) => {
-                rows.insert(event.path.clone());
-            }
-            Changed::Everything => {}
+        if let Some(rows) = self.some_rows() {
+            rows.note(event);
         }
-        // A failure may be charged to the budget of the supervisor, which no event of its own tells. Whoever looks at a
-        // part of the tree is not told of who is above it.
-        if let Changed::Rows(rows) = &mut self.changed
-            && event.event.kind.spec().numbers.contains(&"budget_used")
-        {
-            rows.extend(event.path.parent());
+    }
+
+    /// The rows that changed; `None` when everything did.
+    fn some_rows(&mut self) -> Option<&mut Rows> {
+        if let Changed::Nothing = self.changed {
+            self.changed = Changed::Rows(Rows::default());
+        }
+        match &mut self.changed {
+            Changed::Rows(rows) => Some(rows),
+            _ => None,
         }
     }
 
@@ -100,10 +132,8 @@ impl Changes {
             return;
         }
         self.begin();
-        match &mut self.changed {
-            Changed::Nothing => self.changed = Changed::Rows(paths.into_iter().collect()),
-            Changed::Rows(rows) => rows.extend(paths),
-            Changed::Everything => {}
+        if let Some(rows) = self.some_rows() {
+            rows.others.extend(paths);
         }
     }
 
@@ -119,28 +149,34 @@ impl Changes {
     }
 
     /// The delta, of the tree as it is now, whether it is due or not. `None`: nothing changed.
-    pub(super) fn take(&mut self, target: &Target, under: &SupervisorPath) -> Option<Line> {
+    pub(super) fn take(&mut self, target: &Arc<Target>, under: &SupervisorPath) -> Option<Pushed> {
         if self.is_empty() {
             return None;
         }
+        let connection = std::mem::take(&mut self.connection);
         let mut delta = match std::mem::take(&mut self.changed) {
             Changed::Nothing => StateDelta::default(),
-            Changed::Rows(rows) => state::rows(target, rows.iter().filter(|path| under.contains(path))),
-            Changed::Everything => state::afresh(target, under),
+            // Whoever looks at a part of the tree is not told of who is above it.
+            Changed::Rows(rows) => {
+                state::rows(target, rows.paths().iter().filter(|path| under.contains(path)))
+            }
+            Changed::Everything => {
+                // It tells how the target stands with a relay, too.
+                let told = state::afresh(target, under);
+                self.not_before = Instant::now() + pause(told.rows(), told.rows());
+                return Some(Pushed::State(Box::new(told)));
+            }
         };
-        if std::mem::take(&mut self.connection) {
-            delta.connection_state = Some(target.connection().into());
-        }
-        self.not_before = Instant::now() + pause(&delta);
-        Some(rendered(&Push::StateDelta { target_id: target.id.clone(), delta: Box::new(delta) }).into())
+        delta.connection_state = connection.then(|| target.connection().into());
+        self.not_before = Instant::now() + pause(delta.runtime_state.as_ref().map_or(0, Vec::len), 0);
+        let delta = Push::StateDelta { target_id: target.id.clone(), delta: Box::new(delta) };
+        Some(Pushed::Line(rendered(&delta).into()))
     }
 }
 
-fn pause(delta: &StateDelta) -> Duration {
+fn pause(rows: usize, nodes: usize) -> Duration {
     let count = |list: usize| u32::try_from(list).unwrap_or(u32::MAX);
-    let rows = delta.runtime_state.as_ref().map_or(0, |rows| count(rows.len()));
-    let nodes = delta.topology.as_ref().map_or(0, |topology| count(topology.nodes.len()));
-    PAUSE + PAUSE_PER_ROW * rows + PAUSE_PER_NODE * nodes
+    PAUSE + PAUSE_PER_ROW * count(rows) + PAUSE_PER_NODE * count(nodes)
 }
 
 /// Whether a node came, went, or has other diagnostics: that a factory was missing ends with the first run.

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use supervisor_api::SupervisorPath;
 use supervisor_api::wire::{Stream, SubscribeParams};
+use supervisor_socket::FrameWriter;
+use tokio::io::AsyncWrite;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_supervisor::{EventItem, EventStream};
 
 use super::delta::Changes;
 use super::usage::Usages;
-use super::{Begin, Line, gap};
+use super::{Begin, EventLines, Line, Pushed, gap};
+use crate::specs::KnownVersion;
 use crate::target::{Standing, Target};
 
 /// The events of a child and of what lies below it.
@@ -23,6 +26,7 @@ pub(crate) struct EventFeed {
     changes: Changes,
     usages: Usages,
     standing: watch::Receiver<Standing>,
+    version: KnownVersion,
 }
 
 impl EventFeed {
@@ -36,11 +40,22 @@ impl EventFeed {
         let stream = Some(target.handle.events_after(first - 1));
         let standing = target.standing.subscribe();
         let under = params.under.clone().unwrap_or_else(SupervisorPath::root);
-        (Self { target, under, stream, changes, usages: Usages::new(), standing }, first)
+        (
+            Self {
+                target,
+                under,
+                stream,
+                changes,
+                usages: Usages::new(),
+                standing,
+                version: KnownVersion::default(),
+            },
+            first,
+        )
     }
 
     /// The next line. Cancel safe.
-    pub(super) async fn next(&mut self) -> Line {
+    pub(super) async fn next(&mut self) -> Pushed {
         loop {
             if let Some(line) = self.try_next() {
                 return line;
@@ -50,7 +65,7 @@ impl EventFeed {
                 item = next_of(&mut self.stream) => match item {
                     Some(item) => {
                         if let Some(line) = self.told(item) {
-                            return line;
+                            return line.into();
                         }
                     }
                     None => self.stream = None,
@@ -63,7 +78,7 @@ impl EventFeed {
     }
 
     /// The next line that is there already: events, then what they changed.
-    pub(super) fn try_next(&mut self) -> Option<Line> {
+    pub(super) fn try_next(&mut self) -> Option<Pushed> {
         // The target has the sender.
         if self.standing.has_changed().unwrap_or(false) {
             self.standing.mark_unchanged();
@@ -75,14 +90,35 @@ impl EventFeed {
         }
         while let Some(item) = self.stream.as_mut().and_then(EventStream::try_next) {
             if let Some(line) = self.told(item) {
-                return Some(line);
+                return Some(line.into());
             }
         }
         self.changes.due().filter(|due| *due <= Instant::now()).and_then(|_| self.delta())
     }
 
+    /// Queues the events that are there already, until so many bytes are queued.
+    pub(super) fn gather<W: AsyncWrite + Unpin>(&mut self, writer: &mut FrameWriter<W>, enough: usize) {
+        let head = self.target.generation();
+        while writer.queued() < enough
+            && let Some(item) = self.stream.as_mut().and_then(EventStream::try_next)
+        {
+            match item {
+                EventItem::Event(event) if head - event.sequence.min(head) >= EventLines::KEPT => {
+                    if self.under.contains(&event.path) {
+                        self.changes.note(&event);
+                        // Whoever catches up is far from the others: it is not rendered for them, too.
+                        let version = self.target.specs.version_at(&event, &mut self.version);
+                        writer.queue_part(|out| EventLines::put(out, &self.target, &event, version));
+                        writer.end_frame();
+                    }
+                }
+                item => self.told(item).into_iter().for_each(|line| writer.queue(&line)),
+            }
+        }
+    }
+
     /// What changed since the last delta, whether it is time for the next one or not.
-    pub(super) fn delta(&mut self) -> Option<Line> {
+    pub(super) fn delta(&mut self) -> Option<Pushed> {
         self.changes.take(&self.target, &self.under)
     }
 
@@ -118,7 +154,7 @@ mod tests {
     use tokio_supervisor::{SupervisorHandle, SupervisorSpec};
 
     use super::*;
-    use crate::scene::{restart, serve, service};
+    use crate::scene::{bytes, restart, serve, service};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -133,7 +169,7 @@ mod tests {
     /// The types of the lines that are there.
     fn there(feed: &mut EventFeed) -> Vec<String> {
         let mut kinds = Vec::new();
-        while let Some(line) = feed.try_next() {
+        while let Some(line) = feed.try_next().map(bytes) {
             let line: Value = serde_json::from_slice(&line).unwrap();
             kinds.push(line["type"].as_str().unwrap().to_owned());
         }
@@ -168,7 +204,7 @@ mod tests {
             tokio::time::advance(MS).await;
         }
         let began = Instant::now();
-        let delta = feed.next().await;
+        let delta = bytes(feed.next().await);
         assert_eq!(rows(&delta), ["/b", "/c"]);
         assert!((45 * MS..52 * MS).contains(&began.elapsed()), "{:?}", began.elapsed());
         assert_eq!(there(&mut feed), [] as [&str; 0]);
@@ -183,7 +219,7 @@ mod tests {
         loop {
             restart(&handle, "b").await;
             tokio::time::advance(MS).await;
-            let line: Value = serde_json::from_slice(&feed.next().await).unwrap();
+            let line: Value = serde_json::from_slice(&bytes(feed.next().await)).unwrap();
             if line["type"] == "state_delta" {
                 break;
             }
@@ -199,7 +235,7 @@ mod tests {
             SubscribeParams { session_established: true, from_sequence: None, ..SubscribeParams::default() };
         let (mut other, _) = EventFeed::open(one.target.clone(), &params);
         restart(&handle, "a").await;
-        assert!(Arc::ptr_eq(&one.try_next().unwrap(), &other.try_next().unwrap()));
+        assert!(Arc::ptr_eq(&bytes(one.try_next().unwrap()), &bytes(other.try_next().unwrap())));
     }
 
     /// It is about the target, and so told to whoever follows a part of it, too.
@@ -214,7 +250,7 @@ mod tests {
         {
             feed.target.standing.send_replace((RegistrationState::Expired, connection));
             restart(&handle, "a").await;
-            let line: Value = serde_json::from_slice(&feed.next().await).unwrap();
+            let line: Value = serde_json::from_slice(&bytes(feed.next().await)).unwrap();
             assert_eq!(line["type"], "state_delta", "nothing else happened in this part");
             assert_eq!(line["delta"], serde_json::json!({"connection_state": word}));
         }
@@ -227,7 +263,7 @@ mod tests {
             ..SubscribeParams::default()
         };
         let (mut afresh, _) = EventFeed::open(feed.target.clone(), &params);
-        let line: Value = serde_json::from_slice(&afresh.next().await).unwrap();
+        let line: Value = serde_json::from_slice(&bytes(afresh.next().await)).unwrap();
         assert_eq!(line["delta"]["connection_state"], "expired");
         assert!(line["delta"].get("topology").is_some());
     }
@@ -259,7 +295,7 @@ mod tests {
             SubscribeParams { session_established: true, from_sequence: None, ..SubscribeParams::default() };
         let (mut feed, _) = EventFeed::open(dispatcher.shared.target.clone(), &params);
         for percent in [1, 7] {
-            let line = feed.next().await;
+            let line = bytes(feed.next().await);
             assert_eq!(rows(&line), ["/p"]);
             let line: Value = serde_json::from_slice(&line).unwrap();
             assert_eq!(line["delta"]["runtime_state"][0]["usage"]["cpu_percent"], percent);

@@ -7,36 +7,54 @@ use supervisor_api::StampedEvent;
 use supervisor_api::wire::EventOnWire;
 
 use super::Line;
+use crate::json::put;
 use crate::target::Target;
-
-/// How many rendered events are kept for those who come a little later.
-const KEPT: usize = 256;
 
 /// The last events that were rendered, each at the place of its sequence.
 #[derive(Debug)]
-pub(crate) struct EventLines(Mutex<Box<[(u64, Line)]>>);
-
-impl Default for EventLines {
-    fn default() -> Self {
-        // No event has the sequence 0.
-        let empty: Line = Arc::default();
-        Self(Mutex::new(vec![(0, empty); KEPT].into()))
-    }
+pub(crate) struct EventLines {
+    kept: Mutex<Box<[(u64, Line)]>>,
+    /// How many bytes of a line stand before the event's own.
+    before: usize,
 }
 
 impl EventLines {
+    /// How many rendered events are kept for those who come a little later.
+    pub(crate) const KEPT: u64 = 256;
+
+    /// None yet, of this target.
+    pub(crate) fn new(target_id: &str) -> Self {
+        // No event has the sequence 0.
+        let empty: Line = Arc::default();
+        let before = r#"{"type":"event","target_id":,"event":"#.len() + rendered(&target_id).len();
+        Self { kept: Mutex::new(vec![(0, empty); Self::KEPT as usize].into()), before }
+    }
+
+    /// The event alone in its line.
+    pub(crate) fn record<'a>(&self, line: &'a [u8]) -> &'a [u8] {
+        &line[self.before..line.len() - 1]
+    }
+
+    /// Adds the line of an event to others.
+    pub(crate) fn put(out: &mut Vec<u8>, target: &Target, event: &StampedEvent, version: &Arc<str>) {
+        put(
+            out,
+            &PushedEvent { kind: "event", target_id: &target.id, event: target.on_wire(event, version) },
+        );
+    }
+
     /// The line of an event.
     pub(crate) fn of(&self, target: &Target, event: &StampedEvent) -> Line {
-        let place = (event.sequence % KEPT as u64) as usize;
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner)[place].clone();
+        let place = (event.sequence % Self::KEPT) as usize;
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner)[place].clone();
         if kept.0 == event.sequence {
             return kept.1;
         }
         let version = target.specs.version_of(event);
-        let push =
-            PushedEvent { kind: "event", target_id: &target.id, event: target.on_wire(event, &version) };
-        let line: Line = rendered(&push).into();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)[place] = (event.sequence, line.clone());
+        let mut line = Vec::with_capacity(1024);
+        Self::put(&mut line, target, event, &version);
+        let line: Line = line.into();
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)[place] = (event.sequence, line.clone());
         line
     }
 }
@@ -52,6 +70,7 @@ struct PushedEvent<'a> {
 
 /// A message of ours on one line. JSON escapes the newlines in it.
 pub(crate) fn rendered(message: &impl Serialize) -> Vec<u8> {
-    // Only a map with keys that are no texts, or a writer, could fail; there is neither.
-    serde_json::to_vec(message).unwrap_or_default()
+    let mut line = Vec::with_capacity(128);
+    put(&mut line, message);
+    line
 }

@@ -19,27 +19,45 @@ mod usage;
 use std::sync::Arc;
 
 use supervisor_api::wire::{Push, Stream, SubscribeParams};
+use supervisor_socket::FrameWriter;
+use tokio::io::AsyncWrite;
 
 pub(crate) use events::EventFeed;
 pub(crate) use lines::{EventLines, rendered};
 pub(crate) use logs::LogFeed;
 
+use crate::state::Telling;
 use crate::target::Target;
 
 /// One pushed line, without its newline. Shared by all sessions that get the same event.
 pub(crate) type Line = Arc<[u8]>;
 
+/// What is pushed: one line.
+#[derive(Debug)]
+pub(crate) enum Pushed {
+    /// As it is.
+    Line(Line),
+    /// A delta that tells everything, of which the session writes one portion after the other.
+    State(Box<Telling>),
+}
+
+impl From<Line> for Pushed {
+    fn from(line: Line) -> Self {
+        Self::Line(line)
+    }
+}
+
 /// What a connection is pushed. Each stream at most once: who subscribes again begins anew.
 #[derive(Debug, Default)]
 pub(crate) struct Feeds {
-    events: Option<EventFeed>,
+    events: Option<Box<EventFeed>>,
     logs: Option<LogFeed>,
 }
 
 /// A stream that was subscribed to.
 #[derive(Debug)]
 pub(crate) enum Feed {
-    Events(EventFeed),
+    Events(Box<EventFeed>),
     Logs(LogFeed),
 }
 
@@ -57,7 +75,7 @@ impl Feed {
         match stream {
             Stream::Events => {
                 let (feed, first) = EventFeed::open(Arc::clone(target), params);
-                (Self::Events(feed), Range { first, last: None })
+                (Self::Events(Box::new(feed)), Range { first, last: None })
             }
             Stream::Logs => {
                 let (feed, range) = LogFeed::open(Arc::clone(target), params);
@@ -77,7 +95,7 @@ impl Feeds {
     }
 
     /// The next line. Waits for ever when nothing was subscribed to, or nothing will come. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Line {
+    pub(crate) async fn next(&mut self) -> Pushed {
         let Self { events, logs } = self;
         let events = async {
             match events {
@@ -93,19 +111,31 @@ impl Feeds {
         };
         tokio::select! {
             line = events => line,
-            line = logs => line,
+            line = logs => line.into(),
+        }
+    }
+
+    /// Queues what happened and was logged already, until so many bytes are queued.
+    pub(crate) fn gather<W: AsyncWrite + Unpin>(&mut self, writer: &mut FrameWriter<W>, enough: usize) {
+        if let Some(events) = &mut self.events {
+            events.gather(writer, enough);
+        }
+        while writer.queued() < enough
+            && let Some(line) = self.logs.as_mut().and_then(LogFeed::try_next)
+        {
+            writer.queue(&line);
         }
     }
 
     /// The next line that is there already.
-    pub(crate) fn try_next(&mut self) -> Option<Line> {
-        let event = self.events.as_mut().and_then(EventFeed::try_next);
-        event.or_else(|| self.logs.as_mut().and_then(LogFeed::try_next))
+    fn try_next(&mut self) -> Option<Pushed> {
+        let event = self.events.as_mut().and_then(|feed| feed.try_next());
+        event.or_else(|| self.logs.as_mut().and_then(LogFeed::try_next).map(Pushed::from))
     }
 
     /// The next line of a session that is about to end: also a delta that would have been put off.
-    pub(crate) fn last(&mut self) -> Option<Line> {
-        self.try_next().or_else(|| self.events.as_mut().and_then(EventFeed::delta))
+    pub(crate) fn last(&mut self) -> Option<Pushed> {
+        self.try_next().or_else(|| self.events.as_mut().and_then(|feed| feed.delta()))
     }
 }
 

@@ -20,7 +20,7 @@ use tokio_supervisor::{EventKind, EventStream, Supervisor, SupervisorHandle, Sup
 use super::status::words;
 use super::{Registrar, RegistrationConfig};
 use crate::feed::{Feed, Feeds};
-use crate::scene::serve;
+use crate::scene::{bytes, serve};
 use crate::target::UNASKED;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -361,7 +361,7 @@ fn each_phase_has_its_words() {
 async fn pushed(feeds: &mut Feeds) -> String {
     loop {
         let line = timeout(7_200 * SECOND, feeds.next()).await.expect("nothing is pushed");
-        let line: Value = serde_json::from_slice(&line).unwrap();
+        let line: Value = serde_json::from_slice(&bytes(line)).unwrap();
         if let Some(word) = line["delta"]["connection_state"].as_str() {
             return word.to_owned();
         }

@@ -2,59 +2,121 @@
 
 mod page;
 mod recent;
-mod topology;
+mod telling;
 
+use std::sync::Arc;
+
+use serde::Serialize;
 use supervisor_api::SupervisorPath;
-use supervisor_api::command::{ChildState, CommandResult, TreeState};
+use supervisor_api::report::RuntimeHealthReport;
 use supervisor_api::wire::{
-    DashboardState, RuntimeRow, StateDelta, StateParams, TargetInfo, UnixNanos, WireError,
+    ConnectionState, LogRecord, RuntimeRow, StateDelta, StateParams, TargetInfo, UnixNanos, WireError, Word,
 };
-use tokio_supervisor::ChildView;
+use tokio_supervisor::{ChildView, Snapshot};
 
+use crate::json::put;
 use crate::target::Target;
 use page::Page;
 
 pub(crate) use recent::dropped_events;
+pub(crate) use telling::Telling;
 
-/// The whole state, or the page that is asked for.
+/// What stands after the rows of a state.
+#[derive(Serialize)]
+struct Rest<'a> {
+    recent_logs: Vec<LogRecord>,
+    dropped_event_count: u64,
+    dropped_log_count: u64,
+    config_version: &'a str,
+    generated_at_unix_nanos: UnixNanos,
+    state_generation: u64,
+    /// Of the control plane, which this knows nothing of.
+    health: &'a RuntimeHealthReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_after: Option<&'a SupervisorPath>,
+}
+
+/// What stands after the rows of a change that replaces everything.
+#[derive(Serialize)]
+struct RestOfDelta {
+    dropped_event_count: u64,
+    dropped_log_count: u64,
+    connection_state: Word<ConnectionState>,
+}
+
+/// The whole state, or the page that is asked for: the answer to this request.
 ///
 /// # Errors
 ///
 /// When `under` or `after` is no child of the tree.
-pub(crate) fn read(target: &Target, params: &StateParams) -> Result<DashboardState, WireError> {
-    let tree = tree_state(target);
-    let top = params.under.clone().unwrap_or_else(SupervisorPath::root);
-    let page = Page::of(&tree, params).map_err(|error| error.on(target.id.clone()))?;
-    let views = views(target, &tree.children[page.range.clone()]);
-    Ok(DashboardState {
-        target: info(target),
-        topology: topology::of(target, &tree, &page.range, &views, &top),
-        runtime_state: seen(&tree.children[page.range.clone()], &views),
-        recent_events: recent::events(target, tree.sequence),
+pub(crate) fn read(
+    target: &Arc<Target>,
+    request_id: &str,
+    params: &StateParams,
+    health: impl FnOnce() -> RuntimeHealthReport,
+) -> Result<Telling, WireError> {
+    let snapshot = target.handle.snapshot();
+    let paths = paths(&snapshot);
+    let Page { range, next_after } = Page::of(&paths, params).map_err(|error| error.on(target.id.clone()))?;
+    let beside = target.handle.beside(&snapshot, range.clone());
+    // After the rows: nothing in them is later than this says.
+    let health = health();
+    let mut head = br#"{"request_id":"#.to_vec();
+    put(&mut head, request_id);
+    head.extend_from_slice(br#","ok":true,"result":{"type":"state","target_id":"#);
+    put(&mut head, &*target.id);
+    head.extend_from_slice(br#","state":{"target":"#);
+    put(&mut head, &info(target));
+    head.push(b',');
+    let mut tail = br#","recent_events":["#.to_vec();
+    recent::put_events(&mut tail, target, snapshot.sequence());
+    tail.push(b']');
+    let rest = Rest {
         recent_logs: recent::logs(target),
         dropped_event_count: dropped_events(&target.handle),
         dropped_log_count: target.handle.dropped_logs(),
-        config_version: target.specs.version(),
-        generated_at_unix_nanos: target.now(),
-        state_generation: tree.sequence,
-        // Of the control plane, which this knows nothing of.
-        health: None,
-        next_after: page.next_after,
-    })
+        config_version: &target.specs.version(),
+        generated_at_unix_nanos: UnixNanos(health.last_observed_at_unix_nanos),
+        state_generation: snapshot.sequence(),
+        health: &health,
+        next_after: next_after.as_ref(),
+    };
+    put_rest(&mut tail, &rest);
+    tail.extend_from_slice(b"}}");
+    let top = params.under.clone().unwrap_or_else(SupervisorPath::root);
+    Ok(Telling::of(target, snapshot, range, beside, head, tail).below(top))
 }
 
-/// A change that replaces everything: who is in the tree, how each is, and how the target stands with a relay.
-pub(crate) fn afresh(target: &Target, under: &SupervisorPath) -> StateDelta {
-    let tree = tree_state(target);
-    let range = page::below(&tree, under);
-    let views = views(target, &tree.children[range.clone()]);
-    StateDelta {
-        state_generation: Some(tree.sequence),
-        topology: Some(topology::of(target, &tree, &range, &views, under)),
-        runtime_state: Some(seen(&tree.children[range], &views)),
-        connection_state: Some(target.connection().into()),
-        ..counts(target)
-    }
+/// A change that replaces everything, as a line: who is in the tree, how each is, and how the target stands with a relay.
+pub(crate) fn afresh(target: &Arc<Target>, under: &SupervisorPath) -> Telling {
+    let snapshot = target.handle.snapshot();
+    let range = page::below(&paths(&snapshot), under);
+    let mut head = br#"{"type":"state_delta","target_id":"#.to_vec();
+    put(&mut head, &*target.id);
+    head.extend_from_slice(br#","delta":{"state_generation":"#);
+    put(&mut head, &snapshot.sequence());
+    head.push(b',');
+    let rest = RestOfDelta {
+        dropped_event_count: dropped_events(&target.handle),
+        dropped_log_count: target.handle.dropped_logs(),
+        connection_state: target.connection().into(),
+    };
+    let mut tail = Vec::new();
+    put_rest(&mut tail, &rest);
+    tail.push(b'}');
+    let beside = target.handle.beside(&snapshot, range.clone());
+    Telling::of(target, snapshot, range, beside, head, tail).below(under.clone())
+}
+
+fn paths(snapshot: &Snapshot) -> Vec<&SupervisorPath> {
+    (0..snapshot.len()).filter_map(|at| snapshot.path(at)).collect()
+}
+
+/// The keys of an object that has begun already, and its end.
+fn put_rest(out: &mut Vec<u8>, rest: &impl Serialize) {
+    let from = out.len();
+    put(out, rest);
+    out[from] = b',';
 }
 
 /// A change of some rows. A child that is gone by now has none.
@@ -64,31 +126,21 @@ pub(crate) fn rows<'a>(target: &Target, paths: impl IntoIterator<Item = &'a Supe
     let rows = paths.into_iter().filter_map(|path| target.handle.child(path).ok());
     StateDelta {
         state_generation: Some(generation),
-        runtime_state: Some(rows.map(|child| row(&child.state, Some(&child))).collect()),
+        runtime_state: Some(rows.map(|child| row(&child)).collect()),
         ..counts(target)
     }
 }
 
-/// What is known of each child besides its row. A child that was removed since the rows were read has none.
-fn views(target: &Target, rows: &[ChildState]) -> Vec<Option<ChildView>> {
-    rows.iter().map(|row| target.handle.child(&row.child_path).ok()).collect()
-}
-
-fn seen(rows: &[ChildState], views: &[Option<ChildView>]) -> Vec<RuntimeRow> {
-    rows.iter().zip(views).map(|(state, view)| row(state, view.as_ref())).collect()
-}
-
-/// A row, with what is known besides. A run that began since the row was read is none of it.
-fn row(state: &ChildState, view: Option<&ChildView>) -> RuntimeRow {
-    let mut row = RuntimeRow::of(state);
-    let Some(view) = view else { return row };
-    let same_run = state.lifecycle_state.is_live() && view.state.generation == state.generation;
-    row.more.pid = view.pid.filter(|_| same_run);
-    row.more.last_heartbeat_unix_nanos = view.last_heartbeat_unix_nanos.filter(|_| same_run).map(UnixNanos);
-    row.more.phase = view.phase.clone().filter(|phase| same_run && !phase.is_empty());
+/// A row, with what is known besides.
+fn row(view: &ChildView) -> RuntimeRow {
+    let mut row = RuntimeRow::of(&view.state);
+    let is_live = view.state.lifecycle_state.is_live();
+    row.more.pid = view.pid;
+    row.more.last_heartbeat_unix_nanos = view.last_heartbeat_unix_nanos.filter(|_| is_live).map(UnixNanos);
+    row.more.phase = view.phase.clone().filter(|phase| is_live && !phase.is_empty());
     row.more.budget = view.budget;
-    row.more.usage = view.usage.filter(|_| same_run).map(Box::new);
-    row.more.poll_times = view.poll_times.filter(|_| same_run).map(Box::new);
+    row.more.usage = view.usage.map(Box::new);
+    row.more.poll_times = view.poll_times.map(Box::new);
     row
 }
 
@@ -108,13 +160,4 @@ fn info(target: &Target) -> TargetInfo {
         registration_state: registration.into(),
         connection_state: connection.into(),
     }
-}
-
-/// Every row, exact at one sequence.
-fn tree_state(target: &Target) -> TreeState {
-    // The library gives no other answer; a server does not panic over one.
-    let CommandResult::CurrentState { state } = target.handle.current_state() else {
-        return TreeState { sequence: target.generation(), children: Vec::new() };
-    };
-    state
 }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use supervisor_api::command::TreeState;
 use supervisor_api::wire::{ErrorCode, StateParams, WireError};
 use supervisor_api::{SupervisorPath, nearest};
 
@@ -15,16 +14,17 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn of(tree: &TreeState, params: &StateParams) -> Result<Self, WireError> {
+    /// The page of a tree with these paths.
+    pub(super) fn of(paths: &[&SupervisorPath], params: &StateParams) -> Result<Self, WireError> {
         let mut range = match &params.under {
             Some(under) => {
-                place(tree, "under", under)?;
-                below(tree, under)
+                place(paths, "under", under)?;
+                below(paths, under)
             }
-            None => 0..tree.children.len(),
+            None => 0..paths.len(),
         };
         if let Some(after) = &params.after {
-            let from = place(tree, "after", after)? + 1;
+            let from = place(paths, "after", after)? + 1;
             range.start = from.clamp(range.start, range.end);
         }
         let end = params
@@ -32,22 +32,22 @@ impl Page {
             .map_or(range.end, |limit| range.end.min(range.start.saturating_add(limit.get() as usize)));
         let more = end < range.end;
         range.end = end;
-        let last = tree.children[range.clone()].last();
-        Ok(Self { next_after: last.filter(|_| more).map(|row| row.child_path.clone()), range })
+        let last = paths[range.clone()].last();
+        Ok(Self { next_after: last.filter(|_| more).map(|path| (*path).clone()), range })
     }
 }
 
 /// The rows of a child and of what lies below it; none when it is not there.
-pub(super) fn below(tree: &TreeState, under: &SupervisorPath) -> Range<usize> {
-    let is_below = |at: &usize| under.contains(&tree.children[*at].child_path);
-    let start = (0..tree.children.len()).find(is_below).unwrap_or(tree.children.len());
-    start..start + (start..tree.children.len()).take_while(is_below).count()
+pub(super) fn below(paths: &[&SupervisorPath], under: &SupervisorPath) -> Range<usize> {
+    let is_below = |path: &&SupervisorPath| under.contains(path);
+    let start = paths.iter().position(&is_below).unwrap_or(paths.len());
+    start..start + paths[start..].iter().take_while(|path| is_below(path)).count()
 }
 
-fn place(tree: &TreeState, key: &str, path: &SupervisorPath) -> Result<usize, WireError> {
-    let paths = || tree.children.iter().map(|row| row.child_path.as_str());
-    paths().position(|known| known == path.as_str()).ok_or_else(|| {
-        let remedy = match (key, nearest(path.as_str(), paths()).as_slice()) {
+fn place(paths: &[&SupervisorPath], key: &str, path: &SupervisorPath) -> Result<usize, WireError> {
+    paths.iter().position(|known| *known == path).ok_or_else(|| {
+        let paths = paths.iter().map(|path| path.as_str());
+        let remedy = match (key, nearest(path.as_str(), paths).as_slice()) {
             ("after", _) => "; it was removed since: begin with the first page".to_owned(),
             (_, []) => String::new(),
             (_, near) => format!("; nearest: {}", near.join(", ")),
@@ -63,38 +63,17 @@ fn place(tree: &TreeState, key: &str, path: &SupervisorPath) -> Result<usize, Wi
 mod tests {
     use std::num::NonZeroU32;
 
-    use supervisor_api::command::ChildState;
-    use supervisor_api::{Health, Lifecycle, Readiness, ShutdownState};
-
     use super::*;
 
     fn path(text: &str) -> SupervisorPath {
         SupervisorPath::parse(text).unwrap()
     }
 
-    fn tree() -> TreeState {
-        let row = |text| ChildState {
-            child_path: path(text),
-            lifecycle_state: Lifecycle::Running,
-            health: Health::Unknown,
-            readiness: Readiness::Ready,
-            generation: 1,
-            attempt: 0,
-            restart_count: 0,
-            last_failure: None,
-            last_policy_decision: None,
-            shutdown_state: ShutdownState::Running,
-            as_of: 1,
-            since_unix_nanos: None,
-            started_at_unix_nanos: None,
-            next_start_at_unix_nanos: None,
-        };
-        TreeState { sequence: 7, children: ["/", "/a", "/a/b", "/a/c", "/ab", "/d"].map(row).into() }
-    }
-
     fn page(after: Option<&str>, limit: Option<u32>, under: Option<&str>) -> Result<Page, WireError> {
+        let tree = ["/", "/a", "/a/b", "/a/c", "/ab", "/d"].map(path);
         let limit = limit.map(|limit| NonZeroU32::new(limit).unwrap());
-        Page::of(&tree(), &StateParams { after: after.map(path), limit, under: under.map(path) })
+        let params = StateParams { after: after.map(path), limit, under: under.map(path) };
+        Page::of(&tree.iter().collect::<Vec<_>>(), &params)
     }
 
     #[test]

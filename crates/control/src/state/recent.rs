@@ -1,22 +1,24 @@
 //! The newest events and lines of logs.
 
-use supervisor_api::wire::{EventRecord, LogRecord, RECENT};
+use supervisor_api::wire::{LogRecord, RECENT};
 use tokio_supervisor::{EventItem, LogItem, SupervisorHandle};
 
 use crate::target::Target;
 
-/// The newest events up to this sequence, oldest first.
-pub(super) fn events(target: &Target, sequence: u64) -> Vec<EventRecord> {
+/// Adds the newest events up to this sequence, oldest first, with commas between them.
+pub(super) fn put_events(out: &mut Vec<u8>, target: &Target, sequence: u64) {
     let mut stream = target.handle.events_after(sequence.saturating_sub(RECENT as u64));
-    let mut records = Vec::new();
+    let from = out.len();
     while stream.position() < sequence
         && let Some(item) = stream.try_next()
     {
         if let EventItem::Event(event) = item {
-            records.push(target.event_record(&event));
+            if out.len() > from {
+                out.push(b',');
+            }
+            out.extend_from_slice(target.lines.record(&target.lines.of(target, &event)));
         }
     }
-    records
 }
 
 /// The newest lines of logs, oldest first.

@@ -73,7 +73,7 @@ impl Scene {
         let caller = Caller { frame_bytes: line.len(), ..*caller };
         let request = Request::read(line.as_bytes()).unwrap();
         let answer = self.dispatcher.answer(&caller, request).await;
-        serde_json::to_value(&answer.response).unwrap()
+        serde_json::from_slice(&answer.into_line()).unwrap()
     }
 
     /// The result of a command of the owner.
