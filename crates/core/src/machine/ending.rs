@@ -3,7 +3,7 @@
 use supervisor_api::policy::AutoShutdown;
 use supervisor_api::{Cause, EventKind, Lifecycle};
 
-use super::Machine;
+use super::{Machine, waits};
 use super::life::News;
 use super::node::{Ending, Flow, Life, NONE, Step, Then, end_of};
 use super::start::millis;
@@ -101,7 +101,7 @@ impl Machine {
         if self.sup(0).is_ending() {
             return;
         }
-        let requester = self.command.as_ref().map(|current| current.requester.clone()).unwrap_or_default();
+        let requester = self.command.as_ref().map(waits::Current::requester).unwrap_or_default();
         self.shutdown_by = self.command.clone();
         let news = News::new(EventKind::ShutdownRequested, Cause::Shutdown);
         if self.sup(0).flow == Flow::Idle {

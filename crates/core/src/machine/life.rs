@@ -21,14 +21,26 @@ pub(super) struct News {
     pub(super) cause: Cause,
     next: Next,
     numbers: [u32; 4],
+    said: Said,
+}
+
+/// What an event says in words.
+#[derive(Debug, Clone, Default)]
+struct Said {
     exit: Option<Exit>,
     text: Option<Arc<str>>,
     chain: Vec<Arc<str>>,
 }
 
+impl Said {
+    fn is_nothing(&self) -> bool {
+        self.exit.is_none() && self.text.is_none() && self.chain.is_empty()
+    }
+}
+
 impl News {
     pub(super) fn new(kind: EventKind, cause: Cause) -> Self {
-        Self { kind, cause, next: Next::Nothing, numbers: [0; 4], exit: None, text: None, chain: Vec::new() }
+        Self { kind, cause, next: Next::Nothing, numbers: [0; 4], said: Said::default() }
     }
 
     pub(super) fn next(mut self, next: Next) -> Self {
@@ -44,17 +56,17 @@ impl News {
     }
 
     pub(super) fn exit(mut self, exit: Exit) -> Self {
-        self.exit = Some(exit);
+        self.said.exit = Some(exit);
         self
     }
 
     pub(super) fn text(mut self, text: impl Into<Arc<str>>) -> Self {
-        self.text = Some(text.into());
+        self.said.text = Some(text.into());
         self
     }
 
     pub(super) fn chain(mut self, chain: Vec<Arc<str>>) -> Self {
-        self.chain = chain;
+        self.said.chain = chain;
         self
     }
 }
@@ -134,24 +146,7 @@ impl Machine {
         if fault!(nested_events_are_lost) && node.parent != 0 && node.parent != NONE {
             return;
         }
-        let by_operator = self.command_behind(index, news.cause);
-        let detail = if news.exit.is_some()
-            || news.text.is_some()
-            || !news.chain.is_empty()
-            || by_operator.is_some()
-        {
-            Some(Arc::new(Detail {
-                exit: news.exit,
-                requested_by: by_operator.and_then(|current| current.requester.by.clone()),
-                reason: by_operator.and_then(|current| current.requester.reason.clone()),
-                text: news.text,
-                chain: news.chain,
-                command: by_operator.map(|current| current.ticket).filter(|ticket| *ticket != 0),
-                correlation_id: by_operator.and_then(|current| current.requester.command_id.clone()),
-            }))
-        } else {
-            None
-        };
+        let detail = self.detail(index, news.cause, news.said);
         let event = Event {
             kind: news.kind,
             child: node.key(index),
@@ -162,6 +157,17 @@ impl Machine {
             detail,
         };
         self.out.push(Effect::Emit(event));
+    }
+
+    /// The text of an event, if it has any.
+    fn detail(&self, index: u32, cause: Cause, said: Said) -> Option<Arc<Detail>> {
+        let asked = self.command_behind(index, cause).map(|current| &current.told);
+        if said.is_nothing() {
+            return asked.cloned();
+        }
+        let Said { exit, text, chain } = said;
+        let asked = asked.map(|told| Detail::clone(told)).unwrap_or_default();
+        Some(Arc::new(Detail { exit, text, chain, ..asked }))
     }
 
     fn notify(&mut self, index: u32, old: Life, life: Life) {

@@ -273,7 +273,7 @@ impl Machine {
     }
 
     fn obey(&mut self, ticket: Ticket, requester: crate::face::Requester, command: Command) {
-        self.command = Some(waits::Current { ticket, requester });
+        self.command = Some(waits::Current::new(ticket, requester));
         if let Err(refusal) = self.dispatch(ticket, command) {
             self.reply(ticket, Err(refusal));
         }

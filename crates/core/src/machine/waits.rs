@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use supervisor_api::command::{ChildControlOutcome, NotAsPlanned, Plan};
-use supervisor_api::{Cause, Lifecycle, SupervisorError};
+use supervisor_api::{Cause, Detail, Lifecycle, SupervisorError};
 
 use super::Machine;
 use super::node::{Flow, Life, NONE};
@@ -13,7 +13,23 @@ use crate::face::{Applied, Effect, Reply, Requester, Ticket};
 #[derive(Debug, Clone)]
 pub(super) struct Current {
     pub(super) ticket: Ticket,
-    pub(super) requester: Requester,
+    /// What is told of it: who asked, why, and under which number. Events that tell nothing else share it.
+    pub(super) told: Arc<Detail>,
+}
+
+impl Current {
+    pub(super) fn new(ticket: Ticket, requester: Requester) -> Self {
+        let Requester { by, reason, command_id } = requester;
+        let command = Some(ticket).filter(|ticket| *ticket != 0);
+        let told =
+            Detail { requested_by: by, reason, command, correlation_id: command_id, ..Detail::default() };
+        Self { ticket, told: Arc::new(told) }
+    }
+
+    pub(super) fn requester(&self) -> Requester {
+        let Detail { requested_by, reason, correlation_id, .. } = &*self.told;
+        Requester { by: requested_by.clone(), reason: reason.clone(), command_id: correlation_id.clone() }
+    }
 }
 
 /// What a command waits for.
