@@ -84,14 +84,26 @@ pub struct PastExit {
 /// How earlier runs of one child ended.
 #[derive(Default)]
 pub(crate) struct Past {
-    /// The numbers of the runs, oldest first, and when they ended.
+    /// The last end lies in place: most children have no other.
+    last: Option<Last>,
+    /// The numbers of the runs before, oldest first, and when they ended.
     when: VecDeque<(u64, u64)>,
-    /// How they ended, and how many in a row did so: a child that fails and fails does it in the same words.
+    /// How they ended, and how many in a row did so: a child that fails and fails does it in the same words. Those that
+    /// ended as the last did are counted there.
     how: VecDeque<(Exit, u32)>,
     /// The last bad end, and the sequence of the event that told it.
     failure: Option<Box<(u64, Exit)>>,
     /// The bad end before that one, for a reader that is one event behind.
     before: Option<Box<(u64, Exit)>>,
+}
+
+/// The end of the last run.
+struct Last {
+    generation: u64,
+    at_unix_nanos: u64,
+    exit: Exit,
+    /// How many ended like this in a row, with this one.
+    times: u32,
 }
 
 impl Past {
@@ -115,54 +127,63 @@ impl Past {
     /// Adds an end; the exit of a run that is there already is replaced, because the machine knows better
     /// than the run why it ended (a start that took too long, a heartbeat that was missed).
     pub(crate) fn ended(&mut self, generation: u64, exit: &Exit, at_unix_nanos: u64) {
-        if self.when.back().is_some_and(|last| last.0 == generation) {
-            if self.how.back().is_some_and(|last| last.0 == *exit) {
-                return;
-            }
-            if one_less(self.how.back_mut()) {
-                self.how.pop_back();
-            }
-        } else {
-            if self.when.len() == EXITS {
-                self.when.pop_front();
-                if one_less(self.how.front_mut()) {
-                    self.how.pop_front();
-                }
-            }
+        let Some(last) = &mut self.last else {
+            self.last = Some(Last { generation, at_unix_nanos, exit: exit.clone(), times: 1 });
+            return;
+        };
+        let is_known = last.generation == generation;
+        if !is_known {
             make_room(&mut self.when);
-            self.when.push_back((generation, at_unix_nanos));
+            self.when.push_back((last.generation, last.at_unix_nanos));
+            (last.generation, last.at_unix_nanos) = (generation, at_unix_nanos);
         }
-        match self.how.back_mut() {
-            Some((last, times)) if last == exit => *times += 1,
-            _ => {
+        if last.exit == *exit {
+            last.times += u32::from(!is_known);
+        } else {
+            let (before, times) = (std::mem::replace(&mut last.exit, exit.clone()), last.times);
+            let times = times - u32::from(is_known);
+            last.times = 1;
+            if times > 0 {
                 make_room(&mut self.how);
-                self.how.push_back((exit.clone(), 1));
+                self.how.push_back((before, times));
+            } else if self.how.back().is_some_and(|(before, _)| before == exit) {
+                last.times += self.how.pop_back().map_or(0, |(_, times)| times);
             }
+        }
+        if self.when.len() == EXITS {
+            self.forget_the_oldest();
+        }
+    }
+
+    fn forget_the_oldest(&mut self) {
+        self.when.pop_front();
+        match (self.how.front_mut(), &mut self.last) {
+            (Some((_, times)), _) if *times > 1 => *times -= 1,
+            (Some(_), _) => drop(self.how.pop_front()),
+            (None, Some(last)) => last.times -= 1,
+            (None, None) => {}
         }
     }
 
     /// The end of the last run: its number, and how it was.
     pub(crate) fn last(&self) -> Option<(u64, &Exit)> {
-        Some((self.when.back()?.0, &self.how.back()?.0))
+        self.last.as_ref().map(|last| (last.generation, &last.exit))
     }
 
     /// The ends of the last runs, oldest first.
     pub(crate) fn exits(&self) -> impl Iterator<Item = PastExit> {
-        let how = self.how.iter().flat_map(|(exit, times)| std::iter::repeat_n(exit, *times as usize));
-        self.when.iter().zip(how).map(|(&(generation, at_unix_nanos), exit)| PastExit {
+        let last = self.last.iter();
+        let when =
+            self.when.iter().copied().chain(last.clone().map(|last| (last.generation, last.at_unix_nanos)));
+        let how = self.how.iter().map(|(exit, times)| (exit, *times));
+        let how = how.chain(last.map(|last| (&last.exit, last.times)));
+        let how = how.flat_map(|(exit, times)| std::iter::repeat_n(exit, times as usize));
+        when.zip(how).map(|((generation, at_unix_nanos), exit)| PastExit {
             generation,
             exit: exit.clone(),
             at_unix_nanos,
         })
     }
-}
-
-/// One end less that was like this; whether it was the last.
-fn one_less(how: Option<&mut (Exit, u32)>) -> bool {
-    how.is_some_and(|(_, times)| {
-        *times -= 1;
-        *times == 0
-    })
 }
 
 /// Room for one more. Room for four at once would be most of what a child costs that ends twice.
@@ -446,5 +467,39 @@ mod tests {
         past.ended(199, &Exit::Aborted, 0);
         assert_eq!(generations(&past).len(), EXITS);
         assert_eq!(past.last(), Some((199, &Exit::Aborted)));
+    }
+
+    /// Each way in which five runs can end, each told once or corrected, behind as many as leave room for all, for some
+    /// and for none of them.
+    #[test]
+    fn what_is_kept_of_ends_is_what_a_plain_list_of_them_keeps() {
+        let exits = [Exit::Completed, Exit::Aborted, Exit::failed("no")];
+        for before in [0, 96, 120] {
+            for seed in 0..6_u32.pow(5) {
+                let (mut past, mut list) = (Past::default(), VecDeque::new());
+                let mut end = |generation: u64, exit: &Exit| {
+                    past.ended(generation, exit, generation * 10);
+                    if list.back().is_some_and(|last: &PastExit| last.generation == generation) {
+                        list.back_mut().unwrap().exit = exit.clone();
+                    } else {
+                        let at_unix_nanos = generation * 10;
+                        list.push_back(PastExit { generation, exit: exit.clone(), at_unix_nanos });
+                    }
+                    if list.len() > EXITS {
+                        list.pop_front();
+                    }
+                };
+                (0..before).for_each(|generation| end(generation, &exits[2]));
+                let (mut generation, mut draw) = (before, seed);
+                for _ in 0..5 {
+                    end(generation, &exits[(draw % 3) as usize]);
+                    generation += u64::from(draw / 3 % 2);
+                    draw /= 6;
+                }
+                assert!(past.exits().eq(list.iter().cloned()), "{before} {seed}");
+                let last = list.back().map(|last| (last.generation, &last.exit));
+                assert_eq!(past.last(), last, "{before} {seed}");
+            }
+        }
     }
 }

@@ -162,6 +162,55 @@ async fn d12_a_child_that_an_operator_added_stays_and_is_the_specs_own_once_that
     assert_eq!(paths(&plan.removed), ["/extra"]);
 }
 
+/// `extra` is added and waits for `db`, which is not ready. A spec that does not name it leaves what it is to run; one that
+/// does makes that its own.
+#[tokio::test(start_paused = true)]
+async fn d12_what_an_added_child_runs_is_there_when_its_first_run_comes_after_a_new_spec() {
+    for named in [false, true] {
+        let alive = std::sync::Arc::new(());
+        let db = ChildSpec::service("db", |ctx: ChildContext| async move {
+            tokio::time::sleep(secs(5)).await;
+            ctx.ready();
+            ctx.stopping().await;
+        })
+        .ready_within(secs(9));
+        let extra = {
+            let alive = std::sync::Arc::clone(&alive);
+            ChildSpec::service("extra", move |ctx: ChildContext| {
+                let alive = std::sync::Arc::clone(&alive);
+                async move {
+                    ctx.stopping().await;
+                    drop(alive);
+                }
+            })
+            .depends_on(["db"])
+        };
+        let handle = start(SupervisorSpec::root([service("a")])).await;
+        let a = service("a");
+        handle.apply(SupervisorSpec::root([a.clone()]), "test", "begin").await.unwrap();
+        let adder = handle.clone();
+        let db_too = db.clone();
+        let adding = tokio::spawn(async move { adder.add_child_spec("/", db_too, "test", "more").await });
+        settle().await;
+        handle.add_child_spec("/", extra.clone(), "test", "more").await.unwrap();
+        assert_eq!(lifecycle(&handle, "/extra"), Lifecycle::Waiting);
+        // What a spec names comes back with its supervisor (R48), and so is kept.
+        let more: Vec<ChildSpec> =
+            if named { vec![a, service("b"), db, extra.clone()] } else { vec![a, service("b")] };
+        drop(extra);
+        apply(&handle, SupervisorSpec::root(more)).await;
+        adding.await.unwrap().unwrap();
+        tokio::time::sleep(secs(9)).await;
+        assert_eq!(lifecycle(&handle, "/extra"), Lifecycle::Running, "named: {named}");
+        // The run, what it was made by, and the test.
+        assert_eq!(std::sync::Arc::strong_count(&alive), 3);
+        handle.remove_child("extra", "test", "no more").await.unwrap();
+        settle().await;
+        let kept = if named { 2 } else { 1 };
+        assert_eq!(std::sync::Arc::strong_count(&alive), kept, "named: {named}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn d12_d11_dependencies_order_the_starts_and_the_stops() {
     let slow = |name: &str| {

@@ -303,7 +303,10 @@ impl Brain {
     fn forget(&mut self, tree: &Arc<Tree>, key: ChildKey) {
         let slot = tree.table.slot(key.index);
         if let Some(seat) = self.seats.get_mut(key.index as usize).filter(|seat| seat.epoch == key.epoch) {
-            *seat = Seat { epoch: key.epoch, ..Seat::default() };
+            let before = std::mem::replace(seat, Seat { epoch: key.epoch, ..Seat::default() });
+            if before.owns_body {
+                self.discard_body(before.body - 1);
+            }
         }
         #[cfg(feature = "metrics")]
         if let Some(meter) = &mut self.meter {

@@ -127,7 +127,7 @@ impl Brain {
         let mut batch = Batch::default();
         for (number, body) in bodies.numbered {
             batch.numbers.push(number);
-            self.added.insert(number, body);
+            self.added.put(number, body);
         }
         for (path, extras) in bodies.supervisors {
             batch.supervisors.push(path.clone());
@@ -141,20 +141,31 @@ impl Brain {
     pub(super) fn settle(&mut self, batch: Option<Batch>) {
         let Some(batch) = batch else { return };
         match batch.key.filter(|key| self.seat(*key).is_some()) {
-            Some(key) => drop(self.batches.insert(key, batch)),
+            Some(key) => self.keep(key, batch),
             None => self.discard(batch),
+        }
+    }
+
+    fn keep(&mut self, key: ChildKey, batch: Batch) {
+        match self.seats.get_mut(key.index as usize) {
+            Some(seat) if batch.is_only(seat.body) => seat.owns_body = true,
+            _ => drop(self.batches.insert(key, batch)),
         }
     }
 
     /// Drops bodies that nobody needs any more; they are a user's, so it is done later.
     pub(super) fn discard(&mut self, batch: Batch) {
         for number in batch.numbers {
-            if let Some(body) = self.added.remove(&number) {
-                self.after.push(After::Drop(Box::new(body)));
-            }
+            self.discard_body(number);
         }
         for path in batch.supervisors {
             self.supervisors.remove(&path);
+        }
+    }
+
+    pub(super) fn discard_body(&mut self, number: u32) {
+        if let Some(body) = self.added.take(number) {
+            self.after.push(After::DropBody(body));
         }
     }
 
@@ -169,8 +180,7 @@ impl Brain {
         let mut numbers = Vec::new();
         let launched =
             (0u32..).zip(&mut self.launched).filter_map(|(number, body)| Some((number, body.as_mut()?)));
-        let added = self.added.iter_mut().map(|(&number, body)| (number, body));
-        for (number, body) in launched.chain(added) {
+        for (number, body) in launched.chain(self.added.iter_mut()) {
             if matches!(&body.run, Bound::No(waits_for) if waits_for == wanted) {
                 body.bind(run, probe);
                 numbers.push(number);
@@ -188,6 +198,13 @@ impl Brain {
             tree.table.slot(key.index).change(|about| about.extras = extras);
             self.feed(tree, now, Input::Bound { key });
         }
+    }
+}
+
+impl Batch {
+    /// Whether it is nothing but this body, which is named by its number plus one.
+    fn is_only(&self, body: u32) -> bool {
+        self.supervisors.is_empty() && matches!(self.numbers[..], [number] if number + 1 == body)
     }
 }
 

@@ -14,6 +14,7 @@ mod apply;
 mod ending;
 mod inbox;
 mod respec;
+mod shelf;
 mod told;
 #[cfg(test)]
 mod trace;
@@ -33,6 +34,8 @@ use crate::schedule::{Schedule, Times};
 use crate::spec::{Bodies, Body, Extras};
 use crate::tree::Tree;
 
+use shelf::Shelf;
+
 pub(crate) use apply::fold;
 pub(crate) use inbox::{Ask, Msg, Signalled};
 
@@ -50,12 +53,12 @@ pub(crate) struct Brain {
     /// restarted supervisor has its static children again (R48).
     launched: Vec<Option<Body>>,
     /// Bodies that came later.
-    added: HashMap<u32, Body>,
+    added: Shelf,
     /// What belongs to supervisors, by path.
     supervisors: HashMap<SupervisorPath, Arc<Extras>>,
     /// What the driver knows of each child, by index.
     seats: Vec<Seat>,
-    /// Bodies that belong to a child that was added, and go with it.
+    /// What belongs to a child that was added, and goes with it, unless it is its own body alone.
     batches: HashMap<ChildKey, Batch>,
     waiting: HashMap<Ticket, Waiter>,
     /// The spec that the machine is being handed.
@@ -103,6 +106,8 @@ struct Seat {
     present: bool,
     /// A request to stop its last run is left in its cell.
     was_asked: bool,
+    /// Its body goes with it: it was added, and the spec does not name it.
+    owns_body: bool,
 }
 
 /// What came with a child that was added.
@@ -133,6 +138,8 @@ enum After {
     Wake(Waker),
     /// Answer a command.
     Reply(oneshot::Sender<Result<Reply, SupervisorError>>, Result<Reply, SupervisorError>),
+    /// Drop a body, which is a user's.
+    DropBody(Body),
     /// Drop what may be a user's.
     Drop(Box<dyn std::any::Any + Send>),
     /// Wait for the times of a child, or no longer.
@@ -153,7 +160,7 @@ impl Brain {
             machine,
             inbox,
             launched,
-            added: HashMap::new(),
+            added: Shelf::default(),
             supervisors: bodies.supervisors.into_iter().collect(),
             seats: Vec::new(),
             batches: HashMap::new(),
@@ -191,12 +198,12 @@ impl Brain {
 
     /// What a number stands for.
     fn body(&self, number: u32) -> Option<&Body> {
-        self.launched.get(number as usize).and_then(Option::as_ref).or_else(|| self.added.get(&number))
+        self.launched.get(number as usize).and_then(Option::as_ref).or_else(|| self.added.get(number))
     }
 
     fn body_mut(&mut self, number: u32) -> Option<&mut Body> {
         let launched = self.launched.get_mut(number as usize).and_then(Option::as_mut);
-        launched.or_else(|| self.added.get_mut(&number))
+        launched.or_else(|| self.added.get_mut(number))
     }
 
     fn seat(&self, key: ChildKey) -> Option<&Seat> {

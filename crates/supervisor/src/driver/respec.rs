@@ -55,7 +55,9 @@ impl Brain {
         let mut naming = self.name(decl, &bodies, fresh);
         let fresh = std::mem::take(&mut naming.fresh);
         let added = fresh.iter().map(|(number, _)| *number).collect();
-        self.added.extend(fresh);
+        for (number, body) in fresh {
+            self.added.put(number, body);
+        }
         for (number, extras) in &mut naming.said_anew {
             if let Some(body) = self.body_mut(*number) {
                 std::mem::swap(&mut body.extras, extras);
@@ -93,12 +95,18 @@ impl Brain {
             batch.numbers.retain(|number| !naming.named.contains(number));
             batch.supervisors.retain(|path| !naming.supervisors.contains(path));
         }
+        let mut owned = Vec::new();
+        for seat in self.seats.iter_mut().filter(|seat| seat.owns_body) {
+            seat.owns_body = !naming.named.contains(&(seat.body - 1));
+            owned.extend(seat.owns_body.then_some(seat.body - 1));
+        }
         let kept =
             self.batches.values().chain(self.waiting.values().filter_map(|waiter| waiter.batch.as_ref()));
         let mut kept: HashSet<u32> = kept.flat_map(|batch| &batch.numbers).copied().collect();
         kept.extend(naming.named);
+        kept.extend(owned);
         let all = (0..).zip(&self.launched).filter(|(_, body)| body.is_some()).map(|(number, _)| number);
-        let all = all.chain(self.added.keys().copied());
+        let all = all.chain(self.added.numbers());
         let gone = all.filter(|number| !kept.contains(number)).collect();
         self.drop_bodies(gone);
     }
@@ -186,7 +194,7 @@ impl Brain {
         let mut dropped = Vec::new();
         for number in numbers {
             let place = self.launched.get_mut(number as usize).and_then(Option::take);
-            dropped.extend(place.or_else(|| self.added.remove(&number)));
+            dropped.extend(place.or_else(|| self.added.take(number)));
         }
         if !dropped.is_empty() {
             // They are a user's.

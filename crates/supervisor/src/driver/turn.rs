@@ -166,6 +166,7 @@ impl Tree {
                 // Whoever asked may have gone; the command is carried out all the same.
                 let _ = reply.send(result);
             }
+            After::DropBody(body) => drop_quietly(body),
             After::Drop(value) => drop_quietly(value),
             After::KeepTime(times, schedule) => self.keep_time(times, schedule),
             After::Started(how) => {
@@ -223,7 +224,14 @@ impl By {
                 !after.iter().any(is_own) || after.iter().filter(wakes).count() == 1
             }
             Self::Caller => after.iter().all(|task| {
-                matches!(task, After::Ring(_) | After::Launch(..) | After::Reply(..) | After::Drop(_))
+                matches!(
+                    task,
+                    After::Ring(_)
+                        | After::Launch(..)
+                        | After::Reply(..)
+                        | After::DropBody(_)
+                        | After::Drop(_)
+                )
             }),
         }
     }
