@@ -27,8 +27,8 @@ use crate::tree::Tree;
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 /// As which a loop that does not move is named.
 pub(crate) const LOOP: &str = "loop";
-/// The longest time between two looks.
-const LOOK: Duration = Duration::from_secs(2);
+/// The least and the longest time between two looks.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(2_500));
 /// By how much the tree's time and real time may differ between two looks.
 const SLACK: Duration = Duration::from_millis(500);
 
@@ -164,24 +164,24 @@ fn run() {
             (std::mem::take(&mut watched.trees), watched.marks.clone())
         };
         let marks: Vec<_> = marks.iter().filter_map(Weak::upgrade).collect();
-        let pause = trees.iter().map(|watch| watch.limit / 4).min().unwrap_or(LOOK);
-        for watch in &mut trees {
-            watch.look(&marks);
-        }
+        let pause = trees.iter_mut().map(|watch| watch.look(&marks)).min().unwrap_or(LOOKS.1);
         drop(marks);
         watched().trees.append(&mut trees);
-        std::thread::sleep(pause.clamp(Duration::from_millis(5), LOOK));
+        std::thread::sleep(pause.clamp(LOOKS.0, LOOKS.1));
     }
 }
 
 impl Watch {
-    fn look(&mut self, marks: &[Arc<Mark>]) {
-        let Some(tree) = self.tree.upgrade() else { return };
+    /// Looks at everything once, and says when to look again. While no poll is going on that is half as
+    /// often: each look wakes a processor.
+    fn look(&mut self, marks: &[Arc<Mark>]) -> Duration {
+        let (soon, later) = (self.limit / 4, self.limit / 2);
+        let Some(tree) = self.tree.upgrade() else { return later };
         if self.time_stands_still(&tree) {
             self.polls.clear();
             self.turns = (tree.turns.load(Ordering::Relaxed), RealTime::now());
             tree.plane.set_stuck(Vec::new());
-            return;
+            return soon;
         }
         let mut stuck: Vec<Stuck> = self.stuck_polls(&tree, marks);
         stuck.extend(self.stuck_loop(&tree));
@@ -190,6 +190,7 @@ impl Watch {
         if self.turns.1.age() >= self.limit / 2 {
             tree.ring();
         }
+        let pause = if stuck.is_empty() && self.polls.is_empty() { later } else { soon };
         let on_stuck = self.on_stuck.clone();
         self.told.retain(|name| stuck.iter().any(|stuck| stuck.name == *name));
         for stuck in stuck {
@@ -202,6 +203,7 @@ impl Watch {
                 let _ = contain(|| call(&stuck));
             }
         }
+        pause
     }
 
     /// Whether the tree's time does not go along with real time: a test has paused it.

@@ -150,7 +150,8 @@ impl SupervisorSpec {
     }
 
     /// For the root: how long the loop, or one poll, may take before it counts as stuck (D13). `None` turns
-    /// the watchdog off. Default: 5 seconds. It is off by itself while Tokio's time is paused.
+    /// the watchdog off. Default: 5 seconds. It is noticed half of that later at the latest, but at least 5 ms. It is off
+    /// by itself while Tokio's time is paused.
     pub fn stuck_after(mut self, limit: Option<Duration>) -> Self {
         self.options.stuck_after = Some(limit);
         self
