@@ -27,14 +27,21 @@ impl Brain {
             let error = SupervisorError::StartFailed { path: path.clone(), exit: exit.clone() };
             self.after.push(After::Started(Err(error)));
         }
-        // Tasks that host nothing end; one that still hosts a run ends after it.
+        let report = report(end);
+        self.end = Some(report.clone());
+        self.after.push(After::Ended(report));
+    }
+
+    /// Tasks that host nothing end; one that still hosts a run ends after it. That is for the turn after the one in which
+    /// the tree ended, since nobody who waits for the end has to wait for it.
+    pub(super) fn dismiss(&mut self, tree: &Tree) {
+        if std::mem::replace(&mut self.dismissed, true) {
+            return;
+        }
         for (index, _) in (0u32..).zip(&self.seats).filter(|(_, seat)| seat.hosted != 0) {
             tree.table.slot(index).raise(FORGET);
             self.after.push(After::Ring(index));
         }
-        let report = report(end);
-        self.end = Some(report.clone());
-        self.after.push(After::Ended(report));
     }
 
     /// How each child ended, in the order of the tree.

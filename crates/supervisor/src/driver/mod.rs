@@ -84,6 +84,8 @@ pub(crate) struct Brain {
     armed: u64,
     /// The machine is done.
     done: bool,
+    /// The tasks of the children know it.
+    dismissed: bool,
     /// The last event before the end began.
     ending_from: u64,
     /// The command that the machine is being handed; 0 is none.
@@ -179,6 +181,7 @@ impl Brain {
             looked_at: 0,
             armed: 0,
             done: false,
+            dismissed: false,
             ending_from: u64::MAX,
             at_hand: 0,
             #[cfg(feature = "metrics")]

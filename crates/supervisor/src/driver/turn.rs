@@ -311,6 +311,9 @@ impl Brain {
     }
 
     fn turn(&mut self, tree: &Arc<Tree>, now: u64) -> More {
+        if self.done {
+            self.dismiss(tree);
+        }
         self.look_at_the_wall_clock(now);
         if tree.hard_stop.swap(false, Ordering::AcqRel) {
             self.feed(tree, now, Input::HardStop);
@@ -326,13 +329,15 @@ impl Brain {
         }
         self.take_reports(tree, now);
         self.show_health(tree);
-        if self.done && self.live == 0 {
+        if self.dismissed && self.live == 0 {
             self.retire(tree);
             return More::Never;
         }
         let due = self.machine.next_deadline();
-        let busy =
-            self.machine.has_open_plan() || !self.reports.is_empty() || due.is_some_and(|due| due <= now);
+        let busy = self.machine.has_open_plan()
+            || !self.reports.is_empty()
+            || due.is_some_and(|due| due <= now)
+            || self.done && !self.dismissed;
         self.armed = if busy { 0 } else { due.unwrap_or(u64::MAX) };
         if busy { More::Now } else { More::At(due) }
     }
