@@ -142,7 +142,7 @@ impl Tree {
     /// The brain. A turn that panicked leaves it as it is; the tree is broken then and says so.
     pub(crate) fn brain(&self) -> Held<'_> {
         let brain = self.brain.lock().unwrap_or_else(PoisonError::into_inner);
-        Held { brain, _left: Left(self) }
+        Held { brain, left: Left(Some(self)) }
     }
 
     /// The brain, if nobody is at it.
@@ -153,7 +153,7 @@ impl Tree {
             Err(TryLockError::Poisoned(brain)) => brain.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(Held { brain, _left: Left(self) })
+        Some(Held { brain, left: Left(Some(self)) })
     }
 
     /// The owner is gone: everything is killed and nobody is waited for (D16).
@@ -168,7 +168,21 @@ impl Tree {
 pub(crate) struct Held<'a> {
     // The order of the fields counts: first it is let go.
     brain: MutexGuard<'a, Brain>,
-    _left: Left<'a>,
+    left: Left<'a>,
+}
+
+impl<'a> Held<'a> {
+    /// Lets go of the brain and says whether something was left meanwhile. The driver is woken for what nobody has taken
+    /// when that is dropped.
+    pub(crate) fn let_go(self) -> Option<Left<'a>> {
+        let Held { brain, mut left } = self;
+        drop(brain);
+        if !left.is_something() {
+            left.0 = None;
+            return None;
+        }
+        Some(left)
+    }
 }
 
 impl Deref for Held<'_> {
@@ -186,14 +200,22 @@ impl DerefMut for Held<'_> {
 }
 
 /// What may have been left while somebody was at the brain: the driver is woken for it.
-struct Left<'a>(&'a Tree);
+pub(crate) struct Left<'a>(Option<&'a Tree>);
+
+impl Left<'_> {
+    fn is_something(&self) -> bool {
+        // Whoever left it found the brain held after that; so it is seen here. Each side has a fence between its two steps.
+        fence(Ordering::SeqCst);
+        self.0.is_some_and(|tree| !tree.queue.is_empty())
+    }
+}
 
 impl Drop for Left<'_> {
     fn drop(&mut self) {
-        // Whoever left it found the brain held after that; so it is seen here. Each side has a fence between its two steps.
-        fence(Ordering::SeqCst);
-        if !self.0.queue.is_empty() {
-            self.0.ring();
+        if let Some(tree) = self.0
+            && self.is_something()
+        {
+            tree.ring();
         }
     }
 }

@@ -6,9 +6,10 @@
 //! lock is released. The task around it owns the one timer and goes round again while there is more to do.
 //!
 //! The end of a run is decided by the child's own task in a *short turn*, when nobody holds the lock and nothing else
-//! waits; so most restarts need nobody to be woken. All else is the driver's, and so is an end that wakes others beside
-//! its own child: they begin in the order in which the machine wants them. In the same way a command to a child that is at
-//! work is carried out by whoever gives it.
+//! waits; so most restarts need nobody to be woken. Whoever finds somebody at it leaves the end to him, who takes what was
+//! left in a turn for others before he goes on. All else is the driver's, and so is an end that wakes others beside its own
+//! child: they begin in the order in which the machine wants them. In the same way a command to a child that is at work is
+//! carried out by whoever gives it.
 
 mod apply;
 mod ending;
@@ -44,6 +45,8 @@ pub(crate) use supervisor_core::Machine;
 /// In tests the machine keeps a record of what it was handed and what it decided.
 #[cfg(test)]
 pub(crate) use trace::Machine;
+#[cfg(all(test, shuttle))]
+pub(crate) use trace::What;
 
 /// Everything that only a turn may touch.
 pub(crate) struct Brain {

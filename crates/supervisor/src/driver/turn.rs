@@ -28,6 +28,8 @@ thread_local! {
 
 /// Reports of children that are handled in one turn; then readers and children have theirs.
 const REPORTS: usize = 256;
+/// The same in a turn that a child's task makes for others.
+const OTHERS: usize = 64;
 
 impl Tree {
     /// Declares every child and begins the initial start.
@@ -49,7 +51,7 @@ impl Tree {
 
     /// The run of a child is over. Where nobody is at the tree and nothing else waits, the child's own task makes the turn
     /// that decides what follows: a restart then costs no way to the driver and back. The child's code is gone by now, so
-    /// no lock of a user can be held here.
+    /// no lock of a user can be held here. Whoever finds somebody at the tree leaves the end to him.
     pub(crate) fn report_end(self: &Arc<Self>, index: u32, end: RunEnd) -> Following {
         let Some(brain) = self.idle_brain() else {
             self.leave_end(index, end);
@@ -57,6 +59,23 @@ impl Tree {
         };
         let act = |brain: &mut Brain, now| brain.short_turn(self, now, index, end);
         self.with(brain, By::Child(index), act).1
+    }
+
+    /// Leaves the end of a run to whoever is at the tree; where nobody is any more it is taken here.
+    pub(crate) fn leave_end(self: &Arc<Self>, index: u32, end: RunEnd) {
+        if self.queue.leave(index, end) {
+            // Either this finds the brain let go, or whoever lets go of it finds what was left: each side has a fence
+            // between its two steps.
+            fence(Ordering::SeqCst);
+            self.take_what_was_left();
+        }
+    }
+
+    /// Takes what was left, if nobody is at the tree and nothing else waits: the way to the driver and back costs more.
+    fn take_what_was_left(self: &Arc<Self>) {
+        if let Some(brain) = self.free_brain() {
+            self.with(brain, By::Driver, |brain, now| brain.turn_for_others(self, now));
+        }
     }
 
     /// A command to a child that is at work. Where nobody is at the tree and nothing else waits, whoever gives it makes the
@@ -84,16 +103,6 @@ impl Tree {
     /// The brain, if nobody is at it and nobody would be overtaken.
     fn idle_brain(&self) -> Option<Held<'_>> {
         if self.queue.is_empty() { self.free_brain() } else { None }
-    }
-
-    /// Leaves the end of a run to whoever is at the tree, and to the driver if nobody is.
-    pub(crate) fn leave_end(&self, index: u32, end: RunEnd) {
-        if self.queue.leave(index, end) {
-            // Either this finds the brain let go, or whoever lets go of it finds what was left: each side has a fence
-            // between its two steps.
-            fence(Ordering::SeqCst);
-            drop(self.free_brain());
-        }
     }
 
     /// Does something with the brain, then, without it, everything that was put off.
@@ -124,7 +133,7 @@ impl Tree {
         if !does {
             std::mem::swap(&mut brain.after, &mut after);
         }
-        drop(brain);
+        let left = brain.let_go();
         if !does {
             self.ring();
         }
@@ -146,6 +155,10 @@ impl Tree {
                 self.trace(head, now_at);
             }
         }
+        if left.is_some() && matches!(by, By::Child(_)) {
+            self.take_what_was_left();
+        }
+        drop(left);
         let more = result.unwrap_or_else(|payload| {
             self.broken(payload);
             More::Never
@@ -256,6 +269,16 @@ impl Brain {
         More::Now
     }
 
+    /// A turn for the ends that others have left. If there is anything else to do they are the driver's.
+    fn turn_for_others(&mut self, tree: &Arc<Tree>, now: u64) -> More {
+        if !self.has_orders(tree) && !self.is_due(now) {
+            self.follow_the_wall_clock(now);
+            self.take_reports(tree, now, OTHERS);
+            self.leave_the_rest(tree);
+        }
+        More::Now
+    }
+
     fn is_to_one_at_work(&self, tree: &Tree, command: &Command) -> bool {
         let Command::Control(_, address) = command else { return false };
         self.machine.locate(address).is_ok_and(|key| {
@@ -266,9 +289,12 @@ impl Brain {
 
     /// Whether something waits that came before.
     fn has_other_work(&self, tree: &Tree) -> bool {
+        !self.reports.is_empty() || !tree.queue.is_empty() || self.has_orders(tree)
+    }
+
+    /// Whether something waits that is no report.
+    fn has_orders(&self, tree: &Tree) -> bool {
         !self.inbox.is_empty()
-            || !self.reports.is_empty()
-            || !tree.queue.is_empty()
             || !self.after.is_empty()
             || self.machine.has_open_plan()
             || tree.hard_stop.load(Ordering::Relaxed)
@@ -283,7 +309,7 @@ impl Brain {
         self.show_health(tree);
         let due = self.machine.next_deadline().unwrap_or(u64::MAX);
         // The driver sleeps until a time that was the first.
-        if self.machine.has_open_plan() || self.done || due < self.armed {
+        if self.machine.has_open_plan() || self.done || !self.reports.is_empty() || due < self.armed {
             tree.ring();
         }
     }
@@ -327,7 +353,7 @@ impl Brain {
             self.machine.go_on(now, &mut effects);
             self.apply(tree, now, effects);
         }
-        self.take_reports(tree, now);
+        self.take_reports(tree, now, REPORTS);
         self.show_health(tree);
         if self.dismissed && self.live == 0 {
             self.retire(tree);
@@ -354,11 +380,11 @@ impl Brain {
         }
     }
 
-    fn take_reports(&mut self, tree: &Arc<Tree>, now: u64) {
+    fn take_reports(&mut self, tree: &Arc<Tree>, now: u64, most: usize) {
         if self.reports.is_empty() {
             tree.queue.take(&mut self.reports);
         }
-        for _ in 0..REPORTS {
+        for _ in 0..most {
             match self.reports.pop_front() {
                 Some(Report::Said(index)) => self.take_said(tree, now, index),
                 Some(Report::Ended(index, end)) => self.take_end(tree, now, index, end),

@@ -19,6 +19,8 @@ mod replay;
 mod simulated;
 
 pub(crate) use record::Machine;
+#[cfg(shuttle)]
+pub(crate) use record::What;
 
 use crate::clock;
 
