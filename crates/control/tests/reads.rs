@@ -172,6 +172,7 @@ async fn a_state_holds_the_newest_128_events_and_lines_and_counts_what_is_gone()
     let sequences: Vec<_> = state.recent_events.iter().map(|event| event.sequence).collect();
     assert_eq!(sequences, (head - RECENT as u64 + 1..=head).collect::<Vec<_>>());
     assert_eq!(state.dropped_event_count, head - 4096, "the journal keeps 4 096");
+    assert_eq!(scene.handle.missed_events(), 0, "a look at the state is no slow reader");
     let sequences: Vec<_> = state.recent_logs.iter().map(|line| line.sequence.unwrap()).collect();
     assert_eq!(sequences, (2_000 - RECENT as u64 + 1..=2_000).collect::<Vec<_>>());
     let last = state.recent_logs.last().unwrap();

@@ -18,7 +18,6 @@ use crate::json::put;
 use crate::target::Target;
 use page::Page;
 
-pub(crate) use recent::dropped_events;
 pub(crate) use telling::Telling;
 
 /// What stands after the rows of a state.
@@ -73,7 +72,7 @@ pub(crate) fn read(
     tail.push(b']');
     let rest = Rest {
         recent_logs: recent::logs(target),
-        dropped_event_count: dropped_events(&target.handle),
+        dropped_event_count: target.handle.dropped_events(),
         dropped_log_count: target.handle.dropped_logs(),
         config_version: &target.specs.version(),
         generated_at_unix_nanos: UnixNanos(health.last_observed_at_unix_nanos),
@@ -97,7 +96,7 @@ pub(crate) fn afresh(target: &Arc<Target>, under: &SupervisorPath) -> Telling {
     put(&mut head, &snapshot.sequence());
     head.push(b',');
     let rest = RestOfDelta {
-        dropped_event_count: dropped_events(&target.handle),
+        dropped_event_count: target.handle.dropped_events(),
         dropped_log_count: target.handle.dropped_logs(),
         connection_state: target.connection().into(),
     };
@@ -146,7 +145,7 @@ fn row(view: &ChildView) -> RuntimeRow {
 
 fn counts(target: &Target) -> StateDelta {
     StateDelta {
-        dropped_event_count: Some(dropped_events(&target.handle)),
+        dropped_event_count: Some(target.handle.dropped_events()),
         dropped_log_count: Some(target.handle.dropped_logs()),
         ..StateDelta::default()
     }

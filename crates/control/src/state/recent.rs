@@ -1,7 +1,7 @@
 //! The newest events and lines of logs.
 
 use supervisor_api::wire::{LogRecord, RECENT};
-use tokio_supervisor::{EventItem, LogItem, SupervisorHandle};
+use tokio_supervisor::{EventItem, LogItem};
 
 use crate::target::Target;
 
@@ -34,12 +34,4 @@ pub(super) fn logs(target: &Target) -> Vec<LogRecord> {
         }
     }
     records
-}
-
-/// How many events are no longer kept.
-pub(crate) fn dropped_events(handle: &SupervisorHandle) -> u64 {
-    match handle.events_after(0).try_next() {
-        Some(EventItem::Gap(gap)) => gap.missed(),
-        _ => 0,
-    }
 }

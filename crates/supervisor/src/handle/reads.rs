@@ -316,6 +316,11 @@ impl SupervisorHandle {
         EventStream::new(Arc::clone(&self.tree), sequence)
     }
 
+    /// Events that are kept no more, because newer ones needed the room.
+    pub fn dropped_events(&self) -> u64 {
+        self.tree.journal.lost()
+    }
+
     /// Events that readers of this tree were too slow for, all readers together.
     pub fn missed_events(&self) -> u64 {
         self.tree.missed.load(Ordering::Relaxed)

@@ -122,7 +122,7 @@ impl Journal {
     }
 
     /// The last sequence that may be overwritten already; those after it can still be read.
-    pub(super) fn lost(&self) -> u64 {
+    pub(crate) fn lost(&self) -> u64 {
         self.claimed.load(Ordering::Acquire).saturating_sub(self.places.len() as u64)
     }
 
