@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
-use tokio_supervisor::{EventItem, EventStream};
+use tokio_supervisor::{EventBatch, EventStream, StampedEvent};
 
 use super::launched;
 use super::storm::Storm;
@@ -72,7 +72,7 @@ pub async fn raw(subscribers: usize) -> Outcome {
     figures
 }
 
-/// With the library: streams of its events.
+/// With the library: streams of its events, which lend what is there.
 pub async fn ours(subscribers: usize) -> Outcome {
     let storm = Storm::of(CHILDREN, FAILURES);
     let tree = launched(storm.tree())?;
@@ -113,12 +113,15 @@ async fn read_channel(mut channel: broadcast::Receiver<Told>) -> Count {
 async fn read_stream(mut events: EventStream) -> Count {
     let mut count = Count::default();
     while count.all() < EVENTS {
-        match events.next().await {
-            Some(EventItem::Event(event)) => {
-                black_box(event);
-                count.given += 1;
+        match events.next_batch().await {
+            Some(EventBatch::Events(events)) => {
+                for event in &events {
+                    let StampedEvent { occurred_at_unix_nanos, path, event, .. } = event;
+                    black_box((*occurred_at_unix_nanos, path, event.kind, &event.detail));
+                    count.given += 1;
+                }
             }
-            Some(EventItem::Gap(gap)) => count.lost += gap.missed(),
+            Some(EventBatch::Gap(gap)) => count.lost += gap.missed(),
             None => break,
         }
     }

@@ -96,7 +96,7 @@ pub use exit::IntoExit;
 pub use handle::{
     Beside, ChildAddress, ChildCounts, ChildView, IntoManifest, StartedChild, SupervisorHandle, WhatIf,
 };
-pub use journal::{EventItem, EventStream, Gap};
+pub use journal::{EventBatch, EventItem, EventStream, Gap, LentEvents, LentIter};
 pub use kept::{LogItem, LogRecord, LogStream, PastExit};
 #[cfg(feature = "metrics")]
 pub use metrics::Metrics;

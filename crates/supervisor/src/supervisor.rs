@@ -93,7 +93,7 @@ pub(crate) fn prepare(
     let machine = Machine::new(resolved, options.seed.unwrap_or_else(any_seed));
     let (commands, inbox) = mpsc::channel(bounds.commands);
     let brain = Brain::new(machine, inbox, bodies);
-    let journal = Journal::new(bounds.events);
+    let journal = Journal::new(bounds.events, bounds.page);
     let tree = Tree::new(brain, commands, journal, registry, numbers.into_inner(), warnings, runtime);
     Ok((Arc::new(tree), options))
 }

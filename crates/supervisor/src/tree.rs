@@ -28,11 +28,13 @@ pub(crate) struct Bounds {
     pub(crate) commands: usize,
     /// Events that are kept; the oldest goes when there are as many.
     pub(crate) events: usize,
+    /// Events that readers share as one piece.
+    pub(crate) page: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { commands: 1024, events: 4096 }
+        Self { commands: 1024, events: 4096, page: 64 }
     }
 }
 

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{event, idle, ms, secs, service, settle, start};
 use tokio_supervisor::{
-    Backoff, ChildKey, ChildSpec, EventItem, EventKind, RestartType, Row, Snapshot, SupervisorHandle,
-    SupervisorSpec,
+    Backoff, ChildKey, ChildSpec, EventBatch, EventItem, EventKind, EventStream, Gap, RestartType, Row,
+    Snapshot, StampedEvent, SupervisorHandle, SupervisorSpec,
 };
 
 /// Children that fail as fast as they can, for ever.
@@ -103,6 +103,18 @@ async fn a_snapshot_is_exact_while_children_come_and_go() {
     assert_eq!(handle.count_children("/d").unwrap().specs, 200);
 }
 
+/// What a stream gives next, lent or not: the sequences of the events, or a gap.
+async fn read(events: &mut EventStream, lent: bool) -> Option<(Vec<u64>, Option<Gap>)> {
+    if lent {
+        let batch = events.next_batch().await?;
+        return Some((batch.events().map(|event| event.sequence).collect(), batch.gap()));
+    }
+    Some(match events.next().await? {
+        EventItem::Event(event) => (vec![event.sequence], None),
+        EventItem::Gap(gap) => (Vec::new(), Some(gap)),
+    })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_and_delivered_make_up_what_was_emitted() {
     let handle = start(storm(200)).await;
@@ -113,18 +125,16 @@ async fn lost_and_delivered_make_up_what_was_emitted() {
             let overtaken = Arc::clone(&overtaken);
             tokio::spawn(async move {
                 let (mut delivered, mut lost, mut next) = (0u64, 0u64, 1u64);
-                while let Some(item) = events.next().await {
-                    match item {
-                        EventItem::Event(event) => {
-                            assert_eq!(event.sequence, next, "in order, without holes");
-                            next += 1;
-                            delivered += 1;
-                        }
-                        EventItem::Gap(gap) => {
-                            assert_eq!(gap.from, next);
-                            next = gap.to + 1;
-                            lost += gap.missed();
-                        }
+                while let Some((sequences, gap)) = read(&mut events, n < 4).await {
+                    for sequence in sequences {
+                        assert_eq!(sequence, next, "in order, without holes");
+                        next += 1;
+                        delivered += 1;
+                    }
+                    if let Some(gap) = gap {
+                        assert_eq!(gap.from, next);
+                        next = gap.to + 1;
+                        lost += gap.missed();
                     }
                     // Every other reader is slow, and first of all reads nothing until it is overtaken.
                     while n % 2 == 0 && !overtaken.load(Ordering::Acquire) {
@@ -187,6 +197,119 @@ async fn a_stream_sleeps_until_something_happens_and_ends_with_the_tree() {
     let seen = reader.await.unwrap();
     assert!(seen.iter().any(|line| line.contains("/a paused by ops (lunch)")), "{seen:#?}");
     assert!(seen.last().unwrap().contains("/ is down"), "{seen:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_lent_is_the_same_for_all_readers_and_what_the_others_are_given() {
+    let handle = start(SupervisorSpec::root([service("a")])).await;
+    while handle.snapshot().sequence() < 200 {
+        handle.restart_child("a", "test", "more events").await.unwrap();
+    }
+    let head = handle.snapshot().sequence();
+    let (mut one, mut other, mut single) =
+        (handle.events_after(0), handle.events_after(10), handle.events_after(0));
+    let mut lent = Vec::new();
+    while let Some(batch) = one.try_next_batch() {
+        assert!((1..=64).contains(&batch.events().len()), "{}", batch.events().len());
+        lent.push(batch);
+    }
+    assert_eq!(lent.len() as u64, head.div_ceil(64), "all that is there comes at once, page by page");
+    let lent: Vec<&StampedEvent> = lent.iter().flat_map(EventBatch::events).collect();
+    assert_eq!(lent.len() as u64, head);
+    let batch = other.try_next_batch().unwrap();
+    for (event, same) in batch.events().zip(&lent[10..]) {
+        assert!(std::ptr::eq(event, *same), "it is taken apart once");
+    }
+    for event in &lent {
+        assert_eq!(single.try_next().unwrap().event(), Some(*event));
+    }
+    assert!(single.try_next().is_none() && single.try_next_batch().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_lends_and_gives_in_turn() {
+    let handle = start(SupervisorSpec::root([service("a")])).await;
+    let mut events = handle.events_after(0);
+    let first = events.next().await.unwrap();
+    assert_eq!(first.event().unwrap().sequence, 1);
+    let batch = events.next_batch().await.unwrap();
+    let EventBatch::Events(lent) = &batch else { panic!("{batch:?}") };
+    assert_eq!((lent.first_sequence(), lent.last_sequence()), (2, handle.snapshot().sequence()));
+    assert_eq!(lent.into_iter().count(), lent.len());
+    let waits = tokio::time::timeout(secs(5), events.next_batch());
+    assert!(waits.await.is_err(), "it waits while there is nothing");
+    handle.pause_child("a", "test", "an event").await.unwrap();
+    assert_eq!(events.next().await.unwrap().event().unwrap().sequence, lent.last_sequence() + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_sleep_all_are_woken_by_an_event_and_by_the_end() {
+    for sleepers in [1, 2, 3, 40] {
+        let handle = start(SupervisorSpec::root([service("a")])).await;
+        let readers: Vec<_> = (0..sleepers)
+            .map(|n| {
+                let mut events = handle.subscribe_events();
+                let (woken, first) = tokio::sync::oneshot::channel();
+                let task = tokio::spawn(async move {
+                    let first = read(&mut events, n % 2 == 0).await;
+                    woken.send(first.is_some()).unwrap();
+                    while read(&mut events, n % 2 == 0).await.is_some() {}
+                    events.position()
+                });
+                (first, task)
+            })
+            .collect();
+        settle().await;
+        handle.pause_child("a", "test", "an event").await.unwrap();
+        let mut tasks = Vec::new();
+        for (first, task) in readers {
+            let first = tokio::time::timeout(secs(60), first).await;
+            assert!(first.expect("a sleeper is forgotten").unwrap());
+            tasks.push(task);
+        }
+        settle().await;
+        handle.shutdown("test", "done").await.unwrap();
+        for task in tasks {
+            let position = tokio::time::timeout(secs(60), task).await;
+            assert_eq!(position.expect("the end is not told").unwrap(), handle.snapshot().sequence());
+        }
+    }
+}
+
+/// The driver, who wakes many, goes with its runtime; the readers are on another.
+#[test]
+fn readers_elsewhere_see_the_end_when_the_runtime_of_the_tree_is_dropped() {
+    let own = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let handle = own.block_on(start(SupervisorSpec::root([service("a")])));
+    let elsewhere =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (asleep, mut sleeps) = tokio::sync::mpsc::unbounded_channel();
+    let readers: Vec<_> = (0..8)
+        .map(|_| {
+            let (mut events, asleep) = (handle.subscribe_events(), asleep.clone());
+            elsewhere.spawn(async move {
+                {
+                    let mut first = std::pin::pin!(events.next_batch());
+                    std::future::poll_fn(|cx| {
+                        assert!(first.as_mut().poll(cx).is_pending(), "nothing happens");
+                        std::task::Poll::Ready(())
+                    })
+                    .await;
+                    asleep.send(()).unwrap();
+                    assert!(first.await.is_none_or(|batch| batch.gap().is_none()));
+                }
+                while events.next_batch().await.is_some() {}
+            })
+        })
+        .collect();
+    for _ in 0..readers.len() {
+        elsewhere.block_on(sleeps.recv()).unwrap();
+    }
+    drop(own);
+    for reader in readers {
+        let ends = async { tokio::time::timeout(secs(60), reader).await };
+        elsewhere.block_on(ends).expect("the end is not told").unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,8 @@
 //! A *turn* is one pass under the brain's lock: one look at the clock, commands, due deadlines, plans that
 //! were cut, reports of children. Effects are applied in their order: rows and events in a window of the
 //! journal, everything that runs other people's code (wakers, replies, drops) noted and done after the
-//! lock is released. The task around it owns the one timer and goes round again while there is more to do.
+//! lock is released. The task around it owns the one timer and goes round again while there is more to do. It also wakes
+//! the readers of events when they are many, without a turn.
 //!
 //! The end of a run is decided by the child's own task in a *short turn*, when nobody holds the lock and nothing else
 //! waits; so most restarts need nobody to be woken. Whoever finds somebody at it leaves the end to him, who takes what was
@@ -249,6 +250,7 @@ async fn turns(tree: &Arc<Tree>) {
     let mut timer = pin!(tokio::time::sleep_until(tree.clock.instant(u64::MAX)));
     let mut armed = u64::MAX;
     loop {
+        tree.journal.cry();
         match tree.turn() {
             More::Now => tokio::task::yield_now().await,
             More::At(due) => {
@@ -257,10 +259,16 @@ async fn turns(tree: &Arc<Tree>) {
                     timer.as_mut().reset(tree.clock.instant(due));
                     armed = due;
                 }
-                tokio::select! {
-                    biased;
-                    () = tree.rung() => {}
-                    () = timer.as_mut(), if due != u64::MAX => armed = u64::MAX,
+                loop {
+                    tokio::select! {
+                        biased;
+                        () = tree.rung() => break,
+                        () = timer.as_mut(), if due != u64::MAX => {
+                            armed = u64::MAX;
+                            break;
+                        }
+                        () = tree.journal.called() => tree.journal.cry(),
+                    }
                 }
             }
             More::Never => return,

@@ -13,7 +13,7 @@ use super::apply::KEPT;
 use super::{After, Ask, Brain, Following, More};
 use crate::clock::unix_nanos;
 use crate::contain::{drop_quietly, panic_message};
-use crate::journal::stamp;
+use crate::journal::Names;
 use crate::queue::{BEAT, DUE, MISSED, READY, Report};
 use crate::slot::{How, Missed, RunEnd};
 use crate::spans::{self, TARGET};
@@ -199,9 +199,10 @@ impl Tree {
 
     /// Events for whoever listens through `tracing`.
     fn trace(&self, from: u64, to: u64) {
+        let mut names = Names::new(self);
         for sequence in from + 1..=to {
             let Some((record, detail)) = self.journal.read(sequence) else { continue };
-            let event = stamp(self, sequence, &record, detail);
+            let event = names.stamp(sequence, &record, detail);
             let path = event.path.as_str();
             match record.kind.severity() {
                 Severity::Error => tracing::error!(target: TARGET, path, sequence, "{event}"),

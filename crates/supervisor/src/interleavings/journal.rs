@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use supervisor_api::{Cause, ChildKey, Detail, Event, EventKind, Next, Row};
+use shuttle::sync::atomic::{AtomicU64, Ordering};
+use supervisor_api::{Cause, ChildKey, Detail, Event, EventKind, Next, Row, StampedEvent};
 use supervisor_core::Effect;
 
-use super::{bare, block_on, explore, thread};
-use crate::journal::{EventItem, EventStream};
+use super::{SMALL, bare, block_on, explore, running, thread};
+use crate::journal::{EventBatch, EventItem, EventStream, Gap, Journal};
 use crate::tree::{Bounds, Tree};
 use crate::{ChildSpec, LogItem, Severity, Snapshot};
 
@@ -35,33 +36,59 @@ fn publish(tree: &Arc<Tree>, effects: Vec<Effect>) {
     tree.journal.tell();
 }
 
+/// What a reader of the test's events was given so far.
+struct Read<'a> {
+    tree: &'a Tree,
+    last: u64,
+}
+
+impl Read<'_> {
+    fn event(&mut self, found: &StampedEvent) {
+        self.last += 1;
+        assert_eq!(found.sequence, self.last, "an event is lost without a word");
+        assert_eq!(found.event, event(self.last, ChildKey::ROOT));
+    }
+
+    fn gap(&mut self, gap: Gap) {
+        assert_eq!(gap.from, self.last + 1, "the gap begins where the reader was");
+        let written = self.tree.journal.next() - 1;
+        assert!(gap.to >= gap.from && gap.to + KEPT <= written, "{gap} hides what can be read");
+        self.last = gap.to;
+    }
+}
+
 /// Reads to the end, and says up to where; everything is delivered or in a gap.
 async fn read_to_the_end(tree: Arc<Tree>, after: u64) -> u64 {
     let mut stream = EventStream::new(Arc::clone(&tree), after);
-    let mut last = after;
+    let mut read = Read { tree: &tree, last: after };
     while let Some(item) = stream.next().await {
         match item {
-            EventItem::Event(found) => {
-                last += 1;
-                assert_eq!(found.sequence, last, "an event is lost without a word");
-                assert_eq!(found.event, event(last, ChildKey::ROOT));
-            }
-            EventItem::Gap(gap) => {
-                assert_eq!(gap.from, last + 1, "the gap begins where the reader was");
-                let written = tree.journal.next() - 1;
-                assert!(gap.to >= gap.from && gap.to + KEPT <= written, "{gap} hides what can be read");
-                last = gap.to;
-            }
+            EventItem::Event(found) => read.event(&found),
+            EventItem::Gap(gap) => read.gap(gap),
         }
-        assert_eq!(stream.position(), last);
+        assert_eq!(stream.position(), read.last);
     }
-    last
+    read.last
+}
+
+/// The same, with what is lent.
+async fn borrow_to_the_end(tree: Arc<Tree>, after: u64) -> u64 {
+    let mut stream = EventStream::new(Arc::clone(&tree), after);
+    let mut read = Read { tree: &tree, last: after };
+    while let Some(batch) = stream.next_batch().await {
+        match batch {
+            EventBatch::Events(events) => events.iter().for_each(|found| read.event(found)),
+            EventBatch::Gap(gap) => read.gap(gap),
+        }
+        assert_eq!(stream.position(), read.last, "all that was lent is there");
+    }
+    read.last
 }
 
 #[test]
 fn each_reader_sees_every_event_or_the_exact_gap() {
     explore(2_000, || {
-        let tree = bare([], &Bounds { commands: 1, events: KEPT as usize });
+        let tree = bare([], &Bounds { commands: 1, events: KEPT as usize, page: 2 });
         let early = shuttle::future::spawn(read_to_the_end(Arc::clone(&tree), 0));
         let writer = thread({
             let tree = Arc::clone(&tree);
@@ -74,9 +101,93 @@ fn each_reader_sees_every_event_or_the_exact_gap() {
             }
         });
         let late = tree.journal.head();
-        assert_eq!(block_on(read_to_the_end(Arc::clone(&tree), late)), EVENTS);
+        assert_eq!(block_on(borrow_to_the_end(Arc::clone(&tree), late)), EVENTS);
         assert_eq!(block_on(early).unwrap(), EVENTS);
         writer.join().unwrap();
+    });
+}
+
+/// Both of them take pages apart, and one is overtaken while the other reads.
+#[test]
+fn readers_that_share_pages_see_every_event_or_the_exact_gap() {
+    explore(1_500, || {
+        let tree = bare([], &Bounds { commands: 1, events: KEPT as usize, page: 2 });
+        let one = shuttle::future::spawn(borrow_to_the_end(Arc::clone(&tree), 0));
+        let other = shuttle::future::spawn(borrow_to_the_end(Arc::clone(&tree), 0));
+        for n in 1..=EVENTS {
+            publish(&tree, vec![Effect::Emit(event(n, ChildKey::ROOT))]);
+        }
+        tree.journal.close();
+        assert_eq!(block_on(one).unwrap(), EVENTS);
+        assert_eq!(block_on(other).unwrap(), EVENTS);
+    });
+}
+
+/// More than a turn wakes itself, so the driver has to.
+#[test]
+fn many_readers_are_woken_by_the_driver_and_all_see_the_end() {
+    explore(400, || {
+        let child = ChildSpec::service("a", |ctx| async move { _ = ctx.stopping().await });
+        let (handle, driver) = running([child], &SMALL);
+        let readers: Vec<_> = (0..4)
+            .map(|_| {
+                let mut stream = handle.events_after(0);
+                shuttle::future::spawn(async move {
+                    let mut last = 0;
+                    // The last to be told of before the end is given: whoever is forgotten waits for ever for it.
+                    while let Some(batch) = stream.next_batch().await {
+                        for found in batch.events() {
+                            last += 1;
+                            assert_eq!(found.sequence, last);
+                        }
+                    }
+                    last
+                })
+            })
+            .collect();
+        block_on(handle.pause_child("a", "test", "an event")).unwrap();
+        block_on(handle.shutdown("test", "enough")).unwrap();
+        block_on(driver).unwrap();
+        let head = handle.snapshot().sequence();
+        for reader in readers {
+            assert_eq!(block_on(reader).unwrap(), head);
+        }
+    });
+}
+
+/// What the driver does for sleepers, without a tree: whoever waits for a number to come is woken when it does, though
+/// the end is not told.
+#[test]
+fn no_sleeper_is_forgotten() {
+    explore(3_000, || {
+        let journal = Arc::new(Journal::new(8, 4));
+        let come = Arc::new(AtomicU64::new(0));
+        let sleepers: Vec<_> = (1..=4)
+            .map(|n| {
+                let (journal, come) = (Arc::clone(&journal), Arc::clone(&come));
+                shuttle::future::spawn(async move {
+                    let is_here = || come.load(Ordering::SeqCst) > n % 2;
+                    journal.wait_for(is_here).await;
+                })
+            })
+            .collect();
+        let crier = shuttle::future::spawn({
+            let journal = Arc::clone(&journal);
+            async move {
+                loop {
+                    journal.called().await;
+                    journal.cry();
+                }
+            }
+        });
+        for n in 1..=2 {
+            come.store(n, Ordering::SeqCst);
+            journal.tell();
+        }
+        for sleeper in sleepers {
+            block_on(sleeper).unwrap();
+        }
+        crier.abort();
     });
 }
 
@@ -108,7 +219,7 @@ fn is_exact(snapshot: &Snapshot, from: u64) {
 #[test]
 fn a_snapshot_is_exact_at_its_sequence_and_what_follows_it_completes_it() {
     explore(1_500, || {
-        let tree = bare(two(), &Bounds { commands: 1, events: 16 });
+        let tree = bare(two(), &Bounds { commands: 1, events: 16, page: 4 });
         tree.launch();
         let from = tree.journal.head();
         let writer = thread({
@@ -150,7 +261,7 @@ fn a_snapshot_is_exact_at_its_sequence_and_what_follows_it_completes_it() {
 #[test]
 fn followers_of_the_log_see_every_line() {
     explore(1_000, || {
-        let tree = bare(two(), &Bounds { commands: 1, events: 16 });
+        let tree = bare(two(), &Bounds { commands: 1, events: 16, page: 4 });
         tree.launch();
         let log = |index| {
             let tree = Arc::clone(&tree);

@@ -86,4 +86,4 @@ fn running(
 }
 
 /// Few of everything, so that bounds are met.
-const SMALL: Bounds = Bounds { commands: 1, events: 64 };
+const SMALL: Bounds = Bounds { commands: 1, events: 64, page: 8 };

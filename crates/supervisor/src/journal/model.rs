@@ -5,11 +5,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
-use supervisor_api::{Cause, ChildKey, Detail, Event, Next, Row};
+use supervisor_api::{Cause, ChildKey, Detail, Event, Next, Row, StampedEvent};
 use supervisor_core::Effect;
 use tokio::runtime::Runtime;
 
-use super::{EventItem, EventStream, Gap};
+use super::{EventBatch, EventItem, EventStream, Gap};
 use crate::registry::Registry;
 use crate::supervisor::prepare;
 use crate::tree::{Bounds, Tree};
@@ -17,6 +17,8 @@ use crate::{ChildSpec, EventKind, SupervisorSpec};
 
 /// How many events are kept here.
 const KEPT: u64 = 8;
+/// How many of them are on a page.
+const PAGE: usize = 3;
 const CHILDREN: u32 = 3;
 
 /// Every event that was ever emitted, as the child it is about; its number is its place, from 1.
@@ -65,6 +67,8 @@ enum Step {
     Resume(prop::sample::Index),
     /// One of the readers reads up to so many items.
     Read(prop::sample::Index, usize),
+    /// One of the readers has everything lent that is there.
+    Borrow(prop::sample::Index),
     Leave(prop::sample::Index),
     Close,
 }
@@ -85,6 +89,7 @@ impl ReferenceStateMachine for Model {
             2 => Just(Step::Subscribe),
             1 => any::<prop::sample::Index>().prop_map(Step::Resume),
             8 * someone => (any::<prop::sample::Index>(), 1usize..6).prop_map(|(who, n)| Step::Read(who, n)),
+            4 * someone => any::<prop::sample::Index>().prop_map(Step::Borrow),
             someone => any::<prop::sample::Index>().prop_map(Step::Leave),
             1 => Just(Step::Close),
         ]
@@ -93,7 +98,7 @@ impl ReferenceStateMachine for Model {
 
     fn preconditions(state: &Self, step: &Step) -> bool {
         match step {
-            Step::Read(..) | Step::Leave(_) => !state.readers.is_empty(),
+            Step::Read(..) | Step::Borrow(_) | Step::Leave(_) => !state.readers.is_empty(),
             Step::Emit(_) => !state.closed,
             _ => true,
         }
@@ -114,6 +119,10 @@ impl ReferenceStateMachine for Model {
                         Expected::Lost(gap) => gap.to,
                     };
                 }
+            }
+            Step::Borrow(who) => {
+                let who = who.index(state.readers.len());
+                state.readers[who] = state.head();
             }
             Step::Close => state.closed = true,
         }
@@ -154,13 +163,39 @@ impl Journaled {
     fn read(&mut self, who: usize, model: &Model) -> Expected {
         match self.readers[who].try_next() {
             None => Expected::Nothing,
-            Some(EventItem::Gap(Gap { from, to })) => {
-                Expected::Lost(Gap { from: from - self.base, to: to - self.base })
-            }
-            Some(EventItem::Event(found)) => {
-                let n = found.sequence - self.base;
-                assert_eq!(found.event, event(n, model.emitted[n as usize - 1]));
-                Expected::Event(n)
+            Some(EventItem::Gap(gap)) => self.lost(gap),
+            Some(EventItem::Event(found)) => self.given(&found, model),
+        }
+    }
+
+    fn lost(&self, Gap { from, to }: Gap) -> Expected {
+        Expected::Lost(Gap { from: from - self.base, to: to - self.base })
+    }
+
+    fn given(&self, found: &StampedEvent, model: &Model) -> Expected {
+        let n = found.sequence - self.base;
+        assert_eq!(found.event, event(n, model.emitted[n as usize - 1]));
+        Expected::Event(n)
+    }
+
+    /// A reader has everything lent that is there: all of it in its order, by pages.
+    fn borrow(&mut self, who: usize, model: &Model) {
+        loop {
+            let cursor = self.readers[who].position() - self.base;
+            match self.readers[who].try_next_batch() {
+                None => return assert_eq!(model.next(cursor), Expected::Nothing),
+                Some(EventBatch::Gap(gap)) => assert_eq!(self.lost(gap), model.next(cursor)),
+                Some(EventBatch::Events(events)) => {
+                    assert_eq!(events.len(), events.iter().count());
+                    let expected = (cursor + 1..).map(|n| model.next(n - 1));
+                    events.iter().zip(expected).for_each(|(found, expected)| {
+                        assert_eq!(self.given(found, model), expected);
+                    });
+                    let last = events.last_sequence();
+                    assert_eq!(last, self.readers[who].position());
+                    let is_whole = last.is_multiple_of(PAGE as u64) || last == self.base + model.head();
+                    assert!(is_whole, "more of the page is there than was lent");
+                }
             }
         }
     }
@@ -177,7 +212,7 @@ impl StateMachineTest for Journaled {
         let names = (1..=CHILDREN).map(|n| format!("c{n}"));
         let children =
             names.map(|name| ChildSpec::service(name, |ctx| async move { _ = ctx.stopping().await }));
-        let bounds = Bounds { events: KEPT as usize, ..Bounds::default() };
+        let bounds = Bounds { events: KEPT as usize, page: PAGE, ..Bounds::default() };
         let spec = SupervisorSpec::root(children).panic_hook(false);
         let (tree, _) = prepare(spec, Registry::new(), &bounds).expect("the spec is sound");
         tree.launch();
@@ -209,6 +244,7 @@ impl StateMachineTest for Journaled {
                     }
                 }
             }
+            Step::Borrow(who) => journal.borrow(who.index(journal.readers.len()), after),
             Step::Close => journal.tree.journal.close(),
         }
         journal

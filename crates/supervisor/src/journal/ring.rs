@@ -5,8 +5,10 @@ use std::sync::{Arc, PoisonError};
 use supervisor_api::Detail;
 
 use super::pack::{Record, WORDS};
+use super::page::Pages;
+use super::wake::Sleepers;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-use crate::sync::{Mutex, Notify, spin_loop, yield_now};
+use crate::sync::{Mutex, spin_loop, yield_now};
 
 /// One place of the ring. The stamp is twice the sequence, plus one while it is being written.
 #[derive(Default)]
@@ -26,22 +28,25 @@ pub(crate) struct Journal {
     /// Odd while a window is open.
     epoch: AtomicU64,
     closed: AtomicBool,
-    /// Wakes readers, once per turn.
-    pub(super) moved: Notify,
+    /// The readers that wait for an event.
+    sleepers: Sleepers,
+    /// What the readers share.
+    pub(super) pages: Pages,
     /// How many there are.
-    pub(super) readers: AtomicUsize,
+    readers: AtomicUsize,
 }
 
 impl Journal {
-    /// An empty journal that keeps `capacity` events.
-    pub(crate) fn new(capacity: usize) -> Self {
+    /// An empty journal that keeps `capacity` events, and whose readers share them by pages of `page`.
+    pub(crate) fn new(capacity: usize, page: usize) -> Self {
         Self {
             places: (0..capacity).map(|_| Place::default()).collect(),
             claimed: AtomicU64::new(0),
             head: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             closed: AtomicBool::new(false),
-            moved: Notify::new(),
+            sleepers: Sleepers::new(),
+            pages: Pages::new(capacity, page),
             readers: AtomicUsize::new(0),
         }
     }
@@ -146,24 +151,50 @@ impl Journal {
         }
     }
 
-    /// Wakes the readers that sleep.
+    /// Has the readers woken that sleep.
     pub(crate) fn tell(&self) {
-        // Either this finds the reader, or the reader finds the event: each side has a fence between its two steps.
-        fence(Ordering::SeqCst);
-        if self.readers.load(Ordering::Relaxed) > 0 {
-            self.moved.notify_waiters();
+        self.sleepers.tell();
+    }
+
+    /// Waits until [`Self::cry`] may be wanted. Cancel safe.
+    pub(crate) async fn called(&self) {
+        self.sleepers.called().await;
+    }
+
+    /// Wakes the readers that sleep, if that was left to the driver.
+    pub(crate) fn cry(&self) {
+        self.sleepers.cry();
+    }
+
+    /// A reader comes.
+    pub(super) fn enter(&self) {
+        self.readers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A reader goes. The last one takes what they shared with it; one that comes meanwhile reads it anew.
+    pub(super) fn leave(&self) {
+        if self.readers.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.pages.clear();
         }
     }
 
     /// Nothing will be written that anybody waits for.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.moved.notify_waiters();
+        self.sleepers.wake_all();
     }
 
-    /// Whether [`Self::close`] was called.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+    /// Waits until this is so, which somebody tells, or nothing will be told any more. Cancel safe.
+    pub(crate) async fn wait_for(&self, is_so: impl Fn() -> bool) {
+        loop {
+            let (woken, _bed) = self.sleepers.lie_down();
+            // Looked at first: what was told before the end is seen.
+            let closed = self.closed.load(Ordering::Acquire);
+            if is_so() || closed {
+                return;
+            }
+            woken.await;
+        }
     }
 }
 
@@ -196,7 +227,7 @@ mod tests {
         // The writer goes on until the reader has seen enough: on a busy machine it could
         // otherwise be through before the reader had its first turn.
         const ENOUGH: u64 = 100;
-        let journal = Arc::new(Journal::new(8));
+        let journal = Arc::new(Journal::new(8, 3));
         let read = Arc::new(AtomicU64::new(0));
         let writer = std::thread::spawn({
             let (journal, read) = (Arc::clone(&journal), Arc::clone(&read));
