@@ -150,7 +150,7 @@ fn an_end_that_is_left_and_whoever_lets_go_of_the_tree_meet_in_every_way() {
 
 #[test]
 fn of_an_end_that_is_left_and_one_that_is_taken_in_place_none_is_lost() {
-    explore(10_000, || {
+    explore(3_000, || {
         let tree = bare([], &SMALL);
         let other = thread({
             let tree = Arc::clone(&tree);
