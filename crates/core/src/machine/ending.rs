@@ -3,11 +3,11 @@
 use supervisor_api::policy::AutoShutdown;
 use supervisor_api::{Cause, EventKind, Lifecycle};
 
-use super::{Machine, waits};
 use super::life::News;
 use super::node::{Ending, Flow, Life, NONE, Step, Then, end_of};
 use super::start::millis;
 use super::timers::Timers;
+use super::{Machine, waits};
 use crate::face::{Effect, End, Reply, Ticket};
 
 impl Machine {

@@ -57,8 +57,9 @@ impl Page {
     }
 
     /// Looks for the events up to `head`, as far as they belong here and nobody has done so; says up to where that is.
-    /// `find` gives the event with a sequence, or `None` when it is overwritten.
-    pub(super) fn settle(&self, head: u64, mut find: impl FnMut(u64) -> Option<StampedEvent>) -> u64 {
+    /// `put` puts the event with a sequence into its place, or says that it is overwritten. There it is built, because it is
+    /// large and would be copied on its way.
+    pub(super) fn settle(&self, head: u64, mut put: impl FnMut(u64, &Place) -> bool) -> u64 {
         let settled = self.settled.load(Ordering::Acquire);
         let wanted = head.min(self.last());
         if wanted <= settled {
@@ -67,10 +68,8 @@ impl Page {
         let _filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
         let settled = self.settled.load(Ordering::Relaxed);
         for sequence in settled + 1..=wanted {
-            match find(sequence) {
-                // It is the only one here: nobody else fills this page.
-                Some(event) => drop(self.place(sequence).set(event)),
-                None => self.gone.store(sequence, Ordering::Relaxed),
+            if !put(sequence, self.place(sequence)) {
+                self.gone.store(sequence, Ordering::Relaxed);
             }
         }
         let settled = settled.max(wanted);
@@ -175,6 +174,10 @@ mod tests {
         }
     }
 
+    fn put(sequence: u64, place: &Place) -> bool {
+        place.set(event(sequence)).is_ok()
+    }
+
     fn there(page: &Page) -> Vec<u64> {
         page.places(page.first, page.last()).iter().filter_map(|place| Some(place.get()?.sequence)).collect()
     }
@@ -182,24 +185,28 @@ mod tests {
     #[test]
     fn a_page_grows_and_no_event_is_looked_for_twice() {
         let page = Page::new(5, 4);
-        assert_eq!(page.settle(6, |sequence| Some(event(sequence))), 6);
+        assert_eq!(page.settle(6, put), 6);
         assert_eq!(there(&page), [5, 6]);
-        assert_eq!(page.settle(6, |_| panic!("it is there")), 6);
+        assert_eq!(page.settle(6, |_, _| panic!("it is there")), 6);
         let looked_for = std::cell::RefCell::new(Vec::new());
-        let find = |sequence| {
+        let more = |sequence, place: &Place| {
             looked_for.borrow_mut().push(sequence);
-            Some(event(sequence))
+            put(sequence, place)
         };
-        assert_eq!(page.settle(100, find), 8, "what follows is on the next page");
+        assert_eq!(page.settle(100, more), 8, "what follows is on the next page");
         assert_eq!(looked_for.take(), [7, 8]);
         assert_eq!(there(&page), [5, 6, 7, 8]);
-        assert_eq!(page.settle(5, |_| panic!("it is there")), 8, "whoever knows of less gets what is there");
+        assert_eq!(
+            page.settle(5, |_, _| panic!("it is there")),
+            8,
+            "whoever knows of less gets what is there"
+        );
     }
 
     #[test]
     fn a_page_knows_what_nobody_read_in_time() {
         let page = Page::new(5, 4);
-        page.settle(8, |sequence| (sequence != 6).then(|| event(sequence)));
+        page.settle(8, |sequence, place| sequence != 6 && put(sequence, place));
         assert_eq!((page.gone(), page.get(6)), (6, None));
         assert_eq!(there(&page), [5, 7, 8]);
     }
@@ -222,7 +229,7 @@ mod tests {
     fn a_page_in_somebodys_hands_stays_as_it_is() {
         let pages = Pages::new(64, 8);
         let held = pages.with(1);
-        held.settle(8, |sequence| Some(event(sequence)));
+        held.settle(8, put);
         let later = 1 + 8 * pages.shelf.len() as u64;
         assert!(pages.with(later).has(later), "it has the place of the other");
         assert_eq!(there(&held), [1, 2, 3, 4, 5, 6, 7, 8]);
@@ -230,7 +237,7 @@ mod tests {
         assert!(pages.with(later).has(later));
         // In nobody's hands it is begun anew.
         let last = later + 8 * pages.shelf.len() as u64;
-        pages.with(later).settle(later, |sequence| Some(event(sequence)));
+        pages.with(later).settle(later, put);
         assert!(there(&pages.with(last)).is_empty());
     }
 }

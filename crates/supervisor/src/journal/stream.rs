@@ -183,9 +183,11 @@ impl EventStream {
         let at_hand = page.take().filter(|page| page.has(from));
         let page = page.insert(at_hand.unwrap_or_else(|| journal.pages.with(from)));
         let mut names = Names::new(tree);
-        let to = page.settle(head, |sequence| {
-            let (record, detail) = journal.read(sequence)?;
-            Some(names.stamp(sequence, &record, detail))
+        let to = page.settle(head, |sequence, place| {
+            let Some((record, detail)) = journal.read(sequence) else { return false };
+            let named = names.of(&record);
+            place.get_or_init(|| named.stamp(sequence, &record, detail));
+            true
         });
         let gone = page.gone();
         if from <= gone {
@@ -247,16 +249,39 @@ impl<'a> Names<'a> {
         record: &Record,
         detail: Option<Arc<Detail>>,
     ) -> StampedEvent {
-        let next_path = match record.next {
-            Next::WaitsFor(child) => self.path(child),
-            _ => None,
-        };
+        self.of(record).stamp(sequence, record, detail)
+    }
+
+    /// The names in an event.
+    fn of(&mut self, record: &Record) -> Named {
+        Named {
+            next_path: match record.next {
+                Next::WaitsFor(child) => self.path(child),
+                _ => None,
+            },
+            cause_path: record.cause.child().and_then(|child| self.path(child)),
+            path: self.path(record.child.index).unwrap_or_else(SupervisorPath::root),
+        }
+    }
+}
+
+/// The names in an event.
+struct Named {
+    path: SupervisorPath,
+    cause_path: Option<SupervisorPath>,
+    next_path: Option<SupervisorPath>,
+}
+
+impl Named {
+    #[inline]
+    fn stamp(self, sequence: u64, record: &Record, detail: Option<Arc<Detail>>) -> StampedEvent {
+        let Self { path, cause_path, next_path } = self;
         StampedEvent {
             sequence,
             occurred_at_unix_nanos: record.unix_nanos,
             at: record.at,
-            cause_path: record.cause.child().and_then(|child| self.path(child)),
-            path: self.path(record.child.index).unwrap_or_else(SupervisorPath::root),
+            path,
+            cause_path,
             next_path,
             event: Event {
                 kind: record.kind,
