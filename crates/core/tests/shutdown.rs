@@ -69,6 +69,29 @@ fn r54_a_dynamic_supervisor_asks_all_at_once() {
     assert!(bench.ended().is_some(), "the total is the slowest");
 }
 
+/// Its children were added with dependencies, before a new spec made it dynamic.
+#[test]
+fn r54_d11_a_supervisor_that_becomes_dynamic_asks_also_those_at_once_who_depend_on_each_other() {
+    let tree = |below: Tree| one_for_one([sup("d", below)]);
+    for below in [one_for_one([]), one_for_one([]).concurrent()] {
+        let mut bench = Bench::launch(tree(below));
+        for child in [
+            slow("db"),
+            slow("web").after(["db"]),
+            sidecar("log", "web").always(Run::healthy().stops_after(ms(200))),
+        ] {
+            let added = bench.add("d", child);
+            bench.ok(added);
+        }
+        bench.apply(tree(dynamic(9)));
+        bench.take();
+        bench.restart("d");
+        let mut asked = bench.take();
+        asked.sort();
+        assert_eq!(asked, ["stop d/db", "stop d/log", "stop d/web"]);
+    }
+}
+
 #[test]
 fn r55_d8_brutal_kills_without_asking() {
     let mut bench = Bench::launch(otp(one_for_one([perm("a").brutal()])));

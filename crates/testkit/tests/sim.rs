@@ -156,6 +156,12 @@ fn who_ran_with_a_run_that_was_terminated_goes_down_for_it() {
     assert_eq!(batch(1_342_147_281, 1, Some(Size::Full)).faults, []);
 }
 
+/// In this one a new spec makes a supervisor dynamic to whom a child with a sidecar was added, and that is taken down.
+#[test]
+fn a_supervisor_that_became_dynamic_asks_all_at_once() {
+    assert_eq!(batch(1_374_601_823, 1, Some(Size::Full)).faults, []);
+}
+
 #[test]
 fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
     let few = batch(0, 2, None).markers();

@@ -207,6 +207,8 @@ catalogue! {
         breaks [R53], found by [5] within 500;
     dynamic_stops_in_turn: "A dynamic supervisor stops its children one at a time.",
         breaks [R54], found by [5, 12] within 5000;
+    dynamic_spares_the_needed: "A dynamic supervisor does not ask a child while somebody who runs depends on it.",
+        breaks [R54];
     needed_is_stopped: "A concurrent stop asks a child while somebody who runs depends on it.",
         breaks [D19], found by [5] within 2000;
     retry_beats_shutdown: "A retry that comes due during the shutdown is carried out.",

@@ -357,9 +357,14 @@ impl Machine {
         }
     }
 
-    /// Under a concurrent stop nobody is asked while somebody who runs depends on it.
+    /// Under a concurrent stop nobody is asked while somebody who runs depends on it. A dynamic supervisor asks all at
+    /// once (R54), also those that were added, with dependencies, before a new spec made it dynamic.
     fn is_needed(&self, index: u32) -> bool {
         let node = self.node(index);
+        let policy = &self.sup(node.parent).context.policy;
+        if policy.dynamic.is_some() && !fault!(dynamic_spares_the_needed) {
+            return false;
+        }
         // Who is no member of a group that goes down stays, whoever it depends on.
         let ends = self.sup(node.parent).is_ending();
         let goes = |dependant: u32| ends || self.group_takes(dependant).is_some();
