@@ -415,3 +415,24 @@ fn d12_r24_whom_somebody_else_started_before_its_turn_is_not_taken_down_by_the_g
     bench.pass(ms(12));
     assert_eq!(bench.take(), ["start s", "ready s", "start b", "stop b", "down b"]);
 }
+
+/// `b` waits because its new body does, and not because its turn has come.
+#[test]
+fn d12_d9_the_start_of_a_group_goes_on_in_order_when_a_new_spec_restarts_somebody_it_has_not_come_by() {
+    let a = || perm("a").explicit().always(Run::ready_after(ms(100)));
+    let tree = || one_for_all([a(), perm("b").version(2).after(["a"]), perm("new")]);
+    let mut bench = Bench::launch(one_for_all([a(), perm("b")]));
+    bench.pass(ms(100));
+    bench.take();
+    bench.crash("b");
+    bench.apply(tree());
+    assert_eq!((bench.state("a"), bench.state("b")), (Lifecycle::Starting, Lifecycle::Waiting));
+    bench.apply(tree());
+    assert_eq!(bench.state("new"), Lifecycle::Declared, "it is not its turn yet");
+    bench.take();
+    bench.pass(ms(100));
+    assert_eq!(bench.take(), ["ready a", "start b", "start new"]);
+    let cause = |name| bench.events(EventKind::ChildRunning, name).pop().unwrap().cause;
+    let group = Cause::Group(bench.key("b").index);
+    assert_eq!(["b", "new"].map(cause), [Cause::Dependency(bench.key("a").index), group]);
+}

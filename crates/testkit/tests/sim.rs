@@ -162,6 +162,13 @@ fn a_supervisor_that_became_dynamic_asks_all_at_once() {
     assert_eq!(batch(1_374_601_823, 1, Some(Size::Full)).faults, []);
 }
 
+/// In this one a new spec restarts a child that was to be started with its group, whose start has not come by it, and
+/// another one comes while that start is still on its way.
+#[test]
+fn the_start_of_a_group_has_not_come_by_whom_a_new_spec_restarts() {
+    assert_eq!(batch(1_374_596_894, 1, Some(Size::Full)).faults, []);
+}
+
 #[test]
 fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
     let few = batch(0, 2, None).markers();

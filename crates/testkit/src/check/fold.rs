@@ -86,6 +86,7 @@ impl Checker {
         let above = self.model.above(at);
         let (incarnation, group, initial) = (above.incarnation, above.group, above.initial);
         let closing = at != 0 && self.model.is_closing(self.model.node(at).parent);
+        let anew = self.turn.applied && self.model.node(at).concerned == Some(Concerns::Body);
         if self.model.node(at).sup != NONE && event.row.lifecycle != Lifecycle::Running {
             self.model.sup_of_mut(at).group = None;
         }
@@ -151,8 +152,9 @@ impl Checker {
                 if let Some(group) = group {
                     // Its group has come to it, unless that goes down still, and takes it in.
                     life.raised = group.number;
-                    // Who failed alone has a time of its own, and comes to wait when that is over.
-                    let alone = from == Lifecycle::Backoff && life.own_time;
+                    // Who failed alone has a time of its own, and comes to wait when that is over. Whom a new spec
+                    // restarts does not wait for its turn.
+                    let alone = from == Lifecycle::Backoff && (life.own_time || anew);
                     if group.up && life.order != Some(Order::Start) && !alone {
                         life.visited = call;
                     }
