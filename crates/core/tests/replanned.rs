@@ -436,3 +436,35 @@ fn d12_d9_the_start_of_a_group_goes_on_in_order_when_a_new_spec_restarts_somebod
     let group = Cause::Group(bench.key("b").index);
     assert_eq!(["b", "new"].map(cause), [Cause::Dependency(bench.key("a").index), group]);
 }
+
+/// The start of the group waits for nobody but `slow` when `job` is started again, and has long come by `k`.
+#[test]
+fn d12_r24_who_starts_again_behind_the_start_of_a_group_leaves_nobody_to_the_group_that_comes_instead() {
+    let b = || perm("b").explicit().always(Run::ready_after(ms(10)));
+    let tree = || {
+        let job = job("job").explicit().always(Run::never_ready());
+        let k = perm("k").after(["x"]);
+        rest_for_one([perm("a"), b(), slow("slow", ms(500)), job, perm("x"), k, perm("l")]).retries_start()
+    };
+    let mut bench = Bench::launch(tree());
+    bench.pause("x");
+    bench.pause("k");
+    bench.terminate("l");
+    bench.crash("a");
+    bench.pass(ms(10));
+    assert_eq!((bench.state("slow"), bench.state("job")), (Lifecycle::Running, Lifecycle::Starting));
+    bench.pause("slow");
+    bench.crash("job");
+    for name in ["job", "k", "x", "l"] {
+        bench.restart(name);
+    }
+    assert_eq!((bench.state("slow"), bench.state("job")), (Lifecycle::Stopping, Lifecycle::Starting));
+    bench.apply(tree());
+    bench.take();
+    bench.crash("l");
+    assert_eq!(bench.take(), ["down l: failed: boom", "start l"]);
+    let generations = ["job", "x", "k"].map(|name| bench.generation(name));
+    assert_eq!(generations, [2, 1, 1], "they stand before it");
+    bench.pass(ms(500));
+    assert_eq!(bench.take(), ["down slow"]);
+}

@@ -169,6 +169,12 @@ fn the_start_of_a_group_has_not_come_by_whom_a_new_spec_restarts() {
     assert_eq!(batch(1_374_596_894, 1, Some(Size::Full)).faults, []);
 }
 
+/// In this one the start of a group has gone on behind a job that failed, and that an operator has started again since.
+#[test]
+fn who_starts_again_behind_the_start_of_a_group_does_not_hold_it_up() {
+    assert_eq!(batch(1_374_093_357, 1, Some(Size::Full)).faults, []);
+}
+
 #[test]
 fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
     let few = batch(0, 2, None).markers();

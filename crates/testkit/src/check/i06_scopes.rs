@@ -281,20 +281,40 @@ impl Checker {
     /// How far the start of a group has come, as a rank: to the last that it is known to have come by, and on to the
     /// next that a start in order waits for. `None`: to nobody.
     fn front_of(&self, parent: u32, group: &Group) -> Option<u32> {
-        let children = &self.model.sup_of(parent).children;
-        let visited = |at: &u32| self.model.node(*at).life.visited >= group.sorted.max(group.number);
-        // Along a new order it begins with the first of all, and a start in order waits for whoever it finds there.
-        let is_first = |at: &u32| group.sorted > 0 || self.model.node(*at).is_member_of(group);
-        let first = || children.iter().position(is_first);
-        let last = children.iter().rposition(visited);
         if self.open_before {
             // It was cut short, and goes on with the next call.
-            return last.map(|last| self.model.node(children[last]).rank);
+            let last = self.last_visited(parent, group);
+            return last.map(|last| self.model.node(self.model.sup_of(parent).children[last]).rank);
         }
-        let Some(from) = last.or_else(first) else { return Some(u32::MAX) };
+        Some(self.front_at_rest(parent, group))
+    }
+
+    fn last_visited(&self, parent: u32, group: &Group) -> Option<usize> {
+        let visited = |at: &u32| self.model.node(*at).life.visited >= group.sorted.max(group.number);
+        self.model.sup_of(parent).children.iter().rposition(visited)
+    }
+
+    /// The same when nothing of the plan was left for the next call.
+    fn front_at_rest(&self, parent: u32, group: &Group) -> u32 {
+        let children = &self.model.sup_of(parent).children;
+        // Along a new order it begins with the first of all, and a start in order waits for whoever it finds there.
+        let is_first = |at: &u32| group.sorted > 0 || self.model.node(*at).is_member_of(group);
+        let from = self.last_visited(parent, group).or_else(|| children.iter().position(is_first));
+        let Some(from) = from else { return u32::MAX };
         let in_turn = self.model.sup_of(parent).policy().order == StartOrder::Declared;
         let mut rest = children[from..].iter().map(|at| self.model.node(*at));
-        Some(rest.find(|node| in_turn && node.is_begun()).map_or(u32::MAX, |node| node.rank))
+        rest.find(|node| in_turn && node.is_begun()).map_or(u32::MAX, |node| node.rank)
+    }
+
+    /// At rest it is plain how far the start of a group has come. Whoever starts out of turn later, behind its front,
+    /// does not hold it up.
+    fn note_who_is_come_by(&mut self, parent: u32, group: &Group) {
+        let (front, call) = (self.front_at_rest(parent, group), self.call);
+        for at in self.model.sup_of(parent).children.clone() {
+            if self.model.node(at).rank <= front {
+                self.model.life(at).visited = call;
+            }
+        }
     }
 
     /// The rank of the first child that an interrupted start would still have started: the group that overtakes it
@@ -440,6 +460,7 @@ impl Checker {
         if self.waits_for_the_leaving(parent, &group) {
             return Ok(());
         }
+        self.note_who_is_come_by(parent, &group);
         let in_turn = self.model.sup_of(parent).policy().order == StartOrder::Declared;
         for at in self.members(parent, &group) {
             let node = self.model.node(at);
