@@ -402,18 +402,26 @@ fn r48_r36_who_was_terminated_before_its_turn_is_started_in_a_new_incarnation() 
 }
 
 /// The apply has the sidecar started for its primary, before the start of the group comes by it; then the primary
-/// fails, and under the new strategy that is a matter of those behind it alone.
+/// fails, and under the new strategy that is a matter of those behind it alone. It is the same whether the primary has to
+/// wait for the sidecar or not.
 #[test]
 fn d12_r24_whom_somebody_else_started_before_its_turn_is_not_taken_down_by_the_group_that_comes_instead() {
-    let a = perm("a").explicit().run(2, Run::never_ready());
-    let mut bench = Bench::launch(one_for_all([a, perm("b"), sidecar("s", "b")]));
-    bench.crash("b");
-    assert_eq!(bench.state("a"), Lifecycle::Starting);
-    bench.take();
-    let b = perm("b").version(2).explicit().within(ms(11)).run(2, Run::never_ready());
-    bench.apply(rest_for_one([perm("a"), b, sidecar("s", "b").explicit()]));
-    bench.pass(ms(12));
-    assert_eq!(bench.take(), ["start s", "ready s", "start b", "stop b", "down b"]);
+    let s = || sidecar("s", "b");
+    for (s_next, is_told) in [(s().explicit(), &["start s", "ready s"][..]), (s(), &["start s"])] {
+        let a = perm("a").explicit().run(2, Run::never_ready());
+        let mut bench = Bench::launch(one_for_all([a, perm("b"), s()]));
+        bench.crash("b");
+        assert_eq!(bench.state("a"), Lifecycle::Starting);
+        bench.take();
+        let b = perm("b").version(2).explicit().within(ms(11)).run(2, Run::never_ready());
+        bench.apply(rest_for_one([perm("a"), b, s_next]));
+        bench.pass(ms(12));
+        assert_eq!(bench.take(), [is_told, &["start b", "stop b", "down b"]].concat());
+        bench.ready("a");
+        bench.pass(secs(1));
+        assert_eq!(bench.take(), ["ready a", "start b", "ready b"]);
+        assert_eq!(bench.generation("s"), 2);
+    }
 }
 
 /// `b` waits because its new body does, and not because its turn has come.

@@ -260,12 +260,13 @@ impl Checker {
                 }
                 continue;
             }
-            // Along a new order it is not told whether the start that is overtaken has come by those whom nobody, or an
-            // operator, started.
-            let apart = node.rank < own
-                && node.is_waited_for()
-                && node.life.start == Cause::Operator
-                && old.is_some_and(|old| node.life.spawned_call > old.number);
+            // Along a new order it is not told whether the start that is overtaken has come by those whom nobody, or
+            // somebody else, started; where it goes by ranks, by those whom an operator did.
+            let since = |old: Group| {
+                let by_others = old.sorted > 0 || node.life.start == Cause::Operator;
+                by_others && node.life.spawned_call > old.number
+            };
+            let apart = node.rank < own && node.is_waited_for() && old.is_some_and(since);
             let unsure = apart || node.is(Lifecycle::Declared) && old.is_some_and(|old| old.sorted > 0);
             let life = self.model.life(child);
             if unsure && old.is_some_and(|old| old.up) {
