@@ -8,15 +8,16 @@
 //! and without what a supervisor adds ([`team`]). `ours` uses the public API of `tokio-supervisor` with its default
 //! options, plus what the row says. Nothing in the library knows of this crate.
 //!
+//! What a child of a row does where the peers in `benches/peers` do it too, and where the clock is read then, stands in
+//! `supervisor-bench-kit`, which knows nothing of the library.
+//!
 //! Both run on a multi-thread runtime with two workers, and everything that is timed begins in a task of that
 //! runtime: a task that is spawned from outside takes a longer way.
 
-mod figures;
-mod gauge;
-mod latch;
-pub mod program;
 pub mod rows;
 pub mod team;
 
-pub use figures::{Figures, share};
-pub use latch::Latch;
+pub use supervisor_bench_kit::program;
+use supervisor_bench_kit::{
+    End, Figures, Latch, Pulse, Starting, Stopping, Storm, failure, gauge, name, watched,
+};

@@ -9,8 +9,7 @@ use std::future::Future;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How a run ends.
-pub type End = Result<(), String>;
+use crate::End;
 
 /// The children, and what runs in each place.
 #[derive(Debug)]

@@ -57,10 +57,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("supervisor-oracle", &["supervisor-api", "supervisor-core", "supervisor-testkit"]),
     ("supervisor-chaos", &["supervisor-testkit", "tokio-supervisor", "supervisor-process"]),
     ("supervisor-load", &["supervisor-api", "supervisor-socket"]),
+    // The peers use it, and know nothing of us.
+    ("supervisor-bench-kit", &[]),
     // What it measures a user can do.
     (
         "supervisor-benches",
-        &["supervisor-api", "tokio-supervisor", "supervisor-control", "supervisor-process"],
+        &[
+            "supervisor-api",
+            "supervisor-bench-kit",
+            "tokio-supervisor",
+            "supervisor-control",
+            "supervisor-process",
+        ],
     ),
     ("xtask", &[]),
 ];

@@ -9,12 +9,11 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio_supervisor::Row;
 
-use super::launched;
-use super::storm::Storm;
-use crate::Figures;
+use super::{launched, storm};
 use crate::gauge::nanos;
 use crate::program::Outcome;
 use crate::team::Team;
+use crate::{Figures, Storm};
 
 /// What the children do meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,7 +54,7 @@ pub async fn ours_storm(children: usize) -> Outcome {
 async fn raw(children: usize, weather: Weather) -> Outcome {
     let storm = Storm::endless(children);
     let board: &'static Mutex<Vec<Row>> = Box::leak(Box::new(Mutex::new(vec![Row::DECLARED; children])));
-    let team = Team::start(children, |place, stop| storm.run_by_hand(place, stop));
+    let team = Team::start(children, |place, stop| storm::run_by_hand(storm, place, stop));
     let stop = team.stopper();
     let kept = tokio::spawn(team.keep(|place, _| {
         let row = &mut board.lock().unwrap_or_else(PoisonError::into_inner)[place];
@@ -72,7 +71,7 @@ async fn raw(children: usize, weather: Weather) -> Outcome {
 
 async fn ours(children: usize, weather: Weather) -> Outcome {
     let storm = Storm::endless(children);
-    let tree = launched(storm.tree())?;
+    let tree = launched(storm::tree(storm))?;
     tree.started().await.map_err(|error| error.to_string())?;
     // The root has a row too.
     figures(storm, children, weather, || black_box(tree.snapshot()).len() - 1).await

@@ -10,11 +10,11 @@ use std::time::Duration;
 use tokio_supervisor::{ChildSpec, SupervisorSpec};
 use tokio_util::sync::CancellationToken;
 
-use super::{HIGH, WINDOW, failure, launched, name};
+use super::{HIGH, WINDOW, launched};
 use crate::gauge::Mark;
 use crate::program::Outcome;
-use crate::team::{End, Team};
-use crate::{Figures, Latch};
+use crate::team::Team;
+use crate::{End, Figures, Latch, failure, name};
 
 /// By hand: a run that comes after a second crash sleeps first.
 pub async fn raw(children: usize) -> Outcome {

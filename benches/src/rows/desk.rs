@@ -7,7 +7,8 @@ use std::future::Future;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::team::{End, Team};
+use crate::End;
+use crate::team::Team;
 
 /// What the owner keeps of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

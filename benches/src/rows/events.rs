@@ -16,8 +16,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_supervisor::{EventBatch, EventStream, StampedEvent};
 
-use super::launched;
-use super::storm::Storm;
+use super::{launched, storm};
+use crate::Storm;
 use crate::gauge::{Mark, unix_nanos};
 use crate::program::Outcome;
 use crate::team::Team;
@@ -59,7 +59,7 @@ pub async fn raw(subscribers: usize) -> Outcome {
     for _ in 0..subscribers {
         readers.spawn(read_channel(send.subscribe()));
     }
-    let team = Team::start(CHILDREN, |place, stop| storm.run_by_hand(place, stop));
+    let team = Team::start(CHILDREN, |place, stop| storm::run_by_hand(storm, place, stop));
     let stop = team.stopper();
     let kept = tokio::spawn(team.keep(move |child, error| {
         let tell = |what| send.send(Told { unix_nanos: unix_nanos(), child, what });
@@ -75,7 +75,7 @@ pub async fn raw(subscribers: usize) -> Outcome {
 /// With the library: streams of its events, which lend what is there.
 pub async fn ours(subscribers: usize) -> Outcome {
     let storm = Storm::of(CHILDREN, FAILURES);
-    let tree = launched(storm.tree())?;
+    let tree = launched(storm::tree(storm))?;
     tree.started().await.map_err(|error| error.to_string())?;
     storm.ready().await;
     let start = tree.snapshot().sequence();

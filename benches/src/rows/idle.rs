@@ -2,20 +2,12 @@
 //!
 //! Measured: for how long processors work for the process in ten seconds, once it has come to rest.
 
-use std::time::Duration;
-
 use tokio_supervisor::{ChildSpec, SupervisorSpec};
 
-use super::{launched, name};
-use crate::gauge::Mark;
+use super::launched;
 use crate::program::Outcome;
 use crate::team::Team;
-use crate::{Figures, Latch};
-
-/// For how long it is watched.
-const WATCHED: Duration = Duration::from_secs(10);
-/// How long it may take to come to rest.
-const SETTLING: Duration = Duration::from_secs(1);
+use crate::{Latch, name, watched};
 
 /// By hand.
 pub async fn raw(children: usize) -> Outcome {
@@ -45,11 +37,4 @@ pub async fn ours(children: usize) -> Outcome {
     here.wait().await;
     tree.started().await.map_err(|error| error.to_string())?;
     Ok(watched().await)
-}
-
-async fn watched() -> Figures {
-    tokio::time::sleep(SETTLING).await;
-    let before = Mark::now();
-    tokio::time::sleep(WATCHED).await;
-    Figures::default().with("cpu_ns", before.cpu_until(Mark::now()))
 }

@@ -65,16 +65,6 @@ pub const OURS: Rows = &[
 /// A budget that is kept and never exhausted in a row: so many restarts in a minute.
 const HIGH: u32 = 100_000_000;
 
-/// The name of the child in a place.
-fn name(place: usize) -> String {
-    format!("child-{place}")
-}
-
-/// A failed run's text.
-fn failure() -> String {
-    "connection reset by peer".to_owned()
-}
-
 /// Launches a tree; its children may start later.
 fn launched(spec: SupervisorSpec) -> Result<SupervisorHandle, String> {
     Supervisor::launch(spec).map_err(|error| format!("the tree is not launched: {error}"))

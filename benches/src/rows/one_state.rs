@@ -12,11 +12,11 @@ use tokio::sync::Notify;
 use tokio_supervisor::{ChildSpec, Lifecycle, SupervisorHandle, SupervisorSpec};
 
 use super::desk::Desk;
-use super::{launched, name};
+use super::launched;
 use crate::gauge::{Mark, nanos};
 use crate::program::Outcome;
 use crate::team::Team;
-use crate::{Figures, Latch};
+use crate::{Figures, Latch, name};
 
 /// How many reads are timed.
 const READS: usize = 200_000;

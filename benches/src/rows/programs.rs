@@ -17,10 +17,10 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio_supervisor::{Backoff, RestartType, StartOrder, StopOrder, SupervisorSpec};
 
-use super::{HIGH, WINDOW, launched, name};
-use crate::Figures;
+use super::{HIGH, WINDOW, launched};
 use crate::gauge::Mark;
 use crate::program::Outcome;
+use crate::{Figures, name};
 
 /// By hand: spawn, wait, and again.
 pub async fn raw_restart(times: usize) -> Outcome {

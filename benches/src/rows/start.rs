@@ -10,16 +10,15 @@ use std::time::Duration;
 
 use tokio_supervisor::{Backoff, ChildSpec, SupervisorSpec};
 
-use super::{launched, name};
-use crate::gauge::{self, Mark};
+use super::launched;
 use crate::program::Outcome;
 use crate::team::Team;
-use crate::{Figures, Latch};
+use crate::{Latch, Starting, name};
 
 /// By hand.
 pub async fn raw(children: usize) -> Outcome {
     let here = Latch::leaked(children);
-    let before = Before::now()?;
+    let before = Starting::now()?;
     let team = Team::start(children, move |_, stop| async move {
         here.arrive();
         stop.cancelled().await;
@@ -33,7 +32,7 @@ pub async fn raw(children: usize) -> Outcome {
 /// With the library.
 pub async fn ours(children: usize) -> Outcome {
     let here = Latch::leaked(children);
-    let before = Before::now()?;
+    let before = Starting::now()?;
     let specs = (0..children).map(|place| {
         ChildSpec::service(name(place), move |ctx| async move {
             here.arrive();
@@ -46,26 +45,4 @@ pub async fn ours(children: usize) -> Outcome {
     let figures = before.figures(here, children).await;
     drop(tree);
     figures
-}
-
-struct Before {
-    resident: f64,
-    mark: Mark,
-}
-
-impl Before {
-    fn now() -> Result<Self, String> {
-        Ok(Self { resident: gauge::resident()?, mark: Mark::now() })
-    }
-
-    /// Waits until all of them are here.
-    async fn figures(self, here: &Latch, children: usize) -> Outcome {
-        here.wait().await;
-        let after = Mark::now();
-        let resident = gauge::resident()? - self.resident;
-        Ok(Figures::default()
-            .with("wall_ns_per_child", self.mark.wall_until(after) / children as f64)
-            .with("cpu_ns_per_child", self.mark.cpu_until(after) / children as f64)
-            .with("resident_bytes_per_child", resident / children as f64))
-    }
 }

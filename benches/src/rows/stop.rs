@@ -6,11 +6,10 @@
 
 use tokio_supervisor::{ChildSpec, CommandResult, SupervisorHandle, SupervisorSpec};
 
-use super::{launched, name};
-use crate::gauge::Mark;
+use super::launched;
 use crate::program::Outcome;
 use crate::team::Team;
-use crate::{Figures, Latch};
+use crate::{Latch, Stopping, name};
 
 /// By hand, one after the other.
 pub async fn raw_in_order(children: usize) -> Outcome {
@@ -21,9 +20,9 @@ pub async fn raw_in_order(children: usize) -> Outcome {
         Ok(())
     });
     here.wait().await;
-    let before = Mark::now();
+    let before = Stopping::now();
     let outcomes = team.stop_in_reverse().await;
-    figures(before, children, &outcomes)
+    before.figures(children, outcomes.len())
 }
 
 /// By hand, all at once.
@@ -35,9 +34,9 @@ pub async fn raw_at_once(children: usize) -> Outcome {
         Ok(())
     });
     here.wait().await;
-    let before = Mark::now();
+    let before = Stopping::now();
     let outcomes = team.stop_at_once().await;
-    figures(before, children, &outcomes)
+    before.figures(children, outcomes.len())
 }
 
 /// With the library, one after the other.
@@ -71,21 +70,10 @@ fn child(place: usize, here: &'static Latch) -> ChildSpec {
 
 async fn stop(tree: &SupervisorHandle, children: usize) -> Outcome {
     tree.started().await.map_err(|error| error.to_string())?;
-    let before = Mark::now();
+    let before = Stopping::now();
     let result = tree.shutdown_tree("bench", "the row is over").await.map_err(|error| error.to_string())?;
     let CommandResult::Shutdown { result } = result else {
         return Err(format!("a shutdown was answered with {result:?}"));
     };
-    figures(before, children, &result.outcomes)
-}
-
-fn figures<T>(before: Mark, children: usize, outcomes: &[T]) -> Outcome {
-    let after = Mark::now();
-    if outcomes.len() < children {
-        return Err(format!("{children} children were stopped, and {} have an outcome", outcomes.len()));
-    }
-    let each = |nanos: f64| nanos / children as f64;
-    Ok(Figures::default()
-        .with("wall_ns_per_child", each(before.wall_until(after)))
-        .with("cpu_ns_per_child", each(before.cpu_until(after))))
+    before.figures(children, result.outcomes.len())
 }

@@ -18,11 +18,10 @@ use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio_supervisor::{StampedEvent, SupervisorHandle};
 
-use super::launched;
-use super::storm::Storm;
-use crate::Figures;
+use super::{launched, storm};
 use crate::gauge::Mark;
 use crate::program::Outcome;
+use crate::{Figures, Storm};
 
 const CHILDREN: usize = 1_000;
 /// How often each has failed before, so that every event that can be kept is.
@@ -94,7 +93,7 @@ struct Served {
 impl Served {
     async fn new() -> Result<Self, String> {
         let storm = Storm::of(CHILDREN, FAILURES);
-        let tree = launched(storm.tree())?;
+        let tree = launched(storm::tree(storm))?;
         storm.figures().await;
         tree.started().await.map_err(said)?;
         let home = tempfile::tempdir().map_err(said)?;

@@ -26,7 +26,7 @@ impl Figures {
 }
 
 /// The value below which this share of sorted values lies; 0 when there are none.
-pub fn share(sorted: &[u64], share: f64) -> f64 {
+fn share(sorted: &[u64], share: f64) -> f64 {
     let at = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(at.saturating_sub(1)).map_or(0.0, |value| *value as f64)
 }

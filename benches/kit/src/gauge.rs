@@ -7,35 +7,35 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// A point in time, by the wall and by the processors, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Mark {
+pub struct Mark {
     wall: u64,
     cpu: u64,
 }
 
 impl Mark {
     /// Now.
-    pub(crate) fn now() -> Self {
+    pub fn now() -> Self {
         Self { wall: nanos(), cpu: read(ClockId::ProcessCPUTime) }
     }
 
     /// The time between this mark and a later one.
-    pub(crate) fn wall_until(self, later: Self) -> f64 {
+    pub fn wall_until(self, later: Self) -> f64 {
         (later.wall - self.wall) as f64
     }
 
     /// For how long processors have worked for this process between this mark and a later one.
-    pub(crate) fn cpu_until(self, later: Self) -> f64 {
+    pub fn cpu_until(self, later: Self) -> f64 {
         (later.cpu - self.cpu) as f64
     }
 }
 
 /// Nanoseconds of a clock that only goes on.
-pub(crate) fn nanos() -> u64 {
+pub fn nanos() -> u64 {
     read(ClockId::Monotonic)
 }
 
 /// The time of day, with which events are stamped.
-pub(crate) fn unix_nanos() -> u64 {
+pub fn unix_nanos() -> u64 {
     read(ClockId::Realtime)
 }
 
@@ -45,7 +45,7 @@ fn read(clock: ClockId) -> u64 {
 }
 
 /// Bytes of this process that are in memory.
-pub(crate) fn resident() -> Result<f64, String> {
+pub fn resident() -> Result<f64, String> {
     let statm = std::fs::read_to_string("/proc/self/statm")
         .map_err(|error| format!("/proc/self/statm cannot be read: {error}"))?;
     let pages: Option<usize> = statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok());
