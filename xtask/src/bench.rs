@@ -6,10 +6,14 @@
 //! | `samples` | running the programs of `benches/`, in turn, and what they found out |
 //! | `verdict` | medians, spread, noise, and whether a bound is kept |
 //! | `page` | `docs/benchmarks.md` |
+//! | `peers` | the same rows by what others have made: `--peers` |
+//! | `peers_page` | `docs/benchmarks-peers.md` |
 //!
 //! Speed is never a test: this is not a part of `ci`. What it says depends on what else the machine does.
 
 mod page;
+mod peers;
+mod peers_page;
 mod samples;
 mod table;
 mod verdict;
@@ -27,7 +31,11 @@ use verdict::{Judged, Tally};
 const ROUNDS: usize = 5;
 /// How often, when that leaves in doubt whether it is as it must be.
 const MORE_ROUNDS: usize = 15;
-const USAGE: &str = "`cargo xtask bench [ROW…]`";
+const USAGE: &str = "`cargo xtask bench [--peers] [ROW…]`";
+/// The word that asks for what others have made.
+const PEERS: &str = "--peers";
+/// The workspace of the peers.
+pub(crate) const PEERS_MANIFEST: &str = "benches/peers/Cargo.toml";
 
 /// A row with what was found out about it.
 struct Measured {
@@ -45,13 +53,17 @@ impl Measured {
 
 /// The verb `bench`. The summary is the last line that it prints.
 pub(crate) fn bench(arguments: &[String]) -> Outcome {
-    let rows = asked(arguments)?;
-    let watch = Stopwatch::start();
+    let Asked { rows, of_peers } = asked(arguments)?;
     let mut build = shell::cargo(["build", "--quiet", "--release", "--package", "supervisor-benches"]);
     build.arg("--bins");
     shell::run(build)?;
+    if of_peers { peers::bench(&rows) } else { of_ours(&rows) }
+}
+
+fn of_ours(rows: &[&'static Row]) -> Outcome {
+    let watch = Stopwatch::start();
     let mut measured = Vec::new();
-    for row in &rows {
+    for row in rows {
         println!("\n{}: {}", row.name, row.about);
         let done = measure(row);
         for (check, judged) in row.checks.iter().zip(&done.judged) {
@@ -67,16 +79,27 @@ pub(crate) fn bench(arguments: &[String]) -> Outcome {
     tally.verdict()
 }
 
-fn asked(arguments: &[String]) -> Result<Vec<&'static Row>, String> {
-    for word in arguments {
-        if !ROWS.iter().any(|row| row.name.eq_ignore_ascii_case(word)) {
-            let known: Vec<_> = ROWS.iter().map(|row| row.name).collect();
-            return Err(format!("there is no row `{word}`: {USAGE}; the rows are {}", known.join(", ")));
+/// What the command line asks for.
+struct Asked {
+    rows: Vec<&'static Row>,
+    /// Whether others are measured, too.
+    of_peers: bool,
+}
+
+fn asked(arguments: &[String]) -> Result<Asked, String> {
+    let of_peers = arguments.iter().any(|word| word == PEERS);
+    let named: Vec<_> = arguments.iter().filter(|word| *word != PEERS).collect();
+    let offered: Vec<_> = ROWS.iter().filter(|row| !of_peers || peers::ROWS.contains(&row.name)).collect();
+    for word in &named {
+        if !offered.iter().any(|row| row.name.eq_ignore_ascii_case(word)) {
+            let known: Vec<_> = offered.iter().map(|row| row.name).collect();
+            let whose = if of_peers { "the rows of peers" } else { "the rows" };
+            return Err(format!("there is no row `{word}`: {USAGE}; {whose} are {}", known.join(", ")));
         }
     }
     let wanted =
-        |row: &&Row| arguments.is_empty() || arguments.iter().any(|word| row.name.eq_ignore_ascii_case(word));
-    Ok(ROWS.iter().filter(wanted).collect())
+        |row: &&Row| named.is_empty() || named.iter().any(|word| row.name.eq_ignore_ascii_case(word));
+    Ok(Asked { rows: offered.into_iter().filter(wanted).collect(), of_peers })
 }
 
 /// Measures a row, and what is in doubt then more often.
@@ -102,17 +125,31 @@ fn clock(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn names(words: &[&str]) -> Result<Vec<&'static str>, String> {
+    fn said(words: &[&str]) -> Result<Asked, String> {
         let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        asked(&words).map(|rows| rows.iter().map(|row| row.name).collect())
+        asked(&words)
+    }
+
+    fn names(words: &[&str]) -> Result<Vec<&'static str>, String> {
+        said(words).map(|asked| asked.rows.iter().map(|row| row.name).collect())
     }
 
     #[test]
     fn all_rows_are_measured_or_those_that_are_named_in_their_own_order() {
         assert_eq!(names(&[]).unwrap().len(), ROWS.len());
         assert_eq!(names(&["w3", "W1"]).unwrap(), ["W1", "W3"]);
-        for unknown in ["W0", "--peers", "3"] {
+        for unknown in ["W0", "--peer", "3"] {
             assert!(names(&[unknown]).unwrap_err().contains("the rows are W1, W2"), "{unknown}");
         }
+    }
+
+    #[test]
+    fn peers_are_measured_where_they_are_asked_for_and_in_their_rows_only() {
+        assert!(!said(&["W1"]).unwrap().of_peers);
+        assert!(said(&["W1", "--peers"]).unwrap().of_peers);
+        assert_eq!(names(&["--peers"]).unwrap(), peers::ROWS);
+        assert_eq!(names(&["w3", "--peers", "W1"]).unwrap(), ["W1", "W3"]);
+        let problem = names(&["--peers", "W5"]).unwrap_err();
+        assert!(problem.contains("the rows of peers are W1, W2, W3, W4, W7"), "{problem}");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::metadata::{Metadata, Package};
 use crate::shell::{self, Stopwatch};
-use crate::{Outcome, arrows, deny, manifests, msrv, ui, unsafety};
+use crate::{Outcome, arrows, bench, deny, manifests, msrv, ui, unsafety};
 
 /// A named check.
 type Check<'a> = (&'a str, Box<dyn Fn() -> Outcome + 'a>);
@@ -47,9 +47,13 @@ fn all(checks: &[Check<'_>]) -> Outcome {
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
 }
 
+/// Of the workspace, and of that of the peers, which is not compiled for it.
 fn formatting() -> Outcome {
-    shell::run(shell::cargo(["fmt", "--all", "--check"]))
-        .map_err(|problem| format!("{problem}; `cargo fmt --all` puts it right"))
+    for workspace in ["Cargo.toml", bench::PEERS_MANIFEST] {
+        shell::run(shell::cargo(["fmt", "--all", "--manifest-path", workspace, "--check"]))
+            .map_err(|problem| format!("{problem}; the same without `--check` puts it right"))?;
+    }
+    Ok(())
 }
 
 fn clippy() -> Outcome {

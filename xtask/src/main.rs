@@ -142,8 +142,8 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "bench",
-        arguments: "[ROW…]",
-        teaches: "what supervision costs against bare tokio by hand; writes docs/benchmarks.md when all rows are run; minutes, and not in ci",
+        arguments: "[--peers] [ROW…]",
+        teaches: "what supervision costs against bare tokio by hand; writes docs/benchmarks.md when all rows are run; --peers: what it costs others, into docs/benchmarks-peers.md; minutes, and not in ci",
         run: bench::bench,
     },
     Verb {

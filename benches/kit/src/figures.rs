@@ -17,6 +17,11 @@ impl Figures {
         self
     }
 
+    #[cfg(test)]
+    pub(crate) fn get(&self, name: &str) -> f64 {
+        self.0[name]
+    }
+
     /// The median and the 99th percentile of what single times were measured for, in nanoseconds.
     #[must_use]
     pub fn of_times(times: &mut [u64]) -> Self {

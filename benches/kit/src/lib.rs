@@ -2,12 +2,14 @@
 //! `benches/peers`, which is a workspace of its own and sees nothing of the library.
 //!
 //! A row is the same for all of them: what a child does ([`Pulse`], [`Storm`]), and where the clock is read
-//! ([`Starting`], [`Stopping`], [`watched`]), stand here. How children are started, kept and stopped is the subject's.
+//! ([`Starting`], [`Stopping`], [`watched`]), stand here. How children are started, kept and stopped is the subject's;
+//! the rows of the peers, which differ in nothing else, are in [`peer`].
 
 mod figures;
 pub mod gauge;
 mod idle;
 mod latch;
+pub mod peer;
 pub mod program;
 mod pulse;
 mod starting;

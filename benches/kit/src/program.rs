@@ -1,4 +1,5 @@
-//! The command line of a subject: `ROW N`, and one line of JSON out.
+//! The command line of a subject: `ROW N`, and one line of JSON out: what was measured, or why this subject cannot do
+//! the row.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what this program finds out is its output")]
 
 use std::future::Future;
@@ -19,10 +20,18 @@ pub type Measure = fn(usize) -> Pin<Box<dyn Future<Output = Outcome> + Send>>;
 /// The rows of a subject by name.
 pub type Rows = &'static [(&'static str, Measure)];
 
+/// The rows that a subject cannot do, with a sentence that says why.
+pub type Refusals = &'static [(&'static str, &'static str)];
+
 /// Measures the row that the command line names.
 pub fn main(subject: &str, rows: Rows) -> ExitCode {
+    peer(subject, rows, &[])
+}
+
+/// The same for a subject that cannot do all rows.
+pub fn peer(subject: &str, rows: Rows, cannot: Refusals) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match measured(subject, rows, &arguments) {
+    match said(subject, rows, cannot, &arguments) {
         Ok(line) => {
             println!("{line}");
             ExitCode::SUCCESS
@@ -34,28 +43,42 @@ pub fn main(subject: &str, rows: Rows) -> ExitCode {
     }
 }
 
-fn measured(subject: &str, rows: Rows, arguments: &[String]) -> Result<String, String> {
-    let (row, n, measure) = asked(rows, arguments)?;
+fn said(subject: &str, rows: Rows, cannot: Refusals, arguments: &[String]) -> Result<String, String> {
+    let (row, n) = words(rows, cannot, arguments)?;
+    if let Some((_, why)) = cannot.iter().find(|(name, _)| *name == row) {
+        return Ok(json!({ "subject": subject, "row": row, "n": n, "cannot": why }).to_string());
+    }
+    let measure = rows.iter().find(|(name, _)| *name == row).map(|(_, measure)| measure);
+    let measure = measure.ok_or_else(|| unknown(row, rows, cannot))?;
+    let figures = measured(row, n, *measure)?;
+    Ok(json!({ "subject": subject, "row": row, "n": n, "figures": figures }).to_string())
+}
+
+fn measured(row: &str, n: usize, measure: Measure) -> Outcome {
     let runtime = runtime()?;
     let figures = runtime
         .block_on(async { tokio::spawn(measure(n)).await })
         .map_err(|panic| format!("{row} broke: {panic}"))??;
     // What is left is a million idle tasks at most; nobody waits for them.
     runtime.shutdown_background();
-    Ok(json!({ "subject": subject, "row": row, "n": n, "figures": figures }).to_string())
+    Ok(figures)
 }
 
-fn asked(rows: Rows, arguments: &[String]) -> Result<(&str, usize, Measure), String> {
-    let known = || rows.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+fn words<'a>(rows: Rows, cannot: Refusals, arguments: &'a [String]) -> Result<(&'a str, usize), String> {
     let [row, n] = arguments else {
-        return Err(format!("say a row and its size: ROW N; the rows are {}", known()));
+        return Err(format!("say a row and its size: ROW N; the rows are {}", known(rows, cannot)));
     };
-    let (_, measure) = rows
-        .iter()
-        .find(|(name, _)| name == row)
-        .ok_or_else(|| format!("there is no row `{row}`; the rows are {}", known()))?;
     let n = n.parse().map_err(|_| format!("`{n}` is not a size"))?;
-    Ok((row, n, *measure))
+    Ok((row, n))
+}
+
+fn unknown(row: &str, rows: Rows, cannot: Refusals) -> String {
+    format!("there is no row `{row}`; the rows are {}", known(rows, cannot))
+}
+
+fn known(rows: Rows, cannot: Refusals) -> String {
+    let names = rows.iter().map(|(name, _)| *name).chain(cannot.iter().map(|(name, _)| *name));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn runtime() -> Result<Runtime, String> {
@@ -72,8 +95,11 @@ mod tests {
 
     const ROWS: Rows = &[("W0", |n| Box::pin(async move { Ok(Figures::default().with("n", n as f64)) }))];
 
+    const CANNOT: Refusals = &[("W1", "it has no children")];
+
     fn said(words: &[&str]) -> Result<String, String> {
-        measured("raw", ROWS, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+        let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+        super::said("raw", ROWS, CANNOT, &words)
     }
 
     #[test]
@@ -82,9 +108,17 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_a_subject_cannot_do_is_told_with_the_reason() {
+        assert_eq!(
+            said(&["W1", "7"]).unwrap(),
+            r#"{"cannot":"it has no children","n":7,"row":"W1","subject":"raw"}"#
+        );
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused_with_what_can_be_said() {
         for words in [&[][..], &["W0"], &["W9", "7"], &["W0", "7", "8"]] {
-            assert!(said(words).unwrap_err().contains("the rows are W0"), "{words:?}");
+            assert!(said(words).unwrap_err().contains("the rows are W0, W1"), "{words:?}");
         }
         for size in ["-1", "many"] {
             assert!(said(&["W0", size]).unwrap_err().contains("is not a size"), "{size}");

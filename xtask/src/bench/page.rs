@@ -38,7 +38,9 @@ fn page(rows: &[Measured], tally: &Tally, machine: &str, took: Duration) -> Stri
          ours lie apart, from the least to the most.\n\
          - *Growth* is how much more a child costs at the second size than at the first, as a multiple of raw's. What is \
          linear stays at 1; up to 1.5 it is put down to caches.\n\
-         - Absolute figures say something about this machine only.\n\n\
+         - Absolute figures say something about this machine only.\n\
+         - What others make of the rows that they can do is in [benchmarks-peers.md](benchmarks-peers.md), which \
+         `cargo xtask bench --peers` writes.\n\n\
          Measured on: {machine}. It took {}. Raw differs from itself by {}, in the median of all checks.\n\n\
          `{}`\n",
         clock(took),
@@ -100,7 +102,7 @@ fn raw_against_itself(rows: &[Measured]) -> f64 {
 }
 
 /// The machine's kind, in words.
-fn machine() -> String {
+pub(super) fn machine() -> String {
     let processor = line_of("/proc/cpuinfo", "model name").unwrap_or_else(|| "an unknown processor".into());
     let kib = line_of("/proc/meminfo", "MemTotal")
         .and_then(|text| text.split(' ').next()?.parse::<u64>().ok())

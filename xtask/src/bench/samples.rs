@@ -1,8 +1,9 @@
 //! Running the programs of `benches/`, in turn, and what they found out.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use super::table::{Cell, Figure, Subject};
 use crate::shell::{self, Ended};
 
-/// No measurement takes so long.
+/// No measurement of ours takes so long.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// What was found out, by measurement.
@@ -21,13 +22,48 @@ pub(super) struct Samples(Vec<(Cell, Taken)>);
 #[derive(Debug, Default)]
 struct Taken {
     figures: Vec<BTreeMap<String, f64>>,
-    problem: Option<String>,
+    problem: Option<Missing>,
 }
 
-/// What a program prints.
+/// Why there is no figure.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Missing {
+    /// The subject has no means to do the row, and says why.
+    Cannot(String),
+    /// It was still running then.
+    TooLate(Cell, Duration),
+    /// It failed, or was not run, or says what is not understood.
+    Broken(String),
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cannot(why) => write!(f, "cannot: {why}"),
+            Self::TooLate(cell, limit) => write!(f, "{} took over {} s", spoken(*cell), limit.as_secs()),
+            Self::Broken(problem) => f.write_str(problem),
+        }
+    }
+}
+
+impl From<Missing> for String {
+    fn from(missing: Missing) -> Self {
+        missing.to_string()
+    }
+}
+
+/// What a program prints: what was measured, or why it cannot do the row.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Said {
+    Figures(BTreeMap<String, f64>),
+    Cannot(String),
+}
+
 #[derive(Deserialize)]
 struct Line {
-    figures: BTreeMap<String, f64>,
+    #[serde(flatten)]
+    said: Said,
 }
 
 impl Samples {
@@ -35,12 +71,17 @@ impl Samples {
     pub(super) fn take(&mut self, cells: &[Cell], rounds: usize) {
         for _ in 0..rounds {
             for &cell in cells {
-                if self.taken(cell).problem.is_none() {
-                    match run(cell) {
-                        Ok(figures) => self.taken(cell).figures.push(figures),
-                        Err(problem) => self.taken(cell).problem = Some(problem),
-                    }
-                }
+                self.take_once(cell, LIMIT);
+            }
+        }
+    }
+
+    /// Measures once more, unless it has failed before.
+    pub(super) fn take_once(&mut self, cell: Cell, limit: Duration) {
+        if self.taken(cell).problem.is_none() {
+            match run(cell, limit) {
+                Ok(figures) => self.taken(cell).figures.push(figures),
+                Err(problem) => self.taken(cell).problem = Some(problem),
             }
         }
     }
@@ -54,9 +95,9 @@ impl Samples {
     }
 
     /// What was measured of a figure, in the order in which it was, or why it was not.
-    pub(super) fn of(&self, figure: Figure) -> Result<Vec<f64>, String> {
+    pub(super) fn of(&self, figure: Figure) -> Result<Vec<f64>, Missing> {
         let Some((_, taken)) = self.0.iter().find(|(cell, _)| *cell == figure.cell) else {
-            return Err(format!("{} was not run", spoken(figure.cell)));
+            return Err(Missing::Broken(format!("{} was not run", spoken(figure.cell))));
         };
         if let Some(problem) = &taken.problem {
             return Err(problem.clone());
@@ -65,7 +106,7 @@ impl Samples {
         let values: Option<Vec<f64>> = taken.figures.iter().map(value).collect();
         values
             .filter(|values| !values.is_empty())
-            .ok_or_else(|| format!("{} tells no `{}`", spoken(figure.cell), figure.name))
+            .ok_or_else(|| Missing::Broken(format!("{} tells no `{}`", spoken(figure.cell), figure.name)))
     }
 
     #[cfg(test)]
@@ -76,30 +117,61 @@ impl Samples {
             figures.insert(figure.name.to_owned(), *value);
         }
     }
+
+    #[cfg(test)]
+    pub(super) fn lack(&mut self, cell: Cell, missing: Missing) {
+        self.taken(cell).problem = Some(missing);
+    }
 }
 
 /// One measurement in a process of its own.
-fn run(cell: Cell) -> Result<BTreeMap<String, f64>, String> {
+fn run(cell: Cell, limit: Duration) -> Result<BTreeMap<String, f64>, Missing> {
     let folder = shell::target().join("bench");
-    fs::create_dir_all(&folder).map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
     let (out, err) = (folder.join("out"), folder.join("err"));
-    let mut command = shell::program(shell::target().join("release").join(program(cell.subject)));
-    command.args([cell.row, &cell.n.to_string()]).stdout(file(&out)?).stderr(file(&err)?);
-    match shell::end_quietly(command, LIMIT)? {
-        Ended::Well => {}
-        Ended::Badly => return Err(format!("{} failed: {}", spoken(cell), read(&err)?.trim())),
-        Ended::TooLate => return Err(format!("{} took over {} s", spoken(cell), LIMIT.as_secs())),
+    let ended = fs::create_dir_all(&folder)
+        .map_err(|error| format!("{} cannot be made: {error}", folder.display()))
+        .and_then(|()| end(cell, limit, file(&out)?, file(&err)?))
+        .map_err(Missing::Broken)?;
+    match ended {
+        Ended::Well => heard(cell, &read(&out).map_err(Missing::Broken)?),
+        Ended::TooLate => Err(Missing::TooLate(cell, limit)),
+        Ended::Badly => {
+            let why = read(&err).map_err(Missing::Broken)?;
+            Err(Missing::Broken(format!("{} failed: {}", spoken(cell), why.trim())))
+        }
     }
-    let text = read(&out)?;
-    let line: Line = serde_json::from_str(&text)
-        .map_err(|error| format!("{} printed what is not understood: {error}: {text}", spoken(cell)))?;
-    Ok(line.figures)
 }
 
-fn program(subject: Subject) -> &'static str {
+fn end(cell: Cell, limit: Duration, out: File, err: File) -> Result<Ended, String> {
+    let mut command = shell::program(path(cell.subject));
+    command.args([cell.row, &cell.n.to_string()]).stdout(out).stderr(err);
+    shell::end_quietly(command, limit)
+}
+
+/// What a program has printed.
+fn heard(cell: Cell, text: &str) -> Result<BTreeMap<String, f64>, Missing> {
+    match serde_json::from_str(text) {
+        Ok(Line { said: Said::Figures(figures) }) => Ok(figures),
+        Ok(Line { said: Said::Cannot(why) }) => Err(Missing::Cannot(why)),
+        Err(error) => {
+            Err(Missing::Broken(format!("{} printed what is not understood: {error}: {text}", spoken(cell))))
+        }
+    }
+}
+
+/// Where a subject's program is.
+fn path(subject: Subject) -> PathBuf {
     match subject {
-        Subject::Raw => "bench-raw",
-        Subject::Ours => "bench-ours",
+        Subject::Raw | Subject::Ours => shell::target().join("release").join(program(subject)),
+        Subject::Peer(peer) => peer.path(),
+    }
+}
+
+fn program(subject: Subject) -> String {
+    match subject {
+        Subject::Raw => "bench-raw".to_owned(),
+        Subject::Ours => "bench-ours".to_owned(),
+        Subject::Peer(peer) => peer.program(),
     }
 }
 
@@ -114,4 +186,32 @@ fn file(path: &Path) -> Result<File, String> {
 
 fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CELL: Cell = Cell { subject: Subject::Raw, row: "W0", n: 7 };
+
+    #[test]
+    fn a_program_says_figures_or_that_it_cannot_or_what_is_not_understood() {
+        let figures = heard(CELL, r#"{"figures":{"wall_ns":7.0},"n":7,"row":"W0","subject":"raw"}"#).unwrap();
+        assert_eq!(figures["wall_ns"], 7.0);
+        let cannot = heard(CELL, r#"{"cannot":"it has no children","n":7,"row":"W0","subject":"raw"}"#);
+        assert_eq!(cannot, Err(Missing::Cannot("it has no children".into())));
+        for other in ["", "{}", r#"{"n":7}"#, r#"{"figures":"many"}"#] {
+            let Err(Missing::Broken(problem)) = heard(CELL, other) else { panic!("{other}") };
+            assert!(problem.starts_with("`bench-raw W0 7` printed what is not understood"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn why_there_is_no_figure_is_told_in_a_sentence() {
+        assert_eq!(
+            Missing::TooLate(CELL, Duration::from_secs(60)).to_string(),
+            "`bench-raw W0 7` took over 60 s"
+        );
+        assert_eq!(Missing::Cannot("it has no children".into()).to_string(), "cannot: it has no children");
+    }
 }

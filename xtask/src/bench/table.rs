@@ -5,6 +5,8 @@
 use Better::{Less, More};
 use Subject::{Ours, Raw};
 
+use super::peers::Peer;
+
 /// Who is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -12,6 +14,8 @@ pub(super) enum Subject {
     Raw,
     /// The library.
     Ours,
+    /// What others have made.
+    Peer(Peer),
 }
 
 /// One measurement: what is said to a program of `benches/`.

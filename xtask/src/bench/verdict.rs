@@ -52,7 +52,7 @@ pub(super) fn judge(check: &Check, samples: &Samples) -> Judged {
 }
 
 fn found(check: &Check, samples: &Samples) -> Result<Found, String> {
-    let values = |figure: Figure| samples.of(figure);
+    let values = |figure: Figure| samples.of(figure).map_err(String::from);
     let middle = |figure: Figure| values(figure).map(|values| median(&values));
     let (of, medians, value, noise) = match check.yardstick {
         Yardstick::Ratio(of, to) => {
@@ -97,7 +97,7 @@ fn found(check: &Check, samples: &Samples) -> Result<Found, String> {
 }
 
 /// The value in the middle, or between the two in the middle.
-fn median(values: &[f64]) -> f64 {
+pub(super) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
@@ -217,7 +217,7 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// A value of a figure, whose name says the unit.
-fn with_unit(name: &str, value: f64) -> String {
+pub(super) fn with_unit(name: &str, value: f64) -> String {
     if name.contains("bytes") {
         format!("{value:.0} B")
     } else if name.ends_with("_per_s") && value < 10_000.0 {
