@@ -12,14 +12,11 @@ use tokio::task::JoinHandle;
 use tokio_graceful_shutdown::{SubsystemBuilder, SubsystemHandle, Toplevel};
 use tokio_util::sync::CancellationToken;
 
-const ROWS: Rows = &[
-    ("W1", peer::start::<Tree>),
-    ("W4-at-once", peer::stop::<Tree>),
-    ("W7", peer::idle::<Tree>),
-];
+const ROWS: Rows =
+    &[("W1", peer::start::<Tree>), ("W4-at-once", peer::stop::<Tree>), ("W7", peer::idle::<Tree>)];
 
-const RESTARTS_NOTHING: &str = "tokio-graceful-shutdown does not restart what fails: that is no use of it, as its own \
-                                example of a loop by hand says";
+const RESTARTS_NOTHING: &str = "tokio-graceful-shutdown does not restart what fails; one of its examples does it with a \
+                                loop by hand, and says that it is not made for that";
 
 const CANNOT: Refusals = &[
     ("W2", RESTARTS_NOTHING),
