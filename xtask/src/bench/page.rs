@@ -39,8 +39,8 @@ fn page(rows: &[Measured], tally: &Tally, machine: &str, took: Duration) -> Stri
          - *Growth* is how much more a child costs at the second size than at the first, as a multiple of raw's. What is \
          linear stays at 1; up to 1.5 it is put down to caches.\n\
          - Absolute figures say something about this machine only.\n\
-         - What others make of the rows that they can do is in [benchmarks-peers.md](benchmarks-peers.md), which \
-         `cargo xtask bench --peers` writes.\n\n\
+         - What others make of the rows that they can do is measured by `cargo xtask bench --peers`, which writes \
+         `docs/benchmarks-peers.md`.\n\n\
          Measured on: {machine}. It took {}. Raw differs from itself by {}, in the median of all checks.\n\n\
          `{}`\n",
         clock(took),
