@@ -64,7 +64,7 @@ fn measured(row: &str, n: usize, measure: Measure) -> Outcome {
     Ok(figures)
 }
 
-fn words<'a>(rows: Rows, cannot: Refusals, arguments: &'a [String]) -> Result<(&'a str, usize), String> {
+fn words(rows: Rows, cannot: Refusals, arguments: &[String]) -> Result<(&str, usize), String> {
     let [row, n] = arguments else {
         return Err(format!("say a row and its size: ROW N; the rows are {}", known(rows, cannot)));
     };
