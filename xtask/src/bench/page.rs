@@ -40,7 +40,7 @@ fn page(rows: &[Measured], tally: &Tally, machine: &str, took: Duration) -> Stri
          linear stays at 1; up to 1.5 it is put down to caches.\n\
          - Absolute figures say something about this machine only.\n\
          - What others make of the rows that they can do is measured by `cargo xtask bench --peers`, which writes \
-         `docs/benchmarks-peers.md`.\n\n\
+         `benchmarks-peers.md` beside this page.\n\n\
          Measured on: {machine}. It took {}. Raw differs from itself by {}, in the median of all checks.\n\n\
          `{}`\n",
         clock(took),
