@@ -15,7 +15,9 @@ use super::start::millis;
 impl Machine {
     /// A run is gone.
     pub(super) fn gone(&mut self, index: u32, exit: Exit) {
-        let Some(exit) = self.end_in_line(index, exit) else { return };
+        if self.end_in_line(index, &exit) {
+            return;
+        }
         match self.node(index).life {
             Life::Starting => {
                 let job = self.node(index).policy.keeps_row || fault!(clean_end_completes_a_start);
@@ -24,7 +26,7 @@ impl Machine {
                 } else if exit.is_clean() && job {
                     self.finish(index, EventKind::ChildCompleted, exit, Vec::new());
                 } else {
-                    self.start_failed(index, Failure::start(exit));
+                    self.start_failed(index, &Failure::start(exit));
                 }
             }
             Life::Running => self.ended(index, exit),
@@ -46,34 +48,34 @@ impl Machine {
     }
 
     /// A child ended while a command on it, or its removal, waited for its turn: that is done now, by the child's
-    /// own hand, and nothing is charged. Gives the end back when there is nothing such.
-    fn end_in_line(&mut self, index: u32, exit: Exit) -> Option<Exit> {
-        let Some(then) = self.taken_from_line(index) else { return Some(exit) };
+    /// own hand, and nothing is charged. Says whether it was so.
+    fn end_in_line(&mut self, index: u32, exit: &Exit) -> bool {
+        let Some(then) = self.taken_from_line(index) else { return false };
         let node = self.node(index);
         match node.life {
             Life::Starting | Life::Running => {}
             Life::Stopping { then: Then::Unhealthy | Then::TimedOut, step } => {
                 self.leave_line(index);
-                self.stopped(index, then, step, exit);
-                return None;
+                self.stopped(index, then, step, exit.clone());
+                return true;
             }
             Life::Unresponsive { then: Then::Unhealthy | Then::TimedOut } => {
                 self.leave_line(index);
-                self.gone_at_last(index, then, exit);
-                return None;
+                self.gone_at_last(index, then, exit.clone());
+                return true;
             }
-            _ => return Some(exit),
+            _ => return false,
         }
         let (clean, start) = (exit.is_clean(), node.life == Life::Starting);
-        let kind = if clean { EventKind::ChildCompleted } else { failure_kind(&exit, start) };
+        let kind = if clean { EventKind::ChildCompleted } else { failure_kind(exit, start) };
         let ran = millis(self.now - node.ran_since);
         let numbers: &[u32] = if clean { &[ran] } else { &[ran, 0, u32::MAX] };
         let news = News::new(kind, Cause::Exit).numbers(numbers).exit(exit.clone());
         self.leave_line(index);
         self.node_mut(index).took = 0;
         self.shift(index, Life::Stopping { then, step: Step::Asked }, news);
-        self.carry_out(index, then, exit, true);
-        None
+        self.carry_out(index, then, exit.clone(), true);
+        true
     }
 
     /// A started child ended by itself.
@@ -87,11 +89,11 @@ impl Machine {
             Exit::Aborted if fault!(cancelled_counts_as_clean) => ExitClass::Clean,
             _ => exit.class(),
         };
-        self.decide(index, Failure::crash(exit), class);
+        self.decide(index, &Failure::crash(exit), class);
     }
 
     /// The table: restart type × class of the exit.
-    fn decide(&mut self, index: u32, failure: Failure, class: ExitClass) {
+    fn decide(&mut self, index: u32, failure: &Failure, class: ExitClass) {
         let restarts = match self.node(index).policy.restart {
             RestartType::Permanent => class == ExitClass::Abnormal || !fault!(clean_end_rests),
             RestartType::Transient => class == ExitClass::Abnormal || fault!(transient_always_restarts),
@@ -105,7 +107,7 @@ impl Machine {
             } else {
                 failure.kind()
             };
-            self.finish(index, kind, failure.exit, failure.chain);
+            self.finish(index, kind, failure.exit.clone(), failure.chain.clone());
         }
     }
 
@@ -170,7 +172,7 @@ impl Machine {
     }
 
     /// A run ended before it was started.
-    pub(super) fn start_failed(&mut self, index: u32, failure: Failure) {
+    pub(super) fn start_failed(&mut self, index: u32, failure: &Failure) {
         if self.report_overtaken(index, &failure.exit, true) {
             return;
         }
@@ -211,7 +213,8 @@ impl Machine {
             return;
         }
         if node.policy.restart == RestartType::Temporary {
-            self.finish(index, EventKind::ChildStartFailed, failure.exit, failure.chain);
+            let (exit, chain) = (failure.exit.clone(), failure.chain.clone());
+            self.finish(index, EventKind::ChildStartFailed, exit, chain);
         } else {
             if fault!(failed_start_clears_the_log) {
                 let sup = node.parent;
@@ -228,11 +231,11 @@ impl Machine {
         match then {
             Then::Unhealthy if !fault!(unhealthy_is_let_be) => {
                 let exit = self.take_complaint(index, exit);
-                self.decide_or_rest(index, Failure::crash(exit));
+                self.decide_or_rest(index, &Failure::crash(exit));
             }
             Then::TimedOut => {
                 let exit = self.take_complaint(index, exit);
-                self.start_failed(index, Failure::start(exit));
+                self.start_failed(index, &Failure::start(exit));
             }
             then => {
                 let brutal = matches!(step, Step::Killed { brutal: true })
@@ -242,7 +245,7 @@ impl Machine {
         }
     }
 
-    fn decide_or_rest(&mut self, index: u32, failure: Failure) {
+    fn decide_or_rest(&mut self, index: u32, failure: &Failure) {
         if !self.report_overtaken(index, &failure.exit, false) {
             self.decide(index, failure, ExitClass::Abnormal);
         }
@@ -447,7 +450,7 @@ impl Machine {
             _ => Failure::crash(Exit::Stopped),
         };
         if failure.start {
-            self.start_failed(index, failure);
+            self.start_failed(index, &failure);
         } else if !self.report_overtaken(index, &failure.exit, false) {
             // Giving up is an end of the clean class (R46), though not a clean end (D9).
             if fault!(escalation_is_free) && !failure.chain.is_empty() {
@@ -455,7 +458,7 @@ impl Machine {
                 self.sup_mut(above).charges.clear();
             }
             let class = if fault!(escalation_is_a_crash) { ExitClass::Abnormal } else { ExitClass::Clean };
-            self.decide(index, failure, class);
+            self.decide(index, &failure, class);
         }
     }
 

@@ -37,9 +37,9 @@ impl Failure {
     }
 
     /// Adds how it failed, and what led to it, to what is told of it.
-    fn tell(self, news: News) -> News {
-        let exit = if fault!(every_failure_reads_alike) { Exit::failed("failed") } else { self.exit };
-        news.exit(exit).chain(self.chain)
+    fn tell(&self, news: News) -> News {
+        let exit = if fault!(every_failure_reads_alike) { Exit::failed("failed") } else { self.exit.clone() };
+        news.exit(exit).chain(self.chain.clone())
     }
 }
 
@@ -58,7 +58,7 @@ impl Account {
 
 impl Machine {
     /// Charges a failure and restarts the child, or does what its exhausted budget leads to.
-    pub(super) fn fail(&mut self, index: u32, failure: Failure) {
+    pub(super) fn fail(&mut self, index: u32, failure: &Failure) {
         let node = self.node(index);
         // A run that lasted long enough ends the streak of failures before it (D3).
         let lasted = self.now - node.ran_since >= nanos(node.policy.backoff.reset_after);
@@ -68,16 +68,10 @@ impl Machine {
         let (account, exhausted) = self.charge(index);
         let ran_ms = millis(self.now - self.node(index).ran_since);
         let [used, max] = account.numbers();
-        let news = News::new(failure.kind(), Cause::Exit).numbers(&[ran_ms, used, max]);
+        let news = failure.tell(News::new(failure.kind(), Cause::Exit).numbers(&[ran_ms, used, max]));
         match exhausted {
-            None => {
-                let start = failure.start;
-                self.restart(index, start, account, failure.tell(news));
-            }
-            Some(action) => {
-                let news = failure.clone().tell(news);
-                self.exhaust(index, &failure, account, action, news);
-            }
+            None => self.restart(index, failure.start, account, news),
+            Some(action) => self.exhaust(index, failure, account, action, news),
         }
     }
 

@@ -21,26 +21,13 @@ pub(super) struct News {
     pub(super) cause: Cause,
     next: Next,
     numbers: [u32; 4],
-    said: Said,
-}
-
-/// What an event says in words.
-#[derive(Debug, Clone, Default)]
-struct Said {
-    exit: Option<Exit>,
-    text: Option<Arc<str>>,
-    chain: Vec<Arc<str>>,
-}
-
-impl Said {
-    fn is_nothing(&self) -> bool {
-        self.exit.is_none() && self.text.is_none() && self.chain.is_empty()
-    }
+    /// What the event says in words; who asked for it comes to that when it is told.
+    words: Option<Arc<Detail>>,
 }
 
 impl News {
     pub(super) fn new(kind: EventKind, cause: Cause) -> Self {
-        Self { kind, cause, next: Next::Nothing, numbers: [0; 4], said: Said::default() }
+        Self { kind, cause, next: Next::Nothing, numbers: [0; 4], words: None }
     }
 
     pub(super) fn next(mut self, next: Next) -> Self {
@@ -56,18 +43,24 @@ impl News {
     }
 
     pub(super) fn exit(mut self, exit: Exit) -> Self {
-        self.said.exit = Some(exit);
+        self.words().exit = Some(exit);
         self
     }
 
     pub(super) fn text(mut self, text: impl Into<Arc<str>>) -> Self {
-        self.said.text = Some(text.into());
+        self.words().text = Some(text.into());
         self
     }
 
     pub(super) fn chain(mut self, chain: Vec<Arc<str>>) -> Self {
-        self.said.chain = chain;
+        if !chain.is_empty() {
+            self.words().chain = chain;
+        }
         self
+    }
+
+    fn words(&mut self) -> &mut Detail {
+        Arc::make_mut(self.words.get_or_insert_default())
     }
 }
 
@@ -146,7 +139,7 @@ impl Machine {
         if fault!(nested_events_are_lost) && node.parent != 0 && node.parent != NONE {
             return;
         }
-        let detail = self.detail(index, news.cause, news.said);
+        let detail = self.detail(index, news.cause, news.words);
         let event = Event {
             kind: news.kind,
             child: node.key(index),
@@ -160,14 +153,13 @@ impl Machine {
     }
 
     /// The text of an event, if it has any.
-    fn detail(&self, index: u32, cause: Cause, said: Said) -> Option<Arc<Detail>> {
-        let asked = self.command_behind(index, cause).map(|current| &current.told);
-        if said.is_nothing() {
-            return asked.cloned();
-        }
-        let Said { exit, text, chain } = said;
-        let asked = asked.map(|told| Detail::clone(told)).unwrap_or_default();
-        Some(Arc::new(Detail { exit, text, chain, ..asked }))
+    fn detail(&self, index: u32, cause: Cause, words: Option<Arc<Detail>>) -> Option<Arc<Detail>> {
+        let Some(asked) = self.command_behind(index, cause).map(|current| &current.told) else {
+            return words;
+        };
+        let Some(words) = words else { return Some(Arc::clone(asked)) };
+        let Detail { exit, text, chain, .. } = Arc::unwrap_or_clone(words);
+        Some(Arc::new(Detail { exit, text, chain, ..Detail::clone(asked) }))
     }
 
     fn notify(&mut self, index: u32, old: Life, life: Life) {

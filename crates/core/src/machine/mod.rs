@@ -162,12 +162,16 @@ impl Machine {
 
     /// Declares every child, then begins the initial start.
     pub fn launch(&mut self, now: u64, out: &mut Vec<Effect>) {
-        self.turn(now, out, |machine| machine.agenda.push_back(Task::Announce(0)));
+        let limit = self.begin(now, out);
+        self.agenda.push_back(Task::Announce(0));
+        self.conclude(limit, out);
     }
 
     /// Takes one input and appends what it leads to.
     pub fn handle(&mut self, now: u64, input: Input, out: &mut Vec<Effect>) {
-        self.turn(now, out, |machine| machine.take(input));
+        let limit = self.begin(now, out);
+        self.take(input);
+        self.conclude(limit, out);
     }
 
     /// Whether a plan was cut and [`Machine::go_on`] is wanted. Inputs may come in between.
@@ -177,7 +181,8 @@ impl Machine {
 
     /// Goes on with plans that were cut.
     pub fn go_on(&mut self, now: u64, out: &mut Vec<Effect>) {
-        self.turn(now, out, |_| {});
+        let limit = self.begin(now, out);
+        self.conclude(limit, out);
     }
 
     /// When [`Input::Tick`] is wanted. It may turn out that nothing was due.
@@ -185,18 +190,23 @@ impl Machine {
         self.timers.next()
     }
 
-    fn turn(&mut self, now: u64, out: &mut Vec<Effect>, act: impl FnOnce(&mut Self)) {
+    /// A call begins: what it leads to goes to the end of `out`. Says how long that may get.
+    fn begin(&mut self, now: u64, out: &mut Vec<Effect>) -> usize {
         self.now = self.now.max(now);
-        let before = out.len();
+        let limit = out.len() + CUT;
         std::mem::swap(out, &mut self.out);
         self.finish_announcing();
-        act(self);
+        limit
+    }
+
+    /// A call ends: what is left to do is done, as far as there is room for what comes of it.
+    fn conclude(&mut self, limit: usize, out: &mut Vec<Effect>) {
         if self.ended {
             self.agenda.clear();
         }
-        self.work(before + CUT);
+        self.work(limit);
         self.end_if_all_done();
-        self.work(before + CUT);
+        self.work(limit);
         std::mem::swap(out, &mut self.out);
     }
 

@@ -283,6 +283,10 @@ impl Machine {
 
     /// Stops those who depend on a child that is down already.
     pub(super) fn stop_dependants(&mut self, index: u32) {
+        // Nearly nobody has any.
+        if self.node(index).dependants().is_empty() {
+            return;
+        }
         let dependants = self.dependants_to_stop(index);
         if !dependants.is_empty() {
             let sup = self.node(index).parent;
@@ -315,10 +319,6 @@ impl Machine {
     /// Who goes down with a child, the last in the order first, and with whom of those that it depends on.
     fn dependants_to_stop(&self, index: u32) -> Vec<(u32, u32)> {
         let mut found: Vec<(u32, u32)> = Vec::new();
-        // Nearly nobody has any.
-        if self.node(index).dependants().is_empty() {
-            return found;
-        }
         let mut open = vec![index];
         while let Some(at) = open.pop() {
             if !self.node(at).policy.restart_dependants {

@@ -26,9 +26,10 @@ impl Brain {
     pub(crate) fn apply(&mut self, tree: &Arc<Tree>, now: u64, mut effects: Vec<Effect>) {
         if !effects.is_empty() {
             tree.journal.open_window();
-            for effect in effects.drain(..) {
+            for effect in &mut effects {
                 self.apply_one(tree, now, effect);
             }
+            effects.clear();
             for key in std::mem::take(&mut self.unenforced) {
                 self.tell_unenforced(tree, now, key);
             }
@@ -39,7 +40,16 @@ impl Brain {
         self.effects = effects;
     }
 
-    fn apply_one(&mut self, tree: &Arc<Tree>, now: u64, effect: Effect) {
+    /// What a restart consists of is read where it lies: an event is large, and to move it costs more than to read it.
+    fn apply_one(&mut self, tree: &Arc<Tree>, now: u64, effect: &mut Effect) {
+        match effect {
+            Effect::Emit(event) => self.emit(tree, now, event),
+            Effect::Spawn { key, generation, attempt } => self.spawn(tree, *key, *generation, *attempt),
+            other => self.apply_other(tree, now, std::mem::replace(other, Effect::Started)),
+        }
+    }
+
+    fn apply_other(&mut self, tree: &Arc<Tree>, now: u64, effect: Effect) {
         match effect {
             Effect::Declared { key, parent, path, body, policy } => {
                 #[cfg(feature = "metrics")]
@@ -49,13 +59,13 @@ impl Brain {
                 self.declared(tree, key, path, body, policy);
             }
             Effect::Changed { key, body, policy } => self.changed(tree, key, body, policy),
-            Effect::Spawn { key, generation, attempt } => self.spawn(tree, key, generation, attempt),
             Effect::Stop { key, grace } => {
                 let deadline = grace.map_or(u64::MAX, |grace| now.saturating_add(grace));
                 self.order(tree, key, STOP, deadline);
             }
             Effect::Kill { key } => self.order(tree, key, KILL, now),
-            Effect::Emit(event) => self.emit(tree, now, event),
+            Effect::Emit(mut event) => self.emit(tree, now, &mut event),
+            Effect::Spawn { key, generation, attempt } => self.spawn(tree, key, generation, attempt),
             Effect::Reply { ticket, result } => self.reply(tree, now, ticket, result),
             Effect::Forget { key } => self.forget(tree, key),
             Effect::Started => self.after.push(After::Started(Ok(()))),
@@ -216,14 +226,14 @@ impl Brain {
     }
 
     /// Publishes an event and with it the child's row; the row first, so that no reader sees an event whose
-    /// row is older.
-    pub(super) fn emit(&mut self, tree: &Tree, now: u64, event: Event) {
+    /// row is older. Its text goes into the journal.
+    pub(super) fn emit(&mut self, tree: &Tree, now: u64, event: &mut Event) {
         #[cfg(feature = "metrics")]
         if let Some(meter) = &mut self.meter {
-            meter.event(now, &event);
+            meter.event(now, event);
         }
         let slot = tree.table.slot(event.child.index);
-        let record = Record::new(&event, now, self.wall);
+        let record = Record::new(event, now, self.wall);
         let exit = event.detail.as_ref().and_then(|detail| detail.exit.as_ref());
         let sequence = tree.journal.next();
         if let Some(exit) = exit {
@@ -233,6 +243,7 @@ impl Brain {
             if event.kind.tells_failure() {
                 past.failed(sequence, exit);
             }
+            self.told_end = (event.child.index, event.row.generation);
         }
         if event.kind == EventKind::ChildStopping
             && let Some(stop) = &mut slot.cell().stop
@@ -247,8 +258,8 @@ impl Brain {
             tree.layout_version.fetch_add(1, Ordering::AcqRel);
             self.let_go(tree, event.child.index);
         }
-        self.note_plane(tree, &event, sequence);
-        tree.journal.write(&record, event.detail);
+        self.note_plane(tree, event, sequence);
+        tree.journal.write(&record, event.detail.take());
     }
 
     /// What an event about the root says of the whole.

@@ -72,6 +72,8 @@ pub(crate) struct Brain {
     tickets: Ticket,
     /// Runs that are on.
     live: u64,
+    /// The run whose end an event told last: its child's place, and its number.
+    told_end: (u32, u64),
     /// Children whose late body the machine has to be told of again.
     rebind: Vec<ChildKey>,
     /// Children with limits that nothing holds them to, which are to be told of.
@@ -175,6 +177,7 @@ impl Brain {
             adding: None,
             tickets: 0,
             live: 0,
+            told_end: (0, 0),
             rebind: Vec::new(),
             unenforced: Vec::new(),
             reports: VecDeque::new(),
@@ -219,6 +222,7 @@ impl Brain {
 }
 
 /// What a child's task does that has told the end of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Following {
     /// It looks at its order.
     Now,

@@ -39,9 +39,9 @@ impl Brain {
     /// A command was handed to the machine: if it has no answer yet, it goes on.
     pub(super) fn tell_accepted(&mut self, tree: &Tree, now: u64, ticket: Ticket) {
         let Some(told) = self.waiting.get(&ticket).and_then(|waiter| waiter.told.as_ref()) else { return };
-        let event = told.event(tree, ticket, EventKind::CommandAccepted, told.child);
+        let mut event = told.event(tree, ticket, EventKind::CommandAccepted, told.child);
         tree.journal.open_window();
-        self.emit(tree, now, event);
+        self.emit(tree, now, &mut event);
         tree.journal.close_window();
     }
 
@@ -57,7 +57,7 @@ impl Brain {
         }
         let result = Ok(Reply::Control(outcome));
         tree.journal.open_window();
-        self.emit(tree, now, event);
+        self.emit(tree, now, &mut event);
         if named {
             self.tell_completed(tree, now, ticket, &told, &result);
         }
@@ -67,7 +67,7 @@ impl Brain {
 
     /// Whether a relay has the target. The machine has no part in it, since it changes nothing that is decided.
     pub(super) fn tell_registration(&mut self, tree: &Tree, now: u64, kind: EventKind, text: Arc<str>) {
-        let event = Event {
+        let mut event = Event {
             kind,
             child: ChildKey::ROOT,
             row: tree.table.row(ChildKey::ROOT.index).read().row,
@@ -77,7 +77,7 @@ impl Brain {
             detail: Some(Arc::new(Detail { text: Some(text), ..Detail::default() })),
         };
         tree.journal.open_window();
-        self.emit(tree, now, event);
+        self.emit(tree, now, &mut event);
         tree.journal.close_window();
     }
 
@@ -86,7 +86,7 @@ impl Brain {
         let slot = tree.table.slot(child.index);
         let Some(extras) = slot.extras().filter(|_| slot.is(child)) else { return };
         let text = format!("nothing holds it to {}", extras.unenforced.join(", "));
-        let event = Event {
+        let mut event = Event {
             kind: EventKind::LimitUnenforced,
             child,
             row: tree.table.row(child.index).read().row,
@@ -95,7 +95,7 @@ impl Brain {
             numbers: [0; 4],
             detail: Some(Arc::new(Detail { text: Some(text.into()), ..Detail::default() })),
         };
-        self.emit(tree, now, event);
+        self.emit(tree, now, &mut event);
     }
 
     /// A command has its answer.
@@ -119,7 +119,7 @@ impl Brain {
         if let Some(detail) = &mut event.detail {
             Arc::make_mut(detail).text = shortfall(result).map(Into::into);
         }
-        self.emit(tree, now, event);
+        self.emit(tree, now, &mut event);
     }
 }
 

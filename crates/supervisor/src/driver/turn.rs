@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use supervisor_api::{ChildKey, Severity};
+use supervisor_api::{ChildKey, Exit, Severity};
 use supervisor_core::{Command, Input};
 
 use super::apply::KEPT;
@@ -19,7 +19,7 @@ use crate::slot::{How, Missed, RunEnd};
 use crate::spans::{self, TARGET};
 use crate::sync::atomic::fence;
 use crate::sync::is_inside;
-use crate::tree::{Held, Tree};
+use crate::tree::{Held, Left, Tree};
 
 thread_local! {
     /// An emptied list of what is put off, so that a turn allocates nothing.
@@ -128,6 +128,37 @@ impl Tree {
         if result.is_err() {
             self.journal.mend();
         }
+        let (left, following) = if self.goes_on(by, &brain.after) {
+            brain.after.clear();
+            (brain.let_go(), Following::Now)
+        } else {
+            self.do_the_rest(by, brain)
+        };
+        let now_at = self.journal.head();
+        if now_at != head {
+            self.journal.tell();
+            if traced {
+                self.trace(head, now_at);
+            }
+        }
+        if left.is_some() && matches!(by, By::Child(_)) {
+            self.take_what_was_left();
+        }
+        drop(left);
+        let more = result.unwrap_or_else(|payload| {
+            self.broken(payload);
+            More::Never
+        });
+        (more, following)
+    }
+
+    /// Whether nothing was put off but that whose task this is goes on with its next run, as after most failures.
+    fn goes_on(&self, by: By, after: &[After]) -> bool {
+        matches!((by, after), (By::Child(child), [After::Ring(index)]) if child == *index && self.is_to_run(child))
+    }
+
+    /// Lets go of the brain, and does what was put off or leaves it to the driver.
+    fn do_the_rest<'a>(&'a self, by: By, mut brain: Held<'a>) -> (Option<Left<'a>>, Following) {
         let mut after = std::mem::take(&mut brain.after);
         let does = by.does(&after);
         if !does {
@@ -148,22 +179,7 @@ impl Tree {
         }
         after.shrink_to(KEPT);
         EMPTIED.with(|emptied| emptied.set(after));
-        let now_at = self.journal.head();
-        if now_at != head {
-            self.journal.tell();
-            if traced {
-                self.trace(head, now_at);
-            }
-        }
-        if left.is_some() && matches!(by, By::Child(_)) {
-            self.take_what_was_left();
-        }
-        drop(left);
-        let more = result.unwrap_or_else(|payload| {
-            self.broken(payload);
-            More::Never
-        });
-        (more, following)
+        (left, following)
     }
 
     fn is_to_run(&self, index: u32) -> bool {
@@ -440,13 +456,23 @@ impl Brain {
         }
         match how {
             How::Exited(exit) => {
-                if self.seat(key).is_some() {
-                    let mut cell = tree.table.slot(index).cell();
-                    cell.past.get_or_insert_default().ended(generation, &exit, self.wall);
-                }
+                let kept = exit.clone();
+                self.told_end = (0, 0);
                 self.feed(tree, now, Input::Exited { key, generation, exit });
+                // The event that tells of an end keeps it.
+                if self.told_end != (index, generation) {
+                    self.keep_end(tree, key, generation, &kept);
+                }
             }
             How::Declined(reason) => self.feed(tree, now, Input::Declined { key, generation, reason }),
+        }
+    }
+
+    /// Keeps an end of which nothing was told.
+    fn keep_end(&self, tree: &Tree, key: ChildKey, generation: u64, exit: &Exit) {
+        if self.seat(key).is_some() {
+            let mut cell = tree.table.slot(key.index).cell();
+            cell.past.get_or_insert_default().ended(generation, exit, self.wall);
         }
     }
 

@@ -41,7 +41,7 @@ const RUNS_PER_POLL: u32 = 256;
 enum Step {
     Wait,
     End,
-    Build(ChildContext),
+    Build,
     Poll,
     /// Drop the future; the run ends like this.
     Drop(Exit),
@@ -111,12 +111,12 @@ where
                 step = match step {
                     Step::Wait => return Poll::Pending,
                     Step::End => return Poll::Ready(()),
-                    Step::Build(ctx) => match contain(|| {
+                    Step::Build => match contain(|| {
+                        let ctx = host.context();
                         host.open(&ctx);
-                        host.inside(|| (task.factory)(ctx))
+                        host.inside(|| run.set(Some((task.factory)(ctx))));
                     }) {
-                        Ok(future) => {
-                            run.set(Some(future));
+                        Ok(()) => {
                             host.built();
                             host.next(cx)
                         }
@@ -143,10 +143,13 @@ fn poll_run<Fut>(host: &Host, run: Pin<&mut Option<Fut>>, cx: &mut Context<'_>) 
 where
     Fut: Future<Output: IntoExit>,
 {
-    let poll = || match run.as_pin_mut().map(|run| run.poll(cx)) {
-        Some(Poll::Pending) => Poll::Pending,
-        Some(Poll::Ready(end)) => Poll::Ready(end.into_exit()),
-        None => Poll::Ready(Exit::Aborted),
+    // The end is written where it is wanted, instead of being handed up through each of those who look on.
+    let mut end = Poll::Pending;
+    let poll = || {
+        end = match run.as_pin_mut() {
+            Some(run) => run.poll(cx).map(IntoExit::into_exit),
+            None => Poll::Ready(Exit::Aborted),
+        };
     };
     let meter = host.meter();
     if let Some(meter) = meter {
@@ -156,7 +159,7 @@ where
     if let Some(meter) = meter {
         host.polled(meter);
     }
-    polled.unwrap_or_else(Poll::Ready)
+    polled.map_or_else(Poll::Ready, |()| end)
 }
 
 /// One poll of those who are asked for secrets: a user's code, as that of a run is.
@@ -365,7 +368,7 @@ impl Host {
             return None;
         }
         self.stage = Stage::Running;
-        Some(Step::Build(self.context()))
+        Some(Step::Build)
     }
 
     /// What keeps the run from being polled again.
