@@ -36,6 +36,7 @@ pub enum IdError {
 }
 
 /// The name of a child among its siblings: the last segment of its path.
+// Kept with a slash before it: that is the path of a child of the root, so the two share one text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChildId(Arc<str>);
 
@@ -47,12 +48,12 @@ impl ChildId {
     pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
         let text = text.as_ref();
         check_segment(text)?;
-        Ok(Self(Arc::from(text)))
+        Ok(Self(["/", text].concat().into()))
     }
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0[1..]
     }
 }
 
@@ -135,8 +136,7 @@ impl SupervisorPath {
 
     /// The path of child `id` of this supervisor.
     pub fn child(&self, id: &ChildId) -> Self {
-        let above = if self.is_root() { "" } else { &*self.0 };
-        Self([above, "/", id.as_str()].concat().into())
+        if self.is_root() { Self(Arc::clone(&id.0)) } else { Self([&*self.0, &*id.0].concat().into()) }
     }
 
     /// The supervisor above, or `None` at the root.
@@ -152,7 +152,11 @@ impl SupervisorPath {
 
     /// The last segment, or `None` at the root.
     pub fn id(&self) -> Option<ChildId> {
-        self.last_segment().map(|text| ChildId(Arc::from(text)))
+        match self.0.rfind('/') {
+            _ if self.is_root() => None,
+            Some(0) | None => Some(ChildId(Arc::clone(&self.0))),
+            Some(at) => Some(ChildId(Arc::from(&self.0[at..]))),
+        }
     }
 
     /// The last segment as text, or `None` at the root.
@@ -191,17 +195,17 @@ macro_rules! text_like {
     ($name:ident, $read:path) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{:?}", &*self.0)
+                write!(f, "{:?}", self.as_str())
             }
         }
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
-                &self.0
+                self.as_str()
             }
         }
         impl std::str::FromStr for $name {
@@ -224,7 +228,7 @@ macro_rules! text_like {
         }
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-                out.serialize_str(&self.0)
+                out.serialize_str(self.as_str())
             }
         }
         impl<'de> Deserialize<'de> for $name {
@@ -305,11 +309,23 @@ mod tests {
         assert_eq!(path.id().unwrap().as_str(), "b");
         assert_eq!(SupervisorPath::root().child(&ChildId::new("a").unwrap()).as_str(), "/a");
         assert_eq!(path.depth(), 2);
+        assert_eq!(path.parent().unwrap().id().unwrap().to_string(), "a");
+        assert_eq!(SupervisorPath::root().id(), None);
         for bad in ["", "a", "//", "/a//b", "/a/..", "/a b"] {
             assert!(SupervisorPath::parse(bad).is_err(), "{bad:?}");
         }
         assert!(SupervisorPath::parse("/a".repeat(16)).is_ok());
         assert!(SupervisorPath::parse("/a".repeat(17)).is_err());
+    }
+
+    #[test]
+    fn a_child_of_the_root_and_its_id_share_one_text() {
+        let id = ChildId::new("a").unwrap();
+        let path = SupervisorPath::root().child(&id);
+        assert!(Arc::ptr_eq(&id.0, &path.0) && Arc::ptr_eq(&id.0, &path.id().unwrap().0));
+        assert_eq!((id.as_str(), format!("{id} {id:?}").as_str()), ("a", r#"a "a""#));
+        let below = path.child(&id);
+        assert_eq!((below.as_str(), below.id()), ("/a/a", Some(id)));
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod faults;
 mod face;
 mod lint;
 mod machine;
+mod names;
 mod resolve;
 mod spec;
 mod stop_bound;

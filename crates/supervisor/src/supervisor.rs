@@ -86,6 +86,7 @@ pub(crate) fn prepare(
     let Lowered { decl, bodies, options } =
         lower_root(spec, &numbers).map_err(SupervisorError::InvalidSpec)?;
     let resolved = resolve(&decl).map_err(SupervisorError::InvalidSpec)?;
+    drop(decl);
     if options.panic_hook.unwrap_or(true) {
         contain::install_hook();
     }

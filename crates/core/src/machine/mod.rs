@@ -18,7 +18,7 @@
 //! | `what_if` | what a command would lead to, played on a copy |
 //! | `cycles` | dependencies in a circle that an added child would close |
 //! | `waits` | who waits for which answer |
-//! | `budget`, `backoff`, `timers`, `names` | small parts |
+//! | `budget`, `backoff`, `timers` | small parts |
 
 mod add;
 mod apply;
@@ -33,7 +33,6 @@ mod flow;
 mod group;
 mod health;
 mod life;
-mod names;
 mod node;
 mod otp;
 mod plan;
@@ -50,11 +49,11 @@ use std::sync::Arc;
 
 use supervisor_api::{ChildKey, Row, Rules, SupervisorPath};
 
-use self::names::Names;
 use self::node::{NONE, Node, Sup};
 use self::timers::{Holder, NEVER, Timers};
 use self::waits::Wait;
 use crate::face::{Address, Command, Effect, Input, Ticket};
+use crate::names::Names;
 use crate::resolve::{ChildPolicy, Resolved, SupervisorPolicy};
 
 pub use self::budget::BudgetAt;
@@ -170,6 +169,7 @@ impl Machine {
     /// Takes one input and appends what it leads to.
     pub fn handle(&mut self, now: u64, input: Input, out: &mut Vec<Effect>) {
         let limit = self.begin(now, out);
+        self.finish_announcing();
         self.take(input);
         self.conclude(limit, out);
     }
@@ -195,7 +195,6 @@ impl Machine {
         self.now = self.now.max(now);
         let limit = out.len() + CUT;
         std::mem::swap(out, &mut self.out);
-        self.finish_announcing();
         limit
     }
 

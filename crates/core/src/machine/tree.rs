@@ -16,7 +16,7 @@ impl Machine {
     pub(super) fn plant_root(&mut self, root: ResolvedSupervisor) {
         let policy = root_policy();
         let index = self.new_node(SupervisorPath::root(), Arc::new(policy), NONE);
-        self.names_insert(index);
+        self.insert_names(&[index]);
         self.plant_supervisor(index, root);
     }
 
@@ -31,7 +31,6 @@ impl Machine {
     /// Makes the children of a supervisor. References among them are positions.
     fn plant_children(&mut self, sup: u32, children: Vec<ResolvedChild>) {
         self.nodes.reserve(children.len());
-        self.reserve_names(children.len());
         let mut indices = Vec::with_capacity(children.len());
         let mut linked = Vec::new();
         let mut below = Vec::new();
@@ -40,12 +39,13 @@ impl Machine {
                 linked.push((indices.len(), std::mem::take(&mut child.depends_on), child.primary));
             }
             let supervisor = child.supervisor.take();
-            let index = self.plant(sup, child);
+            let index = self.make(sup, child);
             if let Some(resolved) = supervisor {
                 below.push((index, resolved));
             }
             indices.push(index);
         }
+        self.insert_names(&indices);
         for (at, depends_on, primary) in linked {
             let depends_on = depends_on.into_iter().map(|on| indices[on as usize]).collect();
             self.link(indices[at], depends_on, primary.map(|primary| indices[primary as usize]));
@@ -55,8 +55,19 @@ impl Machine {
         }
     }
 
-    /// Makes one child, at the end of the order of its supervisor.
-    pub(super) fn plant(&mut self, sup: u32, child: ResolvedChild) -> u32 {
+    /// Makes one child, with everything below it, at the end of the order of its supervisor.
+    pub(super) fn plant(&mut self, sup: u32, mut child: ResolvedChild) -> u32 {
+        let supervisor = child.supervisor.take();
+        let index = self.make(sup, child);
+        self.insert_names(&[index]);
+        if let Some(resolved) = supervisor {
+            self.plant_supervisor(index, *resolved);
+        }
+        index
+    }
+
+    /// Makes the node of a child. It has no name yet, and nothing below it.
+    fn make(&mut self, sup: u32, child: ResolvedChild) -> u32 {
         let path = self.node(self.sup(sup).node).path.child(&child.id);
         let index = self.new_node(path, child.policy, sup);
         if let Some((body, bound)) = child.body {
@@ -65,11 +76,7 @@ impl Machine {
             node.flags.bound = bound;
         }
         self.append(sup, index);
-        self.names_insert(index);
         self.account(index, true);
-        if let Some(resolved) = child.supervisor {
-            self.plant_supervisor(index, *resolved);
-        }
         index
     }
 
@@ -210,15 +217,9 @@ impl Machine {
         self.names.find(path, |index| self.node(index).path.as_str())
     }
 
-    fn names_insert(&mut self, index: u32) {
-        let path = self.node(index).path.clone();
+    fn insert_names(&mut self, indices: &[u32]) {
         let nodes = &self.nodes;
-        self.names.insert(path.as_str(), index, |other| nodes[other as usize].path.as_str());
-    }
-
-    fn reserve_names(&mut self, more: usize) {
-        let nodes = &self.nodes;
-        self.names.reserve(more, |other| nodes[other as usize].path.as_str());
+        self.names.insert(indices, |index| nodes[index as usize].path.as_str());
     }
 
     // Links.
@@ -458,7 +459,7 @@ impl Machine {
         node.flags.bound_late = old.flags.bound_late;
         *self.node_mut(index) = node;
         self.dynamic_supervisors += self.is_dynamic_supervisor(index);
-        self.names_insert(index);
+        self.insert_names(&[index]);
     }
 
     /// 1 for a supervisor that takes children while it runs, so that the tree is not done while it is there (D20).

@@ -9,7 +9,6 @@ mod supervisor;
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use supervisor_api::policy::AutoShutdown;
 use supervisor_api::policy::{
     Backoff, Budget, Condition, Criticality, Grace, Heartbeat, OnExhausted, OnStartFailure, Permissions,
@@ -200,9 +199,6 @@ impl Findings {
         if self.mistakes == 0 { Ok(self.list) } else { Err(self.list) }
     }
 }
-
-/// Names of siblings and where they stand.
-type Positions<'a> = HashMap<&'a str, u32, FixedState>;
 
 /// A span in nanoseconds; 584 years and more read as that.
 pub(crate) fn nanos(span: std::time::Duration) -> u64 {

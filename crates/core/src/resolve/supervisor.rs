@@ -7,13 +7,14 @@ use supervisor_api::policy::{
     AutoShutdown, Budget, Condition, OnExhausted, OnStartFailure, Profile, RestartType, StartOrder,
     StopOrder, Strategy,
 };
-use supervisor_api::{SupervisorPath, nearest};
+use supervisor_api::{ChildId, SupervisorPath, nearest};
 
 use super::child::{PolicyCache, resolve_policy};
 use super::{
-    ChildPolicy, Context, Findings, Inherited, Positions, ResolvedChild, ResolvedSupervisor,
-    SupervisorPolicy, Told, order,
+    ChildPolicy, Context, Findings, Inherited, ResolvedChild, ResolvedSupervisor, SupervisorPolicy, Told,
+    order,
 };
+use crate::names::Names;
 use crate::spec::{Body, ChildDecl, SupervisorDecl, SupervisorSettings};
 
 pub(super) fn resolve_supervisor(
@@ -30,7 +31,7 @@ pub(super) fn resolve_supervisor(
             "a dynamic supervisor starts empty; remove its children here and add them when it runs",
         );
     }
-    let positions = name_positions(decl, path, findings);
+    let siblings = Siblings::of(&decl.children, path, findings);
     let mut cache = PolicyCache::default();
     let mut children = Vec::with_capacity(decl.children.len());
     for child in &decl.children {
@@ -52,13 +53,13 @@ pub(super) fn resolve_supervisor(
         let depends_on = child
             .depends_on
             .iter()
-            .filter_map(|name| find(&positions, name, &child_path, "dependencies", findings));
+            .filter_map(|name| siblings.find(name, &child_path, "dependencies", findings));
         let mut depends_on: Vec<u32> = depends_on.collect();
         depends_on.sort_unstable();
         depends_on.dedup();
         check_named_once(child, child_path.as_str(), findings);
         let primary =
-            child.primary.as_ref().and_then(|name| find(&positions, name, &child_path, "primary", findings));
+            child.primary.as_ref().and_then(|name| siblings.find(name, &child_path, "primary", findings));
         super::child::check_sidecar(child, &policy, child_path.as_str(), findings);
         children.push(ResolvedChild { id: child.id.clone(), policy, depends_on, primary, body, supervisor });
     }
@@ -67,49 +68,56 @@ pub(super) fn resolve_supervisor(
     ResolvedSupervisor { context, children }
 }
 
-/// Where each name stands; a name that stands twice is a mistake (R6).
-fn name_positions<'a>(
-    decl: &'a SupervisorDecl,
-    path: &SupervisorPath,
-    findings: &mut Findings,
-) -> Positions<'a> {
-    let mut positions = Positions::with_capacity_and_hasher(decl.children.len(), Default::default());
-    for (at, child) in decl.children.iter().enumerate() {
-        if positions.insert(child.id.as_str(), at as u32).is_some() && !fault!(names_may_repeat) {
-            let path = path.child(&child.id);
-            findings.mistake(
-                path.as_str(),
-                "name",
-                format!("the name '{}' is used twice here; names of siblings differ", child.id),
-            );
-        }
-    }
-    positions
+/// The children of a supervisor, found by name.
+struct Siblings<'a> {
+    children: &'a [ChildDecl],
+    names: Names,
 }
 
-fn find(
-    positions: &Positions<'_>,
-    name: &supervisor_api::ChildId,
-    child: &SupervisorPath,
-    key: &'static str,
-    findings: &mut Findings,
-) -> Option<u32> {
-    let own = child.last_segment().unwrap_or_default();
-    if name.as_str() == own {
-        findings.mistake(child.as_str(), key, format!("'{own}' names itself; name a sibling"));
-        return None;
+impl<'a> Siblings<'a> {
+    /// A name that stands twice is a mistake (R6).
+    fn of(children: &'a [ChildDecl], path: &SupervisorPath, findings: &mut Findings) -> Self {
+        let mut names = Names::with_capacity(children.len());
+        for (at, child) in (0..).zip(children) {
+            let is_new = names.insert_new(at, |at| children[at as usize].id.as_str());
+            if !is_new && !fault!(names_may_repeat) {
+                findings.mistake(
+                    path.child(&child.id).as_str(),
+                    "name",
+                    format!("the name '{}' is used twice here; names of siblings differ", child.id),
+                );
+            }
+        }
+        Self { children, names }
     }
-    let found = positions.get(name.as_str()).copied();
-    if found.is_none() && !fault!(unknown_names_are_ignored) {
-        findings.mistake(child.as_str(), key, unknown_sibling(name.as_str(), positions.keys().copied()));
+
+    /// Where the sibling stands that `child` names.
+    fn find(
+        &self,
+        name: &ChildId,
+        child: &SupervisorPath,
+        key: &'static str,
+        findings: &mut Findings,
+    ) -> Option<u32> {
+        let own = child.last_segment().unwrap_or_default();
+        if name.as_str() == own {
+            findings.mistake(child.as_str(), key, format!("'{own}' names itself; name a sibling"));
+            return None;
+        }
+        let found = self.names.find(name.as_str(), |at| self.children[at as usize].id.as_str());
+        if found.is_none() && !fault!(unknown_names_are_ignored) {
+            let siblings = self.children.iter().map(|child| child.id.as_str());
+            findings.mistake(child.as_str(), key, unknown_sibling(name.as_str(), siblings));
+        }
+        found
     }
-    found
 }
 
 /// The sentence for a name no sibling has, with those most like it.
 pub(super) fn unknown_sibling<'a>(name: &str, siblings: impl Iterator<Item = &'a str>) -> String {
     let mut siblings: Vec<&str> = siblings.collect();
     siblings.sort_unstable();
+    siblings.dedup();
     match nearest(name, siblings.iter().copied()).as_slice() {
         [] => format!("there is no sibling '{name}'; only siblings can be named"),
         near => format!("there is no sibling '{name}'; did you mean {}?", near.join(" or ")),
@@ -152,7 +160,7 @@ pub(super) fn check_named_once(child: &ChildDecl, path: &str, findings: &mut Fin
 /// Nobody waits for the end of what is started again whenever it ends.
 pub(super) fn check_condition(
     policy: &ChildPolicy,
-    on: &supervisor_api::ChildId,
+    on: &ChildId,
     its: &ChildPolicy,
     path: &str,
     findings: &mut Findings,

@@ -162,8 +162,9 @@ enum After {
 
 impl Brain {
     pub(crate) fn new(machine: Machine, inbox: mpsc::Receiver<Msg>, bodies: Bodies) -> Self {
-        let mut launched = Vec::with_capacity(bodies.numbered.len());
-        launched.extend(bodies.numbered.into_iter().map(|(_, body)| Some(body)));
+        // The list is made of the other in place.
+        let mut launched: Vec<_> = bodies.numbered.into_iter().map(|(_, body)| Some(body)).collect();
+        launched.shrink_to_fit();
         Self {
             machine,
             inbox,

@@ -118,8 +118,10 @@ impl Lowering<'_> {
         children: Vec<ChildSpec>,
         path: &SupervisorPath,
     ) -> core::SupervisorDecl {
-        let children = children.into_iter().filter_map(|child| self.child(child, path)).collect();
-        core::SupervisorDecl { settings, children }
+        self.bodies.numbered.reserve(children.len());
+        let mut declared = Vec::with_capacity(children.len());
+        declared.extend(children.into_iter().filter_map(|child| self.child(child, path)));
+        core::SupervisorDecl { settings, children: declared }
     }
 
     /// A child; `None` when its name is no name, which is found.
