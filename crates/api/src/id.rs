@@ -48,7 +48,11 @@ impl ChildId {
     pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
         let text = text.as_ref();
         check_segment(text)?;
-        Ok(Self(["/", text].concat().into()))
+        let mut kept = [b'/'; 1 + Self::MAX_LEN];
+        let kept = &mut kept[..=text.len()];
+        kept[1..].copy_from_slice(text.as_bytes());
+        // An id is ASCII, so nothing of it is lost, and one allocation does.
+        Ok(Self(Arc::from(&*String::from_utf8_lossy(kept))))
     }
 
     /// The id as text.

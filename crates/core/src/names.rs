@@ -15,9 +15,15 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Room for so many.
-    pub(crate) fn with_capacity(names: usize) -> Self {
-        Self { table: HashTable::with_capacity(names), hasher: FixedState::default() }
+    /// No names. Who does not know the seed cannot choose names that are slow to find.
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self { table: HashTable::new(), hasher: FixedState::with_seed(seed) }
+    }
+
+    /// Room for so many more.
+    pub(crate) fn reserve<'a>(&mut self, more: usize, name_of: impl Fn(u32) -> &'a str) {
+        let Self { table, hasher } = self;
+        table.reserve(more, |&number| hasher.hash_one(name_of(number)));
     }
 
     /// Who has this name.
@@ -66,7 +72,7 @@ mod tests {
     fn a_name_is_given_once_until_it_is_taken_out() {
         const TEXTS: [&str; 4] = ["a", "b", "a", "c"];
         let name_of = |number: u32| TEXTS[number as usize];
-        let mut names = Names::with_capacity(1);
+        let mut names = Names::seeded(7);
         names.insert(&[0, 1], name_of);
         assert!(!names.insert_new(2, name_of) && names.insert_new(3, name_of));
         assert_eq!(["a", "b", "c", "d"].map(|name| names.find(name, name_of)), [Some(0), Some(1), Some(3), None]);

@@ -135,7 +135,7 @@ impl Machine {
             sups: Vec::new(),
             free_nodes: VecDeque::new(),
             free_sups: Vec::new(),
-            names: Names::default(),
+            names: Names::seeded(seed),
             timers: Timers::default(),
             agenda: VecDeque::new(),
             waits: BTreeMap::new(),

@@ -24,7 +24,7 @@ pub use keys::{Filled, Key, Keys};
 pub(crate) use order::cycle;
 
 /// Text hashed the same way in every process, so that nothing depends on chance.
-pub(crate) type FixedState = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
+pub(crate) type FixedState = foldhash::fast::FixedState;
 
 /// Everything the machine decides a child by. Shared by children about which the same was said.
 #[derive(Debug, Clone, PartialEq)]

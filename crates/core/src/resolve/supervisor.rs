@@ -77,9 +77,11 @@ struct Siblings<'a> {
 impl<'a> Siblings<'a> {
     /// A name that stands twice is a mistake (R6).
     fn of(children: &'a [ChildDecl], path: &SupervisorPath, findings: &mut Findings) -> Self {
-        let mut names = Names::with_capacity(children.len());
+        let name_of = |at: u32| children[at as usize].id.as_str();
+        let mut names = Names::default();
+        names.reserve(children.len(), name_of);
         for (at, child) in (0..).zip(children) {
-            let is_new = names.insert_new(at, |at| children[at as usize].id.as_str());
+            let is_new = names.insert_new(at, name_of);
             if !is_new && !fault!(names_may_repeat) {
                 findings.mistake(
                     path.child(&child.id).as_str(),
