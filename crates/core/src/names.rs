@@ -75,7 +75,10 @@ mod tests {
         let mut names = Names::seeded(7);
         names.insert(&[0, 1], name_of);
         assert!(!names.insert_new(2, name_of) && names.insert_new(3, name_of));
-        assert_eq!(["a", "b", "c", "d"].map(|name| names.find(name, name_of)), [Some(0), Some(1), Some(3), None]);
+        assert_eq!(
+            ["a", "b", "c", "d"].map(|name| names.find(name, name_of)),
+            [Some(0), Some(1), Some(3), None]
+        );
         names.remove("a", 0);
         assert_eq!(names.find("a", name_of), None);
         assert!(names.insert_new(2, name_of));

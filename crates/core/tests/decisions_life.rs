@@ -2,8 +2,10 @@
 
 use supervisor_api::command::ControlVerb;
 use supervisor_api::policy::AutoShutdown;
-use supervisor_api::{Cause, EventKind, Exit, Lifecycle, Next, Readiness};
-use supervisor_core::{Address, Command, End, Input};
+use supervisor_api::{Cause, ChildId, EventKind, Exit, Lifecycle, Next, Readiness};
+use supervisor_core::{
+    Address, Body, ChildDecl, Command, Effect, End, Input, Machine, SupervisorDecl, resolve,
+};
 use supervisor_testkit::*;
 
 fn immortal(name: &str) -> Child {
@@ -103,6 +105,29 @@ fn d7_a_long_plan_is_cut_and_commands_and_reads_come_in_between() {
     let trace = bench.take();
     assert_eq!(trace[trace.len() - 2..], ["start c2998", "started"]);
     assert_eq!((bench.state("c2999"), bench.living().len()), (Lifecycle::Paused, 2_999));
+}
+
+#[test]
+fn d7_a_large_tree_is_declared_by_stretches_before_anybody_starts() {
+    let child = |n: u32| ChildDecl {
+        id: ChildId::new(format!("c{n}")).unwrap(),
+        settings: Default::default(),
+        depends_on: Vec::new(),
+        primary: None,
+        body: Body::Run(n),
+    };
+    let decl = SupervisorDecl { children: (0..3_000).map(child).collect(), ..SupervisorDecl::default() };
+    let mut machine = Machine::new(resolve(&decl).unwrap(), 1);
+    let (mut out, mut declared) = (Vec::new(), 0);
+    machine.launch(0, &mut out);
+    while !out.iter().any(|effect| matches!(effect, Effect::Spawn { .. })) {
+        assert!(out.len() < 1_000 && machine.has_open_plan(), "so much and not more in one turn");
+        declared += out.drain(..).filter(|effect| matches!(effect, Effect::Declared { .. })).count();
+        machine.go_on(0, &mut out);
+    }
+    let first = out.iter().position(|effect| matches!(effect, Effect::Spawn { .. })).unwrap();
+    declared += out[..first].iter().filter(|effect| matches!(effect, Effect::Declared { .. })).count();
+    assert_eq!(declared, 3_001, "the root and all its children");
 }
 
 #[test]

@@ -165,13 +165,14 @@ impl Brain {
         // The list is made of the other in place.
         let mut launched: Vec<_> = bodies.numbered.into_iter().map(|(_, body)| Some(body)).collect();
         launched.shrink_to_fit();
+        let children = launched.len() + bodies.supervisors.len() + 1;
         Self {
             machine,
             inbox,
             launched,
             added: Shelf::default(),
             supervisors: bodies.supervisors.into_iter().collect(),
-            seats: Vec::new(),
+            seats: Vec::with_capacity(children),
             batches: HashMap::new(),
             waiting: HashMap::new(),
             respec: None,
