@@ -78,6 +78,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const CORE_MAY_COMPILE: &[(&str, &str)] = &[
     ("supervisor-core", "itself"),
     ("supervisor-api", "the words"),
+    ("foldhash", "the hash of its tables, with seeds that are given"),
     ("hashbrown", "hash tables; without its default hasher, which would bring random seeds"),
     ("serde", "the words are serialisable"),
     ("serde_core", "part of serde"),

@@ -56,6 +56,7 @@ impl ChildId {
     }
 
     /// The id as text.
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0[1..]
     }

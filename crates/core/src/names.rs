@@ -15,7 +15,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// No names. Who does not know the seed cannot choose names that are slow to find.
+    /// No names. Whoever chooses names does not know the seed, and so not which names collide.
     pub(crate) fn seeded(seed: u64) -> Self {
         Self { table: HashTable::new(), hasher: FixedState::with_seed(seed) }
     }
