@@ -56,6 +56,17 @@ async fn restart_is_done_when_the_new_run_is_started() {
     assert_eq!((detail.requested_by.as_deref(), detail.reason.as_deref()), (Some("ops"), Some("leak")));
 }
 
+/// No event of its own tells how these runs ended: what follows is told.
+#[tokio::test(start_paused = true)]
+async fn how_a_run_ended_that_a_command_stopped_is_kept_although_no_event_tells_it() {
+    let handle = three().await;
+    control(handle.restart_child("a", "ops", "leak").await.unwrap());
+    control(handle.pause_child("a", "ops", "look").await.unwrap());
+    let exits = handle.exits("a").unwrap();
+    let exits: Vec<_> = exits.into_iter().map(|past| (past.generation, past.exit)).collect();
+    assert_eq!(exits, [(1, Exit::Stopped), (2, Exit::Stopped)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn d10_pause_resume_and_quarantine_are_idempotent() {
     let handle = three().await;
