@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{idle, secs, start};
-use tokio_supervisor::{ChildSpec, SupervisorSpec};
+use tokio_supervisor::{ChildSpec, Lifecycle, Supervisor, SupervisorSpec};
 
 const MANY: usize = 100_000;
 
@@ -44,4 +44,14 @@ async fn a_hundred_thousand_children_start_crash_restart_and_stop() {
     let result = common::shutdown(handle.shutdown_tree("test", "stop").await.unwrap());
     assert_eq!((result.outcomes.len(), result.reconcile.stopped), (MANY, MANY as u64));
     assert_eq!(result.outcomes[7].path.as_str(), "/child-7");
+}
+
+/// Nobody has declared most of them yet: there is one thread, and the loop has had no turn.
+#[tokio::test]
+async fn whoever_has_launched_a_large_tree_finds_every_child_of_it_at_once() {
+    let children = (0..3_000).map(|n| common::service(&format!("child-{n}")));
+    let handle = Supervisor::launch(SupervisorSpec::root(children)).unwrap();
+    assert_eq!(handle.snapshot().iter().count(), 3_001, "the root and all its children");
+    assert_eq!(handle.child("/child-2999").unwrap().state.lifecycle_state, Lifecycle::Declared);
+    common::shutdown(handle.shutdown_tree("test", "stop").await.unwrap());
 }
