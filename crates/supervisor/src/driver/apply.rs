@@ -34,7 +34,7 @@ impl Brain {
                 self.tell_unenforced(tree, now, key);
             }
             tree.journal.close_window();
-            // A large tree is declared in one go; its list is not needed at that size again.
+            // What one input led to may have been much, and seldom is.
             effects.shrink_to(KEPT);
         }
         self.effects = effects;

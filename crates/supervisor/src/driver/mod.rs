@@ -12,6 +12,7 @@
 //! child: they begin in the order in which the machine wants them. In the same way a command to a child that is at work is
 //! carried out by whoever gives it.
 
+mod access;
 mod apply;
 mod ending;
 mod inbox;
