@@ -40,36 +40,28 @@ impl Brain {
         self.effects = effects;
     }
 
-    /// What a restart consists of is read where it lies: an event is large, and to move it costs more than to read it.
+    /// An effect is read where it lies: an event is large, and to move it costs more than to read it.
     fn apply_one(&mut self, tree: &Arc<Tree>, now: u64, effect: &mut Effect) {
-        match effect {
-            Effect::Emit(event) => self.emit(tree, now, event),
-            Effect::Spawn { key, generation, attempt } => self.spawn(tree, *key, *generation, *attempt),
-            other => self.apply_other(tree, now, std::mem::replace(other, Effect::Started)),
-        }
-    }
-
-    fn apply_other(&mut self, tree: &Arc<Tree>, now: u64, effect: Effect) {
         match effect {
             Effect::Declared { key, parent, path, body, policy } => {
                 #[cfg(feature = "metrics")]
-                self.count_declared(key, parent, &path, &policy);
+                self.count_declared(*key, *parent, path, policy);
                 #[cfg(not(feature = "metrics"))]
                 let _ = parent;
-                self.declared(tree, key, path, body, policy);
+                self.declared(tree, *key, path.clone(), *body, Arc::clone(policy));
             }
-            Effect::Changed { key, body, policy } => self.changed(tree, key, body, policy),
+            Effect::Changed { key, body, policy } => self.changed(tree, *key, *body, Arc::clone(policy)),
+            Effect::Spawn { key, generation, attempt } => self.spawn(tree, *key, *generation, *attempt),
             Effect::Stop { key, grace } => {
                 let deadline = grace.map_or(u64::MAX, |grace| now.saturating_add(grace));
-                self.order(tree, key, STOP, deadline);
+                self.order(tree, *key, STOP, deadline);
             }
-            Effect::Kill { key } => self.order(tree, key, KILL, now),
-            Effect::Emit(mut event) => self.emit(tree, now, &mut event),
-            Effect::Spawn { key, generation, attempt } => self.spawn(tree, key, generation, attempt),
-            Effect::Reply { ticket, result } => self.reply(tree, now, ticket, result),
-            Effect::Forget { key } => self.forget(tree, key),
+            Effect::Kill { key } => self.order(tree, *key, KILL, now),
+            Effect::Emit(event) => self.emit(tree, now, event),
+            Effect::Reply { ticket, result } => self.reply(tree, now, *ticket, result.clone()),
+            Effect::Forget { key } => self.forget(tree, *key),
             Effect::Started => self.after.push(After::Started(Ok(()))),
-            Effect::Done(end) => self.finish(tree, end),
+            Effect::Done(end) => self.finish(tree, end.clone()),
         }
     }
 
