@@ -110,6 +110,22 @@ fn d12_d11_whoever_no_longer_depends_on_a_child_that_goes_down_stays_up() {
     }
 }
 
+/// `web` holds up the line, in which `api` and `side` stand behind it.
+#[test]
+fn d12_d11_whoever_depends_on_a_child_that_the_new_spec_keeps_stays_up() {
+    let side = sidecar("side", "api").restart_dependants();
+    let web = quick("web").after(["api"]).always(Run::healthy().stops_after(secs(1)));
+    let tree = one_for_one([side, quick("api").restart_dependants(), web]);
+    let mut bench = Bench::launch(tree.clone());
+    bench.remove("side");
+    let ticket = bench.apply(tree);
+    bench.pass(secs(5));
+    bench.ok(ticket);
+    for (name, generation) in [("side", 1), ("api", 1), ("web", 2)] {
+        assert_eq!((bench.state(name), bench.generation(name)), (Lifecycle::Running, generation), "{name}");
+    }
+}
+
 #[test]
 fn d12_d9_a_restart_that_one_spec_wants_is_still_for_that_after_the_next() {
     let slow =

@@ -2,7 +2,7 @@
 
 use supervisor_api::command::{ControlVerb, OtpVerb};
 use supervisor_api::policy::Backoff;
-use supervisor_api::{Exit, Lifecycle};
+use supervisor_api::{Exit, Lifecycle, SupervisorError};
 use supervisor_core::{Address, Command};
 use supervisor_testkit::*;
 
@@ -312,4 +312,25 @@ fn r32_r33_retries_that_are_due_at_once_are_tried_in_the_order_in_which_the_star
     bench.take();
     bench.pass(ms(100));
     assert_eq!(bench.take(), ["start c", "start b", "ready c", "ready b"]);
+}
+
+/// `old` holds up the line, in which the restart of `x` stands behind it; its group takes `x` down before its turn.
+#[test]
+fn r68_d10_a_start_that_fails_is_not_tried_again_although_a_restart_was_asked_for_before() {
+    let old = perm("old").always(Run::healthy().stops_after(secs(1)));
+    let x = || perm("x").explicit().always(Run::never_ready()).restart_dependants();
+    let mut bench = Bench::launch(one_for_all([x(), old, perm("b")]).by_dependencies());
+    bench.ready("x");
+    bench.apply(one_for_all([x(), perm("b")]).by_dependencies());
+    bench.restart("x");
+    bench.crash("b");
+    assert_eq!(bench.state("x"), Lifecycle::Stopped);
+    let started = bench.start_again("x");
+    bench.pass(secs(1));
+    assert_eq!((bench.state("x"), bench.generation("x")), (Lifecycle::Starting, 2));
+    bench.crash("x");
+    assert_eq!(bench.state("x"), Lifecycle::Failed);
+    assert!(matches!(bench.refused(started), SupervisorError::StartFailed { .. }));
+    bench.pass(secs(60));
+    assert_eq!((bench.state("x"), bench.generation("x")), (Lifecycle::Failed, 2));
 }

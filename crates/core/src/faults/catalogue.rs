@@ -384,4 +384,8 @@ catalogue! {
         breaks [D5], found by [3] within 500;
     jitter_only_delays: "The jitter makes delays longer only.",
         breaks [D3];
+    spared_child_takes_others_down: "Who was to be removed and is named by a new spec still takes those down who depend on it.",
+        breaks [D11, D12];
+    earlier_restart_outlasts_the_start: "A restart that waits for its turn undoes what a later start promises.",
+        breaks [R68];
 }

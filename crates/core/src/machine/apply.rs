@@ -161,12 +161,14 @@ impl Machine {
         let mut order = Vec::with_capacity(children.len());
         let mut restarted = Vec::new();
         let mut links = Vec::with_capacity(children.len());
-        let mut fresh = Vec::new();
+        let (mut fresh, mut spared) = (Vec::new(), Vec::new());
         for mut child in children {
             links.push((std::mem::take(&mut child.depends_on), child.primary.take()));
             let index = match self.find_index(above.child(&child.id).as_str()) {
                 Some(index) => {
-                    self.adopt(index, child, &mut restarted);
+                    if self.adopt(index, child, &mut restarted) {
+                        spared.push(index);
+                    }
                     index
                 }
                 None => {
@@ -177,7 +179,7 @@ impl Machine {
             };
             order.push(index);
         }
-        self.relink(&order, links);
+        self.relink(&order, links, &spared);
         for index in fresh {
             self.node_mut(index).why = Cause::Reload;
             self.announce_new(index);
@@ -186,8 +188,8 @@ impl Machine {
         (order, restarted)
     }
 
-    /// Gives a child of the tree its new spec.
-    fn adopt(&mut self, index: u32, child: ResolvedChild, restarted: &mut Vec<u32>) {
+    /// Gives a child of the tree its new spec. Says whether it was still to be removed, and is not any more.
+    fn adopt(&mut self, index: u32, child: ResolvedChild, restarted: &mut Vec<u32>) -> bool {
         let Difference { body: runs_else, policy: decided_else } = self.difference(index, &child);
         let body = child.body.map_or(NONE, |(body, _)| body);
         let node = self.node(index);
@@ -208,7 +210,7 @@ impl Machine {
         node.policy = Arc::clone(&child.policy);
         self.take_up_schedule(index, old.scheduled);
         self.account(index, true);
-        self.keep(index);
+        let spared = self.keep(index);
         self.take_up_deadlines(index, &old);
         if old.conditions != child.policy.conditions && matches!(self.node(index).life, Life::Waiting { .. })
         {
@@ -229,15 +231,17 @@ impl Machine {
             let sup = self.node(index).supervisor;
             self.reconcile(sup, *below);
         }
+        spared
     }
 
-    /// The new spec names a child, so it stays, also if it was on its way out.
-    fn keep(&mut self, index: u32) {
+    /// The new spec names a child, so it stays, also if it was on its way out. Says whether it was still in line for that.
+    fn keep(&mut self, index: u32) -> bool {
         let sup = self.node(index).parent;
         let line = &mut self.sup_mut(sup).line;
         let in_line = line.len();
         line.retain(|entry| *entry != (index, Then::Remove));
-        if line.len() < in_line {
+        let spared = line.len() < in_line;
+        if spared {
             self.settle_waits(index);
         }
         // A restart that an earlier spec wanted is still to be done.
@@ -249,6 +253,7 @@ impl Machine {
             let flags = &mut self.node_mut(index).flags;
             (flags.left_out, flags.reload) = (false, true);
         }
+        spared
     }
 
     /// Whether a child is being stopped, or is in line to be, so that it starts again.
@@ -276,8 +281,8 @@ impl Machine {
         }
     }
 
-    /// Replaces the links among declared children; those of operators' additions stay.
-    fn relink(&mut self, order: &[u32], links: Vec<(Vec<u32>, Option<u32>)>) {
+    /// Replaces the links among declared children; those of operators' additions stay. The spared were to be removed.
+    fn relink(&mut self, order: &[u32], links: Vec<(Vec<u32>, Option<u32>)>, spared: &[u32]) {
         let mut additions = Vec::new();
         for &index in order {
             let node = self.node(index);
@@ -296,7 +301,7 @@ impl Machine {
         for (index, depends_on, primary) in additions {
             self.link(index, depends_on, primary);
         }
-        self.keep_up(order, &before);
+        self.keep_up(order, &before, spared);
         let moved = order.iter().zip(before).filter(|(index, before)| self.links_of(**index) != *before);
         let moved: Vec<u32> = moved.map(|(&index, _)| index).collect();
         for index in moved {
@@ -310,11 +315,15 @@ impl Machine {
     }
 
     /// Whoever waits in line to go down with a sibling stays up when it depends on nobody any more who does.
-    fn keep_up(&mut self, order: &[u32], before: &[(Vec<u32>, Option<u32>)]) {
+    fn keep_up(&mut self, order: &[u32], before: &[(Vec<u32>, Option<u32>)], spared: &[u32]) {
         let Some(&first) = order.first() else { return };
         let sup = self.node(first).parent;
         let line = std::mem::take(&mut self.sup_mut(sup).line);
         let depended = |index: u32, on: u32| {
+            // Who is neither in line nor spared is down, or was.
+            if spared.contains(&on) && !fault!(spared_child_takes_others_down) {
+                return false;
+            }
             let place = order.iter().position(|&other| other == index);
             place.is_none_or(|place| before[place].0.contains(&on))
         };

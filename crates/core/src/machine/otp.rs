@@ -139,6 +139,10 @@ impl Machine {
             return refuse(&format!("{path} cannot be started: nobody registered its factory"));
         }
         self.is_due_now(index);
+        // A restart that was asked for earlier, and waits for its turn, is done with this start.
+        if !fault!(earlier_restart_outlasts_the_start) {
+            self.leave_line(index);
+        }
         let flags = &mut self.node_mut(index).flags;
         (flags.again, flags.grow, flags.trial) = (false, false, Trial::Again);
         // A terminate that took it out of a group restart under way is undone.
