@@ -175,6 +175,25 @@ fn who_starts_again_behind_the_start_of_a_group_does_not_hold_it_up() {
     assert_eq!(batch(1_374_093_357, 1, Some(Size::Full)).faults, []);
 }
 
+/// In this one the child that is terminated is the last that the start of its supervisor waits for, and a significant
+/// sibling has ended before: the supervisor is up, ends for it, and comes back with all of its children.
+#[test]
+fn who_was_terminated_comes_back_with_its_supervisor() {
+    assert_eq!(batch(1_378_831_421, 1, Some(Size::Full)).faults, []);
+}
+
+/// In this one a new spec keeps a child that was still to be removed, for which others stand in line to go down.
+#[test]
+fn nobody_goes_down_for_who_was_to_be_removed_and_is_kept() {
+    assert_eq!(batch(1_382_587_811, 1, Some(Size::Full)).faults, []);
+}
+
+/// In this one a child is restarted and has to wait for its turn, goes down with its group, and is started by an operator.
+#[test]
+fn a_restart_that_waits_for_its_turn_does_not_undo_a_later_start() {
+    assert_eq!(batch(1_384_638_423, 1, Some(Size::Full)).faults, []);
+}
+
 #[test]
 fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
     let few = batch(0, 2, None).markers();

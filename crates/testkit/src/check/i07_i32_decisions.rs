@@ -309,13 +309,15 @@ impl Checker {
 
     /// 7. A child in back-off that is terminated is not started again (R36).
     pub(super) fn i07_retry_is_void(&self) -> Check {
-        let Some(at) = self.turn.voided else { return Ok(()) };
+        let Some((at, incarnation)) = self.turn.voided else { return Ok(()) };
         let node = self.model.node(at);
+        // It may have been the last that its supervisor waited for before it could end and be restarted.
+        let anew = self.model.above(at).incarnation != incarnation;
         // A primary that starts in the same call wants its sidecar (D15).
         let wanted = node.primary != NONE && self.model.node(node.primary).is(Lifecycle::Waiting);
         must!(
             self,
-            wanted || !matches!(node.state(), Lifecycle::Backoff | Lifecycle::Waiting),
+            wanted || anew || !matches!(node.state(), Lifecycle::Backoff | Lifecycle::Waiting),
             Decisions,
             "{} was terminated, and is still {}",
             node.path,

@@ -33,8 +33,8 @@ pub(super) struct Turn {
     pub(super) bound: Option<u32>,
     /// The child whose time has come.
     pub(super) due: Option<u32>,
-    /// This child was terminated while it was to be started again.
-    pub(super) voided: Option<u32>,
+    /// This child was terminated while it was to be started again, in this incarnation of its supervisor.
+    pub(super) voided: Option<(u32, u32)>,
     /// This child has something to say: it is ready, alive, or declines.
     pub(super) reported: Option<u32>,
     /// This child declined to start.
@@ -257,13 +257,14 @@ impl Checker {
         let Some(at) = self.meant(address).filter(|_| !refused) else { return };
         self.turn.commanded = Some(at);
         let left_out = self.is_ahead(at);
+        let incarnation = self.model.above(at).incarnation;
         let life = self.model.life(at);
         match verb {
             OtpVerb::Terminate => {
                 let state = life.row.lifecycle;
                 life.once_more = false;
                 if matches!(state, Lifecycle::Backoff | Lifecycle::Waiting) {
-                    self.turn.voided = Some(at);
+                    self.turn.voided = Some((at, incarnation));
                 }
                 let rests = state.is_parked()
                     || matches!(state, Lifecycle::Stopped | Lifecycle::Completed | Lifecycle::Failed);
