@@ -25,6 +25,7 @@ const PARTS: &[&[&str]] = &[
     &["rules", "--planted", "--check"],
     &["examples"],
     &["sim", "--planted"],
+    &["sim", "--minutes", "8"],
     &["sim", "--changes", "--seeds", "600000"],
     &["shuttle"],
     &["oracle"],
