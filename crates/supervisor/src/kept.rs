@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 
-use supervisor_api::{ChildKey, Exit, Severity, SupervisorPath};
+use supervisor_api::{ChildKey, Detail, Exit, Severity, SupervisorPath};
 
 use crate::exit::cut;
 use crate::journal::Gap;
@@ -84,17 +84,9 @@ pub struct PastExit {
 /// How earlier runs of one child ended.
 #[derive(Default)]
 pub(crate) struct Past {
-    /// The last end lies in place: most children have no other.
     last: Option<Last>,
-    /// The numbers of the runs before, oldest first, and when they ended.
-    when: VecDeque<(u64, u64)>,
-    /// How they ended, and how many in a row did so: a child that fails and fails does it in the same words. Those that
-    /// ended as the last did are counted there.
-    how: VecDeque<(Exit, u32)>,
-    /// The last bad end, and the sequence of the event that told it.
-    failure: Option<Box<(u64, Exit)>>,
-    /// The bad end before that one, for a reader that is one event behind.
-    before: Option<Box<(u64, Exit)>>,
+    /// Most children have only one end, the one with the tree.
+    earlier: Option<Box<Earlier>>,
 }
 
 /// The end of the last run.
@@ -106,22 +98,46 @@ struct Last {
     times: u32,
 }
 
+/// The ends before the last one, and those that were failures.
+#[derive(Default)]
+struct Earlier {
+    /// The numbers of the runs, oldest first, and when they ended.
+    when: VecDeque<(u64, u64)>,
+    /// How they ended, and how many in a row did so: a child that fails and fails does it in the same words. Those that
+    /// ended as the last did are counted there.
+    how: VecDeque<(Exit, u32)>,
+    /// The last bad end.
+    failure: Option<Told>,
+    /// The bad end before that one, for a reader that is one event behind.
+    before: Option<Told>,
+}
+
+/// A bad end, as an event told it.
+struct Told {
+    sequence: u64,
+    detail: Arc<Detail>,
+}
+
 impl Past {
-    /// A bad end was told by the event with this sequence.
-    pub(crate) fn failed(&mut self, sequence: u64, exit: &Exit) {
-        // The older box is used again: a child that fails and fails allocates nothing here.
-        std::mem::swap(&mut self.failure, &mut self.before);
-        match &mut self.failure {
-            Some(failure) if failure.1 == *exit => failure.0 = sequence,
-            Some(failure) => **failure = (sequence, exit.clone()),
-            None => self.failure = Some(Box::new((sequence, exit.clone()))),
+    /// A bad end is told by the event with this sequence. A child that fails and fails does so in the same words: then its
+    /// events share one text, and the journal does not fill with others like it.
+    pub(crate) fn failed(&mut self, sequence: u64, detail: &mut Arc<Detail>) {
+        let Earlier { failure, before, .. } = &mut **self.earlier.get_or_insert_default();
+        std::mem::swap(failure, before);
+        if let Some(told) = [&*before, failure].into_iter().flatten().find(|told| told.detail == *detail) {
+            *detail = Arc::clone(&told.detail);
+        }
+        match failure {
+            Some(failure) if Arc::ptr_eq(&failure.detail, detail) => failure.sequence = sequence,
+            _ => *failure = Some(Told { sequence, detail: Arc::clone(detail) }),
         }
     }
 
     /// The last bad end as of the event with this sequence.
     pub(crate) fn failure(&self, as_of: u64) -> Option<Exit> {
-        let known = [&self.failure, &self.before].into_iter().flatten();
-        known.filter(|failure| failure.0 <= as_of).map(|failure| failure.1.clone()).next()
+        let Earlier { failure, before, .. } = self.earlier.as_deref()?;
+        let told = [failure, before].into_iter().flatten().find(|told| told.sequence <= as_of)?;
+        told.detail.exit.clone()
     }
 
     /// Adds an end; the exit of a run that is there already is replaced, because the machine knows better
@@ -132,36 +148,35 @@ impl Past {
             return;
         };
         let is_known = last.generation == generation;
+        if is_known && last.exit == *exit {
+            return;
+        }
+        let Earlier { when, how, .. } = &mut **self.earlier.get_or_insert_default();
         if !is_known {
-            make_room(&mut self.when);
-            self.when.push_back((last.generation, last.at_unix_nanos));
+            make_room(when);
+            when.push_back((last.generation, last.at_unix_nanos));
             (last.generation, last.at_unix_nanos) = (generation, at_unix_nanos);
         }
         if last.exit == *exit {
-            last.times += u32::from(!is_known);
+            last.times += 1;
         } else {
             let (before, times) = (std::mem::replace(&mut last.exit, exit.clone()), last.times);
             let times = times - u32::from(is_known);
             last.times = 1;
             if times > 0 {
-                make_room(&mut self.how);
-                self.how.push_back((before, times));
-            } else if self.how.back().is_some_and(|(before, _)| before == exit) {
-                last.times += self.how.pop_back().map_or(0, |(_, times)| times);
+                make_room(how);
+                how.push_back((before, times));
+            } else if how.back().is_some_and(|(before, _)| before == exit) {
+                last.times += how.pop_back().map_or(0, |(_, times)| times);
             }
         }
-        if self.when.len() == EXITS {
-            self.forget_the_oldest();
-        }
-    }
-
-    fn forget_the_oldest(&mut self) {
-        self.when.pop_front();
-        match (self.how.front_mut(), &mut self.last) {
-            (Some((_, times)), _) if *times > 1 => *times -= 1,
-            (Some(_), _) => drop(self.how.pop_front()),
-            (None, Some(last)) => last.times -= 1,
-            (None, None) => {}
+        if when.len() == EXITS {
+            when.pop_front();
+            match how.front_mut() {
+                Some((_, times)) if *times > 1 => *times -= 1,
+                Some(_) => drop(how.pop_front()),
+                None => last.times -= 1,
+            }
         }
     }
 
@@ -172,10 +187,10 @@ impl Past {
 
     /// The ends of the last runs, oldest first.
     pub(crate) fn exits(&self) -> impl Iterator<Item = PastExit> {
-        let last = self.last.iter();
-        let when =
-            self.when.iter().copied().chain(last.clone().map(|last| (last.generation, last.at_unix_nanos)));
-        let how = self.how.iter().map(|(exit, times)| (exit, *times));
+        let (last, earlier) = (self.last.iter(), self.earlier.iter());
+        let when = earlier.clone().flat_map(|earlier| earlier.when.iter().copied());
+        let when = when.chain(last.clone().map(|last| (last.generation, last.at_unix_nanos)));
+        let how = earlier.flat_map(|earlier| earlier.how.iter().map(|(exit, times)| (exit, *times)));
         let how = how.chain(last.map(|last| (&last.exit, last.times)));
         let how = how.flat_map(|(exit, times)| std::iter::repeat_n(exit, times as usize));
         when.zip(how).map(|((generation, at_unix_nanos), exit)| PastExit {
@@ -467,6 +482,25 @@ mod tests {
         past.ended(199, &Exit::Aborted, 0);
         assert_eq!(generations(&past).len(), EXITS);
         assert_eq!(past.last(), Some((199, &Exit::Aborted)));
+    }
+
+    #[test]
+    fn who_fails_and_fails_in_the_same_words_tells_one_text() {
+        let detail = |text: &str| Arc::new(Detail { exit: Some(Exit::failed(text)), ..Detail::default() });
+        let mut past = Past::default();
+        let mut told = Vec::new();
+        for (sequence, text) in (1..).zip(["no", "no", "why", "no", "why", "else"]) {
+            let mut detail = detail(text);
+            past.failed(sequence, &mut detail);
+            assert_eq!(detail.exit, Some(Exit::failed(text)));
+            assert_eq!(past.failure(sequence), Some(Exit::failed(text)));
+            told.push(detail);
+        }
+        let alike: Vec<_> = told.iter().map(|detail| Arc::ptr_eq(detail, &told[0])).collect();
+        assert_eq!(alike, [true, true, false, true, false, false]);
+        assert!(Arc::ptr_eq(&told[2], &told[4]), "also of two that take turns");
+        assert_eq!(past.failure(5), Some(Exit::failed("why")), "a reader may be one event behind");
+        assert_eq!(past.failure(4), None);
     }
 
     /// Each way in which five runs can end, each told once or corrected, behind as many as leave room for all, for some

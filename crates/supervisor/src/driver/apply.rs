@@ -226,16 +226,17 @@ impl Brain {
         }
         let slot = tree.table.slot(event.child.index);
         let record = Record::new(event, now, self.wall);
-        let exit = event.detail.as_ref().and_then(|detail| detail.exit.as_ref());
         let sequence = tree.journal.next();
-        if let Some(exit) = exit {
+        if let Some(detail) = &mut event.detail
+            && let Some(exit) = &detail.exit
+        {
             let mut cell = slot.cell();
             let past = cell.past.get_or_insert_default();
             past.ended(event.row.generation, exit, self.wall);
             if event.kind.tells_failure() {
-                past.failed(sequence, exit);
+                past.failed(sequence, detail);
             }
-            self.told_end = (event.child.index, event.row.generation);
+            self.told_end = Some((event.child.index, event.row.generation));
         }
         if event.kind == EventKind::ChildStopping
             && let Some(stop) = &mut slot.cell().stop

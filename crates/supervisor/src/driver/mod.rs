@@ -74,7 +74,7 @@ pub(crate) struct Brain {
     /// Runs that are on.
     live: u64,
     /// The run whose end an event told last: its child's place, and its number.
-    told_end: (u32, u64),
+    told_end: Option<(u32, u64)>,
     /// Children whose late body the machine has to be told of again.
     rebind: Vec<ChildKey>,
     /// Children with limits that nothing holds them to, which are to be told of.
@@ -180,7 +180,7 @@ impl Brain {
             adding: None,
             tickets: 0,
             live: 0,
-            told_end: (0, 0),
+            told_end: None,
             rebind: Vec::new(),
             unenforced: Vec::new(),
             reports: VecDeque::new(),

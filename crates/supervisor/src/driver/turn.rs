@@ -208,10 +208,10 @@ impl Brain {
         match how {
             How::Exited(exit) => {
                 let kept = exit.clone();
-                self.told_end = (0, 0);
+                self.told_end = None;
                 self.feed(tree, now, Input::Exited { key, generation, exit });
                 // The event that tells of an end keeps it.
-                if self.told_end != (index, generation) {
+                if self.told_end != Some((index, generation)) {
                     self.keep_end(tree, key, generation, &kept);
                 }
             }
