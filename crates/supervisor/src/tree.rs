@@ -8,7 +8,7 @@ use supervisor_api::{ChildKey, Finding};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::driver::{Brain, Msg};
+use crate::driver::{Brain, Msg, Stint};
 use crate::journal::Journal;
 use crate::kept::LogBook;
 use crate::plane::Plane;
@@ -69,6 +69,8 @@ pub(crate) struct Tree {
     pub(crate) commands: mpsc::Sender<Msg>,
     /// Something waits for the driver.
     bell: Notify,
+    /// It does, and the driver has not come since.
+    wanted: AtomicBool,
     /// Turns so far; the watchdog sees by it whether the loop moves.
     pub(crate) turns: AtomicU64,
     /// The owner is gone (D16).
@@ -81,6 +83,8 @@ pub(crate) struct Tree {
     /// Machine, bodies and whoever waits for an answer. Held for one turn at a time, never across a wait,
     /// and never while code of a user runs.
     brain: Mutex<Brain>,
+    /// Who is at the brain again and again.
+    pub(crate) stint: Stint,
 }
 
 impl Tree {
@@ -115,12 +119,14 @@ impl Tree {
             warnings,
             commands,
             bell: Notify::new(),
+            wanted: AtomicBool::new(false),
             turns: AtomicU64::new(0),
             hard_stop: AtomicBool::new(false),
             layout_version: AtomicU64::new(0),
             layout: Mutex::new(None),
             numbered: Mutex::new(HashMap::new()),
             brain: Mutex::new(brain),
+            stint: Stint::new(),
         }
     }
 
@@ -133,7 +139,26 @@ impl Tree {
 
     /// Wakes the driver.
     pub(crate) fn ring(&self) {
+        self.want_driver();
         self.bell.notify_one();
+    }
+
+    /// The driver is woken.
+    pub(crate) fn want_driver(&self) {
+        self.wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the driver was woken and has not come since. It may wait behind a poll that lasts: a runtime has a worker run
+    /// next what was woken there, and lets no other worker take that.
+    pub(crate) fn is_driver_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// The driver has come.
+    pub(crate) fn driver_comes(&self) {
+        if self.wanted.load(Ordering::Relaxed) {
+            self.wanted.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Waits until the driver is wanted.
@@ -184,6 +209,13 @@ impl<'a> Held<'a> {
             return None;
         }
         Some(left)
+    }
+
+    /// Lets go of the brain in the middle of a stint: what was left is seen to when that is over.
+    pub(crate) fn go_on(self) {
+        let Held { brain, mut left } = self;
+        drop(brain);
+        left.0 = None;
     }
 }
 

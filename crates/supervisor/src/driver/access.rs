@@ -36,7 +36,11 @@ impl Tree {
 
     /// One turn of the driver.
     pub(crate) fn turn(self: &Arc<Self>) -> More {
-        let more = self.locked(|brain, now| brain.turn(self, now));
+        self.driver_comes();
+        let more = self.locked(|brain, now| {
+            self.stint.over();
+            brain.turn(self, now)
+        });
         self.turns.fetch_add(1, Ordering::Relaxed);
         self.plane.mark_alive();
         more
@@ -44,22 +48,42 @@ impl Tree {
 
     /// The run of a child is over. Where nobody is at the tree and nothing else waits, the child's own task makes the turn
     /// that decides what follows: a restart then costs no way to the driver and back. The child's code is gone by now, so
-    /// no lock of a user can be held here. Whoever finds somebody at the tree leaves the end to him.
-    pub(crate) fn report_end(self: &Arc<Self>, index: u32, end: RunEnd) -> Following {
-        let Some(brain) = self.idle_brain() else {
+    /// no lock of a user can be held here. Whoever finds somebody at the tree, or that somebody else has a stint, leaves the
+    /// end to him. The child storms if it has restarted again and again just now.
+    pub(crate) fn report_end(self: &Arc<Self>, index: u32, end: RunEnd, storms: bool) -> Following {
+        let goes_on = self.stint.is_of(index);
+        let brain = if goes_on {
+            self.free_brain()
+        } else if self.stint.is_anothers(index) {
+            None
+        } else {
+            self.idle_brain()
+        };
+        let Some(brain) = brain else {
+            self.stint.end(index);
             self.leave_end(index, end);
             return Following::Later;
         };
-        let act = |brain: &mut Brain, now| brain.short_turn(self, now, index, end);
-        self.with(brain, By::Child(index), act).1
+        let act = |brain: &mut Brain, now| brain.short_turn(self, now, index, end, goes_on);
+        self.with(brain, By::Child { index, storms }, act).1
+    }
+
+    /// The poll of a child is over that may have had a stint.
+    pub(crate) fn end_stint(self: &Arc<Self>, index: u32) {
+        self.stint.end(index);
+        if !self.queue.is_empty() {
+            self.take_what_was_left();
+        }
     }
 
     /// Leaves the end of a run to whoever is at the tree; where nobody is any more it is taken here.
     pub(crate) fn leave_end(self: &Arc<Self>, index: u32, end: RunEnd) {
-        if self.queue.leave(index, end) {
-            // Either this finds the brain let go, or whoever lets go of it finds what was left: each side has a fence
-            // between its two steps.
-            fence(Ordering::SeqCst);
+        let is_first = self.queue.leave(index, end);
+        // Either this finds the brain let go, or whoever lets go of it finds what was left: each side has a fence between
+        // its two steps. So it is with the end of a stint.
+        fence(Ordering::SeqCst);
+        let is_seen_to = !self.is_driver_wanted() && self.stint.sees_to_what_was_left();
+        if !is_seen_to && is_first {
             self.take_what_was_left();
         }
     }
@@ -123,18 +147,21 @@ impl Tree {
         }
         let (left, following) = if self.goes_on(by, &brain.after) {
             brain.after.clear();
-            (brain.let_go(), Following::Now)
+            (self.let_go_on(by, brain), Following::Now)
         } else {
             self.do_the_rest(by, brain)
         };
         let now_at = self.journal.head();
         if now_at != head {
-            self.journal.tell();
+            if self.journal.tell() {
+                self.want_driver();
+                self.journal.call();
+            }
             if traced {
                 self.trace(head, now_at);
             }
         }
-        if left.is_some() && matches!(by, By::Child(_)) {
+        if left.is_some() && matches!(by, By::Child { .. }) {
             self.take_what_was_left();
         }
         drop(left);
@@ -147,7 +174,22 @@ impl Tree {
 
     /// Whether nothing was put off but that whose task this is goes on with its next run, as after most failures.
     fn goes_on(&self, by: By, after: &[After]) -> bool {
-        matches!((by, after), (By::Child(child), [After::Ring(index)]) if child == *index && self.is_to_run(child))
+        matches!(after, [After::Ring(index)] if by.is_child(*index) && self.is_to_run(*index))
+    }
+
+    /// Lets go of the brain for the next run of the child. One that storms has a stint from now on, and sees to what was
+    /// left when it begins that, but not with each turn in it. While the driver is wanted nobody has one, because it is the
+    /// driver that ends those that last.
+    fn let_go_on<'a>(&self, by: By, brain: Held<'a>) -> Option<Left<'a>> {
+        match by {
+            By::Child { index, .. } if self.is_driver_wanted() => self.stint.end(index),
+            By::Child { index, storms: true } if !self.stint.begin(index) => {
+                brain.go_on();
+                return None;
+            }
+            _ => {}
+        }
+        brain.let_go()
     }
 
     /// Lets go of the brain, and does what was put off or leaves it to the driver.
@@ -164,7 +206,7 @@ impl Tree {
         let mut following = Following::Later;
         for task in after.drain(..) {
             match task {
-                After::Ring(index) if by == By::Child(index) && self.is_to_run(index) => {
+                After::Ring(index) if by.is_child(index) && self.is_to_run(index) => {
                     following = Following::Now;
                 }
                 task => self.perform(task),
@@ -230,19 +272,23 @@ enum By {
     /// The driver.
     Driver,
     /// The task of a child whose run is over, and which need not be woken.
-    Child(u32),
+    Child { index: u32, storms: bool },
     /// Whoever gives a command.
     Caller,
 }
 
 impl By {
+    fn is_child(self, child: u32) -> bool {
+        matches!(self, Self::Child { index, .. } if index == child)
+    }
+
     /// Whether it does itself what was put off. Else the driver does: then all who are woken together with a child begin
     /// in the order in which they are wanted, and what is told of the tree as a whole is told in its order.
     fn does(self, after: &[After]) -> bool {
         match self {
             Self::Driver => true,
-            Self::Child(child) => {
-                let is_own = |task: &After| matches!(task, After::Ring(index) if *index == child);
+            Self::Child { .. } => {
+                let is_own = |task: &After| matches!(task, After::Ring(index) if self.is_child(*index));
                 let wakes = |task: &&After| matches!(task, After::Ring(_) | After::Launch(..));
                 !after.iter().any(is_own) || after.iter().filter(wakes).count() == 1
             }
@@ -262,7 +308,8 @@ impl By {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::{AtomicBool, AtomicU32};
+    use std::sync::{Condvar, Mutex, OnceLock};
     use std::time::Duration;
 
     use super::*;
@@ -430,5 +477,74 @@ mod tests {
         assert!(!tree.queue.is_empty(), "it waits in the queue");
         tokio::spawn(crate::driver::drive(Arc::clone(&tree)));
         until(|| runs.load(Ordering::Relaxed) == 2).await;
+    }
+
+    /// `busy` fails until it has a stint, then its run keeps the worker until `other` has been restarted twice.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_fails_while_a_stint_does_not_end_is_restarted_all_the_same() {
+        // The driver comes by of itself every few seconds, which is not what is meant.
+        const IN_TIME: Duration = Duration::from_secs(2);
+        #[derive(Default)]
+        struct Both {
+            tree: OnceLock<Arc<Tree>>,
+            has_a_stint: AtomicBool,
+            gate: tokio::sync::Notify,
+            runs_of_other: AtomicU32,
+            came_back: (Mutex<bool>, Condvar),
+        }
+        let both = Arc::new(Both::default());
+        let shared = Arc::clone(&both);
+        let busy = ChildSpec::service("busy", move |ctx| {
+            let both = Arc::clone(&shared);
+            async move {
+                let Some(tree) = both.tree.get() else {
+                    tokio::task::yield_now().await;
+                    return Err("too early");
+                };
+                // It has the first place after the root.
+                if !tree.stint.is_of(1) {
+                    return Err("again");
+                }
+                both.has_a_stint.store(true, Ordering::Release);
+                let waits = |is_back: &mut bool| !*is_back;
+                let (is_back, told) = &both.came_back;
+                drop(told.wait_timeout_while(is_back.lock().unwrap(), IN_TIME * 2, waits).unwrap());
+                ctx.stopping().await;
+                Ok(())
+            }
+        });
+        let shared = Arc::clone(&both);
+        let other = ChildSpec::service("other", move |ctx| {
+            let both = Arc::clone(&shared);
+            async move {
+                match both.runs_of_other.fetch_add(1, Ordering::Relaxed) {
+                    0 => both.gate.notified().await,
+                    1 => {}
+                    _ => {
+                        *both.came_back.0.lock().unwrap() = true;
+                        both.came_back.1.notify_one();
+                        ctx.stopping().await;
+                        return Ok(());
+                    }
+                }
+                Err("too")
+            }
+        });
+        let spec = SupervisorSpec::root([busy, other].map(|child| child.backoff(Backoff::none())));
+        let handle = Supervisor::start(spec.unlimited()).await.unwrap();
+        assert!(both.tree.set(Arc::clone(&handle.tree)).is_ok());
+        while !both.has_a_stint.load(Ordering::Acquire) {
+            tokio::task::yield_now().await;
+        }
+        // From here, which is no worker's thread: what a worker wakes, it keeps.
+        both.gate.notify_one();
+        let comes_back = async {
+            while both.runs_of_other.load(Ordering::Relaxed) < 3 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(IN_TIME, comes_back).await;
+        assert!(in_time.is_ok(), "it waits for one who keeps his worker");
+        handle.shutdown("test", "enough").await.unwrap();
     }
 }

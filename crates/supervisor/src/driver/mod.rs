@@ -18,6 +18,7 @@ mod ending;
 mod inbox;
 mod respec;
 mod shelf;
+mod stint;
 mod told;
 #[cfg(test)]
 mod trace;
@@ -32,6 +33,7 @@ use supervisor_api::{ChildKey, Detail, SupervisorError, SupervisorPath};
 use supervisor_core::{Effect, Reply, Ticket};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::nanos;
 use crate::queue::Report;
 use crate::schedule::{Schedule, Times};
 use crate::spec::{Bodies, Body, Extras};
@@ -41,6 +43,7 @@ use shelf::Shelf;
 
 pub(crate) use apply::fold;
 pub(crate) use inbox::{Ask, Msg, Signalled};
+pub(crate) use stint::Stint;
 
 #[cfg(not(test))]
 pub(crate) use supervisor_core::Machine;
@@ -270,11 +273,21 @@ async fn turns(tree: &Arc<Tree>) {
                     tokio::select! {
                         biased;
                         () = tree.rung() => break,
-                        () = timer.as_mut(), if due != u64::MAX => {
+                        () = timer.as_mut(), if armed != u64::MAX => {
                             armed = u64::MAX;
                             break;
                         }
-                        () = tree.journal.called() => tree.journal.cry(),
+                        () = tree.stint.called() => {
+                            let soon = tree.clock.now().saturating_add(nanos(stint::PATIENCE));
+                            if soon < armed {
+                                timer.as_mut().reset(tree.clock.instant(soon));
+                                armed = soon;
+                            }
+                        }
+                        () = tree.journal.called() => {
+                            tree.driver_comes();
+                            tree.journal.cry();
+                        }
                     }
                 }
             }

@@ -25,9 +25,18 @@ impl Brain {
         self.apply(tree, now, effects);
     }
 
-    /// A turn for the end of one run. If there is anything else to do it is left, with all the rest.
-    pub(super) fn short_turn(&mut self, tree: &Arc<Tree>, now: u64, index: u32, end: RunEnd) -> More {
-        if self.has_other_work(tree) || self.is_due(now) {
+    /// A turn for the end of one run. If there is anything else to do it is left, with all the rest; in a stint, if there is
+    /// but what others have left to that.
+    pub(super) fn short_turn(
+        &mut self,
+        tree: &Arc<Tree>,
+        now: u64,
+        index: u32,
+        end: RunEnd,
+        goes_on: bool,
+    ) -> More {
+        let waits = if goes_on { self.has_orders(tree) } else { self.has_other_work(tree) };
+        if waits || self.is_due(now) {
             tree.queue.leave(index, end);
         } else {
             self.follow_the_wall_clock(now);

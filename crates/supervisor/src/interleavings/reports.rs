@@ -154,10 +154,43 @@ fn of_an_end_that_is_left_and_one_that_is_taken_in_place_none_is_lost() {
         let tree = bare([], &SMALL);
         let other = thread({
             let tree = Arc::clone(&tree);
-            move || drop(tree.report_end(2, end(2)))
+            move || drop(tree.report_end(2, end(2), false))
         });
         tree.leave_end(1, end(1));
         other.join().unwrap();
+        assert_eq!(ends(&tree), [Exit::Completed, Exit::Completed]);
+    });
+}
+
+#[test]
+fn an_end_that_is_left_to_a_stint_and_the_end_of_that_meet_in_every_way() {
+    explore(3_000, || {
+        let tree = bare([], &SMALL);
+        tree.stint.begin(1);
+        let child = thread({
+            let tree = Arc::clone(&tree);
+            move || drop(tree.report_end(2, end(2), false))
+        });
+        tree.end_stint(1);
+        child.join().unwrap();
+        assert_eq!(ends(&tree), [Exit::Completed]);
+    });
+}
+
+#[test]
+fn what_is_left_to_a_stint_that_does_not_end_is_the_drivers() {
+    explore(3_000, || {
+        let tree = bare([], &SMALL);
+        tree.stint.begin(1);
+        let children = [2, 3].map(|index| {
+            let tree = Arc::clone(&tree);
+            thread(move || drop(tree.report_end(index, end(1), false)))
+        });
+        block_on(tree.stint.called());
+        tree.turn();
+        assert!(!tree.stint.is_of(1), "the driver has ended it");
+        children.into_iter().for_each(|child| child.join().unwrap());
+        // What came after the driver is seen to as if nobody had a stint.
         assert_eq!(ends(&tree), [Exit::Completed, Exit::Completed]);
     });
 }

@@ -151,9 +151,14 @@ impl Journal {
         }
     }
 
-    /// Has the readers woken that sleep.
-    pub(crate) fn tell(&self) {
-        self.sleepers.tell();
+    /// Wakes the readers that sleep. True if they are so many that the driver has to be called for it.
+    pub(crate) fn tell(&self) -> bool {
+        self.sleepers.tell()
+    }
+
+    /// Wakes the driver, to wake the readers that sleep.
+    pub(crate) fn call(&self) {
+        self.sleepers.call();
     }
 
     /// Waits until [`Self::cry`] may be wanted. Cancel safe.

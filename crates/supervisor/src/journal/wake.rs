@@ -50,19 +50,24 @@ impl Sleepers {
         (woken, Bed { sleepers: self, round })
     }
 
-    /// Something was published.
-    pub(super) fn tell(&self) {
+    /// Something was published. True if the crier is to be called for it.
+    pub(super) fn tell(&self) -> bool {
         fence(Ordering::SeqCst);
         let word = self.word.load(Ordering::Relaxed);
         // Whoever lies down after he was called is counted in the same round, and woken with the rest.
         if word & ASLEEP == 0 || word & CALLED != 0 {
-            return;
+            return false;
         }
         if word & ASLEEP <= FEW {
             self.wake_all();
-        } else if self.word.fetch_or(CALLED, Ordering::Relaxed) & CALLED == 0 {
-            self.call.notify_one();
+            return false;
         }
+        self.word.fetch_or(CALLED, Ordering::Relaxed) & CALLED == 0
+    }
+
+    /// Calls the crier.
+    pub(super) fn call(&self) {
+        self.call.notify_one();
     }
 
     /// Waits until the crier may be wanted. Cancel safe.
@@ -123,7 +128,7 @@ mod tests {
         let ((one, _bed), (other, _other)) = (sleepers.lie_down(), sleepers.lie_down());
         let (mut one, mut other) = (pin!(one), pin!(other));
         assert!(!is_awake(&mut one) && !is_awake(&mut other));
-        sleepers.tell();
+        assert!(!sleepers.tell());
         assert!(is_awake(&mut one) && is_awake(&mut other));
         assert!(!is_called(&sleepers));
     }
@@ -132,14 +137,15 @@ mod tests {
     fn many_are_left_to_the_crier_who_is_called_once() {
         let sleepers = Sleepers::new();
         let beds = [(); 3].map(|()| sleepers.lie_down());
-        sleepers.tell();
+        assert!(sleepers.tell());
+        sleepers.call();
         let mut woken = beds.map(|(woken, bed)| (Box::pin(woken), bed));
         assert!(woken.iter_mut().all(|(woken, _)| !is_awake(&mut woken.as_mut())));
         assert!(is_called(&sleepers));
         // One who comes before the crier has cried is left to him as well, and he is not called again.
         let (late, _bed) = sleepers.lie_down();
         let mut late = pin!(late);
-        sleepers.tell();
+        assert!(!sleepers.tell());
         assert!(!is_awake(&mut late) && !is_called(&sleepers));
         sleepers.cry();
         assert!(woken.iter_mut().all(|(woken, _)| is_awake(&mut woken.as_mut())) && is_awake(&mut late));

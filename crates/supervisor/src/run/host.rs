@@ -36,6 +36,8 @@ use crate::watchdog::marked;
 
 /// How many runs a task begins in one poll before it lets others go first (D14).
 const RUNS_PER_POLL: u32 = 256;
+/// How many runs in one poll are a storm.
+const STORM: u32 = 4;
 
 /// What the task does next.
 enum Step {
@@ -89,6 +91,8 @@ struct Host {
     known: bool,
     /// Whether its next order comes with a wake: others have their turn before it.
     waits_to_be_woken: bool,
+    /// Whether it may have a stint.
+    storms: bool,
     stage: Stage,
     beside: Option<Box<Beside>>,
 }
@@ -109,8 +113,8 @@ where
             let mut step = host.next(cx);
             loop {
                 step = match step {
-                    Step::Wait => return Poll::Pending,
-                    Step::End => return Poll::Ready(()),
+                    Step::Wait => return host.rests(Poll::Pending),
+                    Step::End => return host.rests(Poll::Ready(())),
                     Step::Build => match contain(|| {
                         let ctx = host.context();
                         host.open(&ctx);
@@ -124,7 +128,7 @@ where
                     },
                     Step::Poll => match poll_run(host, run.as_mut(), cx) {
                         // An order that came meanwhile has woken the task again.
-                        Poll::Pending => return Poll::Pending,
+                        Poll::Pending => return host.rests(Poll::Pending),
                         Poll::Ready(exit) => Step::Drop(host.returned(exit)),
                     },
                     Step::Drop(exit) => {
@@ -194,6 +198,7 @@ impl Host {
             generation: 0,
             known: false,
             waits_to_be_woken: false,
+            storms: false,
             stage: Stage::Idle,
             beside: None,
         }
@@ -493,12 +498,21 @@ impl Host {
                 drop(span);
             }));
         }
-        self.waits_to_be_woken =
-            matches!(self.place.tree.report_end(self.place.key.index, end), Following::Later);
+        self.storms = self.runs >= STORM;
+        let following = self.place.tree.report_end(self.place.key.index, end, self.storms);
+        self.waits_to_be_woken = following == Following::Later;
         // Whoever still waits for something of this run can go on.
         for token in aids.into_iter().flat_map(|aids| [aids.stop, aids.kill]).flatten() {
             token.cancel();
         }
+    }
+
+    /// A poll is over.
+    fn rests(&mut self, poll: Poll<()>) -> Poll<()> {
+        if std::mem::take(&mut self.storms) {
+            self.place.tree.end_stint(self.place.key.index);
+        }
+        poll
     }
 
     fn is_explicit(&self) -> bool {
