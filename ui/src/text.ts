@@ -794,13 +794,10 @@ export const ENDED_SESSION = {
   badLink: (why: string) => `The link did not work: ${why}.`,
   link: [
     { text: "Open the link that ", code: false },
-    { text: "supervisor run", code: true },
-    { text: " or ", code: false },
+    { text: "supervisor dashboard", code: true },
+    { text: " prints for a stack that runs, or ", code: false },
     { text: "supervisor relay", code: true },
-    {
-      text: " prints. It works once; ask for another by starting it again. Or paste a token that you were given.",
-      code: false,
-    },
+    { text: " when it starts. Each works once. Or paste a token that you were given.", code: false },
   ],
   token: "Token",
   signIn: "Sign in",
