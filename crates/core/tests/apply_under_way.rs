@@ -126,6 +126,26 @@ fn d12_d11_whoever_depends_on_a_child_that_the_new_spec_keeps_stays_up() {
     }
 }
 
+/// `web` holds up the line, in which the removal of `inner` stands behind it. A child without others below it ends the
+/// same way.
+#[test]
+fn d12_r68_whoever_a_new_spec_drops_and_is_not_ready_in_time_is_removed_and_not_charged() {
+    let late = || quick("late").explicit().always(Run::never_ready());
+    let children = [late().within(secs(1)), sup("inner", one_for_one([late()])).within(secs(1))];
+    for child in children {
+        let web = quick("web").always(Run::healthy().stops_after(secs(2)));
+        let mut bench = Bench::launch(one_for_one([child, web]).by_dependencies());
+        bench.take();
+        let ticket = bench.apply(one_for_one([]).by_dependencies());
+        bench.pass(ms(1500));
+        assert!(!bench.take().iter().any(|line| line.starts_with("start ")));
+        bench.pass(secs(1));
+        bench.ok(ticket);
+        let failed = bench.heard().iter().filter(|heard| heard.event.kind == EventKind::ChildStartFailed);
+        assert_eq!(failed.count(), 0);
+    }
+}
+
 #[test]
 fn d12_d9_a_restart_that_one_spec_wants_is_still_for_that_after_the_next() {
     let slow =

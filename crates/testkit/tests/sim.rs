@@ -194,6 +194,12 @@ fn a_restart_that_waits_for_its_turn_does_not_undo_a_later_start() {
     assert_eq!(batch(1_384_638_423, 1, Some(Size::Full)).faults, []);
 }
 
+/// In this one a supervisor that a new spec drops is not ready in time, while its removal waits for its turn.
+#[test]
+fn a_supervisor_that_is_dropped_and_late_is_not_started_again() {
+    assert_eq!(batch(1_753_418_240_895_497, 1, Some(Size::Full)).faults, []);
+}
+
 #[test]
 fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
     let few = batch(0, 2, None).markers();

@@ -421,14 +421,17 @@ impl Machine {
     /// A nested supervisor has stopped all its children.
     pub(super) fn supervisor_gone(&mut self, index: u32, ending: Ending) {
         let Life::Stopping { then, step } = self.node(index).life else { return };
-        if then != Then::Itself {
-            let killed = matches!(step, Step::Killed { .. });
-            self.stopped(index, then, step, if killed { Exit::Aborted } else { Exit::Stopped });
+        let killed = matches!(step, Step::Killed { .. });
+        let exit = if killed { Exit::Aborted } else { Exit::Stopped };
+        // It gave up, or did not start in time: what waits for its turn is done with that.
+        let failed = matches!(then, Then::Itself | Then::TimedOut);
+        if let Some(then) = self.taken_from_line(index).filter(|_| failed) {
+            self.leave_line(index);
+            self.stopped(index, then, step, exit);
             return;
         }
-        if let Some(then) = self.taken_from_line(index) {
-            self.leave_line(index);
-            self.stopped(index, then, step, Exit::Stopped);
+        if then != Then::Itself {
+            self.stopped(index, then, step, exit);
             return;
         }
         // A supervisor that never was ready failed to start, whatever ended it.
