@@ -79,6 +79,22 @@ fn d15_a_sidecar_stays_while_its_primary_is_restarted_and_the_other_way_round() 
     assert_eq!(bench.policy("proxy").restart, RestartType::Permanent);
 }
 
+/// `logs` is added at run time, so that it stands behind `other`, and its primary before it.
+#[test]
+fn d15_r26_a_sidecar_whose_primary_runs_is_started_with_its_group_although_the_highest_is_parked() {
+    let tree = rest_for_one([quick("main"), sidecar("proxy", "main"), quick("other")]);
+    let mut bench = Bench::launch(tree);
+    bench.add("", sidecar("logs", "proxy"));
+    bench.pause("main");
+    bench.restart("proxy");
+    bench.pass(secs(1));
+    assert_eq!([bench.state("main"), bench.state("proxy")], [Lifecycle::Paused, Lifecycle::Running]);
+    bench.crash("other");
+    bench.pass(secs(1));
+    assert_eq!([bench.state("logs"), bench.state("other")], [Lifecycle::Running; 2]);
+    assert_eq!([bench.generation("logs"), bench.generation("other")], [2, 2]);
+}
+
 #[test]
 fn d15_a_sidecar_that_is_started_without_its_primary_is_never_stuck() {
     for tree in [one_for_one, one_for_all, rest_for_one] {

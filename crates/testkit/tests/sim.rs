@@ -200,6 +200,32 @@ fn a_supervisor_that_is_dropped_and_late_is_not_started_again() {
     assert_eq!(batch(1_753_418_240_895_497, 1, Some(Size::Full)).faults, []);
 }
 
+/// In these the primary of a sidecar runs although its own is parked, when a group comes by the sidecar.
+#[test]
+fn a_sidecar_whose_primary_runs_is_started_with_its_group() {
+    for seed in [1_401_985_178, 1_409_197_220] {
+        assert_eq!(batch(seed, 1, Some(Size::Full)).faults, [], "{seed}");
+    }
+}
+
+/// In this one a child fails again, and is parked by its budget, while those still go down who ran with its first run.
+#[test]
+fn nobody_goes_down_for_a_child_that_its_budget_parks() {
+    assert_eq!(batch(1_408_200_216, 1, Some(Size::Full)).faults, []);
+}
+
+/// In this one a group takes the place of the initial start, which would have come by a sidecar of whom the primary is gone.
+#[test]
+fn a_sidecar_without_its_primary_is_started_with_whoever_comes_by() {
+    assert_eq!(batch(1_408_292_256, 1, Some(Size::Full)).faults, []);
+}
+
+/// In this one a scheduled job is resumed, which rests until its time comes, and its sidecar is started by hand.
+#[test]
+fn a_scheduled_job_that_is_resumed_is_not_asked_for_any_more() {
+    assert_eq!(batch(1_413_110_082, 1, Some(Size::Full)).faults, []);
+}
+
 #[test]
 fn a_batch_counts_what_it_reached_and_names_what_it_did_not() {
     let few = batch(0, 2, None).markers();

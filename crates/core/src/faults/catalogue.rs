@@ -388,4 +388,6 @@ catalogue! {
         breaks [D11, D12];
     earlier_restart_outlasts_the_start: "A restart that waits for its turn undoes what a later start promises.",
         breaks [R68];
+    sidecar_rests_with_the_highest: "A group leaves a sidecar behind whose primary runs, because the primary of that is parked.",
+        breaks [D15];
 }

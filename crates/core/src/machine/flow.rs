@@ -180,7 +180,7 @@ impl Machine {
     pub(super) fn is_revivable(&self, index: u32) -> bool {
         let node = self.node(index);
         if let Some(primary) = node.primary()
-            && (self.node(primary).life.lifecycle().is_parked() || !self.is_revivable(primary))
+            && !self.has_its_primary(primary)
         {
             return false;
         }
@@ -196,6 +196,14 @@ impl Machine {
             Life::Stopped | Life::Failed => self.retries(index),
             _ => !self.had_its_run(index),
         }
+    }
+
+    /// Whether a primary is up, or comes with the others: one that an operator has started is up also when the primary
+    /// that it belongs to itself is parked.
+    fn has_its_primary(&self, primary: u32) -> bool {
+        let life = self.node(primary).life;
+        let up = matches!(life, Life::Starting | Life::Running) && !fault!(sidecar_rests_with_the_highest);
+        up || !life.lifecycle().is_parked() && self.is_revivable(primary)
     }
 
     /// Whether somebody unresponsive runs once, and that run was stopped for its group or failed (R19, D18).

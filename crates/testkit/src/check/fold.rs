@@ -90,6 +90,7 @@ impl Checker {
         if self.model.node(at).sup != NONE && event.row.lifecycle != Lifecycle::Running {
             self.model.sup_of_mut(at).group = None;
         }
+        let scheduled = self.model.node(at).policy.scheduled;
         let life = self.model.life(at);
         match event.row.lifecycle {
             Lifecycle::Running => {
@@ -173,6 +174,10 @@ impl Checker {
                 // Somebody unresponsive that was to rest is not started by a group that has passed it.
                 life.left_out |= from == Lifecycle::Unresponsive && life.order == Some(Order::Rest);
                 life.order = life.order.filter(|order| *order != Order::Rest);
+                // A scheduled job that is resumed waits for its time, and nothing more is wanted of it.
+                if from.is_parked() && scheduled && event.next == Next::Nothing {
+                    life.order = None;
+                }
                 self.model.nodes[at as usize].came |= with_group;
             }
             _ => {}

@@ -75,7 +75,10 @@ impl Checker {
             // Nor who waited for its end, which is why it started.
             let ended = self.model.node(on).is(Lifecycle::Failed)
                 && self.condition(other_at, on) == Condition::Completed;
-            let spared = (ends || ended) && other.life.spawned_call >= began;
+            // Nor one that its budget parks (D4).
+            let needed = &self.model.node(on);
+            let parked = needed.is(Lifecycle::Quarantined) && needed.life.cause == Cause::Budget;
+            let spared = (ends || ended || parked) && other.life.spawned_call >= began;
             let newer = again && other.life.spawned_call >= began;
             // Nor, maybe, who needs it only since a new spec said so.
             let relinked = other.linked > node.life.spawned_call;

@@ -134,7 +134,8 @@ impl Checker {
                 let new = life.spawned_in != sup.incarnation;
                 let member = sup.group.is_some_and(|group| {
                     let perhaps = life.perhaps == group.number;
-                    node.is_member_of(&group) || perhaps || group.mixed && (new || asked)
+                    // Whose primary was removed is started with whoever comes by.
+                    node.is_member_of(&group) || perhaps || group.mixed && (new || asked || life.alone)
                 });
                 (member || late) && (!had_its_run || asked)
             }
@@ -539,6 +540,10 @@ impl Checker {
         }
         let primary = self.model.node(on);
         let asked = primary.life.order == Some(Order::Start);
+        // Who is up may be so although its own primary is parked.
+        if matches!(primary.state(), Lifecycle::Starting | Lifecycle::Running) {
+            return true;
+        }
         !primary.state().is_parked()
             && self.primary_comes_back(on)
             && (asked || self.is_started_with_others(on))
